@@ -1,0 +1,113 @@
+"""How the platform says no.
+
+DomainError
+├── Unauthorized        401
+├── Forbidden           403
+├── NotFound            404
+├── Conflict            409
+├── Gone                410
+├── PreconditionFailed  412
+├── Invalid             422
+├── TooManyRequests     429
+├── Unavailable         503  "try again later": the one answer that is never stored
+└── Refused             what a caller in another service meets: any of the above, as it came over the bus
+
+A service's own refusals subclass these, and say their ``code`` once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class DomainError(Exception):
+    """A refusal that its caller is told about.
+
+    ``code`` is the stable word of the API, ``status`` its HTTP meaning, ``detail`` a sentence for a person,
+    ``errors`` the messages per field, and ``extra`` more members of the problem document.
+    """
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "conflict"
+
+    def __init__(
+        self, detail: str = "", *, errors: dict[str, list[str]] | None = None, extra: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(detail or self.__class__.code)
+        self.detail = detail
+        self.errors = errors or {}
+        self.extra = extra or {}
+
+    def to_outcome(self) -> dict[str, Any]:
+        """The refusal as it is stored and sent: ``{code, status, detail, errors, extra}``."""
+        return {
+            "code": self.code,
+            "status": self.status,
+            "detail": self.detail,
+            "errors": self.errors,
+            "extra": self.extra,
+        }
+
+
+class Unauthorized(DomainError):
+    status = 401
+    code = "unauthorized"
+
+
+class Forbidden(DomainError):
+    status = 403
+    code = "forbidden"
+
+
+class NotFound(DomainError):
+    status = 404
+    code = "not-found"
+
+
+class Conflict(DomainError):
+    status = 409
+    code = "conflict"
+
+
+class Gone(DomainError):
+    status = 410
+    code = "gone"
+
+
+class PreconditionFailed(DomainError):
+    status = 412
+    code = "precondition-failed"
+
+
+class Invalid(DomainError):
+    status = 422
+    code = "invalid"
+
+
+class TooManyRequests(DomainError):
+    """``extra["retryAfter"]`` is a number of seconds."""
+
+    status = 429
+    code = "too-many-requests"
+
+
+class Unavailable(DomainError):
+    """The answer is not known now: nothing is stored, the same request may be sent again."""
+
+    status = 503
+    code = "unavailable"
+
+
+class OutcomePending(Unavailable):
+    """A command was sent and its outcome is not known in time; the same key gives it later."""
+
+    code = "outcome-pending"
+
+
+class Refused(DomainError):
+    """A refusal of another service, with the code and the status that it gave."""
+
+    def __init__(self, outcome: dict[str, Any]) -> None:
+        super().__init__(outcome.get("detail", ""), errors=outcome.get("errors"), extra=outcome.get("extra"))
+        self.code: str = outcome["code"]  # type: ignore[misc]  # one instance, one code: it came over the wire
+        self.status: int = outcome["status"]  # type: ignore[misc]
