@@ -1,0 +1,16 @@
+"""A service's log of events, its transactions, and the messages that it leads to.
+
+==============  ==========================================================================
+mapper          domain events to rows and back, by stable names
+tables          the tables that every service has, and ``migrations`` that make them
+sql             what SQLite and PostgreSQL say differently
+store           transactions: rows first, the log last, under the log's lock
+outcomes        what was answered to a caller's key
+publication     domain events to messages
+==============  ==========================================================================
+"""
+
+from shared.eventstore.publication import Message, Publication
+from shared.eventstore.store import Conflict, Store, StoreUnavailable, Transaction
+
+__all__ = ["Conflict", "Message", "Publication", "Store", "StoreUnavailable", "Transaction"]

@@ -1,0 +1,40 @@
+"""Why something is being done: carried from the HTTP request to the last consumer, and written beside every event."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import structlog
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    correlation_id: str
+    causation_id: str
+
+
+_cause: ContextVar[Cause | None] = ContextVar("cause", default=None)
+
+
+def current_cause() -> Cause:
+    """The cause in force, or a new one for what begins by itself (a timer)."""
+    cause = _cause.get()
+    if cause is None:
+        fresh = uuid.uuid4().hex
+        cause = Cause(correlation_id=fresh, causation_id=fresh)
+    return cause
+
+
+@contextmanager
+def caused_by(correlation_id: str, causation_id: str) -> Iterator[None]:
+    """Everything done inside is logged and recorded with this cause."""
+    token = _cause.set(Cause(correlation_id, causation_id))
+    try:
+        with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
+            yield
+    finally:
+        _cause.reset(token)

@@ -1,0 +1,155 @@
+"""The log itself: appending under its lock, reading streams, reading what is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.eventstore import sql
+from shared.eventstore.context import current_cause
+from shared.eventstore.mapper import EventMapper
+from shared.eventstore.publication import Message, Publication
+from shared.eventstore.tables import stored_events
+
+_COLUMNS = (
+    "originator_id",
+    "originator_version",
+    "topic",
+    "state",
+    "recorded_at",
+    "published",
+    "correlation_id",
+    "causation_id",
+)
+# One statement, one round trip: the lock is taken, then the rows go in, in the order of the arrays.
+_APPEND = f"""
+SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.stored_events'));
+INSERT INTO stored_events ({", ".join(_COLUMNS)})
+SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::boolean[], %s::text[], %s::text[])
+RETURNING id
+"""
+
+
+class Log:
+    """A service's events in their total order."""
+
+    def __init__(self, mapper: EventMapper, publication: Publication) -> None:
+        self.mapper = mapper
+        self.publication = publication
+
+    def append(self, connection: sa.Connection, events: Sequence[Any], recorded_at: datetime) -> int | None:
+        """Appends at the end; gives the last *published* position, or None. A taken version is an integrity error."""
+        cause = current_cause()
+        rows = []
+        for event in events:
+            topic, state = self.mapper.encode(event)
+            rows.append(
+                (
+                    event.originator_id,
+                    event.originator_version,
+                    topic,
+                    state,
+                    recorded_at,
+                    self.publication.includes(type(event)),
+                    cause.correlation_id,
+                    cause.causation_id,
+                )
+            )
+        positions = self._insert(connection, rows)
+        return max((position for position, row in zip(positions, rows, strict=True) if row[5]), default=None)
+
+    def _insert(self, connection: sa.Connection, rows: list[tuple[Any, ...]]) -> Sequence[int]:
+        if connection.dialect.name == "postgresql":
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            columns[0] = [str(stream) for stream in columns[0]]
+            return sorted(connection.exec_driver_sql(_APPEND, tuple(columns)).scalars())
+        connection.execute(stored_events.insert(), [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
+        last = connection.execute(sa.select(sa.func.max(stored_events.c.id))).scalar_one()
+        return range(last - len(rows) + 1, last + 1)  # a SQLite transaction is the only writer
+
+    def streams(self, connection: sa.Connection, identifiers: Sequence[UUID]) -> Iterator[Any]:
+        """The events of several streams, each in its order."""
+        table = stored_events.c
+        rows = connection.execute(
+            sa.select(table.originator_id, table.originator_version, table.topic, table.state)
+            .where(sql.among(connection, table.originator_id, identifiers))
+            .order_by(table.originator_id, table.originator_version)
+        )
+        for row in rows:
+            yield self.mapper.decode(*row)
+
+    def events(
+        self, connection: sa.Connection, *, after: int = 0, until: int | None = None, kinds: Sequence[type] = ()
+    ) -> Iterator[tuple[int, datetime, Any]]:
+        """(position, recorded at, event) of the whole log in order, in pages, optionally of some kinds only."""
+        table = stored_events.c
+        query = sa.select(
+            table.id, table.recorded_at, table.originator_id, table.originator_version, table.topic, table.state
+        ).order_by(table.id)
+        if until is not None:
+            query = query.where(table.id <= until)
+        if kinds:
+            query = query.where(sql.among(connection, table.topic, [self.mapper.name(kind) for kind in kinds]))
+        while True:
+            page = connection.execute(query.where(table.id > after).limit(2000)).all()
+            for position, recorded_at, *row in page:
+                yield position, recorded_at, self.mapper.decode(*row)
+            if len(page) < 2000:
+                return
+            after = page[-1][0]
+
+    def head(self, connection: sa.Connection) -> int:
+        """The last position, published or not; 0 when the log is empty."""
+        return connection.execute(sa.select(sa.func.coalesce(sa.func.max(stored_events.c.id), 0))).scalar_one()
+
+    def published_head(self, connection: sa.Connection) -> int:
+        """The last published position; 0 when there is none."""
+        return self._published_before(connection, None)
+
+    def messages(self, connection: sa.Connection, epoch: str, after: int, limit: int) -> list[Message]:
+        """What was published after a position, each with the position published before it."""
+        table = stored_events.c
+        rows = connection.execute(
+            sa.select(stored_events).where(table.published, table.id > after).order_by(table.id).limit(limit)
+        ).all()
+        if not rows:
+            return []
+        previous = self._published_before(connection, after)
+        messages = []
+        for row in rows:
+            messages.append(self._message(row, epoch, previous))
+            previous = row.id
+        return messages
+
+    def _message(self, row: Any, epoch: str, previous: int) -> Message:
+        event = self.mapper.decode(row.originator_id, row.originator_version, row.topic, row.state)
+        name, version, data = self.publication.translate(event)
+        return Message(
+            id=f"{self.publication.service}:{epoch[:8]}:{row.id}",
+            source=self.publication.service,
+            name=name,
+            version=version,
+            stream=str(row.originator_id),
+            stream_version=row.originator_version,
+            position=row.id,
+            previous=previous,
+            epoch=epoch,
+            occurred_at=event.timestamp,
+            recorded_at=row.recorded_at,
+            causation_id=row.causation_id,
+            correlation_id=row.correlation_id,
+            data=data,
+        )
+
+    @staticmethod
+    def _published_before(connection: sa.Connection, position: int | None) -> int:
+        """The last published position up to one; a look at one end of the partial index."""
+        table = stored_events.c
+        query = sa.select(table.id).where(table.published).order_by(table.id.desc()).limit(1)
+        if position is not None:
+            query = query.where(table.id <= position)
+        return connection.execute(query).scalar() or 0

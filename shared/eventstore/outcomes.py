@@ -1,0 +1,118 @@
+"""What was answered to a caller's key, so that the same key gives the same answer for ever."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from shared.eventstore import sql
+from shared.eventstore.tables import outcomes
+from shared.kernel.errors import DomainError, Invalid, Refused
+
+if TYPE_CHECKING:
+    from shared.eventstore.store import Transaction
+
+
+class KeyReused(Invalid):
+    code = "idempotency-key-reused"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: an account with its roles, or a structure's API key."""
+
+    account_id: int
+    roles: frozenset[str] = frozenset()
+    offerer_id: int | None = None
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"accountId": self.account_id, "roles": sorted(self.roles), "offererId": self.offerer_id}
+
+    @classmethod
+    def from_wire(cls, wire: dict[str, Any]) -> Caller:
+        return cls(wire["accountId"], frozenset(wire["roles"]), wire["offererId"])
+
+    def name(self) -> str:
+        return f"offerer-{self.offerer_id}" if self.offerer_id is not None else f"account-{self.account_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command or a query as it reaches its service."""
+
+    name: str
+    data: dict[str, Any]
+    key: str | None = None
+    caller: Caller | None = None
+    correlation_id: str = ""
+
+    def owner(self) -> str:
+        """Whose key it is: two callers may use the same."""
+        return self.caller.name() if self.caller else "platform"
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(sql.canonical([self.name, self.data]).encode()).hexdigest()
+
+
+Outcome = dict[str, Any] | DomainError | None
+
+
+class Outcomes:
+    """The stored answers, within one transaction."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def store(self, call: Call, outcome: Outcome) -> None:
+        self.store_many([(call, outcome)])
+
+    def store_many(self, answered: Sequence[tuple[Call, Outcome]]) -> None:
+        """Keeps the answers of calls that have a key. A key that was taken meanwhile is an integrity error."""
+        rows = [
+            {
+                "caller": call.owner(),
+                "key": call.key,
+                "fingerprint": call.fingerprint(),
+                "outcome": to_stored(outcome),
+                "recorded_at": self._tx.now,
+            }
+            for call, outcome in answered
+            if call.key is not None
+        ]
+        if rows:
+            rows.sort(key=lambda row: (row["caller"], row["key"]))
+            self._tx.connection.execute(outcomes.insert(), rows)
+
+    def find(self, calls: Iterable[Call]) -> dict[tuple[str, str], Outcome]:
+        """Known answers by (owner, key); one KeyReused for each key that came with another body."""
+        return find_outcomes(self._tx.connection, calls)
+
+
+def find_outcomes(connection: sa.Connection, calls: Iterable[Call]) -> dict[tuple[str, str], Outcome]:
+    keyed = {(call.owner(), call.key): call for call in calls if call.key is not None}
+    if not keyed:
+        return {}
+    rows = connection.execute(
+        sa.select(outcomes.c.caller, outcomes.c.key, outcomes.c.fingerprint, outcomes.c.outcome).where(
+            sql.among(connection, outcomes.c.key, sorted({key for _, key in keyed}))
+        )
+    )
+    found: dict[tuple[str, str], Outcome] = {}
+    for owner, key, fingerprint, stored in rows:
+        call = keyed.get((owner, key))
+        if call is not None:
+            same = fingerprint == call.fingerprint()
+            found[(owner, key)] = from_stored(stored) if same else KeyReused("this key came with another body before")
+    return found
+
+
+def to_stored(outcome: Outcome) -> dict[str, Any]:
+    return {"refused": outcome.to_outcome()} if isinstance(outcome, DomainError) else {"result": outcome}
+
+
+def from_stored(stored: dict[str, Any]) -> Outcome:
+    return Refused(stored["refused"]) if "refused" in stored else stored["result"]

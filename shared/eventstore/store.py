@@ -1,0 +1,222 @@
+"""Transactions of a service: rows first, the log last.
+
+The total order of a log is safe: positions are given under the log's lock, which is held until the commit, so whoever
+has read position *n* never later meets a smaller one. Ids may have gaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from eventsourcing.domain import Aggregate
+from eventsourcing.persistence import IntegrityError as VersionConflict
+
+from shared.eventstore import sql
+from shared.eventstore.log import Log
+from shared.eventstore.mapper import EventMapper
+from shared.eventstore.outcomes import Outcomes
+from shared.eventstore.publication import Message, Publication
+from shared.eventstore.tables import numbers, store_facts
+from shared.kernel.errors import Unavailable
+from shared.kernel.time import Clock
+from shared.projections import Projection
+
+A = TypeVar("A", bound=Aggregate)
+
+_RETRYABLE = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
+
+
+class Conflict(VersionConflict):
+    """Somebody else changed the same thing first: whoever runs the transaction does it again."""
+
+
+class StoreUnavailable(Unavailable):
+    """The database cannot be reached now."""
+
+
+class Transaction:
+    """What is read and written together. Made by ``Store.transaction``."""
+
+    def __init__(self, store: Store, connection: sa.Connection) -> None:
+        self.store = store
+        self.connection = connection
+        self.now: datetime = store.clock.now()
+        self.position: int | None = None
+        self.outcomes = Outcomes(self)
+        self._known: dict[UUID, Aggregate | None] = {}
+        self._unprojected: list[Any] = []
+        self._unlogged: list[Any] = []
+
+    def get(self, kind: type[A], identifier: UUID) -> A | None:
+        """The aggregate, or None when its stream is empty. The same object each time within a transaction."""
+        return self.get_many(kind, [identifier]).get(identifier)
+
+    def get_many(self, kind: type[A], identifiers: Iterable[UUID]) -> dict[UUID, A]:
+        """Those of the aggregates that exist, loaded by one statement."""
+        wanted = list(dict.fromkeys(identifiers))
+        unread = [identifier for identifier in wanted if identifier not in self._known]
+        if unread:
+            self._known.update(dict.fromkeys(unread))
+            for event in self.store.log.streams(self.connection, unread):
+                self._known[event.originator_id] = event.mutate(self._known[event.originator_id])
+        found: dict[UUID, A] = {}
+        for identifier in wanted:
+            aggregate = self._known[identifier]
+            if aggregate is not None:
+                if not isinstance(aggregate, kind):
+                    raise TypeError(f"{identifier} is a {type(aggregate).__name__}, not a {kind.__name__}")
+                found[identifier] = aggregate
+        return found
+
+    def save(self, *aggregates: Aggregate) -> None:
+        """Takes over what the aggregates have decided. A second save of the same one takes what came since."""
+        for aggregate in aggregates:
+            self._known[aggregate.id] = aggregate
+            events = aggregate.collect_events()
+            self._unprojected.extend(events)
+            self._unlogged.extend(events)
+
+    def next_number(self, kind: str, count: int = 1) -> int:
+        """The first of ``count`` consecutive positive numbers of a kind, never given before."""
+        statement = sql.insert(self.connection, numbers).values(kind=kind, value=count)
+        statement = statement.on_conflict_do_update(
+            index_elements=["kind"], set_={"value": numbers.c.value + statement.excluded.value}
+        )
+        last: int = self.connection.execute(statement.returning(numbers.c.value)).scalar_one()
+        return last - count + 1
+
+    def flush(self) -> None:
+        """Folds what was saved into the read models, so that it can be read within this transaction."""
+        events, self._unprojected = self._unprojected, []
+        for projection in self.store.projections:
+            projection.apply(self.connection, events)
+
+    def _finish(self) -> None:
+        """Rows, then the log: the log's lock is held for the append and the commit only."""
+        self.flush()
+        if self._unlogged:
+            self.position = self.store.log.append(self.connection, self._unlogged, self.store.clock.now())
+
+
+class Store:
+    """One service's database: its log, its read models, its outcomes.
+
+    ``on_commit`` functions are called after each commit that published something (they wake the relay).
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        *,
+        clock: Clock,
+        aggregates: Sequence[type[Aggregate]],
+        publication: Publication,
+        projections: Sequence[Projection] = (),
+    ) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.projections = tuple(projections)
+        self.publication = publication
+        self.mapper = EventMapper(aggregates)
+        self.log = Log(self.mapper, publication)
+        self.on_commit: list[Callable[[], None]] = []
+        self._gate = getattr(engine, "gate", None)
+        self._epoch: str | None = None
+
+    @property
+    def dialect(self) -> str:
+        return self.engine.dialect.name
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Commits at the end; rolls back on any exception. Raises Conflict or StoreUnavailable."""
+        with translated(), self._turn(), self.engine.connect() as connection:
+            connection = connection.execution_options(writes=True)
+            with connection.begin():
+                tx = Transaction(self, connection)
+                yield tx
+                tx._finish()
+        if tx.position is not None:
+            for wake in self.on_commit:
+                wake()
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection for queries; on PostgreSQL each statement sees what is committed when it begins."""
+        with translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """A connection all of whose statements see the same state: for answers that must add up."""
+        with translated(), self.engine.connect() as connection:
+            if self.dialect == "postgresql":
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    def run(self, work: Callable[[Transaction], Any], *, attempts: int = 5) -> Any:
+        """Runs ``work`` in a transaction, again on a conflict, at most ``attempts`` times."""
+        for attempt in range(1, attempts + 1):
+            try:
+                with self.transaction() as tx:
+                    result = work(tx)
+                return result
+            except Conflict:
+                if attempt == attempts:
+                    raise
+        raise AssertionError("unreachable")
+
+    def epoch(self) -> str:
+        """The name of this store's history; another one after a restore."""
+        if self._epoch is None:
+            with self.reading() as connection:
+                self._epoch = connection.execute(
+                    sa.select(store_facts.c.value).where(store_facts.c.name == "epoch")
+                ).scalar_one()
+        return self._epoch
+
+    def messages(self, after: int, limit: int) -> list[Message]:
+        """What was published after a position, in order, at most ``limit``; ``previous`` is right for each."""
+        epoch = self.epoch()
+        with self.reading() as connection:
+            return self.log.messages(connection, epoch, after, limit)
+
+    def published_head(self) -> int:
+        """The last published position; 0 when there is none."""
+        with self.reading() as connection:
+            return self.log.published_head(connection)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """SQLite has one writer: it waits its turn without blocking the other greenlets."""
+        if self._gate is None:
+            yield
+        else:
+            with self._gate:
+                yield
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """The database's errors in the platform's words."""
+    try:
+        yield
+    except sa.exc.IntegrityError as error:
+        raise Conflict(str(error.orig)) from error
+    except sa.exc.DBAPIError as error:
+        if getattr(error.orig, "pgcode", None) in _RETRYABLE:
+            raise Conflict(str(error.orig)) from error
+        if error.connection_invalidated or isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
+            raise StoreUnavailable("the database cannot be reached") from error
+        raise
+    except sa.exc.TimeoutError as error:
+        raise StoreUnavailable("every connection to the database is taken") from error
+
+
+__all__ = ["Conflict", "Store", "StoreUnavailable", "Transaction", "translated"]

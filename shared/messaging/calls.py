@@ -1,0 +1,88 @@
+"""The kinds of handlers a service may have for commands and queries.
+
+A command handler decides and writes; a query handler reads. ``bulk`` and ``read_many`` take a whole batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared.eventstore import Transaction
+from shared.eventstore.outcomes import Call, Caller, Outcome
+
+One = Callable[[Transaction, Call], dict[str, Any] | None]
+Bulk = Callable[[Transaction, Sequence[Call]], Sequence[Outcome]]
+Saga = Callable[[Sequence[Call]], Sequence[Outcome]]
+Read = Callable[[sa.Connection, Call], Any]
+ReadMany = Callable[[sa.Connection, Sequence[Call]], Sequence[Any]]
+Calling = Callable[[Call], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandHandler:
+    """Exactly one of the three is set."""
+
+    one: One | None = None
+    bulk: Bulk | None = None
+    saga: Saga | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryHandler:
+    """Exactly one of the three is set."""
+
+    read: Read | None = None
+    read_many: ReadMany | None = None
+    calling: Calling | None = None
+
+
+def one(handler: One) -> CommandHandler:
+    """One call, one transaction; its outcome, a refusal included, is stored under its key."""
+    return CommandHandler(one=handler)
+
+
+def bulk(handler: Bulk) -> CommandHandler:
+    """All the calls of a batch in one transaction; a refusal is returned, never raised, and touches no neighbour."""
+    return CommandHandler(bulk=handler)
+
+
+def saga(handler: Saga) -> CommandHandler:
+    """The handler makes its own transactions, may call other services, and stores outcomes itself."""
+    return CommandHandler(saga=handler)
+
+
+def read(handler: Read) -> QueryHandler:
+    """One query on a connection that sees one state."""
+    return QueryHandler(read=handler)
+
+
+def read_many(handler: ReadMany) -> QueryHandler:
+    """All the queries of a batch together; an item of the answer may be a DomainError."""
+    return QueryHandler(read_many=handler)
+
+
+def calling(handler: Calling) -> QueryHandler:
+    """A query that may call other services, and opens what it reads itself."""
+    return QueryHandler(calling=handler)
+
+
+__all__ = [
+    "Bulk",
+    "Call",
+    "Caller",
+    "CommandHandler",
+    "One",
+    "Outcome",
+    "QueryHandler",
+    "Saga",
+    "bulk",
+    "calling",
+    "one",
+    "read",
+    "read_many",
+    "saga",
+]

@@ -1,0 +1,40 @@
+"""Alembic, one history per service, driven from here: no ini file and no env.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+SERVICES = Path(__file__).parents[2] / "services"
+
+
+def script_of(service: str) -> ScriptDirectory:
+    return ScriptDirectory(str(SERVICES / service / "migrations"))
+
+
+def upgrade(engine: sa.Engine, service: str) -> bool:
+    """Brings a service's schema to the newest revision; True when there was none before."""
+    script = script_of(service)
+
+    def revisions(current: Any, _context: Any) -> Any:
+        return script._upgrade_revs("head", current)
+
+    with engine.connect() as connection:
+        connection = connection.execution_options(writes=True)
+        with connection.begin(), EnvironmentContext(Config(), script, fn=revisions) as environment:
+            environment.configure(connection=connection, transactional_ddl=True)
+            fresh = environment.get_context().get_current_revision() is None
+            environment.run_migrations()
+    return fresh
+
+
+def is_current(connection: sa.Connection, service: str) -> bool:
+    """Whether the schema is the one that this code expects."""
+    current = MigrationContext.configure(connection).get_current_revision()
+    return current == script_of(service).get_current_head()

@@ -1,0 +1,57 @@
+"""A service as its composition root hands it over: everything that a process needs to run it, and nothing that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from shared.eventstore import Store
+from shared.messaging.calls import CommandHandler, QueryHandler
+from shared.messaging.reactions import Reaction
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Something that the domain does at its own time.
+
+    ``next_due`` says when (None: nothing is to come); ``run(now)`` does everything that is due by ``now``, after which
+    ``next_due`` is later than ``now``.
+    """
+
+    name: str
+    next_due: Callable[[sa.Connection], datetime | None]
+    run: Callable[[datetime], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something that the process does every so many seconds of the machine's clock."""
+
+    name: str
+    seconds: float
+    run: Callable[[], None]
+
+
+def _nothing_open(_connection: sa.Connection) -> int:
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    name: str
+    store: Store
+    commands: Mapping[str, CommandHandler] = field(default_factory=dict)
+    queries: Mapping[str, QueryHandler] = field(default_factory=dict)
+    reactions: Mapping[tuple[str, str], Reaction] = field(default_factory=dict)
+    timers: Sequence[Timer] = ()
+    tasks: Sequence[Task] = ()
+    open_work: Callable[[sa.Connection], int] = _nothing_open
+    """How much is under way (mails to send, open sagas): ``settle`` waits until it is 0."""
+
+    @property
+    def sources(self) -> list[str]:
+        """The services whose messages it reacts to."""
+        return sorted({source for source, _ in self.reactions})
