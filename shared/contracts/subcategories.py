@@ -1,4 +1,4 @@
-"""What may be offered: the 67 subcategories of November 2021 with their flags, their 14 categories and the apps' search groups.
+"""What may be offered: the 67 subcategories of November 2021 their categories and the apps' search groups.
 
 The facts stand in ``subcategories.json`` beside this module, as the real system answered them; this module types them
 and checks at import that they are whole.

@@ -28,6 +28,6 @@ def test_as_the_real_system(case: dict[str, str]) -> None:
 
 def test_never_before_the_booking_nor_later_than_two_days_after() -> None:
     booked = datetime(2021, 11, 2, 9, tzinfo=UTC)
-    for hours in range(0, 200):
+    for hours in range(200):
         limit = cancellation_limit(booked + timedelta(hours=hours), booked)
         assert booked <= limit <= booked + timedelta(hours=48)
