@@ -1,0 +1,187 @@
+"""Notifications written in the transaction of their events, and sent after its commit.
+
+At least once: between a delivery and the note that it was made a process may die, and the notification goes again after
+its lease, with the same identifier. What has been sent or given up keeps its identifier only: no name, no address, no
+token stays behind.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from shared.eventstore import Store, Transaction
+from shared.eventstore.sql import BigNumber, Instant, Json, insert_ignore
+from shared.kernel.time import Clock, RealClock
+from shared.notifications.messages import Notification, identifier, restore
+from shared.notifications.transports import DeliveryFailed, DeliveryRefused, Envelope, Transports
+
+BATCH = 50
+"""Sent per run, at most."""
+LEASE = timedelta(seconds=90)
+"""Who took a notification and has not said what became of it within this time has died."""
+FIRST_PAUSE = timedelta(seconds=1)
+LONGEST_PAUSE = timedelta(minutes=15)
+ATTEMPTS = 30
+"""About six hours of an absent mail server; then it is given up, and counted."""
+UNDER_WAY_ATTEMPTS = 3
+"""Who waits for the platform to settle waits for a notification until it has failed so often: not for a dead server."""
+KEPT = timedelta(days=30)
+"""How long a sent notification's identifier keeps its repeat from being sent."""
+
+metadata = sa.MetaData()
+
+notifications = sa.Table(
+    "notifications",
+    metadata,
+    sa.Column("id", BigNumber, primary_key=True, autoincrement=True),
+    sa.Column("identifier", sa.Text, nullable=False, unique=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("recipient", sa.Text),  # null once it is sent or given up, like the content
+    sa.Column("content", Json),
+    sa.Column("written_at", Instant, nullable=False),  # the platform's clock
+    sa.Column("state", sa.Text, nullable=False),  # waiting, sent, given-up
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("due_at", Instant, nullable=False),  # the machine's clock, like all retries
+    sa.Column("error", sa.Text),
+    sa.Index(
+        "notifications_waiting",
+        "due_at",
+        "id",
+        postgresql_where=sa.text("state = 'waiting'"),
+        sqlite_where=sa.text("state = 'waiting'"),
+    ),
+)
+
+
+def create_v1(op: Any) -> None:
+    """Makes the table; called by the first migration of each service that has an outbox. Frozen once released."""
+    metadata.create_all(op.get_bind())
+
+
+class Outbox:
+    """One service's notifications.
+
+    ``write`` within a transaction, ``send_due`` as a Task (``seconds=0.2``), ``open_work`` added to the service's own.
+    """
+
+    def __init__(self, service: str, store: Store, transports: Transports, *, machine: Clock | None = None) -> None:
+        self._service, self._store, self._transports = service, store, transports
+        self._machine = machine or RealClock()
+        self._log = structlog.get_logger().bind(service=service)
+
+    def write(self, tx: Transaction, notification: Notification, *, key: str) -> None:
+        """Will be sent once the transaction commits, never when it rolls back.
+
+        ``key`` says what it is about (``booking-confirmed/17/1``): the same key, kind and recipient is sent once.
+        """
+        row = {
+            "identifier": identifier(self._service, notification.kind, key, notification.to),
+            "kind": notification.kind,
+            "recipient": notification.to,
+            "content": notification.content(),
+            "written_at": tx.now,
+            "state": "waiting",
+            "attempts": 0,
+            "due_at": self._machine.now(),
+        }
+        insert_ignore(tx.connection, notifications, [row])
+
+    def open_work(self, connection: sa.Connection) -> int:
+        """How many are about to be sent; one that keeps failing is late, not under way."""
+        table = notifications.c
+        return connection.execute(
+            sa.select(sa.func.count()).where(table.state == "waiting", table.attempts < UNDER_WAY_ATTEMPTS)
+        ).scalar_one()
+
+    def late(self, connection: sa.Connection) -> int:
+        """How many have failed so often that nobody waits for them any more: for health and metrics."""
+        table = notifications.c
+        return connection.execute(
+            sa.select(sa.func.count()).where(table.state == "waiting", table.attempts >= UNDER_WAY_ATTEMPTS)
+        ).scalar_one()
+
+    def send_due(self) -> None:
+        """Sends what is due, in the order it was written, at most ``BATCH`` of them."""
+        with self._store.reading() as connection:
+            if connection.execute(self._due().limit(1)).first() is None:
+                return
+        for row in self._take():
+            self._send(row)
+
+    def forget(self) -> None:
+        """Deletes the identifiers of what was sent long ago: a Task to run now and then."""
+        table = notifications.c
+        old = table.due_at < self._machine.now() - KEPT
+        with self._store.transaction() as tx:
+            tx.connection.execute(notifications.delete().where(table.state != "waiting", old))
+
+    def withdraw(self, tx: Transaction, recipient: str) -> None:
+        """What waits for a recipient is not sent: the person is being erased."""
+        table = notifications.c
+        tx.connection.execute(
+            notifications.update()
+            .where(table.state == "waiting", table.recipient == recipient)
+            .values(state="given-up", recipient=None, content=None, error="withdrawn")
+        )
+
+    def _due(self) -> sa.Select[Any]:
+        table = notifications.c
+        waiting = sa.select(notifications).where(table.state == "waiting", table.due_at <= self._machine.now())
+        return waiting.order_by(table.id)
+
+    def _take(self) -> list[sa.Row[Any]]:
+        """Leases what is due, so that another process leaves it alone while this one sends."""
+        with self._store.transaction() as tx:
+            # of no effect on SQLite, whose transactions exclude each other
+            rows = list(tx.connection.execute(self._due().limit(BATCH).with_for_update(skip_locked=True)))
+            for row in rows:
+                leased = {"attempts": row.attempts + 1, "due_at": self._machine.now() + LEASE}
+                self._change(tx, row.id, row.attempts, leased)
+        return rows
+
+    def _send(self, row: sa.Row[Any]) -> None:
+        envelope = Envelope(row.identifier, row.written_at, restore(row.kind, row.recipient, row.content))
+        attempt = row.attempts + 1
+        try:
+            self._transports[row.kind].deliver(envelope)
+        except DeliveryFailed as error:
+            self._failed(row, attempt, error)
+        except Exception as error:  # a fault of ours must not hold back the notifications behind it
+            self._log.exception("notification not sent", identifier=row.identifier, kind=row.kind)
+            self._failed(row, attempt, DeliveryFailed(type(error).__name__))
+        else:
+            self._settle(row.id, attempt, state="sent", recipient=None, content=None, error=None)
+
+    def _failed(self, row: sa.Row[Any], attempt: int, error: DeliveryFailed) -> None:
+        final = isinstance(error, DeliveryRefused) or attempt >= ATTEMPTS
+        # the server's answer may quote the recipient's address, so it is not kept once the notification is given up
+        if final:
+            self._log.warning("notification given up", identifier=row.identifier, kind=row.kind, attempts=attempt)
+            self._settle(row.id, attempt, state="given-up", recipient=None, content=None, error=type(error).__name__)
+        else:
+            self._log.info("notification delayed", identifier=row.identifier, kind=row.kind, attempts=attempt)
+            self._settle(row.id, attempt, due_at=self._machine.now() + pause(attempt), error=str(error)[:500])
+
+    def _settle(self, number: int, attempt: int, **values: Any) -> None:
+        with self._store.transaction() as tx:
+            self._change(tx, number, attempt, values)
+
+    @staticmethod
+    def _change(tx: Transaction, number: int, attempts: int, values: dict[str, Any]) -> None:
+        """Guarded by the attempt: who comes back after its lease changes nothing."""
+        table = notifications.c
+        tx.connection.execute(
+            notifications.update()
+            .where(table.id == number, table.state == "waiting", table.attempts == attempts)
+            .values(**values)
+        )
+
+
+def pause(attempt: int) -> timedelta:
+    """Doubles from one second up to a quarter of an hour."""
+    doubled: timedelta = FIRST_PAUSE * (1 << min(attempt - 1, 20))
+    return min(doubled, LONGEST_PAUSE)

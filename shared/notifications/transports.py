@@ -1,0 +1,181 @@
+"""Where notifications go: ``file:`` folders for all kinds, ``smtp:`` servers for mails.
+
+DeliveryFailed       it may succeed later: tried again
+└── DeliveryRefused  it never will (an address that does not exist): given up at once
+"""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP as CRLF
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from shared.notifications.messages import Mail, Notification, Push, TextMessage
+
+SENDER = "pass Culture <ne-pas-repondre@passculture.invalid>"
+"""Who mails come from unless ``MAIL_URL`` says otherwise (``?from=``); the reserved domain can receive no answer."""
+SMTP_SECONDS = 20
+"""A server that says nothing for so long is taken for absent."""
+
+
+class DeliveryFailed(Exception):
+    """Not delivered now; the same attempt later may be."""
+
+
+class DeliveryRefused(DeliveryFailed):
+    """Not delivered, and never will be as it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A notification with its identifier and the instant at which it was written."""
+
+    identifier: str
+    written_at: datetime
+    notification: Notification
+
+    @property
+    def file_stem(self) -> str:
+        """Sorts by instant; the same for a repeat, which therefore replaces its file."""
+        return f"{self.written_at:%Y%m%dT%H%M%S}-{self.identifier}"
+
+
+class Transport(Protocol):
+    """Delivers one notification. Raises DeliveryFailed or DeliveryRefused."""
+
+    def deliver(self, envelope: Envelope) -> None: ...
+
+
+Transports = Mapping[str, Transport]
+
+
+class FileTransport:
+    """One file a notification, in a folder that is made at the first one."""
+
+    def __init__(self, folder: Path, suffix: str, render: Callable[[Envelope], bytes]) -> None:
+        self._folder, self._suffix, self._render = folder, suffix, render
+
+    def deliver(self, envelope: Envelope) -> None:
+        content = self._render(envelope)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            unfinished = self._folder / f".{envelope.identifier}"
+            unfinished.write_bytes(content)
+            unfinished.replace(self._folder / f"{envelope.file_stem}{self._suffix}")
+        except OSError as error:
+            raise DeliveryFailed(str(error)) from error
+
+
+class SmtpTransport:
+    """A connection per mail: rare enough here, and nothing to keep alive."""
+
+    def __init__(self, url: SplitResult, render: Callable[[Envelope], bytes], sender: str) -> None:
+        self._host = url.hostname or "localhost"
+        self._port = url.port or (465 if url.scheme == "smtps" else 25)
+        self._implicit_tls = url.scheme == "smtps"
+        self._start_tls = "starttls" in parse_qs(url.query)
+        self._user, self._password = unquote(url.username or ""), unquote(url.password or "")
+        self._render, self._sender = render, sender
+
+    def deliver(self, envelope: Envelope) -> None:
+        content = self._render(envelope)
+        try:
+            with self._connect() as server:
+                server.sendmail(_bare(self._sender), [envelope.notification.to], content)
+        except smtplib.SMTPRecipientsRefused as error:
+            code, reason = next(iter(error.recipients.values()))
+            raise _failure(code, reason) from error
+        except smtplib.SMTPResponseException as error:
+            # a wrong password is the operator's to mend, not a reason to lose the mail
+            if isinstance(error, smtplib.SMTPAuthenticationError):
+                raise DeliveryFailed(f"the mail server refuses the credentials: {error.smtp_code}") from error
+            raise _failure(error.smtp_code, error.smtp_error) from error
+        except (smtplib.SMTPException, OSError) as error:
+            raise DeliveryFailed(f"{type(error).__name__}: {error}") from error
+
+    def _connect(self) -> smtplib.SMTP:
+        connect = smtplib.SMTP_SSL if self._implicit_tls else smtplib.SMTP
+        server = connect(self._host, self._port, timeout=SMTP_SECONDS)
+        if self._start_tls:
+            server.starttls()
+        if self._user:
+            server.login(self._user, self._password)
+        return server
+
+
+def transports(mail_url: str, sms_url: str, push_url: str) -> dict[str, Transport]:
+    """The transports that ``MAIL_URL``, ``SMS_URL`` and ``PUSH_URL`` ask for. Raises ValueError for any other URL."""
+    return {
+        "mail": _mail_transport(mail_url),
+        "sms": _folder("SMS_URL", sms_url, ".txt", render_text),
+        "push": _folder("PUSH_URL", push_url, ".txt", render_push),
+    }
+
+
+def _mail_transport(text: str) -> Transport:
+    url = urlsplit(text)
+    sender = parse_qs(url.query).get("from", [SENDER])[0]
+
+    def render(envelope: Envelope) -> bytes:
+        return render_mail(envelope, sender)
+
+    if url.scheme in ("smtp", "smtps"):
+        return SmtpTransport(url, render, sender)
+    return _folder("MAIL_URL", text, ".eml", render)
+
+
+def _folder(setting: str, text: str, suffix: str, render: Callable[[Envelope], bytes]) -> FileTransport:
+    url = urlsplit(text)
+    if url.scheme != "file" or url.netloc or not url.path:
+        raise ValueError(f"{setting} cannot be {text!r}: file:/a/folder is expected")
+    return FileTransport(Path(unquote(url.path)), suffix, render)
+
+
+def render_mail(envelope: Envelope, sender: str = SENDER) -> bytes:
+    """The mail as it goes over the wire. Raises DeliveryRefused when a header cannot be written."""
+    mail = envelope.notification
+    assert isinstance(mail, Mail)
+    message = EmailMessage(policy=CRLF)
+    try:
+        message["From"] = sender
+        message["To"] = mail.to
+        message["Subject"] = mail.subject
+        if mail.reply_to:
+            message["Reply-To"] = mail.reply_to
+        message["Date"] = format_datetime(envelope.written_at)
+        message["Message-ID"] = f"<{envelope.identifier}@{_bare(sender).rpartition('@')[2]}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(mail.text)
+        return message.as_bytes()
+    except (ValueError, UnicodeError) as error:
+        raise DeliveryRefused(f"this mail cannot be written: {error}") from error
+
+
+def render_text(envelope: Envelope) -> bytes:
+    text = envelope.notification
+    assert isinstance(text, TextMessage)
+    return f"To: {text.to}\n\n{text.text}\n".encode()
+
+
+def render_push(envelope: Envelope) -> bytes:
+    push = envelope.notification
+    assert isinstance(push, Push)
+    return f"To: account {push.to}\nTitle: {push.title}\n\n{push.text}\n".encode()
+
+
+def _bare(sender: str) -> str:
+    """``Name <address>`` → ``address``."""
+    return sender.rpartition("<")[2].rstrip("> ")
+
+
+def _failure(code: int, reason: bytes | str) -> DeliveryFailed:
+    text = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+    kind = DeliveryRefused if 500 <= code < 600 else DeliveryFailed
+    return kind(f"{code} {text[:200]}")

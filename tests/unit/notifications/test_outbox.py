@@ -1,0 +1,308 @@
+"""What the outbox promises: sent after the commit, once for each key, again after a failure, forgotten afterwards."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+
+from shared.eventstore import Publication, Store
+from shared.eventstore import migrations as store_migrations
+from shared.eventstore.engines import make_engine
+from shared.kernel.time import SettableClock
+from shared.notifications import DeliveryFailed, Mail, Outbox, Push, TextMessage, create_v1, transports
+from shared.notifications.outbox import ATTEMPTS, FIRST_PAUSE, LEASE, LONGEST_PAUSE, notifications, pause
+from shared.notifications.transports import Envelope
+
+NOW = datetime(2021, 11, 2, 9, tzinfo=UTC)
+MAIL = Mail("zoe@example.org", "Votre réservation", "Contremarque : ABC234\nhttps://example.org/?token=" + "x" * 90)
+
+
+class Recorder:
+    """A transport that keeps what it is given, and fails as often as it is told to."""
+
+    def __init__(self, failures: int = 0, error: type[Exception] = DeliveryFailed) -> None:
+        self.delivered: list[Envelope] = []
+        self.failures, self.error = failures, error
+
+    def deliver(self, envelope: Envelope) -> None:
+        if self.failures > 0:
+            self.failures -= 1
+            raise self.error("not now")
+        self.delivered.append(envelope)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    engine = make_engine(f"sqlite:///{tmp_path / 'test.sqlite'}")
+    with engine.connect() as connection:
+        connection = connection.execution_options(writes=True)
+        with connection.begin():
+            op = Operations(MigrationContext.configure(connection))
+            store_migrations.create_v1(op)
+            create_v1(op)
+    yield Store(engine, clock=SettableClock(NOW), aggregates=[], publication=Publication("test"))
+    engine.dispose()
+
+
+@pytest.fixture
+def machine() -> SettableClock:
+    return SettableClock(datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def file_transports(folder: Path) -> dict:
+    return transports(f"file:{folder}/mail", f"file:{folder}/sms", f"file:{folder}/push")
+
+
+def rows(store: Store) -> list:
+    with store.reading() as connection:
+        return list(connection.execute(sa.select(notifications).order_by(notifications.c.id)))
+
+
+def open_work(store: Store, outbox: Outbox) -> int:
+    with store.reading() as connection:
+        return outbox.open_work(connection)
+
+
+def write(store: Store, outbox: Outbox, *what: Mail | TextMessage | Push, key: str = "k") -> None:
+    with store.transaction() as tx:
+        for each in what:
+            outbox.write(tx, each, key=key)
+
+
+def test_a_mail_is_sent_after_the_commit_and_its_content_forgotten(store, machine, tmp_path):
+    outbox = Outbox("booking", store, file_transports(tmp_path), machine=machine)
+    write(store, outbox, MAIL)
+    assert open_work(store, outbox) == 1
+    outbox.send_due()
+    (path,) = (tmp_path / "mail").iterdir()
+    mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    assert (mail["To"], mail["Subject"]) == (MAIL.to, MAIL.subject)
+    assert mail.get_content().replace("\r\n", "\n").strip() == MAIL.text
+    assert mail["Date"].datetime == NOW
+    (row,) = rows(store)
+    assert (row.state, row.recipient, row.content) == ("sent", None, None)
+    assert open_work(store, outbox) == 0
+
+
+def test_nothing_is_sent_when_the_transaction_rolls_back(store, machine):
+    recorder = Recorder()
+    outbox = Outbox("booking", store, {"mail": recorder}, machine=machine)
+    with pytest.raises(RuntimeError), store.transaction() as tx:
+        outbox.write(tx, MAIL, key="k")
+        raise RuntimeError
+    outbox.send_due()
+    assert recorder.delivered == [] and rows(store) == []
+
+
+def test_the_same_key_and_recipient_is_sent_once_even_after_it_was_sent(store, machine):
+    recorder = Recorder()
+    outbox = Outbox("booking", store, {"mail": recorder}, machine=machine)
+    write(store, outbox, MAIL, MAIL, key="confirmation/17")
+    outbox.send_due()
+    write(store, outbox, MAIL, key="confirmation/17")
+    outbox.send_due()
+    assert len(recorder.delivered) == 1
+    write(store, outbox, MAIL, key="confirmation/18")
+    write(store, outbox, Mail("max@example.org", "s", "t"), key="confirmation/18")
+    outbox.send_due()
+    assert [envelope.notification.to for envelope in recorder.delivered] == [MAIL.to, MAIL.to, "max@example.org"]
+    assert len({envelope.identifier for envelope in recorder.delivered}) == 3
+
+
+def test_the_identifier_depends_on_service_kind_key_and_recipient_only(store, machine, tmp_path):
+    first, second = Recorder(), Recorder()
+    write(store, Outbox("booking", store, {}, machine=machine), MAIL, key="1")
+    Outbox("booking", store, {"mail": first}, machine=machine).send_due()
+    with store.transaction() as tx:
+        tx.connection.execute(notifications.delete())
+    write(store, Outbox("booking", store, {}, machine=machine), MAIL, key="1")
+    Outbox("booking", store, {"mail": second}, machine=machine).send_due()
+    assert first.delivered[0].identifier == second.delivered[0].identifier
+
+
+def test_a_failed_delivery_is_tried_again_after_a_growing_pause(store, machine):
+    recorder = Recorder(failures=2)
+    outbox = Outbox("booking", store, {"mail": recorder}, machine=machine)
+    write(store, outbox, MAIL)
+    outbox.send_due()
+    outbox.send_due()
+    assert rows(store)[0].attempts == 1, "not before its pause"
+    machine.move_to(machine.now() + FIRST_PAUSE)
+    outbox.send_due()
+    machine.move_to(machine.now() + FIRST_PAUSE)
+    outbox.send_due()
+    assert rows(store)[0].attempts == 2, "the second pause is longer"
+    machine.move_to(machine.now() + FIRST_PAUSE)
+    outbox.send_due()
+    assert len(recorder.delivered) == 1
+    assert [pause(n).total_seconds() for n in (1, 2, 3, 4)] == [1, 2, 4, 8]
+    assert pause(ATTEMPTS) == LONGEST_PAUSE == pause(10_000)
+
+
+def test_attempts_are_bounded_and_nobody_waits_for_a_dead_server(store, machine):
+    recorder = Recorder(failures=10**9)
+    outbox = Outbox("booking", store, {"mail": recorder}, machine=machine)
+    write(store, outbox, MAIL)
+    waited_for = []
+    for _ in range(ATTEMPTS):
+        outbox.send_due()
+        waited_for.append(open_work(store, outbox))
+        machine.move_to(machine.now() + LONGEST_PAUSE)
+    (row,) = rows(store)
+    assert (row.state, row.attempts, row.recipient, row.content) == ("given-up", ATTEMPTS, None, None)
+    assert waited_for[:4] == [1, 1, 0, 0]
+    outbox.send_due()
+    assert rows(store)[0].attempts == ATTEMPTS
+
+
+def test_a_fault_of_ours_does_not_hold_back_the_next_ones(store, machine):
+    broken, recorder = Recorder(failures=1, error=KeyError), Recorder()
+    outbox = Outbox("booking", store, {"mail": broken, "sms": recorder}, machine=machine)
+    write(store, outbox, MAIL, TextMessage("+33612345678", "Code : 123456"))
+    outbox.send_due()
+    assert len(recorder.delivered) == 1
+    assert [row.state for row in rows(store)] == ["waiting", "sent"]
+
+
+def test_what_a_dead_process_had_taken_goes_again_after_its_lease(store, machine):
+    recorder = Recorder()
+    outbox = Outbox("booking", store, {"mail": recorder}, machine=machine)
+    write(store, outbox, MAIL)
+    outbox._take()  # and the process dies here
+    outbox.send_due()
+    assert recorder.delivered == []
+    machine.move_to(machine.now() + LEASE)
+    outbox.send_due()
+    assert len(recorder.delivered) == 1
+
+
+def test_what_waits_for_an_erased_person_is_not_sent(store, machine):
+    recorder = Recorder()
+    outbox = Outbox("booking", store, {"mail": recorder}, machine=machine)
+    write(store, outbox, MAIL)
+    with store.transaction() as tx:
+        outbox.withdraw(tx, MAIL.to)
+    outbox.send_due()
+    assert recorder.delivered == [] and rows(store)[0].content is None
+
+
+def test_identifiers_are_forgotten_after_a_month(store, machine):
+    outbox = Outbox("booking", store, {"mail": Recorder()}, machine=machine)
+    write(store, outbox, MAIL)
+    outbox.send_due()
+    outbox.forget()
+    assert len(rows(store)) == 1
+    machine.move_to(machine.now() + timedelta(days=31))
+    outbox.forget()
+    assert rows(store) == []
+
+
+def test_text_messages_and_pushes_are_files_with_whom_they_go_to(store, machine, tmp_path):
+    outbox = Outbox("identity", store, file_transports(tmp_path), machine=machine)
+    write(store, outbox, TextMessage("+33612345678", "Votre code : 042917"), Push("12", "Titre", "Texte"))
+    outbox.send_due()
+    (text,) = (tmp_path / "sms").iterdir()
+    assert text.read_text() == "To: +33612345678\n\nVotre code : 042917\n"
+    (push,) = (tmp_path / "push").iterdir()
+    assert "account 12" in push.read_text() and "Titre" in push.read_text()
+
+
+def test_a_repeated_delivery_replaces_its_file(tmp_path):
+    transport = file_transports(tmp_path)["mail"]
+    for _ in range(2):
+        transport.deliver(Envelope("ab" * 16, NOW, MAIL))
+    assert len(list((tmp_path / "mail").iterdir())) == 1
+
+
+def test_a_header_cannot_be_smuggled_in(store, machine, tmp_path):
+    outbox = Outbox("booking", store, file_transports(tmp_path), machine=machine)
+    write(store, outbox, Mail("zoe@example.org", "Hi\r\nBcc: all@example.org", "t"))
+    outbox.send_due()
+    assert not (tmp_path / "mail").exists()
+    assert rows(store)[0].state == "given-up"
+
+
+@pytest.mark.parametrize("url", ["", "mail", "http://example.org", "file:", "file://host/folder"])
+def test_a_setting_that_means_nothing_is_refused(url, tmp_path):
+    with pytest.raises(ValueError, match="MAIL_URL"):
+        transports(url, f"file:{tmp_path}", f"file:{tmp_path}")
+
+
+# ---- over SMTP, with a real server
+
+
+@pytest.fixture
+def smtp(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    folder = tmp_path / "received"
+    folder.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, str(Path(__file__).with_name("smtp_server.py")), str(folder), str(port)]
+    with subprocess.Popen(command) as process:
+        try:
+            _await_port(port)
+            yield f"smtp://127.0.0.1:{port}", folder
+        finally:
+            process.terminate()
+
+
+def _await_port(port: int) -> None:
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError("the SMTP server did not start")
+
+
+def test_a_mail_arrives_over_smtp_with_an_identifier_that_a_repeat_shares(store, machine, smtp, tmp_path):
+    url, folder = smtp
+    lines = transports(f"{url}?from=Pass <pass@example.org>", f"file:{tmp_path}", f"file:{tmp_path}")
+    outbox = Outbox("booking", store, lines, machine=machine)
+    write(store, outbox, Mail(MAIL.to, MAIL.subject, "Dès 18 h : l’Opéra.\n.\nFin", reply_to="sarah@example.org"))
+    taken = outbox._take()
+    outbox._send(taken[0])
+    outbox._send(taken[0])  # as after a crash between the delivery and its note
+    received = [
+        email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in sorted(folder.iterdir())
+    ]
+    assert len(received) == 2
+    assert received[0]["Message-ID"] == received[1]["Message-ID"] == f"<{taken[0].identifier}@example.org>"
+    assert received[0]["From"] == "Pass <pass@example.org>" and received[0]["Reply-To"] == "sarah@example.org"
+    assert received[0].get_content().replace("\r\n", "\n").strip() == "Dès 18 h : l’Opéra.\n.\nFin"
+
+
+def test_a_refusal_for_good_is_given_up_and_one_for_now_tried_again(store, machine, smtp, tmp_path):
+    url, folder = smtp
+    outbox = Outbox("booking", store, transports(url, f"file:{tmp_path}", f"file:{tmp_path}"), machine=machine)
+    for number, to in enumerate(("unknown@example.org", "busy@example.org", "zoe@example.org")):
+        write(store, outbox, Mail(to, "s", "t"), key=str(number))
+    outbox.send_due()
+    assert [row.state for row in rows(store)] == ["given-up", "waiting", "sent"]
+    assert rows(store)[1].error.startswith("451")
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_an_absent_server_delays_the_mail(store, machine, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"smtp://127.0.0.1:{free.getsockname()[1]}"
+        outbox = Outbox("booking", store, transports(url, f"file:{tmp_path}", f"file:{tmp_path}"), machine=machine)
+        write(store, outbox, MAIL)
+        outbox.send_due()
+    (row,) = rows(store)
+    assert (row.state, row.attempts) == ("waiting", 1) and row.content is not None
