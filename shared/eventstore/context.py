@@ -38,3 +38,24 @@ def caused_by(correlation_id: str, causation_id: str) -> Iterator[None]:
             yield
     finally:
         _cause.reset(token)
+
+
+_position: ContextVar[list[int] | None] = ContextVar("position", default=None)
+
+
+def note_position(position: int) -> None:
+    """Called by the store after a commit that published something."""
+    seen = _position.get()
+    if seen is not None:
+        seen.append(position)
+
+
+@contextmanager
+def noting_positions() -> Iterator[list[int]]:
+    """Collects the published positions of all commits made inside: what a reader elsewhere may have to wait for."""
+    seen: list[int] = []
+    token = _position.set(seen)
+    try:
+        yield seen
+    finally:
+        _position.reset(token)

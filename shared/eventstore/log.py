@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from shared.eventstore import sql
-from shared.eventstore.context import current_cause
+from shared.eventstore.context import Cause
 from shared.eventstore.mapper import EventMapper
 from shared.eventstore.publication import Message, Publication
 from shared.eventstore.tables import stored_events
@@ -29,7 +29,9 @@ _COLUMNS = (
 _APPEND = f"""
 SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.stored_events'));
 INSERT INTO stored_events ({", ".join(_COLUMNS)})
-SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::boolean[], %s::text[], %s::text[])
+SELECT * FROM unnest(
+  %s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::boolean[], %s::text[], %s::text[]
+)
 RETURNING id
 """
 
@@ -41,11 +43,12 @@ class Log:
         self.mapper = mapper
         self.publication = publication
 
-    def append(self, connection: sa.Connection, events: Sequence[Any], recorded_at: datetime) -> int | None:
+    def append(
+        self, connection: sa.Connection, events: Sequence[tuple[Any, Cause]], recorded_at: datetime
+    ) -> int | None:
         """Appends at the end; gives the last *published* position, or None. A taken version is an integrity error."""
-        cause = current_cause()
         rows = []
-        for event in events:
+        for event, cause in events:
             topic, state = self.mapper.encode(event)
             rows.append(
                 (
@@ -104,7 +107,7 @@ class Log:
 
     def head(self, connection: sa.Connection) -> int:
         """The last position, published or not; 0 when the log is empty."""
-        return connection.execute(sa.select(sa.func.coalesce(sa.func.max(stored_events.c.id), 0))).scalar_one()
+        return connection.execute(sa.select(sa.func.max(stored_events.c.id))).scalar() or 0
 
     def published_head(self, connection: sa.Connection) -> int:
         """The last published position; 0 when there is none."""

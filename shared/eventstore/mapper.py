@@ -143,7 +143,7 @@ class EventMapper:
         return self._names[kind], orjson.dumps(state, default=_encode_other, option=orjson.OPT_NON_STR_KEYS).decode()
 
     def decode(self, stream: UUID, version: int, name: str, state: str | bytes) -> Any:
-        """A row → the event, upcast to its class's newest version (``upcast_v1_v2`` and so on, as the library has it)."""
+        """A row → the event, upcast to its class's newest version by ``upcast_v1_v2`` and so on, as in the library."""
         kind, restorers, topic, newest = self._kinds[name]
         values = orjson.loads(state)
         stored = values.pop("class_version", 1)
@@ -155,7 +155,7 @@ class EventMapper:
                 values[field] = restore(values[field])
         if topic is not None:
             values["originator_topic"] = topic
-        event = object.__new__(kind)
+        event: Any = object.__new__(kind)
         event.__dict__.update(values, originator_id=stream, originator_version=version)
         return event
 

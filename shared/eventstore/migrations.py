@@ -1,6 +1,7 @@
 """Makes the tables of ``tables`` within a service's first migration.
 
-A version that was released is frozen: a change of these tables is a ``create_v2`` beside it and a migration in each service.
+A version that was released is frozen: a change of these tables is a ``create_v2`` beside it, and a migration in each
+service.
 """
 
 from __future__ import annotations

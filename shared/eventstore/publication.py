@@ -14,7 +14,7 @@ E = TypeVar("E")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one service tells the others. ``previous`` is the last position that the source published before this one."""
+    """What one service tells the others. ``previous``: the last position that the source published before this one."""
 
     id: str
     source: str

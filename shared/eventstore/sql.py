@@ -56,11 +56,14 @@ class Json(sa.types.TypeDecorator[Any]):
 
 
 def insert_ignore(
-    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], returning: Sequence[sa.Column[Any]] = ()
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, Any]],
+    returning: Sequence[sa.Column[Any]] = (),
 ) -> Sequence[sa.Row[Any]]:
     """Inserts what does not clash with a row that is there, in one statement; gives ``returning`` of what went in.
 
-    Rows must come sorted by whatever is unique: two transactions that insert the same keys in different orders deadlock.
+    Rows must come sorted by whatever is unique: two transactions that insert the same keys in two orders deadlock.
     """
     if not rows:
         return []

@@ -17,6 +17,7 @@ from eventsourcing.domain import Aggregate
 from eventsourcing.persistence import IntegrityError as VersionConflict
 
 from shared.eventstore import sql
+from shared.eventstore.context import Cause, current_cause, note_position
 from shared.eventstore.log import Log
 from shared.eventstore.mapper import EventMapper
 from shared.eventstore.outcomes import Outcomes
@@ -50,7 +51,7 @@ class Transaction:
         self.outcomes = Outcomes(self)
         self._known: dict[UUID, Aggregate | None] = {}
         self._unprojected: list[Any] = []
-        self._unlogged: list[Any] = []
+        self._unlogged: list[tuple[Any, Cause]] = []
 
     def get(self, kind: type[A], identifier: UUID) -> A | None:
         """The aggregate, or None when its stream is empty. The same object each time within a transaction."""
@@ -79,7 +80,8 @@ class Transaction:
             self._known[aggregate.id] = aggregate
             events = aggregate.collect_events()
             self._unprojected.extend(events)
-            self._unlogged.extend(events)
+            cause = current_cause()
+            self._unlogged.extend((event, cause) for event in events)
 
     def next_number(self, kind: str, count: int = 1) -> int:
         """The first of ``count`` consecutive positive numbers of a kind, never given before."""
@@ -142,6 +144,7 @@ class Store:
                 yield tx
                 tx._finish()
         if tx.position is not None:
+            note_position(tx.position)
             for wake in self.on_commit:
                 wake()
 

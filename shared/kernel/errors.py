@@ -111,3 +111,4 @@ class Refused(DomainError):
         super().__init__(outcome.get("detail", ""), errors=outcome.get("errors"), extra=outcome.get("extra"))
         self.code: str = outcome["code"]  # type: ignore[misc]  # one instance, one code: it came over the wire
         self.status: int = outcome["status"]  # type: ignore[misc]
+        self.replayed = False

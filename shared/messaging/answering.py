@@ -1,0 +1,248 @@
+"""Runs a batch of commands or queries against a service: stored outcomes, transactions, refusals, second tries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import structlog
+
+from shared.eventstore import Conflict, Store
+from shared.eventstore.context import caused_by, noting_positions
+from shared.eventstore.outcomes import Call, Outcome, find_outcomes
+from shared.kernel.errors import DomainError, Invalid, NotFound, Unavailable
+from shared.messaging.calls import CommandHandler, QueryHandler, ReadMany
+
+log = structlog.get_logger()
+ATTEMPTS = 8
+Answered = tuple[Outcome, int | None, bool]
+"""What was decided, the last published position that it led to, and whether it is a repetition."""
+
+
+class UnknownCall(NotFound):
+    code = "unknown-call"
+
+
+class InternalError(DomainError):
+    status = 500
+    code = "internal-error"
+
+
+class BadData(Invalid):
+    code = "invalid"
+
+
+class TooBusy(Unavailable):
+    code = "too-busy"
+
+
+class Commands:
+    """Decides batches of commands."""
+
+    def __init__(self, store: Store, handlers: Mapping[str, CommandHandler]) -> None:
+        self._store = store
+        self._handlers = handlers
+
+    def decide(self, calls: Sequence[Call]) -> list[Answered]:
+        """An answer for each call, in order. Calls of one name that follow each other are decided together."""
+        answered: list[Answered] = []
+        for name, group in groupby(calls, key=lambda call: call.name):
+            batch = list(group)
+            handler = self._handlers.get(name)
+            if handler is None:
+                answered.extend((UnknownCall(f"no command {name!r}"), None, False) for _ in batch)
+            elif handler.one:
+                answered.extend(self._one(handler, call) for call in batch)
+            else:
+                answered.extend(self._batch(handler, batch))
+        return answered
+
+    def _one(self, handler: CommandHandler, call: Call) -> Answered:
+        assert handler.one is not None
+        with caused_by(call.correlation_id, f"{call.owner()}:{call.key or call.name}"):
+            for _ in range(ATTEMPTS):
+                try:
+                    return self._attempt(handler, call)
+                except Conflict:
+                    continue
+                except Exception as error:
+                    return surprise(call, error), None, False
+            return TooBusy("too many are changing the same thing"), None, False
+
+    def _attempt(self, handler: CommandHandler, call: Call) -> Answered:
+        assert handler.one is not None
+        try:
+            with self._store.transaction() as tx:
+                known = tx.outcomes.find([call]) if call.key else {}
+                if known:
+                    return known[(call.owner(), call.key or "")], None, True
+                result = handler.one(tx, call)
+                tx.outcomes.store(call, result)
+            return result, tx.position, False
+        except Unavailable as refusal:
+            return refusal, None, False
+        except Conflict:
+            raise
+        except DomainError as refusal:
+            return self._refuse(call, refusal)
+
+    def _refuse(self, call: Call, refusal: DomainError) -> Answered:
+        """The transaction of the refused command is gone; its refusal is kept in one of its own."""
+        if call.key is not None:
+            with self._store.transaction() as tx:
+                known = tx.outcomes.find([call])
+                if known:
+                    return known[(call.owner(), call.key)], None, True
+                tx.outcomes.store(call, refusal)
+        return refusal, None, False
+
+    def _batch(self, handler: CommandHandler, calls: list[Call]) -> list[Answered]:
+        """A batch under one roof; what repeats a key within it waits for the first and is answered the same."""
+        first: dict[tuple[str, str], int] = {}
+        fresh = []
+        for index, call in enumerate(calls):
+            if call.key is None or first.setdefault((call.owner(), call.key), index) == index:
+                fresh.append(index)
+        answers: dict[int, Answered] = {}
+        decide = self._bulk if handler.bulk else self._saga
+        for index, answer in zip(fresh, decide(handler, [calls[index] for index in fresh], ATTEMPTS), strict=True):
+            answers[index] = answer
+        for index, call in enumerate(calls):
+            if index not in answers:
+                leader = first[(call.owner(), call.key or "")]
+                if calls[leader].fingerprint() == call.fingerprint():
+                    answers[index] = (answers[leader][0], answers[leader][1], True)
+                else:
+                    answers[index] = self._one_of(handler, call)
+        return [answers[index] for index in range(len(calls))]
+
+    def _one_of(self, handler: CommandHandler, call: Call) -> Answered:
+        return (self._bulk if handler.bulk else self._saga)(handler, [call], ATTEMPTS)[0]
+
+    def _bulk(self, handler: CommandHandler, calls: list[Call], attempts: int) -> list[Answered]:
+        """One transaction; halves of it when something in it clashes or fails, so that neighbours go on."""
+        assert handler.bulk is not None
+        try:
+            with caused_by(calls[0].correlation_id, f"batch:{calls[0].name}"), self._store.transaction() as tx:
+                known = tx.outcomes.find(calls)
+                rest = [call for call in calls if (call.owner(), call.key or "") not in known]
+                decided = list(handler.bulk(tx, rest)) if rest else []
+                tx.outcomes.store_many(
+                    [pair for pair in zip(rest, decided, strict=True) if not isinstance(pair[1], Unavailable)]
+                )
+        except Unavailable as refusal:
+            return [(refusal, None, False) for _ in calls]
+        except Exception as error:
+            return self._halves(self._bulk, handler, calls, attempts, error)
+        answers = iter(decided)
+        return [
+            (known[key], None, True)
+            if (key := (call.owner(), call.key or "")) in known
+            else (next(answers), tx.position, False)
+            for call in calls
+        ]
+
+    def _halves(
+        self,
+        decide: Callable[[CommandHandler, list[Call], int], list[Answered]],
+        handler: CommandHandler,
+        calls: list[Call],
+        attempts: int,
+        error: Exception,
+    ) -> list[Answered]:
+        if len(calls) > 1:
+            half = len(calls) // 2
+            return decide(handler, calls[:half], attempts) + decide(handler, calls[half:], attempts)
+        if not isinstance(error, Conflict):
+            return [(surprise(calls[0], error), None, False)]
+        if attempts > 1:
+            return decide(handler, calls, attempts - 1)
+        return [(TooBusy("too many are changing the same thing"), None, False)]
+
+    def _saga(self, handler: CommandHandler, calls: list[Call], _attempts: int) -> list[Answered]:
+        assert handler.saga is not None
+        try:
+            with self._store.reading() as connection:
+                known = find_outcomes(connection, calls)
+            rest = [call for call in calls if (call.owner(), call.key or "") not in known]
+            with caused_by(calls[0].correlation_id, f"batch:{calls[0].name}"), noting_positions() as positions:
+                decided = iter(handler.saga(rest)) if rest else iter(())
+        except DomainError as refusal:
+            return [(refusal, None, False) for _ in calls]
+        except Conflict:
+            return [(TooBusy("too many are changing the same thing"), None, False) for _ in calls]
+        except Exception as error:
+            return [(surprise(call, error), None, False) for call in calls]
+        position = max(positions, default=None)
+        return [
+            (known[key], None, True)
+            if (key := (call.owner(), call.key or "")) in known
+            else (next(decided), position, False)
+            for call in calls
+        ]
+
+
+class Queries:
+    """Answers batches of queries."""
+
+    def __init__(self, store: Store, handlers: Mapping[str, QueryHandler]) -> None:
+        self._store = store
+        self._handlers = handlers
+
+    def answer(self, calls: Sequence[Call]) -> list[Any]:
+        """A JSON-ready answer or a DomainError for each call, in order."""
+        answers: list[Any] = []
+        for name, group in groupby(calls, key=lambda call: call.name):
+            batch = list(group)
+            handler = self._handlers.get(name)
+            if handler is None:
+                answers.extend(UnknownCall(f"no query {name!r}") for _ in batch)
+            elif handler.read_many:
+                answers.extend(self._together(handler.read_many, batch))
+            else:
+                answers.extend(self._alone(handler, call) for call in batch)
+        return answers
+
+    def _together(self, handler: ReadMany, calls: list[Call]) -> Sequence[Any]:
+        try:
+            with self._store.reading() as connection:
+                return handler(connection, calls)
+        except DomainError as refusal:
+            return [refusal for _ in calls]
+        except Exception as error:
+            if len(calls) == 1:
+                return [surprise(calls[0], error)]
+            return [answer for call in calls for answer in self._together(handler, [call])]
+
+    def _alone(self, handler: QueryHandler, call: Call) -> Any:
+        try:
+            with caused_by(call.correlation_id, f"query:{call.name}"):
+                if handler.calling:
+                    return handler.calling(call)
+                assert handler.read is not None
+                with self._store.snapshot() as connection:
+                    return handler.read(connection, call)
+        except DomainError as refusal:
+            return refusal
+        except Exception as error:
+            return surprise(call, error)
+
+
+def surprise(call: Call, error: Exception) -> DomainError:
+    """What no code foresaw: the log has the traceback, the caller an answer without it."""
+    log.error("call failed", call=call.name, error=repr(error), exc_info=error)
+    return InternalError("something went wrong on our side; it was recorded")
+
+
+def command_envelope(answer: Answered) -> dict[str, Any]:
+    """What goes back over the bus for a command."""
+    outcome, position, replayed = answer
+    if isinstance(outcome, DomainError):
+        return {"refused": outcome.to_outcome(), "replayed": replayed}
+    return {"result": outcome, "position": position, "replayed": replayed}
+
+
+def query_envelope(answer: Any) -> dict[str, Any]:
+    """What goes back over the bus for a query."""
+    return {"refused": answer.to_outcome()} if isinstance(answer, DomainError) else {"result": answer}

@@ -1,0 +1,222 @@
+"""The client side of commands and queries: what callers of other services use.
+
+A call that is ``batched`` waits for one of two slots to its service and travels with whatever waited beside it: one
+message, one load and one transaction serve many callers, and a lone caller waits for nobody. The others travel alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import eventlet
+from eventlet.event import Event
+
+from shared.eventstore.context import current_cause
+from shared.eventstore.outcomes import Caller
+from shared.kernel.errors import DomainError, OutcomePending, Refused, Unavailable
+
+SLOTS = 2
+LONE_SLOTS = 64
+BATCH = 200
+MAX_WAITING = 5_000
+DEFAULT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command led to; ``position`` is the last position that its service published for it."""
+
+    result: Any
+    position: int | None
+    replayed: bool
+
+
+class Bus(Protocol):
+    """Other services, as a port."""
+
+    def command(
+        self,
+        service: str,
+        name: str,
+        data: dict[str, Any],
+        *,
+        key: str | None = None,
+        caller: Caller | None = None,
+        timeout: float | None = None,
+        batched: bool = False,
+    ) -> Answer:
+        """Raises Refused with the service's own code, or OutcomePending when no answer came in time."""
+
+    def query(
+        self,
+        service: str,
+        name: str,
+        data: dict[str, Any],
+        *,
+        caller: Caller | None = None,
+        timeout: float | None = None,
+        batched: bool = False,
+    ) -> Any:
+        """Raises Refused with the service's own code, or Unavailable when no answer came in time."""
+
+
+class Courier(Protocol):
+    """Carries a batch to a service and hands its answers to ``CallingBus.receive``."""
+
+    def send(self, service: str, kind: str, batch_id: str, calls: Sequence[dict[str, Any]], seconds: float) -> None:
+        """Raises Unavailable when it cannot be sent now."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    wire: dict[str, Any]
+    answer: Event = field(default_factory=Event)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What goes to one service in one way: its slots and its queue."""
+
+    service: str
+    kind: str
+    size: int
+    slots: int
+    queue: deque[_Waiting] = field(default_factory=deque)
+    busy: int = 0
+
+
+@dataclass(slots=True)
+class _Sent:
+    lane: _Lane
+    calls: list[_Waiting]
+    expiry: Any
+
+
+class CallingBus:
+    """The ``Bus`` of a process, over a courier."""
+
+    def __init__(self, courier: Courier) -> None:
+        self._courier = courier
+        self._lanes: dict[tuple[str, str, bool], _Lane] = {}
+        self._sent: dict[str, _Sent] = {}
+        self._numbers = itertools.count(1)
+        self._process = uuid.uuid4().hex[:12]
+
+    def command(
+        self,
+        service: str,
+        name: str,
+        data: dict[str, Any],
+        *,
+        key: str | None = None,
+        caller: Caller | None = None,
+        timeout: float | None = None,
+        batched: bool = False,
+    ) -> Answer:
+        wire = _wire(name, data, key, caller)
+        envelope = self._call(service, "commands", wire, timeout or DEFAULT_SECONDS, batched)
+        if envelope is None:
+            raise OutcomePending("the outcome is not known yet: ask again with the same key")
+        if "refused" in envelope:
+            raise refusal(envelope)
+        return Answer(envelope["result"], envelope["position"], envelope["replayed"])
+
+    def query(
+        self,
+        service: str,
+        name: str,
+        data: dict[str, Any],
+        *,
+        caller: Caller | None = None,
+        timeout: float | None = None,
+        batched: bool = False,
+    ) -> Any:
+        wire = _wire(name, data, None, caller)
+        envelope = self._call(service, "queries", wire, timeout or DEFAULT_SECONDS, batched)
+        if envelope is None:
+            raise Unavailable(f"{service} does not answer now")
+        if "refused" in envelope:
+            raise refusal(envelope)
+        return envelope["result"]
+
+    def receive(self, batch_id: str, answers: Sequence[dict[str, Any]]) -> None:
+        """Hands the answers of a batch to those who wait; one that came too late is of no account."""
+        sent = self._sent.pop(batch_id, None)
+        if sent is None:
+            return
+        sent.expiry.cancel()
+        for waiting, answer in zip(sent.calls, answers, strict=True):
+            waiting.answer.send(answer)
+        self._free(sent.lane)
+
+    def _call(
+        self, service: str, kind: str, wire: dict[str, Any], seconds: float, batched: bool
+    ) -> dict[str, Any] | None:
+        lane = self._lane(service, kind, batched)
+        if len(lane.queue) >= MAX_WAITING:
+            raise Unavailable(f"too many calls wait for {service}")
+        waiting = _Waiting(wire)
+        lane.queue.append(waiting)
+        self._send_waiting(lane, seconds)
+        with eventlet.Timeout(seconds, False):
+            return waiting.answer.wait()  # type: ignore[no-any-return]
+        if waiting in lane.queue:
+            lane.queue.remove(waiting)
+            raise Unavailable(f"{service} does not take calls now")
+        return None
+
+    def _lane(self, service: str, kind: str, batched: bool) -> _Lane:
+        key = (service, kind, batched)
+        if key not in self._lanes:
+            self._lanes[key] = _Lane(service, kind, BATCH if batched else 1, SLOTS if batched else LONE_SLOTS)
+        return self._lanes[key]
+
+    def _send_waiting(self, lane: _Lane, seconds: float) -> None:
+        while lane.queue and lane.busy < lane.slots:
+            calls = [lane.queue.popleft() for _ in range(min(lane.size, len(lane.queue)))]
+            batch_id = f"{self._process}-{next(self._numbers)}"
+            lane.busy += 1
+            self._sent[batch_id] = _Sent(lane, calls, eventlet.spawn_after(seconds, self._expire, batch_id))
+            try:
+                self._courier.send(lane.service, lane.kind, batch_id, [call.wire for call in calls], seconds)
+            except Unavailable as error:
+                self.receive(batch_id, [{"refused": error.to_outcome()} for _ in calls])
+
+    def _expire(self, batch_id: str) -> None:
+        """No answer in time: the slot is free again; the callers' own time-outs speak for themselves."""
+        sent = self._sent.pop(batch_id, None)
+        if sent is not None:
+            self._free(sent.lane)
+
+    def _free(self, lane: _Lane) -> None:
+        lane.busy -= 1
+        self._send_waiting(lane, DEFAULT_SECONDS)
+
+
+def _wire(name: str, data: dict[str, Any], key: str | None, caller: Caller | None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "data": data,
+        "key": key,
+        "caller": caller.to_wire() if caller else None,
+        "correlationId": current_cause().correlation_id,
+    }
+
+
+def refusal(envelope: dict[str, Any]) -> DomainError:
+    outcome = envelope["refused"]
+    if outcome["code"] == OutcomePending.code:
+        return OutcomePending(outcome["detail"])
+    if outcome["status"] == Unavailable.status:
+        return Unavailable(outcome["detail"])
+    refused = Refused(outcome)
+    refused.replayed = envelope.get("replayed", False)
+    return refused
+
+
+__all__ = ["Answer", "Bus", "CallingBus", "Courier"]

@@ -1,0 +1,233 @@
+"""Kombu connections for greenlets: one writer at a time, time-outs everywhere, publishing that waits for confirms."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import kombu
+import orjson
+from eventlet.semaphore import Semaphore
+from kombu.exceptions import OperationalError
+
+from shared.eventstore import Message
+from shared.kernel.errors import Unavailable
+from shared.messaging import local  # noqa: F401  # registers the transport of local:// with kombu
+from shared.messaging.topology import calls_queue, events_exchange
+
+CONNECT_SECONDS = 3
+CONFIRM_SECONDS = 10
+HEARTBEAT_SECONDS = 10
+JSON = "application/json"
+
+
+class BusUnavailable(Unavailable):
+    """RabbitMQ cannot be reached now."""
+
+
+def connect(uri: str, *, heartbeat: int = 0) -> kombu.Connection:
+    """A connection; whoever asks for a heartbeat checks it. Raises BusUnavailable."""
+    connection = kombu.Connection(
+        uri,
+        connect_timeout=CONNECT_SECONDS,
+        heartbeat=0 if uri.startswith("local:") else heartbeat,
+        transport_options={"write_timeout": CONNECT_SECONDS},
+    )
+    with bus_errors(connection):
+        connection.connect()
+    return connection
+
+
+@contextmanager
+def bus_errors(connection: kombu.Connection) -> Iterator[None]:
+    """Everything that means "the broker is away" in one word."""
+    errors = (*connection.connection_errors, *connection.channel_errors, OperationalError, OSError)
+    try:
+        yield
+    except errors as error:
+        raise BusUnavailable(f"RabbitMQ cannot be reached: {error}") from error
+
+
+def drop(connection: kombu.Connection) -> None:
+    """Throws a connection away, whatever its state, without waiting for a broker that may be gone."""
+    with suppress(Exception):
+        connection.collect(socket_timeout=0.1)
+
+
+class Line:
+    """A connection that is made when it is needed and thrown away when it fails; used by one greenlet at a time."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._turn = Semaphore()
+        self._connection: kombu.Connection | None = None
+        self._channel: Any = None
+
+    @contextmanager
+    def channel(self) -> Iterator[Any]:
+        """An open channel; after an error the next caller gets a new one. Raises BusUnavailable."""
+        with self._turn:
+            try:
+                if self._connection is None:
+                    self._connection = connect(self._uri)
+                    self._channel = None
+                with bus_errors(self._connection):
+                    if self._channel is None:
+                        self._channel = self._connection.channel()
+                        self._opened(self._channel)
+                    yield self._channel
+            except BaseException:  # a time-out of eventlet is no Exception, and leaves the channel in no known state
+                self.close()
+                raise
+
+    def _opened(self, channel: Any) -> None:
+        """For subclasses: what a new channel needs."""
+
+    def close(self) -> None:
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None:
+            drop(connection)
+
+
+class Sender(Line):
+    """Sends commands, queries and answers: no confirms, whoever waits has a time-out."""
+
+    def send_calls(
+        self, queue: str, reply_to: str, batch_id: str, calls: Sequence[dict[str, Any]], seconds: float
+    ) -> None:
+        self._send(
+            queue, calls, {"reply_to": reply_to, "correlation_id": batch_id, "expiration": str(int(seconds * 1000))}
+        )
+
+    def send_answers(self, queue: str, batch_id: str, answers: Sequence[dict[str, Any]]) -> None:
+        self._send(queue, answers, {"correlation_id": batch_id})
+
+    def _send(self, queue: str, body: Any, properties: dict[str, Any]) -> None:
+        try:
+            self._once(queue, body, properties)
+        except BusUnavailable:  # the line may only have been old: the broker was restarted since it was last used
+            self._once(queue, body, properties)
+
+    def _once(self, queue: str, body: Any, properties: dict[str, Any]) -> None:
+        with self.channel() as channel:
+            message = channel.prepare_message(orjson.dumps(body), None, JSON, "utf-8", {}, properties)
+            channel.basic_publish(message, "", queue)
+
+
+class EventPublisher(Line):
+    """Publishes messages, persistent, and waits for the broker's confirms of the whole batch."""
+
+    def __init__(self, uri: str, namespace: str, source: str) -> None:
+        super().__init__(uri)
+        self._exchange = events_exchange(namespace, source)
+        self._unconfirmed: set[int] = set()
+        self._sent = 0
+        self._refused = False
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Returns when all are safe with the broker. Raises BusUnavailable."""
+        with self.channel() as channel:
+            for message in messages:
+                body = channel.prepare_message(
+                    orjson.dumps(message.to_wire()),
+                    None,
+                    JSON,
+                    "utf-8",
+                    {},
+                    {"delivery_mode": 2, "message_id": message.id},
+                )
+                channel.basic_publish(body, self._exchange.name, message.name)
+                if self._confirms:
+                    self._sent += 1
+                    self._unconfirmed.add(self._sent)
+            if self._confirms:
+                self._wait(channel)
+
+    def _opened(self, channel: Any) -> None:
+        self._exchange.declare(channel=channel)
+        self._confirms = hasattr(channel, "confirm_select")
+        self._unconfirmed, self._sent, self._refused = set(), 0, False
+        if self._confirms:
+            channel.confirm_select()
+            channel.events["basic_ack"].add(self._confirmed)
+            channel.events["basic_nack"].add(self._nacked)
+
+    def _confirmed(self, tag: int, multiple: bool) -> None:
+        if multiple:
+            self._unconfirmed = {waiting for waiting in self._unconfirmed if waiting > tag}
+        else:
+            self._unconfirmed.discard(tag)
+
+    def _nacked(self, tag: int, multiple: bool) -> None:
+        self._refused = True
+        self._confirmed(tag, multiple)
+
+    def _wait(self, channel: Any) -> None:
+        while self._unconfirmed:
+            try:
+                channel.connection.drain_events(timeout=CONFIRM_SECONDS)
+            except TimeoutError as error:
+                raise BusUnavailable("RabbitMQ confirms nothing") from error
+        if self._refused:
+            raise BusUnavailable("RabbitMQ refused a message")
+
+
+class Inbox:
+    """Consumes queues in one greenlet: ``take`` gives what arrived, oldest first, and each is acknowledged by tag."""
+
+    def __init__(self, uri: str, queues: Sequence[kombu.Queue], *, prefetch: int, no_ack: bool = False) -> None:
+        self._connection = connect(uri, heartbeat=HEARTBEAT_SECONDS)
+        with bus_errors(self._connection):
+            self._channel = self._connection.channel()
+            self._channel.basic_qos(0, prefetch, False)
+            self._arrived: list[Any] = []
+            for queue in queues:
+                bound = queue(self._channel)
+                bound.declare()
+                bound.consume(consumer_tag="", callback=self._arrived.append, no_ack=no_ack)
+
+    def take(self, most: int, seconds: float) -> list[Any]:
+        """Up to ``most`` messages; waits at most ``seconds`` for the first, and for none after it."""
+        with bus_errors(self._connection):
+            if not self._arrived:
+                self._drain(seconds)
+            while self._arrived and len(self._arrived) < most and self._drain(0.001):
+                pass
+            self._connection.heartbeat_check()
+        taken, self._arrived[:] = self._arrived[:most], self._arrived[most:]
+        return taken
+
+    def acknowledge(self, message: Any, *, multiple: bool = False) -> None:
+        with bus_errors(self._connection):
+            message.channel.basic_ack(message.delivery_tag, multiple=multiple)
+
+    def close(self) -> None:
+        drop(self._connection)
+
+    def _drain(self, seconds: float) -> bool:
+        try:
+            self._connection.drain_events(timeout=seconds)
+        except (TimeoutError, socket.timeout):  # noqa: UP041  # eventlet's own is the second
+            return False
+        return True
+
+
+class AmqpCourier:
+    """Carries batches of calls; answers come back to a queue of this process alone."""
+
+    def __init__(self, uri: str, namespace: str, name: str) -> None:
+        self._namespace = namespace
+        self._sender = Sender(uri)
+        self.reply_queue = kombu.Queue(f"{namespace}.answers.{name}", durable=False, exclusive=True, auto_delete=True)
+
+    def send(self, service: str, kind: str, batch_id: str, calls: Sequence[dict[str, Any]], seconds: float) -> None:
+        queue = calls_queue(self._namespace, service, kind).name
+        self._sender.send_calls(queue, self.reply_queue.name, batch_id, calls, seconds)
+
+    def close(self) -> None:
+        self._sender.close()
+
+
+Receive = Callable[[str, Sequence[dict[str, Any]]], None]

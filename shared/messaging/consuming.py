@@ -1,0 +1,205 @@
+"""Handles messages of one source: in order, each once, whatever the bus loses, doubles or shuffles.
+
+One transaction stores the effects of a batch and the tracked position. A message that cannot be handled goes to the
+dead letters with its error, and what follows on its stream is parked behind it; the other streams go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import eventlet
+import sqlalchemy as sa
+import structlog
+
+from shared.eventstore import Conflict, Message, Store, Transaction, sql
+from shared.eventstore.context import caused_by
+from shared.eventstore.tables import dead_letters, tracking
+from shared.kernel.errors import Unavailable
+from shared.messaging.reactions import Reaction
+
+log = structlog.get_logger()
+BATCH = 200
+TRIES = 3
+"""How often a message's own failure is tried before it becomes a dead letter."""
+PAUSE_SECONDS = 0.1
+
+Page = tuple[str, list[Message]]
+"""The source's epoch, and what it published after a position."""
+
+
+class SourceReplaced(Exception):
+    """The source's store was replaced by another history: an operator decides what becomes of ours."""
+
+
+class Consumer:
+    """What one service does about one source.
+
+    ``read_log(after, limit)`` asks the source for what it published. Raises what the world does (``Unavailable``,
+    ``Conflict``): the caller waits and hands the same messages over again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        source: str,
+        reactions: Mapping[tuple[str, str], Reaction],
+        read_log: Callable[[int, int], Page],
+    ) -> None:
+        self._store = store
+        self.source = source
+        self._reactions = {name: reaction for (of, name), reaction in reactions.items() if of == source}
+        self._read_log = read_log
+        self.position: int | None = None
+        self.epoch: str | None = None
+        self.foreign = 0
+        """Messages of an unknown epoch that were passed over."""
+
+    def start(self) -> None:
+        """Finds the tracked position; a consumer that never ran begins at the source's beginning."""
+        with self._store.transaction() as tx:
+            sql.insert_ignore(tx.connection, tracking, [{"source": self.source, "position": 0, "epoch": ""}])
+            self._reload(tx.connection)
+
+    def catch_up(self) -> int:
+        """Handles everything that the source's log has beyond the tracked position; gives how many it was."""
+        handled = 0
+        while True:
+            epoch, page = self._read_log(self._tracked(), BATCH)
+            self._meet(epoch)
+            if not page:
+                return handled
+            self._handle_in_order(page)
+            handled += len(page)
+
+    def handle(self, messages: Sequence[Message]) -> None:
+        """Handles what the bus brought: duplicates are passed over, gaps filled from the source's log."""
+        batch: list[Message] = []
+        expected = self._tracked()
+        for message in messages:
+            if message.epoch != self.epoch and not self._is_ours(message):
+                self.foreign += 1
+            elif message.position <= expected:
+                continue
+            elif message.previous > expected:
+                self._handle_in_order(batch)
+                batch = []
+                self.catch_up()
+                expected = self._tracked()
+            else:
+                batch.append(message)
+                expected = message.position
+        self._handle_in_order(batch)
+
+    def _is_ours(self, message: Message) -> bool:
+        """Whether the source says that this is its history; learnt from its log, never from a message."""
+        epoch, _ = self._read_log(self._tracked(), 1)
+        self._meet(epoch)
+        return message.epoch == self.epoch
+
+    def _meet(self, epoch: str) -> None:
+        if self.epoch == epoch:
+            return
+        if self.epoch:
+            raise SourceReplaced(f"{self.source} has another history than the one that was followed")
+        with self._store.transaction() as tx:
+            tx.connection.execute(tracking.update().where(tracking.c.source == self.source).values(epoch=epoch))
+        self.epoch = epoch
+
+    def _tracked(self) -> int:
+        assert self.position is not None, "start() comes first"
+        return self.position
+
+    def _reload(self, connection: sa.Connection) -> None:
+        row = connection.execute(sa.select(tracking).where(tracking.c.source == self.source)).one()
+        self.position, self.epoch = row.position, row.epoch
+
+    def _handle_in_order(self, messages: Sequence[Message]) -> None:
+        for begin in range(0, len(messages), BATCH):
+            self._chunk(list(messages[begin : begin + BATCH]))
+
+    def _chunk(self, messages: list[Message]) -> None:
+        """All or nothing; when one of them fails, halves, until it is found."""
+        try:
+            self._transact(messages, self._react)
+        except (Unavailable, Conflict):
+            with self._store.reading() as connection:
+                self._reload(connection)
+            raise
+        except Exception as error:
+            if len(messages) > 1:
+                half = len(messages) // 2
+                self._chunk(messages[:half])
+                self._chunk(messages[half:])
+            else:
+                self._insist(messages[0], error)
+
+    def _insist(self, message: Message, error: Exception) -> None:
+        """A message that failed by itself: a few more tries, then the dead letters."""
+        for attempt in range(1, TRIES):
+            eventlet.sleep(PAUSE_SECONDS * attempt)
+            try:
+                self._transact([message], self._react)
+                return
+            except (Unavailable, Conflict):
+                raise
+            except Exception as again:
+                error = again
+        log.error(
+            "message became a dead letter",
+            source=self.source,
+            message_name=message.name,
+            position=message.position,
+            error=repr(error),
+            exc_info=error,
+        )
+        self._transact([message], lambda tx, failed: self._bury(tx, failed, "failed", repr(error)))
+
+    def _transact(self, messages: list[Message], act: Callable[[Transaction, Message], None]) -> None:
+        old, new = self._tracked(), messages[-1].position
+        with self._store.transaction() as tx:
+            blocked = self._blocked_streams(tx.connection)
+            for message in messages:
+                if message.stream in blocked:
+                    self._bury(tx, message, "parked", "behind a message of its stream that failed")
+                else:
+                    act(tx, message)
+            tx.flush()
+            moved = tx.connection.execute(
+                tracking.update()
+                .where(tracking.c.source == self.source, tracking.c.position == old)
+                .values(position=new)
+            )
+            if moved.rowcount != 1:
+                raise Conflict(f"another consumer of {self.source} was faster")
+        self.position = new
+
+    def _react(self, tx: Transaction, message: Message) -> None:
+        reaction = self._reactions.get(message.name)
+        if reaction is not None:
+            with caused_by(message.correlation_id, message.id):
+                reaction(tx, message)
+
+    def _blocked_streams(self, connection: sa.Connection) -> set[str]:
+        waiting = dead_letters.c.state.in_(["failed", "parked"])
+        query = sa.select(dead_letters.c.stream).where(dead_letters.c.source == self.source, waiting).distinct()
+        return set(connection.execute(query).scalars())
+
+    def _bury(self, tx: Transaction, message: Message, state: str, error: str) -> None:
+        if message.name not in self._reactions:
+            return
+        sql.insert_ignore(
+            tx.connection,
+            dead_letters,
+            [
+                {
+                    "source": self.source,
+                    "stream": message.stream,
+                    "position": message.position,
+                    "message": message.to_wire(),
+                    "error": error[:2000],
+                    "state": state,
+                    "recorded_at": tx.now,
+                }
+            ],
+        )

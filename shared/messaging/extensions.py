@@ -1,0 +1,317 @@
+"""The nameko side: a service class says what it takes, these entrypoints bring it.
+
+``hosted`` builds the service once per container. Everything that waits on the world here waits with backoff and for
+ever, says so in the process's ``trouble``, and never ends the container.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+import eventlet
+import orjson
+import structlog
+from eventlet.event import Event
+from nameko import config
+from nameko.extensions import DependencyProvider, Entrypoint, SharedExtension
+
+from shared.eventstore import Conflict, Message
+from shared.eventstore.engines import make_engine
+from shared.eventstore.outcomes import Call, Caller
+from shared.kernel.errors import Unavailable
+from shared.messaging.answering import command_envelope, query_envelope
+from shared.messaging.bus import Bus, CallingBus
+from shared.messaging.connections import AmqpCourier, EventPublisher, Inbox, Sender
+from shared.messaging.consuming import BATCH
+from shared.messaging.relay import Relay
+from shared.messaging.topology import calls_queue, events_queue
+from shared.runtime.process import Process, restored_clock
+from shared.runtime.service import Service, Task
+from shared.runtime.settings import Settings
+
+log = structlog.get_logger()
+BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+IDLE_LOOK_SECONDS = 2.0
+"""How often a consumer to whom nothing comes asks the source whether there is something."""
+RELAY_POLL_SECONDS = 0.05
+TIMER_POLL_SECONDS = 0.5
+PREFETCH_CALLS = 16
+PREFETCH_MESSAGES = 2 * BATCH
+
+Build = Callable[..., Service]
+
+
+class Loop:
+    """Does something again and again until it is stopped; trouble is waited out with backoff and told."""
+
+    def __init__(self, process: Process, part: str) -> None:
+        self._process = process
+        self._part = part
+        self._stopping = False
+        self.beat = time.monotonic()
+
+    def run(self, step: Callable[[], None], *, after_trouble: Callable[[], None] = lambda: None) -> None:
+        failures = 0
+        while not self._stopping:
+            self.beat = time.monotonic()
+            try:
+                step()
+                failures = 0
+                self._process.trouble.pop(self._part, None)
+            except Exception as error:
+                pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
+                failures += 1
+                self._tell(error, failures)
+                after_trouble()
+                eventlet.sleep(pause)
+
+    def _tell(self, error: Exception, failures: int) -> None:
+        self._process.trouble[self._part] = f"{type(error).__name__}: {error}"[:300]
+        of_the_world = isinstance(error, Unavailable | Conflict)
+        if failures in (1, 10) or not of_the_world:
+            log.warning(
+                "trouble",
+                service=self._process.service.name,
+                part=self._part,
+                error=str(error)[:300],
+                exc_info=None if of_the_world else error,
+            )
+
+    def stop(self) -> None:
+        self._stopping = True
+
+
+class HostedProcess(SharedExtension):
+    """The service of this container, with its relay, timers and tasks. The service class names how it is built."""
+
+    process: Process
+    settings: Settings
+
+    def setup(self) -> None:
+        if hasattr(self, "process"):
+            return
+        self.settings = config["settings"]
+        name = self.container.service_cls.name
+        build: Build = self.container.service_cls.build
+        engine = make_engine(self.settings.database_url(name), schema=name if self.settings.on_postgresql else None)
+        clock = restored_clock(self.settings.clock, engine)
+        self.courier = AmqpCourier(self.settings.amqp_uri, self.settings.namespace, f"{name}.{uuid.uuid4().hex[:12]}")
+        self.bus = CallingBus(self.courier)
+        self.process = Process(build(self.settings, clock, self.bus, engine), clock, self.bus)
+        self._loops: list[Loop] = []
+        self._wake = Event()
+
+    def start(self) -> None:
+        self.spawn("answers", self._receive_answers(), None)
+        self._start_relay()
+        if self.settings.clock is None and self.process.service.timers:
+            self.spawn("timers", self._step_timers, None)
+        for task in self.process.service.tasks:
+            self.spawn(f"task {task.name}", partial(self._step_task, task), None)
+
+    def spawn(self, part: str, step: Callable[[], None], after_trouble: Callable[[], None] | None) -> None:
+        """A loop of this container under a name."""
+        loop = Loop(self.process, f"{self.process.service.name} {part}")
+        self._loops.append(loop)
+        run = partial(loop.run, step, after_trouble=after_trouble or (lambda: None))
+        self.container.spawn_managed_thread(run, identifier=part)
+
+    def stop(self) -> None:
+        for loop in getattr(self, "_loops", ()):
+            loop.stop()
+        self.wake_relay()
+        if hasattr(self, "process"):
+            self.courier.close()
+            self.process.store.engine.dispose()
+
+    def wake_relay(self) -> None:
+        wake, self._wake = self._wake, Event()
+        wake.send(None)
+
+    def _start_relay(self) -> None:
+        publisher = EventPublisher(self.settings.amqp_uri, self.settings.namespace, self.process.service.name)
+        relay = Relay(self.process.store, publisher.publish)
+        state = {"started": False}
+
+        def step() -> None:
+            if not state["started"]:
+                relay.start()
+                state["started"] = True
+            wake = self._wake
+            if relay.send() == 0:
+                self.process.relayed = relay.position
+                with eventlet.Timeout(RELAY_POLL_SECONDS, False):
+                    wake.wait()
+            self.process.relayed = relay.position
+
+        self.process.store.on_commit.append(self.wake_relay)
+        self.spawn("relay", step, None)
+
+    def _step_timers(self) -> None:
+        self.process.run_due_timers()
+        eventlet.sleep(TIMER_POLL_SECONDS)
+
+    def _step_task(self, task: Task) -> None:
+        task.run()
+        eventlet.sleep(task.seconds)
+
+    def _receive_answers(self) -> Callable[[], None]:
+        inbox: list[Inbox] = []
+
+        def step() -> None:
+            if not inbox:
+                inbox.append(Inbox(self.settings.amqp_uri, [self.courier.reply_queue], prefetch=1000, no_ack=True))
+            try:
+                for message in inbox[0].take(1000, 1.0):
+                    self.bus.receive(message.properties["correlation_id"], orjson.loads(message.body))
+            except Exception:
+                inbox.pop().close()
+                raise
+
+        return step
+
+
+class Hosted(DependencyProvider):
+    """Gives the service's methods its ``Process``."""
+
+    host = HostedProcess()
+
+    def get_dependency(self, _worker_ctx: Any) -> Process:
+        return self.host.process
+
+
+class _TakesCalls(Entrypoint):
+    """Brings batches of calls to the decorated method, and its answers back."""
+
+    kind: ClassVar[str]
+    envelope: ClassVar[Callable[[Any], dict[str, Any]]]
+    host = HostedProcess()
+
+    def start(self) -> None:
+        self._stopped = False
+        self._inbox: Inbox | None = None
+        settings = self.host.settings
+        self._queue = calls_queue(settings.namespace, self.container.service_name, self.kind)
+        self._answers = Sender(settings.amqp_uri)
+        self.host.spawn(self.kind, self._step, self._drop_inbox)
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    def _step(self) -> None:
+        if self._stopped:
+            eventlet.sleep(0.05)
+            return
+        if self._inbox is None:
+            self._inbox = Inbox(self.host.settings.amqp_uri, [self._queue], prefetch=PREFETCH_CALLS)
+        for message in self._inbox.take(PREFETCH_CALLS, 1.0):
+            # acknowledged when a worker takes it: what is lost in a crash is asked again by whoever waits
+            self._inbox.acknowledge(message)
+            calls = [_call(wire) for wire in orjson.loads(message.body)]
+            answer = partial(self._reply, message.properties["reply_to"], message.properties["correlation_id"])
+            self.container.spawn_worker(self, (calls,), {}, handle_result=answer)
+
+    def _drop_inbox(self) -> None:
+        inbox, self._inbox = self._inbox, None
+        if inbox is not None:
+            inbox.close()
+
+    def _reply(self, queue: str, batch_id: str, _worker: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
+        if exc_info is None:
+            try:
+                self._answers.send_answers(queue, batch_id, [self.envelope(answer) for answer in result])
+            except Unavailable:
+                log.warning("an answer could not be sent", service=self.container.service_name, kind=self.kind)
+        return result, exc_info
+
+
+class TakesCommands(_TakesCalls):
+    kind = "commands"
+    envelope = staticmethod(command_envelope)
+
+
+class TakesQueries(_TakesCalls):
+    kind = "queries"
+    envelope = staticmethod(query_envelope)
+
+
+class TakesMessages(Entrypoint):
+    """Brings the messages of some sources to the decorated method, in batches, in order, acknowledged once handled."""
+
+    host = HostedProcess()
+
+    def __init__(self, *sources: str, **kwargs: Any) -> None:
+        self.sources = sources
+        super().__init__(**kwargs)
+
+    def start(self) -> None:
+        for source in self.sources:
+            feed = _Feed(self, source)
+            self.host.spawn(f"messages from {source}", feed.step, feed.close)
+
+    def handle(self, source: str, messages: Sequence[Message]) -> None:
+        """Runs the service's method as a nameko worker and waits for it; raises what it raised."""
+        done = Event()
+
+        def finished(_worker: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
+            done.send(None) if exc_info is None else done.send_exception(exc_info[1])
+            return result, exc_info
+
+        self.container.spawn_worker(self, (source, messages), {}, handle_result=finished)
+        done.wait()
+
+
+class _Feed:
+    """The queue of one source."""
+
+    def __init__(self, entrypoint: TakesMessages, source: str) -> None:
+        self._entrypoint = entrypoint
+        self._source = source
+        self._inbox: Inbox | None = None
+        self._started = False
+        self._looked = 0.0
+
+    def step(self) -> None:
+        process, settings = self._entrypoint.host.process, self._entrypoint.host.settings
+        if not self._started:
+            process.consumers[self._source].start()
+            self._started = True
+        if self._inbox is None:
+            queue = events_queue(settings.namespace, process.service.name, self._source)
+            self._inbox = Inbox(settings.amqp_uri, [queue], prefetch=PREFETCH_MESSAGES)
+            self._look(process)
+        arrived = self._inbox.take(BATCH, IDLE_LOOK_SECONDS / 2)
+        if arrived:
+            messages = [Message.from_wire(orjson.loads(message.body)) for message in arrived]
+            self._entrypoint.handle(self._source, messages)
+            self._inbox.acknowledge(arrived[-1], multiple=True)
+            self._looked = time.monotonic()
+        elif time.monotonic() - self._looked > IDLE_LOOK_SECONDS:
+            self._look(process)
+
+    def close(self) -> None:
+        """What was not acknowledged comes again on the next connection."""
+        inbox, self._inbox = self._inbox, None
+        if inbox is not None:
+            inbox.close()
+
+    def _look(self, process: Process) -> None:
+        """The last message may have been lost on the way, and none after it would show the gap."""
+        process.catch_up(self._source)
+        self._looked = time.monotonic()
+
+
+def _call(wire: dict[str, Any]) -> Call:
+    caller = Caller.from_wire(wire["caller"]) if wire["caller"] else None
+    return Call(wire["name"], wire["data"], wire["key"], caller, wire["correlationId"])
+
+
+takes_commands = TakesCommands.decorator
+takes_queries = TakesQueries.decorator
+takes_messages = TakesMessages.decorator
+
+__all__ = ["Bus", "Hosted", "HostedProcess", "takes_commands", "takes_messages", "takes_queries"]

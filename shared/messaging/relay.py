@@ -1,0 +1,52 @@
+"""The log → the bus: what was published is sent in order, confirmed, and only then counted as sent.
+
+A crash between the two sends again; consumers pass a duplicate over. Two relays at once would do no harm either; the
+lease only spares the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import sqlalchemy as sa
+
+from shared.eventstore import Message, Store
+from shared.eventstore.tables import relay
+from shared.kernel.errors import Unavailable
+
+BATCH = 200
+
+
+class RelayOvertaken(Unavailable):
+    """Another relay moved the position: this one reads it again."""
+
+
+class Relay:
+    """``publish(messages)`` returns once the bus has confirmed all of them, and raises otherwise."""
+
+    def __init__(self, store: Store, publish: Callable[[Sequence[Message]], None]) -> None:
+        self._store = store
+        self._publish = publish
+        self.position = 0
+
+    def start(self) -> None:
+        with self._store.reading() as connection:
+            self.position = connection.execute(sa.select(relay.c.position)).scalar_one()
+
+    def send(self) -> int:
+        """Sends one batch; gives how many messages it was."""
+        messages = self._store.messages(self.position, BATCH)
+        if messages:
+            self._publish(messages)
+            self._move(messages[-1].position)
+        return len(messages)
+
+    def _move(self, position: int) -> None:
+        with self._store.transaction() as tx:
+            moved = tx.connection.execute(
+                relay.update().where(relay.c.position == self.position).values(position=position)
+            )
+        if moved.rowcount != 1:
+            self.start()
+            raise RelayOvertaken("another relay is at work")
+        self.position = position

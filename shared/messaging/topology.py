@@ -1,0 +1,71 @@
+"""Names of exchanges and queues, and what they are declared with."""
+
+from __future__ import annotations
+
+import kombu
+
+MAX_BACKLOG = 100_000
+"""Messages a queue keeps; beyond it the oldest go, and the consumer asks the source's log for them."""
+MAX_WAITING_CALLS = 10_000
+
+
+def events_exchange(namespace: str, source: str) -> kombu.Exchange:
+    """Where a service publishes; the routing key is the message's name."""
+    return kombu.Exchange(f"{namespace}.{source}.events", type="topic", durable=True)
+
+
+def events_queue(namespace: str, consumer: str, source: str) -> kombu.Queue:
+    """One for each (consumer, source): replicated, one active consumer, so that order holds with several replicas.
+
+    Bound to all of the source's messages: ``previous`` then tells a gap from a message that was not for us.
+    """
+    return kombu.Queue(
+        f"{namespace}.{consumer}.from.{source}",
+        exchange=events_exchange(namespace, source),
+        routing_key="#",
+        durable=True,
+        queue_arguments={
+            "x-queue-type": "quorum",
+            "x-single-active-consumer": True,
+            "x-max-length": MAX_BACKLOG,
+            "x-overflow": "drop-head",
+        },
+    )
+
+
+def calls_queue(namespace: str, service: str, kind: str) -> kombu.Queue:
+    """``kind`` is ``commands`` or ``queries``. Transient: whoever waits has a time-out, and a key to ask again with."""
+    return kombu.Queue(
+        f"{namespace}.{service}.{kind}",
+        durable=False,
+        auto_delete=False,
+        queue_arguments={"x-max-length": MAX_WAITING_CALLS, "x-overflow": "drop-head"},
+    )
+
+
+def declare(connection: kombu.Connection, namespace: str, sources: dict[str, list[str]], *, purge: bool) -> None:
+    """Makes everything for services (name → the sources that it consumes). ``purge`` empties the queues: their messages
+    are of a history that no longer exists."""
+    with connection.channel() as channel:
+        for service in sources:
+            events_exchange(namespace, service).declare(channel=channel)
+        for service, its_sources in sources.items():
+            for kind in ("commands", "queries"):
+                calls_queue(namespace, service, kind).declare(channel=channel)
+            for source in its_sources:
+                queue = events_queue(namespace, service, source)(channel)
+                queue.declare()
+                if purge:
+                    queue.purge()
+
+
+def delete(connection: kombu.Connection, namespace: str, sources: dict[str, list[str]]) -> None:
+    """Removes everything that ``declare`` made."""
+    with connection.channel() as channel:
+        for service, its_sources in sources.items():
+            for kind in ("commands", "queries"):
+                calls_queue(namespace, service, kind)(channel).delete()
+            for source in its_sources:
+                events_queue(namespace, service, source)(channel).delete()
+        for service in sources:
+            events_exchange(namespace, service)(channel).delete()

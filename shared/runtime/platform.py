@@ -1,0 +1,172 @@
+"""Finding the services, preparing stores and bus for them, and running them: what the command line calls.
+
+Everything that is wrong with the surroundings is one ``CannotStart`` with one clear line.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from typing import Any
+
+import eventlet
+import sqlalchemy as sa
+import structlog
+from eventlet.event import Event
+from nameko import config
+from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
+from nameko.runners import ServiceRunner
+
+from shared.eventstore.engines import make_engine
+from shared.messaging import topology
+from shared.messaging.connections import BusUnavailable, connect
+from shared.messaging.extensions import TakesMessages
+from shared.runtime.migrations import is_current, upgrade
+from shared.runtime.settings import SERVICES, Settings
+
+log = structlog.get_logger()
+MAX_WORKERS = 64
+
+
+class CannotStart(Exception):
+    """One line: what is wrong and, where it helps, what to do."""
+
+
+def service_class(name: str) -> type:
+    """The nameko class of a service, by the project's entry points."""
+    (found,) = entry_points(group="passculture.services", name=name)
+    return found.load()  # type: ignore[no-any-return]
+
+
+def sources_of(service: type) -> list[str]:
+    """The services whose messages a nameko class takes."""
+    entrypoints = (
+        entrypoint
+        for method in vars(service).values()
+        for entrypoint in getattr(method, ENTRYPOINT_EXTENSIONS_ATTR, ())
+        if isinstance(entrypoint, TakesMessages)
+    )
+    return sorted({source for entrypoint in entrypoints for source in entrypoint.sources})
+
+
+def migrate(settings: Settings) -> None:
+    """Schemas, roles and topology, made or brought to the newest version; safe to run again. Raises CannotStart."""
+    if settings.on_postgresql:
+        _make_roles(settings)
+    fresh = [name for name in SERVICES if _upgrade(settings, name)]
+    if not settings.embedded_bus:
+        sources = {name: sources_of(service_class(name)) for name in SERVICES}
+        try:
+            with connect(settings.amqp_uri) as connection:
+                topology.declare(connection, settings.namespace, sources, purge=bool(fresh))
+        except BusUnavailable as error:
+            raise CannotStart(f"AMQP_URI: {error}") from None
+
+
+def _make_roles(settings: Settings) -> None:
+    engine = make_engine(settings.database)
+    quote = engine.dialect.identifier_preparer.quote
+    try:
+        with engine.begin() as connection:
+            database = quote(connection.execute(sa.text("SELECT current_database()")).scalar_one())
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('passculture.migrate'))"))
+            connection.execute(sa.text("REVOKE ALL ON SCHEMA public FROM PUBLIC"))
+            for name in SERVICES:
+                if name in settings.own_databases:
+                    continue
+                role, password = settings.role(name), settings.role_password(name)
+                known = connection.execute(
+                    sa.text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}
+                ).scalar()
+                verb = "ALTER" if known else "CREATE"
+                connection.exec_driver_sql(f"{verb} ROLE {quote(role)} LOGIN PASSWORD '{password}'")
+                connection.exec_driver_sql(f"GRANT CONNECT ON DATABASE {database} TO {quote(role)}")
+                connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {quote(role)}")
+    except sa.exc.DBAPIError as error:
+        raise CannotStart(f"DATABASE_URL: {_first_line(error)}") from None
+    finally:
+        engine.dispose()
+
+
+def _upgrade(settings: Settings, name: str) -> bool:
+    engine = _engine(settings, name)
+    try:
+        return upgrade(engine, name)
+    except sa.exc.OperationalError as error:
+        raise CannotStart(f"the database of {name}: {_first_line(error)}") from None
+    finally:
+        engine.dispose()
+
+
+def _engine(settings: Settings, name: str) -> sa.Engine:
+    return make_engine(settings.database_url(name), schema=name if settings.on_postgresql else None)
+
+
+def check(settings: Settings, names: Sequence[str]) -> None:
+    """Everything that these services need is there. Raises CannotStart."""
+    if not settings.on_postgresql:
+        migrate_embedded(settings, names)
+    for name in names:
+        engine = _engine(settings, name)
+        try:
+            with engine.connect() as connection:
+                if not is_current(connection, name):
+                    raise CannotStart(f"the schema of {name} is not up to date: run `passculture migrate` first")
+        except sa.exc.OperationalError as error:
+            hint = " (run `passculture migrate` first?)" if settings.on_postgresql else ""
+            raise CannotStart(f"the database of {name}: {_first_line(error)}{hint}") from None
+        finally:
+            engine.dispose()
+    try:
+        connect(settings.amqp_uri).release()
+    except BusUnavailable as error:
+        raise CannotStart(f"AMQP_URI: {error}") from None
+    if "gateway" in names:
+        check_port(settings.bind, settings.port)
+
+
+def migrate_embedded(settings: Settings, names: Sequence[str]) -> None:
+    for name in names:
+        _upgrade(settings, name)
+
+
+def check_port(bind: str, port: int) -> None:
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((bind, port))
+        except OSError as error:
+            why = "in use" if error.errno == errno.EADDRINUSE else error.strerror
+            raise CannotStart(f"PORT: {bind}:{port} is {why}") from None
+
+
+def run(settings: Settings, names: Sequence[str], *, ready: Any = None) -> None:
+    """Runs services in this process until SIGINT or SIGTERM. ``ready()`` is called once they have started."""
+    config.setup(
+        {
+            "settings": settings,
+            "max_workers": MAX_WORKERS,
+            "WEB_SERVER_ADDRESS": f"{settings.bind}:{settings.port}",
+        }
+    )
+    runner = ServiceRunner()
+    for name in names:
+        runner.add_service(service_class(name))
+    stopping = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.ready() or stopping.send(None))
+    runner.start()
+    watcher = eventlet.spawn(runner.wait)
+    watcher.link(lambda _: stopping.ready() or stopping.send(None))
+    if ready is not None:
+        eventlet.spawn(ready)
+    stopping.wait()
+    runner.stop()
+    watcher.wait()  # raises what a container died of
+
+
+def _first_line(error: BaseException) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]

@@ -1,0 +1,161 @@
+"""A service at work: what it answers about itself, its timers, its relay and its consumers. nameko only drives it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import eventlet
+import sqlalchemy as sa
+import structlog
+from eventlet.event import Event
+
+from shared.eventstore import Message, Transaction, sql
+from shared.eventstore.outcomes import Call
+from shared.eventstore.tables import store_facts, tracking
+from shared.kernel.errors import Invalid, Unavailable
+from shared.kernel.time import Clock, RealClock, SettableClock, instant_text, parse_instant
+from shared.messaging.answering import Answered, Commands, Queries
+from shared.messaging.bus import Bus
+from shared.messaging.calls import calling, one, saga
+from shared.messaging.consuming import Consumer, Page
+from shared.runtime.service import Service
+
+log = structlog.get_logger()
+REACHED_SECONDS = 3.0
+LOG_PAGE = 1000
+TIMER_ROUNDS = 10_000
+
+
+class Process:
+    """One service in this process, with its consumers; its calls are the service's own and the platform's."""
+
+    def __init__(self, service: Service, clock: Clock, bus: Bus) -> None:
+        self.service = service
+        self.store = service.store
+        self.clock = clock
+        self.bus = bus
+        self.relayed = 0
+        self.moved = Event()
+        """Sent, and made anew, whenever a consumer has moved: whoever waits for a position looks again."""
+        self.trouble: dict[str, str] = {}
+        """What is not well now, by part."""
+        self.consumers = {source: self._consumer(source) for source in service.sources}
+        own_commands = {"clock-set": one(self._clock_set), "run-timers": saga(self._run_timers)}
+        own_queries = {
+            "reached": calling(self._reached),
+            "log": calling(self._log),
+            "positions": calling(self._positions),
+            "timers": calling(self._timers),
+            "health": calling(self._health),
+        }
+        self.commands = Commands(self.store, {**service.commands, **own_commands})
+        self.queries = Queries(self.store, {**service.queries, **own_queries})
+
+    def decide(self, calls: Sequence[Call]) -> list[Answered]:
+        return self.commands.decide(calls)
+
+    def answer(self, calls: Sequence[Call]) -> list[Any]:
+        return self.queries.answer(calls)
+
+    def react(self, source: str, messages: Sequence[Message]) -> None:
+        """Handles what the bus brought; raises Unavailable or Conflict when it must be handed over again."""
+        self.consumers[source].handle(messages)
+        self.announce()
+
+    def catch_up(self, source: str) -> int:
+        handled = self.consumers[source].catch_up()
+        if handled:
+            self.announce()
+        return handled
+
+    def announce(self) -> None:
+        moved, self.moved = self.moved, Event()
+        moved.send(None)
+
+    def run_due_timers(self) -> int:
+        """Runs every timer that is due, earliest first; gives how many runs it took."""
+        for runs in range(TIMER_ROUNDS):
+            due = self._due_timers()
+            if not due or due[0][0] > self.clock.now():
+                return runs
+            due[0][1].run(self.clock.now())
+        raise RuntimeError(f"timers of {self.service.name} never come to rest: {due[0][1].name}")
+
+    def _due_timers(self) -> list[tuple[datetime, Any]]:
+        with self.store.reading() as connection:
+            found = [(timer.next_due(connection), timer) for timer in self.service.timers]
+        return sorted(((due, timer) for due, timer in found if due is not None), key=lambda pair: pair[0])
+
+    def _consumer(self, source: str) -> Consumer:
+        def read_log(after: int, limit: int) -> Page:
+            answer = self.bus.query(source, "log", {"after": after, "limit": limit})
+            return answer["epoch"], [Message.from_wire(wire) for wire in answer["messages"]]
+
+        return Consumer(self.store, source, self.service.reactions, read_log)
+
+    def _clock_set(self, tx: Transaction, call: Call) -> dict[str, Any]:
+        if not isinstance(self.clock, SettableClock):
+            raise Invalid("the clock is real")
+        now = parse_instant(call.data["now"])
+        if now < self.clock.now():
+            raise Invalid("the clock does not go back")
+        sql.upsert(tx.connection, store_facts, [{"name": "clock", "value": instant_text(now)}])
+        self.clock.move_to(now)
+        return {"now": instant_text(now)}
+
+    def _run_timers(self, calls: Sequence[Call]) -> list[dict[str, Any]]:
+        return [{"runs": self.run_due_timers()} for _ in calls]
+
+    def _timers(self, _call: Call) -> dict[str, Any]:
+        due = self._due_timers()
+        return {"next": instant_text(due[0][0]) if due else None, "now": instant_text(self.clock.now())}
+
+    def _reached(self, call: Call) -> dict[str, Any]:
+        """Waits until the consumer of a source has handled a position; Unavailable when it takes too long."""
+        source, position = call.data["source"], call.data["position"]
+        deadline = time.monotonic() + min(float(call.data.get("seconds", REACHED_SECONDS)), 30.0)
+        while True:
+            moved = self.moved
+            if source not in self.consumers or self._tracked().get(source, 0) >= position:
+                return {"reached": True}
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Unavailable(f"{self.service.name} has not yet heard of it from {source}")
+            # another replica's consumer may be the active one: then no event comes, and the table is looked at again
+            with eventlet.Timeout(min(left, 0.05), False):
+                moved.wait()
+
+    def _tracked(self) -> dict[str, int]:
+        with self.store.reading() as connection:
+            return {row.source: row.position for row in connection.execute(sa.select(tracking))}
+
+    def _log(self, call: Call) -> dict[str, Any]:
+        after, limit = int(call.data["after"]), min(int(call.data.get("limit", LOG_PAGE)), LOG_PAGE)
+        messages = self.store.messages(after, limit)
+        return {"epoch": self.store.epoch(), "messages": [message.to_wire() for message in messages]}
+
+    def _positions(self, _call: Call) -> dict[str, Any]:
+        with self.store.reading() as connection:
+            return {
+                "published": self.store.log.published_head(connection),
+                "relayed": self.relayed,
+                "tracked": {row.source: row.position for row in connection.execute(sa.select(tracking))},
+                "open": self.service.open_work(connection),
+                "now": instant_text(self.clock.now()),
+            }
+
+    def _health(self, _call: Call) -> dict[str, Any]:
+        return {"service": self.service.name, "trouble": dict(self.trouble)}
+
+
+def restored_clock(start: datetime | None, engine: sa.Engine) -> Clock:
+    """The real clock, or a simulated one that goes on from where it stood."""
+    if start is None:
+        return RealClock()
+    with engine.connect() as connection:
+        query = sa.select(store_facts.c.value).where(store_facts.c.name == "clock")
+        stored = connection.execute(query).scalar()
+    return SettableClock(max(start, parse_instant(stored)) if stored else start)
