@@ -1,0 +1,1 @@
+"""The rules of the catalogue: pure, without a database, a bus or a clock."""

@@ -1,0 +1,259 @@
+"""Offers: what is proposed, where, and whether the public may see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any
+
+from eventsourcing.domain import Aggregate
+
+from services.catalog.domain.moderation import Submission, judge
+from services.catalog.domain.refusals import (
+    OfferInReview,
+    OfferNotInReview,
+    OfferNotPublished,
+    OfferRejected,
+    refuse_field,
+)
+from services.catalog.domain.venues import VenueFacts
+from shared.contracts.subcategories import SUBCATEGORIES, Subcategory
+from shared.kernel.identifiers import stream_id
+from shared.kernel.money import ZERO, Cents
+
+
+class Moderation(StrEnum):
+    DRAFT = "draft"  # it has no stock yet
+    PENDING = "pending"  # staff look at it
+    REJECTED = "rejected"
+    APPROVED = "approved"
+
+
+class Withdrawal(StrEnum):
+    """Why the public no longer sees an offer."""
+
+    DEACTIVATED = "deactivated"
+    REJECTED = "rejected"
+    IN_REVIEW = "in-review"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferFacts:
+    """All that is known of an offer. ``published_at`` is when the public could first see it."""
+
+    offer_id: int
+    venue_id: int
+    offerer_id: int
+    name: str
+    subcategory: str
+    description: str
+    is_duo: bool
+    url: str | None
+    duration_minutes: int | None
+    withdrawal_details: str | None
+    booking_email: str | None
+    tags: tuple[str, ...]
+    published_at: datetime | None = None
+
+    @property
+    def is_digital(self) -> bool:
+        return self.url is not None
+
+    @property
+    def rules(self) -> Subcategory:
+        return SUBCATEGORIES[self.subcategory]
+
+
+class Offer(Aggregate):
+    """One offer: a draft until its first stock, then approved, or pending until staff decide.
+
+    ``is_public`` follows what was published: OfferPublished makes it true, OfferWithdrawn false.
+    """
+
+    class Event(Aggregate.Event):
+        pass
+
+    class Drafted(Event, Aggregate.Created):
+        facts: OfferFacts
+
+    class Redrafted(Event):
+        """Changed while the public does not see it."""
+
+        facts: OfferFacts
+
+        def apply(self, aggregate: Offer) -> None:
+            aggregate.facts = self.facts
+
+    class HeldForReview(Event):
+        offer_id: int
+        score: Fraction
+        rules: tuple[str, ...]
+
+        def apply(self, aggregate: Offer) -> None:
+            aggregate.moderation = Moderation.PENDING
+
+    class Approved(Event):
+        offer_id: int
+
+        def apply(self, aggregate: Offer) -> None:
+            aggregate.moderation = Moderation.APPROVED
+
+    class Rejected(Event):
+        offer_id: int
+        reason: str
+
+        def apply(self, aggregate: Offer) -> None:
+            aggregate.moderation = Moderation.REJECTED
+
+    class Published(Event):
+        facts: OfferFacts
+
+        def apply(self, aggregate: Offer) -> None:
+            aggregate.facts = self.facts
+            aggregate.is_public = True
+
+    class Changed(Event):
+        """Changed while the public sees it."""
+
+        facts: OfferFacts
+
+        def apply(self, aggregate: Offer) -> None:
+            aggregate.facts = self.facts
+
+    class Withdrawn(Event):
+        offer_id: int
+        reason: Withdrawal
+
+        def apply(self, aggregate: Offer) -> None:
+            aggregate.is_public = False
+
+    def __init__(self, *, facts: OfferFacts) -> None:
+        self.facts = facts
+        self.moderation = Moderation.DRAFT
+        self.is_public = False
+
+    @classmethod
+    def draft(cls, at: datetime, offer_id: int, venue: VenueFacts, body: dict[str, Any]) -> Offer:
+        """A new offer of a venue. ``body`` holds the fields of :class:`OfferFacts` that its actor gives, all of them.
+
+        Raises Invalid: subcategory unknown or not open to new offers, duo where it cannot be, a url where the
+        subcategory has none or none where it needs one, the wrong kind of venue.
+        """
+        facts = OfferFacts(offer_id=offer_id, venue_id=venue.venue_id, offerer_id=venue.offerer_id, **body)
+        _check_subcategory(facts.subcategory)
+        _check_place(facts, venue)
+        _check_content(facts)
+        return cls._create(cls.Drafted, id=stream_id("offer", offer_id), timestamp=at, facts=facts)
+
+    def change(self, at: datetime, changes: dict[str, Any]) -> None:
+        """New values of some fields; what the public sees is judged again. Raises OfferInReview, OfferRejected, Invalid."""
+        self._check_editable()
+        facts = replace(self.facts, **changes)
+        if facts.subcategory != self.facts.subcategory:
+            raise refuse_field("subcategory", "The subcategory of an offer never changes: create another offer.")
+        if facts.is_digital != self.facts.is_digital:
+            raise refuse_field("url", "An offer stays digital, or not, for its whole life.")
+        _check_content(facts)
+        if facts == self.facts:
+            return
+        self.trigger_event(self.Changed if self.is_public else self.Redrafted, timestamp=at, facts=facts)
+        if self.moderation is Moderation.APPROVED:
+            self._hold_if_suspicious(at, ZERO)
+
+    def submit(self, at: datetime, price: Cents) -> None:
+        """Its first stock has a price: a draft is published, or waits for staff. Anything else stays as it is."""
+        if self.moderation is Moderation.DRAFT and not self._hold_if_suspicious(at, price):
+            self._approve(at)
+
+    def approve(self, at: datetime) -> None:
+        """By staff. Raises OfferNotInReview; approved already: nothing happens."""
+        if self.moderation is Moderation.APPROVED:
+            return
+        if self.moderation is not Moderation.PENDING:
+            raise OfferNotInReview("This offer does not wait for a decision.")
+        self._approve(at)
+
+    def reject(self, at: datetime, reason: str) -> None:
+        """By staff, for an offer in review or an approved one. Its bookings are cancelled by booking."""
+        if self.moderation is Moderation.REJECTED:
+            return
+        if self.moderation is Moderation.DRAFT:
+            raise OfferNotInReview("This offer does not wait for a decision.")
+        self.trigger_event(self.Rejected, timestamp=at, offer_id=self.facts.offer_id, reason=reason)
+        if self.facts.published_at is not None:
+            self._withdraw(at, Withdrawal.REJECTED)
+
+    def activate(self, at: datetime) -> None:
+        """The public sees it again. Raises OfferNotPublished for a draft, OfferInReview, OfferRejected."""
+        self._check_approved()
+        if not self.is_public:
+            self._publish(at)
+
+    def deactivate(self, at: datetime) -> None:
+        """The public no longer sees it; its bookings stay as they are."""
+        self._check_approved()
+        if self.is_public:
+            self._withdraw(at, Withdrawal.DEACTIVATED)
+
+    def check_takes_stocks(self) -> None:
+        """Raises OfferInReview, OfferRejected."""
+        self._check_editable()
+
+    def _check_editable(self) -> None:
+        if self.moderation is Moderation.PENDING:
+            raise OfferInReview("This offer cannot be changed while it is looked at.")
+        if self.moderation is Moderation.REJECTED:
+            raise OfferRejected("This offer was rejected.")
+
+    def _check_approved(self) -> None:
+        self._check_editable()
+        if self.moderation is Moderation.DRAFT:
+            raise OfferNotPublished("This offer is a draft until its first stock.")
+
+    def _hold_if_suspicious(self, at: datetime, price: Cents) -> bool:
+        verdict = judge(Submission(self.facts.name, self.facts.description, price), at)
+        if verdict.is_approved:
+            return False
+        held = {"offer_id": self.facts.offer_id, "score": verdict.score, "rules": verdict.rules}
+        self.trigger_event(self.HeldForReview, timestamp=at, **held)
+        if self.is_public:
+            self._withdraw(at, Withdrawal.IN_REVIEW)
+        return True
+
+    def _approve(self, at: datetime) -> None:
+        self.trigger_event(self.Approved, timestamp=at, offer_id=self.facts.offer_id)
+        self._publish(at)
+
+    def _publish(self, at: datetime) -> None:
+        facts = replace(self.facts, published_at=self.facts.published_at or at)
+        self.trigger_event(self.Published, timestamp=at, facts=facts)
+
+    def _withdraw(self, at: datetime, reason: Withdrawal) -> None:
+        self.trigger_event(self.Withdrawn, timestamp=at, offer_id=self.facts.offer_id, reason=reason)
+
+
+def _check_subcategory(subcategory: str) -> None:
+    known = SUBCATEGORIES.get(subcategory)
+    if known is None:
+        raise refuse_field("subcategory", "This subcategory does not exist.")
+    if not known.is_selectable:
+        raise refuse_field("subcategory", "This subcategory is not open to new offers.")
+
+
+def _check_place(facts: OfferFacts, venue: VenueFacts) -> None:
+    """What happens online stands in the digital venue, everything else in a place (api.md, "Shapes relied on")."""
+    if facts.rules.is_online_only and not venue.is_digital:
+        raise refuse_field("subcategory", "An offer of this subcategory stands in the structure's digital venue.")
+    if facts.rules.is_offline_only and venue.is_digital:
+        raise refuse_field("subcategory", "An offer of this subcategory stands in a venue that is a place.")
+    if venue.is_digital and facts.url is None:
+        raise refuse_field("url", "An offer of the digital venue has a url.")
+    if facts.url is not None and not venue.is_digital:
+        raise refuse_field("url", "Only offers of the digital venue have a url.")
+
+
+def _check_content(facts: OfferFacts) -> None:
+    if facts.is_duo and not facts.rules.can_be_duo:
+        raise refuse_field("isDuo", "An offer of this subcategory cannot be duo.")

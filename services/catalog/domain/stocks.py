@@ -1,0 +1,292 @@
+"""Stocks as they are described: price, dates, activation codes, and the passing of their dates.
+
+How many there are left is booking's to decide. A new quantity is written down here as a request, asked of booking, and
+becomes the stock's only when booking has accepted it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from eventsourcing.domain import Aggregate
+
+from services.catalog.domain.offers import OfferFacts
+from services.catalog.domain.refusals import (
+    DateInThePast,
+    EventPassed,
+    StockWithdrawn,
+    WithdrawalTooLate,
+    refuse_field,
+)
+from shared.kernel.identifiers import stream_id
+from shared.kernel.money import Cents
+from shared.kernel.time import parse_instant
+
+MAX_QUANTITY = 10_000_000
+MAX_CODES = 10_000
+WITHDRAWAL_AFTER_START = timedelta(hours=48)
+"""Until then a stock may be withdrawn: afterwards its bookings are validated by themselves (domain.md §3.1)."""
+FARTHEST_DATE = timedelta(days=3653)
+"""No event is announced more than ten years before: what lies beyond is a misprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceCeiling:
+    """The highest price of a thing, from ``valid_from`` (inclusive) to ``valid_until`` (exclusive; None: no end)."""
+
+    amount: Cents
+    valid_from: datetime
+    valid_until: datetime | None = None
+
+
+THING_CEILINGS = (PriceCeiling(Cents(300_00), valid_from=parse_instant("2021-08-31T22:00:00Z")),)
+"""Things, not events, from 2021-09-01 in Paris (domain.md R19)."""
+
+
+def thing_ceiling(at: datetime) -> Cents | None:
+    """The ceiling in force at ``at``; None before there was one."""
+    for ceiling in THING_CEILINGS:
+        if ceiling.valid_from <= at and (ceiling.valid_until is None or at < ceiling.valid_until):
+            return ceiling.amount
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockFacts:
+    """All that is described of a stock. ``quantity`` None: unlimited."""
+
+    stock_id: int
+    offer_id: int
+    venue_id: int
+    offerer_id: int
+    price: Cents
+    quantity: int | None
+    beginning_at: datetime | None
+    booking_limit_at: datetime | None
+    activation_codes: tuple[str, ...]
+    added_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityRequest:
+    """A quantity that was asked of booking; ``number`` counts the requests of a stock."""
+
+    number: int
+    quantity: int | None
+
+
+class Stock(Aggregate):
+    """One stock of an offer."""
+
+    class Event(Aggregate.Event):
+        stock_id: int
+        offer_id: int
+
+    class Added(Aggregate.Event, Aggregate.Created):
+        facts: StockFacts
+
+    class Changed(Event):
+        price: Cents
+        booking_limit_at: datetime | None
+
+        def apply(self, aggregate: Stock) -> None:
+            aggregate.facts = replace(aggregate.facts, price=self.price, booking_limit_at=self.booking_limit_at)
+
+    class Rescheduled(Event):
+        beginning_at: datetime
+        previous_beginning_at: datetime
+        booking_limit_at: datetime
+
+        def apply(self, aggregate: Stock) -> None:
+            moved = {"beginning_at": self.beginning_at, "booking_limit_at": self.booking_limit_at}
+            aggregate.facts = replace(aggregate.facts, **moved)
+
+    class QuantityRequested(Event):
+        request: QuantityRequest
+
+        def apply(self, aggregate: Stock) -> None:
+            aggregate.request = self.request
+            aggregate.requests = self.request.number
+
+    class QuantityChanged(Event):
+        quantity: int | None
+
+        def apply(self, aggregate: Stock) -> None:
+            aggregate.facts = replace(aggregate.facts, quantity=self.quantity)
+            aggregate.request = None
+
+    class QuantityRefused(Event):
+        code: str
+
+        def apply(self, aggregate: Stock) -> None:
+            aggregate.request = None
+
+    class Withdrawn(Event):
+        def apply(self, aggregate: Stock) -> None:
+            aggregate.is_withdrawn = True
+
+    class DateElapsed(Event):
+        venue_id: int
+        beginning_at: datetime
+
+        def apply(self, aggregate: Stock) -> None:
+            aggregate.elapsed_start = self.beginning_at
+
+    def __init__(self, *, facts: StockFacts) -> None:
+        self.facts = facts
+        self.request: QuantityRequest | None = None
+        self.requests = 0
+        self.is_withdrawn = False
+        self.elapsed_start: datetime | None = None
+
+    @classmethod
+    def add(cls, at: datetime, stock_id: int, offer: OfferFacts, body: dict[str, Any]) -> Stock:
+        """A new stock of an offer. ``body``: price, quantity, beginning_at, booking_limit_at, activation_codes.
+
+        Raises Invalid (price, dates that do not fit the subcategory, codes of an offer that is not digital),
+        DateInThePast.
+        """
+        codes = tuple(body["activation_codes"])
+        if codes:
+            body = {**body, "quantity": _quantity_of_codes(offer, codes, body["quantity"])}
+        facts = StockFacts(
+            stock_id=stock_id,
+            offer_id=offer.offer_id,
+            venue_id=offer.venue_id,
+            offerer_id=offer.offerer_id,
+            added_at=at,
+            **{**body, "activation_codes": codes},
+        )
+        _check_price(facts.price, offer, at)
+        _check_beginning(facts.beginning_at, offer, at)
+        limit = facts.booking_limit_at or facts.beginning_at  # decision 36
+        _check_limit(limit, facts.beginning_at, at)
+        facts = replace(facts, booking_limit_at=limit)
+        return cls._create(cls.Added, id=stream_id("stock", stock_id), timestamp=at, facts=facts)
+
+    def change(self, at: datetime, offer: OfferFacts, changes: dict[str, Any]) -> None:
+        """New price or dates; the quantity is not among them. Raises Invalid, DateInThePast, EventPassed, StockWithdrawn.
+
+        A booking limit that stood at the start moves with it; another one stays where the new start allows it.
+        """
+        self.check_changeable(at)
+        facts = self._changed(changes)
+        if facts.price != self.facts.price:
+            _check_price(facts.price, offer, at)
+        if facts.beginning_at != self.facts.beginning_at:
+            _check_beginning(facts.beginning_at, offer, at)
+        if "booking_limit_at" in changes and facts.booking_limit_at != self.facts.booking_limit_at:
+            _check_limit(facts.booking_limit_at, facts.beginning_at, at)
+        self._record(at, facts)
+
+    def request_quantity(self, at: datetime, quantity: int | None) -> None:
+        """Writes down that booking is to be asked. One request at a time; the same quantity needs none."""
+        self.check_changeable(at)
+        assert self.request is None, "the open request is finished first"
+        if self.facts.activation_codes and quantity != self.facts.quantity:
+            raise refuse_field("quantity", "The quantity of this stock is the number of its activation codes.")
+        if quantity != self.facts.quantity:
+            request = QuantityRequest(self.requests + 1, quantity)
+            self.trigger_event(self.QuantityRequested, timestamp=at, request=request, **self._ids())
+
+    def settle_quantity(self, at: datetime, number: int, refusal: str | None) -> None:
+        """Booking's answer to a request: accepted, or refused with a code. One that was settled before changes nothing."""
+        if self.request is None or self.request.number != number:
+            return
+        if refusal is None:
+            self.trigger_event(self.QuantityChanged, timestamp=at, quantity=self.request.quantity, **self._ids())
+        else:
+            self.trigger_event(self.QuantityRefused, timestamp=at, code=refusal, **self._ids())
+
+    def withdraw(self, at: datetime) -> None:
+        """Its bookings that are not used are cancelled by booking. Raises WithdrawalTooLate; twice is once."""
+        start = self.facts.beginning_at
+        if self.is_withdrawn:
+            return
+        if start is not None and at > start + WITHDRAWAL_AFTER_START:
+            raise WithdrawalTooLate("The event began more than 48 hours ago: its bookings are final.")
+        self.trigger_event(self.Withdrawn, timestamp=at, **self._ids())
+
+    def elapse(self) -> None:
+        """The start has come: said once for each start, as of that instant, unless the stock was withdrawn."""
+        start = self.facts.beginning_at
+        if self.is_withdrawn or start is None or start == self.elapsed_start:
+            return
+        facts = {"venue_id": self.facts.venue_id, "beginning_at": start}
+        self.trigger_event(self.DateElapsed, timestamp=start, **facts, **self._ids())
+
+    def check_changeable(self, at: datetime) -> None:
+        if self.is_withdrawn:
+            raise StockWithdrawn("This stock was withdrawn.")
+        if self.facts.beginning_at is not None and self.facts.beginning_at <= at:
+            raise EventPassed("The event has begun: its stock can no longer be changed.")
+
+    def _changed(self, changes: dict[str, Any]) -> StockFacts:
+        facts = replace(self.facts, **changes)
+        before, start = self.facts.beginning_at, facts.beginning_at
+        if "booking_limit_at" in changes:
+            return replace(facts, booking_limit_at=facts.booking_limit_at or start)
+        if start is not None and facts.booking_limit_at is not None:
+            limit = start if facts.booking_limit_at == before else min(facts.booking_limit_at, start)
+            return replace(facts, booking_limit_at=limit)
+        return facts
+
+    def _record(self, at: datetime, facts: StockFacts) -> None:
+        before = self.facts
+        if facts.beginning_at is not None and before.beginning_at not in (None, facts.beginning_at):
+            moved = {
+                "beginning_at": facts.beginning_at,
+                "previous_beginning_at": before.beginning_at,
+                "booking_limit_at": facts.booking_limit_at,
+            }
+            self.trigger_event(self.Rescheduled, timestamp=at, **moved, **self._ids())
+        if (facts.price, facts.booking_limit_at) != (self.facts.price, self.facts.booking_limit_at):
+            changed = {"price": facts.price, "booking_limit_at": facts.booking_limit_at}
+            self.trigger_event(self.Changed, timestamp=at, **changed, **self._ids())
+
+    def _ids(self) -> dict[str, int]:
+        return {"stock_id": self.facts.stock_id, "offer_id": self.facts.offer_id}
+
+
+def _quantity_of_codes(offer: OfferFacts, codes: tuple[str, ...], quantity: int | None) -> int:
+    if not offer.is_digital:
+        raise refuse_field("activationCodes", "Only digital offers have activation codes.")
+    if len(set(codes)) != len(codes):
+        raise refuse_field("activationCodes", "Each activation code is there once.")
+    if quantity not in (None, len(codes)):
+        raise refuse_field("quantity", f"There are {len(codes)} activation codes: the quantity is theirs.")
+    return len(codes)
+
+
+def _check_price(price: Cents, offer: OfferFacts, at: datetime) -> None:
+    if price < 0:
+        raise refuse_field("priceCents", "A price is not negative.")
+    ceiling = None if offer.rules.is_event else thing_ceiling(at)
+    if ceiling is not None and price > ceiling:
+        raise refuse_field("priceCents", f"A thing costs at most {ceiling // 100} €.")
+
+
+def _check_beginning(beginning: datetime | None, offer: OfferFacts, at: datetime) -> None:
+    if offer.rules.is_event and beginning is None:
+        raise refuse_field("beginningAt", "An event has a date.")
+    if not offer.rules.is_event and beginning is not None:
+        raise refuse_field("beginningAt", "Only events have a date.")
+    if beginning is not None:
+        _check_ahead("beginningAt", beginning, at)
+
+
+def _check_limit(limit: datetime | None, beginning: datetime | None, at: datetime) -> None:
+    if limit is None:
+        return
+    if beginning is not None and limit > beginning:
+        raise refuse_field("bookingLimitAt", "The booking limit is not later than the event.")
+    _check_ahead("bookingLimitAt", limit, at)
+
+
+def _check_ahead(field: str, instant: datetime, at: datetime) -> None:
+    if instant <= at:
+        raise DateInThePast("This date is in the past.", errors={field: ["This date is in the past."]})
+    if instant > at + FARTHEST_DATE:
+        raise refuse_field(field, "This date is more than ten years ahead.")

@@ -1,0 +1,222 @@
+"""Venues: where culture is offered. Three shapes: with a SIRET, with a comment that says why it has none, or digital."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from eventsourcing.domain import Aggregate
+
+from services.catalog.domain.refusals import SiretInvalid, refuse_field
+from services.catalog.domain.territory import department_code, is_postal_code, timezone
+from shared.kernel.errors import Invalid
+from shared.kernel.identifiers import siren as checked_siren
+from shared.kernel.identifiers import siret as checked_siret
+from shared.kernel.identifiers import stream_id
+
+DIGITAL_NAME = "Offre numérique"
+"""The name that every structure's digital venue is opened with (domain.md §2.1)."""
+
+
+class VenueKind(StrEnum):
+    SIRET = "siret"
+    COMMENT = "comment"
+    DIGITAL = "digital"
+
+
+class VenueType(StrEnum):
+    """The 18 types of domain.md §2.2."""
+
+    VISUAL_ARTS = "VISUAL_ARTS"
+    CULTURAL_CENTRE = "CULTURAL_CENTRE"
+    ARTISTIC_COURSE = "ARTISTIC_COURSE"
+    SCIENTIFIC_CULTURE = "SCIENTIFIC_CULTURE"
+    FESTIVAL = "FESTIVAL"
+    GAMES = "GAMES"
+    BOOKSTORE = "BOOKSTORE"
+    LIBRARY = "LIBRARY"
+    MUSEUM = "MUSEUM"
+    RECORD_STORE = "RECORD_STORE"
+    MUSICAL_INSTRUMENT_STORE = "MUSICAL_INSTRUMENT_STORE"
+    CONCERT_HALL = "CONCERT_HALL"
+    DIGITAL = "DIGITAL"
+    PATRIMONY_TOURISM = "PATRIMONY_TOURISM"
+    MOVIE = "MOVIE"
+    PERFORMING_ARTS = "PERFORMING_ARTS"
+    CREATIVE_ARTS_STORE = "CREATIVE_ARTS_STORE"
+    OTHER = "OTHER"
+
+
+@dataclass(frozen=True, slots=True)
+class Accessibility:
+    """For which handicaps the place is fit."""
+
+    audio: bool
+    mental: bool
+    motor: bool
+    visual: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueFacts:
+    """All that is known of a venue. ``establishment`` is what is paid: the SIRET, or ``venue-<venueId>``."""
+
+    venue_id: int
+    offerer_id: int
+    kind: VenueKind
+    establishment: str
+    name: str
+    siret: str | None
+    comment: str | None
+    address: str | None
+    postal_code: str | None
+    city: str | None
+    lat: float | None
+    lon: float | None
+    booking_email: str | None
+    venue_type: VenueType
+    accessibility: Accessibility | None
+    department_code: str | None
+    timezone: str
+
+    @property
+    def is_digital(self) -> bool:
+        return self.kind is VenueKind.DIGITAL
+
+
+class Venue(Aggregate):
+    """One venue. Its SIRET, its structure and so its establishment never change."""
+
+    class Event(Aggregate.Event):
+        facts: VenueFacts
+
+    class Opened(Event, Aggregate.Created):
+        pass
+
+    class Changed(Event):
+        def apply(self, aggregate: Venue) -> None:
+            aggregate.facts = self.facts
+
+    def __init__(self, *, facts: VenueFacts) -> None:
+        self.facts = facts
+
+    @classmethod
+    def open(cls, at: datetime, venue_id: int, offerer_id: int, offerer_siren: str, body: dict[str, Any]) -> Venue:
+        """A venue in a place. ``body`` holds the fields of :class:`VenueFacts` that its actor gives, all of them.
+
+        Raises SiretInvalid (check digit, or not of the structure), Invalid.
+        """
+        siret = _siret_of(offerer_siren, body["siret"])
+        _check_place(siret, body)
+        department = department_code(body["postal_code"])
+        facts = VenueFacts(
+            venue_id=venue_id,
+            offerer_id=offerer_id,
+            kind=VenueKind.SIRET if siret else VenueKind.COMMENT,
+            establishment=siret or f"venue-{venue_id}",
+            department_code=department,
+            timezone=timezone(department),
+            **{**body, "siret": siret, "lat": _rounded(body["lat"]), "lon": _rounded(body["lon"])},
+        )
+        return cls._create(cls.Opened, id=stream_id("venue", venue_id), timestamp=at, facts=facts)
+
+    @classmethod
+    def open_digital(cls, at: datetime, venue_id: int, offerer_id: int, postal_code: str | None) -> Venue:
+        """The one digital venue of a structure; it lives in the time zone of the structure's seat."""
+        department = department_code(postal_code) if postal_code and is_postal_code(postal_code) else None
+        facts = VenueFacts(
+            venue_id=venue_id,
+            offerer_id=offerer_id,
+            kind=VenueKind.DIGITAL,
+            establishment=f"venue-{venue_id}",
+            name=DIGITAL_NAME,
+            siret=None,
+            comment=None,
+            address=None,
+            postal_code=None,
+            city=None,
+            lat=None,
+            lon=None,
+            booking_email=None,
+            venue_type=VenueType.DIGITAL,
+            accessibility=None,
+            department_code=department,
+            timezone=timezone(department or ""),
+        )
+        return cls._create(cls.Opened, id=stream_id("venue", venue_id), timestamp=at, facts=facts)
+
+    def change(self, at: datetime, changes: dict[str, Any]) -> None:
+        """New values of some fields; saying again what is so changes nothing. Raises Invalid."""
+        self._check_changeable(changes)
+        facts = replace(self.facts, **changes)
+        if not facts.is_digital:
+            _check_place(facts.siret, {name: getattr(facts, name) for name in _PLACE})
+            department = department_code(facts.postal_code or "")
+            facts = replace(
+                facts,
+                department_code=department,
+                timezone=timezone(department),
+                lat=_rounded(facts.lat),
+                lon=_rounded(facts.lon),
+            )
+        if facts != self.facts:
+            self.trigger_event(self.Changed, timestamp=at, facts=facts)
+
+    def _check_changeable(self, changes: dict[str, Any]) -> None:
+        if changes.get("siret", self.facts.siret) != self.facts.siret:
+            raise refuse_field("siret", "A venue's SIRET never changes: open another venue.")
+        changes.pop("siret", None)
+        if not self.facts.is_digital:
+            return
+        for name in changes.keys() - {"booking_email"}:
+            if changes[name] != getattr(self.facts, name):
+                raise refuse_field(_CAMEL.get(name, name), "A digital venue has a booking e-mail only.")
+
+
+_PLACE = ("comment", "address", "postal_code", "city", "lat", "lon", "accessibility")
+_CAMEL = {"postal_code": "postalCode", "venue_type": "venueType"}
+
+
+def _siret_of(offerer_siren: str, text: str | None) -> str | None:
+    """The checked SIRET of an establishment of the structure."""
+    if text is None:
+        return None
+    try:
+        siret = checked_siret(text)
+    except ValueError:
+        raise _bad_siret("This is not a SIRET: 14 digits with their check digits.") from None
+    if siret[:9] != checked_siren(offerer_siren):
+        raise _bad_siret(f"This SIRET does not belong to the SIREN {offerer_siren}.")
+    return siret
+
+
+def _bad_siret(message: str) -> SiretInvalid:
+    return SiretInvalid(message, errors={"siret": [message]})
+
+
+def _check_place(siret: str | None, body: dict[str, Any]) -> None:
+    """The shapes of domain.md §2.2: a SIRET, or a comment with the full address; never both, never neither."""
+    errors: dict[str, list[str]] = {}
+    if siret and body["comment"]:
+        errors["comment"] = ["A venue with a SIRET has no comment."]
+    if not siret and not body["comment"]:
+        errors["siret"] = ["A venue has a SIRET, or a comment that says why it has none."]
+    if not siret and not body["address"]:
+        errors["address"] = ["A venue without SIRET has a full address."]
+    if not body["city"]:
+        errors["city"] = ["A venue stands in a city."]
+    if not body["postal_code"] or not is_postal_code(body["postal_code"]):
+        errors["postalCode"] = ["This is not a French postal code."]
+    if (body["lat"] is None) != (body["lon"] is None):
+        errors["lat"] = ["Latitude and longitude go together."]
+    if body["accessibility"] is None:
+        errors["accessibility"] = ["Say for each handicap whether the venue is fit."]
+    if errors:
+        raise Invalid("The venue is not complete.", errors=errors)
+
+
+def _rounded(degrees: float | None) -> float | None:
+    """Five decimals, about a metre, as the real system keeps them."""
+    return None if degrees is None else round(degrees, 5)
