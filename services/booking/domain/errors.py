@@ -1,0 +1,188 @@
+"""How booking says no.
+
+DomainError
+├── Forbidden 403
+│   ├── NotABeneficiary        not-a-beneficiary
+│   ├── NotYours               not-your-booking
+│   ├── AlreadyReimbursed      already-reimbursed
+│   ├── BookingCancelled       booking-cancelled
+│   ├── TooEarly               too-early
+│   ├── NotUndoable            activation-code-booking
+│   └── UsedAtTheDesk          already-used (the desk's cancel)
+├── NotFound 404               booking, stock, countermark
+├── Conflict 409
+│   ├── AlreadyBooked          already-booked
+│   ├── QuantityInvalid        quantity-invalid
+│   ├── StockNotBookable       stock-not-bookable
+│   ├── NoActivationCode       no-activation-code
+│   ├── AlreadyCancelled       already-cancelled
+│   ├── AlreadyUsed            already-used
+│   ├── LimitPassed            cancellation-limit-passed
+│   ├── InABatch               in-a-batch
+│   ├── NotCancelled           not-cancelled
+│   └── QuantityBelowBooked    quantity-below-booked
+├── Gone 410
+│   ├── Used                   already-used (the desk)
+│   ├── NotUsed                not-used
+│   ├── GoneCancelled          booking-cancelled (the desk's cancel)
+│   └── GoneReimbursed         already-reimbursed (the desk's keep)
+└── Invalid 422                what is not a number, a quantity, a countermark
+
+A refusal of the desk carries ``extra["key"]``, the JSON key of ``/v2`` (domain.md §5.2); where the later surface
+``/public/bookings/v1`` differs, ``extra["publicKey"]`` and ``extra["publicStatus"]`` too (decision 20).
+"""
+
+from __future__ import annotations
+
+from shared.kernel.errors import Conflict, DomainError, Forbidden, Gone, Invalid, NotFound
+
+
+class NotABeneficiary(Forbidden):
+    code = "not-a-beneficiary"
+
+
+class AlreadyBooked(Conflict):
+    code = "already-booked"
+
+
+class QuantityInvalid(Conflict):
+    code = "quantity-invalid"
+
+
+class StockNotBookable(Conflict):
+    code = "stock-not-bookable"
+
+
+class NoActivationCode(Conflict):
+    code = "no-activation-code"
+
+
+class AlreadyCancelled(Conflict):
+    code = "already-cancelled"
+
+
+class AlreadyUsed(Conflict):
+    code = "already-used"
+
+
+class LimitPassed(Conflict):
+    code = "cancellation-limit-passed"
+
+
+class InABatch(Conflict):
+    code = "in-a-batch"
+
+
+class NotCancelled(Conflict):
+    code = "not-cancelled"
+
+
+class QuantityBelowBooked(Conflict):
+    code = "quantity-below-booked"
+
+
+class UnknownBooking(NotFound):
+    def __init__(self) -> None:
+        super().__init__("Il n'y a pas de telle réservation.")
+
+
+class UnknownStock(NotFound):
+    def __init__(self) -> None:
+        super().__init__("Il n'y a pas de tel stock.")
+
+
+class UnknownCountermark(NotFound):
+    code = "countermark-unknown"
+
+    def __init__(self) -> None:
+        super().__init__("Cette contremarque n'a pas été trouvée", extra={"key": "global"})
+
+
+class NotYours(Forbidden):
+    code = "not-your-booking"
+
+    def __init__(self) -> None:
+        detail = "Vous n'avez pas les droits suffisants pour valider cette contremarque."
+        super().__init__(detail, extra={"key": "user"})
+
+
+class AlreadyReimbursed(Forbidden):
+    code = "already-reimbursed"
+
+    def __init__(self) -> None:
+        super().__init__("Cette réservation a été remboursée", extra={"key": "payment"})
+
+
+class Used(Gone):
+    code = "already-used"
+
+    def __init__(self) -> None:
+        super().__init__("Cette réservation a déjà été validée", extra={"key": "booking"})
+
+
+class BookingCancelled(Forbidden):
+    code = "booking-cancelled"
+
+    def __init__(self) -> None:
+        extra = {"key": "booking", "publicKey": "booking_cancelled", "publicStatus": 410}
+        super().__init__("Cette réservation a été annulée", extra=extra)
+
+
+class TooEarly(Forbidden):
+    code = "too-early"
+
+    def __init__(self, booked: str, from_when: str) -> None:
+        detail = (
+            f"Cette réservation a été effectuée le {booked}. "
+            f"Veuillez attendre jusqu’au {from_when} pour valider la contremarque."
+        )
+        super().__init__(detail, extra={"key": "booking"})
+
+
+class NotUndoable(Forbidden):
+    code = "activation-code-booking"
+
+    def __init__(self) -> None:
+        super().__init__("Cette réservation ne peut pas être marquée comme inutilisée", extra={"key": "booking"})
+
+
+class GoneReimbursed(Gone):
+    code = "already-reimbursed"
+
+    def __init__(self) -> None:
+        super().__init__("Le remboursement est en cours de traitement", extra={"key": "payment"})
+
+
+class NotUsed(Gone):
+    code = "not-used"
+
+    def __init__(self) -> None:
+        super().__init__("Cette réservation n'a pas encore été validée", extra={"key": "booking"})
+
+
+class GoneCancelled(Gone):
+    code = "booking-cancelled"
+
+    def __init__(self) -> None:
+        super().__init__("Cette contremarque a déjà été annulée", extra={"key": "global"})
+
+
+class UsedAtTheDesk(Forbidden):
+    code = "already-used"
+
+    def __init__(self) -> None:
+        detail = "Impossible d'annuler une réservation consommée"
+        super().__init__(detail, extra={"key": "global"})
+
+
+class Stored(Conflict):
+    """A refusal that another service gave or that a request was answered with, as its events keep it."""
+
+    def __init__(self, code: str, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.code: str = code  # type: ignore[misc]  # one instance, one code: it comes from the log
+        self.status: int = status  # type: ignore[misc]
+
+
+__all__ = [name for name, value in list(globals().items()) if isinstance(value, type) and issubclass(value, DomainError)]
+__all__ += ["Invalid"]

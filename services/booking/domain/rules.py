@@ -1,0 +1,115 @@
+"""Delays, limits and the shape of a countermark: dated values, each with its source.
+
+Instants are UTC. ``valid_from`` is inclusive, ``valid_until`` exclusive; None has no bound.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from shared.contracts.subcategories import SUBCATEGORIES
+
+TICK = timedelta(microseconds=1)
+
+AUTOMATIC_VALIDATION = timedelta(hours=48)
+"""After its start a dated booking is validated by itself (domain.md R16; decisions 5 and 31)."""
+
+LEFT_TO_THE_DESK = timedelta(hours=48)
+"""How long a validation that the desk took back after its due instant is left to it."""
+
+POSTPONED = timedelta(hours=48)
+"""An event moved to further away than this takes back its validations (domain.md §3.1)."""
+
+EXPIRY_HOUR = time(5, 0, tzinfo=UTC)
+"""When the day's expiries are done (decision 34)."""
+
+COUNTERMARK_SYMBOLS = "ABCDEFGHJKLMNPQRSTUVWXYZ234567"
+"""A–Z without O and I, 2–7 (domain.md R28, in force since 2020-12-01): 30 symbols, 729 million countermarks."""
+COUNTERMARK_LENGTH = 6
+_READABLE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+
+MOST_PLACES = 2
+"""A duo offer lets one come with somebody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """How long an undated booking may wait to be used, and how long before its end its owner is warned."""
+
+    delay: timedelta
+    warning: timedelta
+    subcategories: frozenset[str] | None  # None: all those that can expire
+    valid_from: datetime | None
+    valid_until: datetime | None
+
+    def applies(self, subcategory: str, booked_at: datetime) -> bool:
+        if self.subcategories is not None and subcategory not in self.subcategories:
+            return False
+        begun = self.valid_from is None or self.valid_from <= booked_at
+        return begun and (self.valid_until is None or booked_at < self.valid_until)
+
+
+EXPIRIES: Sequence[Expiry] = (
+    # paper books since 2021-09-22 (domain.md R18)
+    Expiry(timedelta(days=10), timedelta(days=5), frozenset({"LIVRE_PAPIER"}), datetime(2021, 9, 22, tzinfo=UTC), None),
+    # everything else that can expire (domain.md R17)
+    Expiry(timedelta(days=30), timedelta(days=7), None, None, None),
+)
+"""The first that applies is the rule."""
+
+
+def expiry_rule(subcategory: str, booked_at: datetime) -> Expiry | None:
+    """The rule for an undated booking; None when its subcategory does not expire."""
+    if not SUBCATEGORIES[subcategory].can_expire:
+        return None
+    return next(rule for rule in EXPIRIES if rule.applies(subcategory, booked_at))
+
+
+def expires_at(subcategory: str, booked_at: datetime, beginning_at: datetime | None) -> datetime | None:
+    """When an unused booking expires, to the second; None with a date (decision 29) or where nothing expires."""
+    rule = expiry_rule(subcategory, booked_at) if beginning_at is None else None
+    return booked_at + rule.delay if rule else None
+
+
+def expiry_run(expires: datetime, earliest: datetime | None = None) -> datetime:
+    """The run that takes a booking: 05:00 UTC of the first day whose 00:00 UTC is not before ``expires`` (decision 34).
+
+    ``earliest``: only a run later than this instant, for what became unused again after its own.
+    """
+    day = expires.date()
+    if datetime.combine(day, time(), UTC) < expires:
+        day += timedelta(days=1)
+    run = datetime.combine(day, EXPIRY_HOUR)
+    if earliest is not None and run <= earliest:
+        run = next_run(earliest)
+    return run
+
+
+def next_run(after: datetime) -> datetime:
+    """The first 05:00 UTC later than an instant."""
+    day: date = after.astimezone(UTC).date()
+    run = datetime.combine(day, EXPIRY_HOUR)
+    return run if run > after else run + timedelta(days=1)
+
+
+def is_permanent(subcategory: str) -> bool:
+    """Something one keeps (a film online, a subscription to the press): it stays among the ongoing ones once used."""
+    facts = SUBCATEGORIES[subcategory]
+    return not facts.can_expire and not facts.is_event
+
+
+def draw_countermark(chance: random.Random) -> str:
+    return "".join(chance.choice(COUNTERMARK_SYMBOLS) for _ in range(COUNTERMARK_LENGTH))
+
+
+def read_countermark(text: str) -> str | None:
+    """What somebody typed, upper-cased; None when it cannot be one. Old ones hold any of A–Z and 0–9."""
+    upper = text.strip().upper()
+    return upper if len(upper) == COUNTERMARK_LENGTH and _READABLE.issuperset(upper) else None
+
+
+def qr_text(countermark: str) -> str:
+    return f"PASSCULTURE:v3;TOKEN:{countermark}"
