@@ -148,7 +148,10 @@ class Offer(Aggregate):
         return cls._create(cls.Drafted, id=stream_id("offer", offer_id), timestamp=at, facts=facts)
 
     def change(self, at: datetime, changes: dict[str, Any]) -> None:
-        """New values of some fields; what the public sees is judged again. Raises OfferInReview, OfferRejected, Invalid."""
+        """New values of some fields, judged again where the public sees them.
+
+        Raises OfferInReview, OfferRejected, Invalid.
+        """
         self._check_editable()
         facts = replace(self.facts, **changes)
         if facts.subcategory != self.facts.subcategory:

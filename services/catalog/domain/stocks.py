@@ -84,7 +84,7 @@ class Stock(Aggregate):
         stock_id: int
         offer_id: int
 
-    class Added(Aggregate.Event, Aggregate.Created):
+    class Added(Aggregate.Created):
         facts: StockFacts
 
     class Changed(Event):
@@ -100,8 +100,9 @@ class Stock(Aggregate):
         booking_limit_at: datetime
 
         def apply(self, aggregate: Stock) -> None:
-            moved = {"beginning_at": self.beginning_at, "booking_limit_at": self.booking_limit_at}
-            aggregate.facts = replace(aggregate.facts, **moved)
+            aggregate.facts = replace(
+                aggregate.facts, beginning_at=self.beginning_at, booking_limit_at=self.booking_limit_at
+            )
 
     class QuantityRequested(Event):
         request: QuantityRequest
@@ -167,9 +168,10 @@ class Stock(Aggregate):
         return cls._create(cls.Added, id=stream_id("stock", stock_id), timestamp=at, facts=facts)
 
     def change(self, at: datetime, offer: OfferFacts, changes: dict[str, Any]) -> None:
-        """New price or dates; the quantity is not among them. Raises Invalid, DateInThePast, EventPassed, StockWithdrawn.
+        """New price or dates; the quantity is not among them.
 
-        A booking limit that stood at the start moves with it; another one stays where the new start allows it.
+        Raises Invalid, DateInThePast, EventPassed, StockWithdrawn. A booking limit that stood at
+        the start moves with it; another one stays where the new start allows it.
         """
         self.check_changeable(at)
         facts = self._changed(changes)
@@ -192,7 +194,7 @@ class Stock(Aggregate):
             self.trigger_event(self.QuantityRequested, timestamp=at, request=request, **self._ids())
 
     def settle_quantity(self, at: datetime, number: int, refusal: str | None) -> None:
-        """Booking's answer to a request: accepted, or refused with a code. One that was settled before changes nothing."""
+        """Booking's answer to a request: accepted, or refused with a code. Settled before: nothing happens."""
         if self.request is None or self.request.number != number:
             return
         if refusal is None:

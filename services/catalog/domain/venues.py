@@ -1,4 +1,4 @@
-"""Venues: where culture is offered. Three shapes: with a SIRET, with a comment that says why it has none, or digital."""
+"""Venues, where culture is offered: with a SIRET, with a comment that says why there is none, or digital."""
 
 from __future__ import annotations
 
