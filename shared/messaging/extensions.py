@@ -188,7 +188,6 @@ class _TakesCalls(Entrypoint):
     """Brings batches of calls to the decorated method, and its answers back."""
 
     kind: ClassVar[str]
-    envelope: ClassVar[Callable[[Any], dict[str, Any]]]
     host = HostedProcess()
 
     def start(self) -> None:
@@ -228,15 +227,22 @@ class _TakesCalls(Entrypoint):
                 log.warning("an answer could not be sent", service=self.container.service_name, kind=self.kind)
         return result, exc_info
 
+    def envelope(self, answer: Any) -> dict[str, Any]:
+        raise NotImplementedError
+
 
 class TakesCommands(_TakesCalls):
     kind = "commands"
-    envelope = staticmethod(command_envelope)
+
+    def envelope(self, answer: Any) -> dict[str, Any]:
+        return command_envelope(answer)
 
 
 class TakesQueries(_TakesCalls):
     kind = "queries"
-    envelope = staticmethod(query_envelope)
+
+    def envelope(self, answer: Any) -> dict[str, Any]:
+        return query_envelope(answer)
 
 
 class TakesMessages(Entrypoint):
