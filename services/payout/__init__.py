@@ -1,1 +1,1 @@
-"""What cultural actors are owed: prices of validated bookings, batches, transfers, and the proof that everything adds up."""
+"""What cultural actors are owed: prices of validated bookings, batches, transfers, and the proof that all adds up."""

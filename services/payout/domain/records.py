@@ -67,7 +67,7 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class VenuePaid:
-    """What one venue receives from a batch on one account, with its names as they were at the close: a row of venues.csv.
+    """What one venue receives from a batch on one account, named as it was at the close: a row of venues.csv.
 
     ``iban`` and ``bic`` are None where every line was of 0 euros and the venue has no bank details.
     """
@@ -90,8 +90,8 @@ class VenuePaid:
 class BatchLine:
     """One line of a batch: a row of details.csv.
 
-    ``corrects`` names the line that a correction corrects; ``amount`` is then what it takes from the price (negative, or 0
-    when only the reimbursed amount was wrong). ``reimbursed + contribution = amount``.
+    ``corrects`` names the line that a correction corrects; its ``amount`` is what it takes from the price (negative,
+    or 0 when only the reimbursed amount was wrong). ``reimbursed + contribution = amount``.
     """
 
     line_id: int

@@ -1,0 +1,68 @@
+"""Agreements about one offer or one structure (domain.md R23): they win over every standard rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from shared.kernel.money import Cents
+
+NAME = "CustomReimbursementRule"
+
+
+@dataclass(frozen=True, slots=True)
+class CustomRule:
+    """A fixed amount per unit or a rate, for one offer or for one structure, from ``start`` to before ``end``.
+
+    Exactly one of ``offer_id`` and ``offerer_id`` is set, and exactly one of ``amount`` (cents per unit) and ``rate``
+    (a decimal text). No ``subcategories``: all of them.
+    """
+
+    start: datetime
+    end: datetime | None = None
+    offer_id: int | None = None
+    offerer_id: int | None = None
+    amount: Cents | None = None
+    rate: str | None = None
+    subcategories: tuple[str, ...] = ()
+    rule_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.offer_id is None) == (self.offerer_id is None):
+            raise ValueError("a custom rule is about an offer or about a structure, one of the two")
+        if (self.amount is None) == (self.rate is None):
+            raise ValueError("a custom rule gives an amount or a rate, one of the two")
+        if self.amount is not None and self.amount < 0:
+            raise ValueError("an amount cannot be negative")
+        if self.rate is not None and not 0 <= Fraction(self.rate) <= 1:
+            raise ValueError("a rate is between 0 and 1")
+        if self.end is not None and self.end <= self.start:
+            raise ValueError("a rule ends after it starts")
+
+    @property
+    def name(self) -> str:
+        return NAME if self.rule_id is None else f"{NAME} {self.rule_id}"
+
+    def is_about(self, offer_id: int | None, offerer_id: int | None, subcategory: str, used_at: datetime) -> bool:
+        owner = self.offer_id == offer_id if self.offer_id is not None else self.offerer_id == offerer_id
+        in_time = self.start <= used_at and (self.end is None or used_at < self.end)
+        return owner and in_time and (not self.subcategories or subcategory in self.subcategories)
+
+    def overlaps(self, other: CustomRule) -> bool:
+        """Whether a booking could meet both: same owner, a subcategory and an instant in common."""
+        same_owner = (self.offer_id, self.offerer_id) == (other.offer_id, other.offerer_id)
+        in_common = (
+            not self.subcategories or not other.subcategories or set(self.subcategories) & set(other.subcategories)
+        )
+        first, second = sorted((self, other), key=lambda rule: rule.start)
+        return same_owner and bool(in_common) and (first.end is None or second.start < first.end)
+
+
+def applicable(
+    rules: Iterable[CustomRule], offer_id: int | None, offerer_id: int | None, subcategory: str, used_at: datetime
+) -> CustomRule | None:
+    """The rule that decides the price, the offer's own before its structure's; None: the standard ones do."""
+    matching = [rule for rule in rules if rule.is_about(offer_id, offerer_id, subcategory, used_at)]
+    return min(matching, key=lambda rule: rule.offer_id is None, default=None)

@@ -1,0 +1,83 @@
+"""One booking and its year's revenue → what is reimbursed, by which rule (domain.md §7.1).
+
+A matching custom rule first; else, among the standard rules active at the instant of use and relevant, the one that
+pays least; the rule of books above 20 000 euros wins outright. Exact fractions, one rounding on the booking's total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from services.payout.domain.custom_rules import CustomRule, applicable
+from services.payout.domain.scales import TODAY, Kind, Register, Rule
+from shared.contracts.subcategories import SUBCATEGORIES
+from shared.kernel.money import Cents, share
+
+
+@dataclass(frozen=True, slots=True)
+class Priceable:
+    """What of a validated booking decides its price. Money in cents."""
+
+    subcategory: str
+    unit_price: Cents
+    quantity: int
+    used_at: datetime
+    educational: bool = False
+    offer_id: int | None = None
+    offerer_id: int | None = None
+
+    @property
+    def total(self) -> Cents:
+        return Cents(self.unit_price * self.quantity)
+
+    @property
+    def kind(self) -> Kind:
+        return SUBCATEGORIES[self.subcategory].reimbursement
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """``reimbursed + contribution`` is the booking's total; the contribution is negative where a custom amount
+    exceeds it.
+
+    ``revenue`` is the year's, this booking included; ``rate`` is a decimal text, None for a fixed amount.
+    """
+
+    revenue: Cents
+    rate: str | None
+    rule: str
+    reimbursed: Cents
+    contribution: Cents
+
+
+def price(
+    booking: Priceable, revenue: Cents, custom_rules: Iterable[CustomRule] = (), register: Register = TODAY
+) -> Price:
+    """The price of a booking when the year's revenue, the booking included, is ``revenue`` cents."""
+    custom = applicable(custom_rules, booking.offer_id, booking.offerer_id, booking.subcategory, booking.used_at)
+    if custom is not None:
+        reimbursed, rate, name = _by_agreement(custom, booking), custom.rate, custom.name
+    else:
+        rule = standard_rule(booking, revenue, register)
+        reimbursed, rate, name = share(booking.total, rule.exact_rate), rule.rate, rule.name
+    return Price(revenue, rate, name, reimbursed, Cents(booking.total - reimbursed))
+
+
+def standard_rule(booking: Priceable, revenue: Cents, register: Register = TODAY) -> Rule:
+    """The standard rule that decides; every kind of booking has one at any time."""
+    candidates = [
+        rule
+        for rule in register.rules
+        if rule.is_active(booking.used_at) and rule.is_relevant(booking.kind, booking.educational, revenue)
+    ]
+    outright = [rule for rule in candidates if rule.outright]
+    return outright[0] if outright else min(candidates, key=lambda rule: booking.total * rule.exact_rate)
+
+
+def _by_agreement(rule: CustomRule, booking: Priceable) -> Cents:
+    if rule.amount is not None:
+        return Cents(rule.amount * booking.quantity)
+    return share(booking.total, Fraction(str(rule.rate)))
