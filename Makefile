@@ -1,6 +1,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3.11
 BIN := .venv/bin
+RUN := .run
+SERVICES := identity catalog booking wallet payout gateway
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,4 +15,32 @@ help: ## this list
 
 install: .venv/installed ## the virtual environment in .venv
 
-.PHONY: help install
+run: install ## the whole platform in one process, on SQLite; Ctrl-C stops it
+	@DEMO=$${DEMO:-1} $(BIN)/passculture run
+
+demo: install ## the founding document's story on a simulated clock; leaves its files in demo-output/
+	@$(BIN)/python -m demo
+
+up: install ## one process per service, against DATABASE_URL and AMQP_URI
+	@$(BIN)/python -m deploy.local up
+
+down: install ## stops what `make up` started
+	@$(BIN)/python -m deploy.local down
+
+test: install ## unit, contracts, property and the embedded system; a short integration level where the servers answer
+	@$(BIN)/python -m tests.levels
+
+test-all: install ## every level; fails without RabbitMQ and PostgreSQL
+	@$(BIN)/python -m tests.levels --all
+
+check: install ## ruff, mypy, import contracts, generated documents
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m docs.generate --check
+
+docs: install ## generates the OpenAPI document and the list of settings
+	@$(BIN)/python -m docs.generate
+
+.PHONY: help install run demo up down test test-all check docs

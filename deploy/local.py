@@ -1,0 +1,97 @@
+"""``make up`` and ``make down``: one process per service on this machine, their output in .run/."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from shared.runtime.settings import SERVICES, BadSettings, Settings
+
+RUN = Path(".run")
+PASSCULTURE = str(Path(sys.executable).parent / "passculture")
+READY_SECONDS = 60
+
+
+def main() -> None:
+    actions = {"up": up, "down": down}
+    if len(sys.argv) != 2 or sys.argv[1] not in actions:
+        sys.exit("usage: python -m deploy.local up|down")
+    try:
+        actions[sys.argv[1]]()
+    except BadSettings as error:
+        sys.exit(f"make {sys.argv[1]}: {error}")
+
+
+def up() -> None:
+    settings = Settings.from_environment()
+    if not settings.on_postgresql or settings.embedded_bus:
+        sys.exit("make up: needs DATABASE_URL=postgresql+psycopg2://… and AMQP_URI=amqp://… (make run needs neither)")
+    if running := [name for name in SERVICES if _pid(name)]:
+        sys.exit(f"make up: already running: {', '.join(running)} (make down stops them)")
+    if subprocess.run([PASSCULTURE, "migrate"], check=False).returncode:
+        sys.exit(1)
+    RUN.mkdir(exist_ok=True)
+    for name in SERVICES:
+        with (RUN / f"{name}.log").open("ab") as output:
+            process = subprocess.Popen(
+                [PASSCULTURE, "run", "--service", name], stdout=output, stderr=output, start_new_session=True
+            )
+        (RUN / f"{name}.pid").write_text(str(process.pid))
+    _wait_until_ready(f"http://{settings.bind}:{settings.port}")
+
+
+def _wait_until_ready(address: str) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        if dead := [name for name in SERVICES if not _pid(name)]:
+            tail = (RUN / f"{dead[0]}.log").read_text(errors="replace").strip().splitlines()[-1:]
+            down()
+            sys.exit(f"make up: {dead[0]} did not start: {' '.join(tail)}")
+        try:
+            with urllib.request.urlopen(f"{address}/health/ready", timeout=2):
+                print(f"pass Culture is ready at {address} (logs in {RUN}/, `make down` stops it)")
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    down()
+    sys.exit(f"make up: not ready within {READY_SECONDS} s; see {RUN}/*.log")
+
+
+def down() -> None:
+    pids = {name: pid for name in SERVICES if (pid := _pid(name))}
+    for pid in pids.values():
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline and any(_pid(name) for name in pids):
+        time.sleep(0.1)
+    for name in pids:
+        if pid := _pid(name):
+            os.kill(pid, signal.SIGKILL)
+    for name in SERVICES:
+        (RUN / f"{name}.pid").unlink(missing_ok=True)
+
+
+def _pid(name: str) -> int | None:
+    """The process of a service if it is ours and alive."""
+    try:
+        pid = int((RUN / f"{name}.pid").read_text())
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass
+    except (OSError, ValueError):
+        return None
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return None
+    return pid if b"passculture" in command and name.encode() in command else None
+
+
+if __name__ == "__main__":
+    main()

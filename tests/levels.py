@@ -1,0 +1,34 @@
+"""Runs the levels of the tests that this machine can run, and says which.
+
+Unit, contracts, property and the embedded system need Python alone. Integration and the distributed system need
+RabbitMQ and PostgreSQL: ``--all`` fails without them; otherwise a short part of them runs where they answer.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.servers import amqp_answers, postgresql_answers
+
+ALONE = ["tests/unit", "tests/contracts", "tests/property", "tests/system"]
+WITH_SERVERS = ["tests/integration"]
+
+
+def main() -> int:
+    everything = "--all" in sys.argv[1:]
+    extra = [argument for argument in sys.argv[1:] if argument != "--all"]
+    servers = amqp_answers() and postgresql_answers()
+    if everything and not servers:
+        print("RabbitMQ or PostgreSQL does not answer: `make test-all` needs both (see tests/servers.py)")
+        return 1
+    levels = ALONE + (WITH_SERVERS if servers else [])
+    selection = [] if everything else ["-m", "not slow"]
+    print(f"levels: {', '.join(levels)}{'' if everything else ' (without the slow ones)'}", flush=True)
+    if not servers:
+        print("RabbitMQ and PostgreSQL do not answer here: what needs them is left out", flush=True)
+    return subprocess.run([sys.executable, "-m", "pytest", *levels, *selection, *extra], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

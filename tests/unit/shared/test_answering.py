@@ -1,0 +1,139 @@
+"""The same key gives the same answer; a refusal touches no neighbour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.eventstore import Store, Transaction
+from shared.eventstore.outcomes import Call, Caller, Outcome
+from shared.kernel.errors import Conflict, DomainError, Unavailable
+from shared.kernel.identifiers import stream_id
+from shared.messaging.answering import Commands
+from shared.messaging.calls import bulk, one, saga
+from tests.unit.shared.toy import Jar, file_store, total
+
+
+class Full(Conflict):
+    code = "full"
+
+
+def pour(tx: Transaction, call: Call) -> dict[str, Any]:
+    owner, amount = call.data["owner"], call.data["amount"]
+    jar = tx.get(Jar, stream_id("jar", owner)) or Jar.open(tx.now, owner)
+    if jar.total + amount > 10:
+        raise Full("it would run over")
+    jar.fill(tx.now, amount)
+    tx.save(jar)
+    return {"total": jar.total}
+
+
+def pour_all(tx: Transaction, calls: Sequence[Call]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for call in calls:
+        if call.data["amount"] == 666:
+            raise ZeroDivisionError
+        try:
+            outcomes.append(pour(tx, call))
+        except DomainError as refusal:
+            outcomes.append(refusal)
+    return outcomes
+
+
+def commands(store: Store) -> Commands:
+    def pour_in_a_saga(calls: Sequence[Call]) -> list[Outcome]:
+        def decide(tx: Transaction) -> list[Outcome]:
+            outcomes = pour_all(tx, calls)
+            tx.outcomes.store_many(list(zip(calls, outcomes, strict=True)))
+            return outcomes
+
+        result: list[Outcome] = store.run(decide)
+        return result
+
+    return Commands(store, {"one": one(pour), "bulk": bulk(pour_all), "saga": saga(pour_in_a_saga)})
+
+
+def call(name: str, amount: int, key: str | None = None, owner: int = 1, account: int = 7) -> Call:
+    return Call(name, {"owner": owner, "amount": amount}, key, Caller(account))
+
+
+@pytest.mark.parametrize("name", ["one", "bulk", "saga"])
+def test_the_same_key_gives_the_same_answer_and_acts_once(tmp_path: Path, name: str) -> None:
+    store = file_store(tmp_path)
+    decide = commands(store).decide
+    first, repeated = decide([call(name, 4, "k")])[0], decide([call(name, 4, "k")])[0]
+    assert first[0] == repeated[0] == {"total": 4}
+    assert (first[2], repeated[2]) == (False, True)
+    assert total(store, 1) == 4
+
+
+@pytest.mark.parametrize("name", ["one", "bulk", "saga"])
+def test_a_refusal_is_kept_for_ever(tmp_path: Path, name: str) -> None:
+    store = file_store(tmp_path)
+    decide = commands(store).decide
+    decide([call(name, 8)])
+    (refused, _, replayed) = decide([call(name, 5, "k")])[0]
+    assert isinstance(refused, DomainError)
+    assert (refused.code, replayed) == ("full", False)
+    again, _, replayed = decide([call(name, 5, "k")])[0]
+    assert isinstance(again, DomainError)
+    assert (again.code, again.status, replayed) == ("full", 409, True)
+    assert total(store, 1) == 8
+
+
+@pytest.mark.parametrize("name", ["one", "bulk", "saga"])
+def test_a_key_with_another_body_is_refused(tmp_path: Path, name: str) -> None:
+    store = file_store(tmp_path)
+    decide = commands(store).decide
+    decide([call(name, 4, "k")])
+    refused = decide([call(name, 5, "k")])[0][0]
+    assert isinstance(refused, DomainError)
+    assert refused.code == "idempotency-key-reused"
+    assert decide([call(name, 5, "k", account=8)])[0][0] == {"total": 9}  # another caller's key is another key
+
+
+@pytest.mark.parametrize("name", ["bulk", "saga"])
+def test_a_key_twice_in_one_batch_acts_once(tmp_path: Path, name: str) -> None:
+    store = file_store(tmp_path)
+    answers = commands(store).decide([call(name, 4, "k"), call(name, 4, "k"), call(name, 1, "k")])
+    assert [answer[0] for answer in answers[:2]] == [{"total": 4}, {"total": 4}]
+    assert isinstance(answers[2][0], DomainError)
+    assert answers[2][0].code == "idempotency-key-reused"
+    assert total(store, 1) == 4
+
+
+def test_a_surprise_in_a_batch_is_found_and_its_neighbours_go_on(tmp_path: Path) -> None:
+    store = file_store(tmp_path)
+    answers = commands(store).decide([call("bulk", 1), call("bulk", 666), call("bulk", 2), call("bulk", 3)])
+    assert [answer[0] for answer in answers if not isinstance(answer[0], DomainError)] == [
+        {"total": 1},
+        {"total": 3},
+        {"total": 6},
+    ]
+    assert isinstance(answers[1][0], DomainError)
+    assert answers[1][0].status == 500
+    assert "ZeroDivisionError" not in answers[1][0].detail
+
+
+def test_try_again_later_is_never_stored(tmp_path: Path) -> None:
+    store = file_store(tmp_path)
+    away = [True]
+
+    def handler(tx: Transaction, call: Call) -> dict[str, Any]:
+        if away[0]:
+            raise Unavailable("later")
+        return pour(tx, call)
+
+    decide = Commands(store, {"one": one(handler)}).decide
+    assert isinstance(decide([call("one", 4, "k")])[0][0], Unavailable)
+    away[0] = False
+    assert decide([call("one", 4, "k")])[0][0] == {"total": 4}
+
+
+def test_an_unknown_command_is_refused(tmp_path: Path) -> None:
+    answer = commands(file_store(tmp_path)).decide([call("nonsense", 1)])[0][0]
+    assert isinstance(answer, DomainError)
+    assert answer.code == "unknown-call"

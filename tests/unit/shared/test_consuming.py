@@ -1,0 +1,153 @@
+"""Whatever the bus loses, doubles or shuffles, a consumer has handled each message once and in order."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from shared.eventstore import Message, Store, Transaction
+from shared.eventstore.tables import dead_letters, tracking
+from shared.kernel.errors import Unavailable
+from shared.messaging.consuming import Consumer, SourceReplaced
+from tests.unit.shared.toy import file_store, fill
+
+Reaction = Callable[[Transaction, Message], None]
+
+
+class Rig:
+    """A source with messages and a consumer that keeps what it handled in its own database."""
+
+    def __init__(self, folder: Path, poison: int | None = None) -> None:
+        self.source = file_store(folder, "source")
+        self.store = file_store(folder, "sink")
+        self.poison = poison
+        self.consumer = self.consume()
+
+    def consume(self) -> Consumer:
+        consumer = Consumer(self.store, "source", {("source", "JarFilled"): self.react}, self.read_log)
+        consumer.start()
+        return consumer
+
+    def read_log(self, after: int, limit: int) -> tuple[str, list[Message]]:
+        return self.source.epoch(), self.source.messages(after, limit)
+
+    def react(self, tx: Transaction, message: Message) -> None:
+        if message.data["amount"] == self.poison:
+            raise ValueError("cannot be handled")
+        tx.connection.execute(sa.text("INSERT INTO handled VALUES (:position)"), {"position": message.position})
+
+    def handled(self) -> list[int]:
+        return column(self.store, sa.select(sa.text("position FROM handled ORDER BY rowid")))
+
+
+def column(store: Store, query: sa.Select[tuple[int]]) -> list[int]:
+    with store.reading() as connection:
+        return list(connection.execute(query).scalars())
+
+
+@pytest.fixture
+def make_rig(tmp_path: Path) -> Callable[..., Rig]:
+    def make(poison: int | None = None) -> Rig:
+        rig = Rig(tmp_path, poison)
+        with rig.store.transaction() as tx:
+            tx.connection.exec_driver_sql("CREATE TABLE handled (position INTEGER)")
+        return rig
+
+    return make
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_bus_that_drops_doubles_and_shuffles_changes_nothing(make_rig: Callable[..., Rig], seed: int) -> None:
+    rig = make_rig()
+    chance = random.Random(seed)
+    for number in range(40):
+        fill(rig.source, chance.randrange(5), number)
+    messages = rig.source.messages(0, 100)
+    battered = [message for message in messages for _ in range(chance.choice([0, 1, 1, 2]))]
+    chance.shuffle(battered)
+    while battered:
+        batch, battered = battered[:7], battered[7:]
+        rig.consumer.handle(batch)
+    rig.consumer.catch_up()
+    assert rig.handled() == [message.position for message in messages]
+
+
+def test_the_oracle_sees_it_when_the_duplicate_test_is_off(make_rig: Callable[..., Rig]) -> None:
+    """The control: a consumer that takes what comes as it comes is caught by the same comparison."""
+    rig = make_rig()
+    fill(rig.source, 1, 1)
+    messages = rig.source.messages(0, 100)
+    with rig.store.transaction() as tx:
+        for message in messages * 2:
+            rig.react(tx, message)
+    assert rig.handled() != [message.position for message in messages]
+
+
+def test_a_poisoned_message_parks_its_stream_and_no_other(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(poison=13)
+    fill(rig.source, 1, 13)
+    fill(rig.source, 1, 14)
+    fill(rig.source, 2, 15)
+    messages = rig.source.messages(0, 100)
+    rig.consumer.handle(messages)
+    assert rig.handled() == [messages[2].position]
+    with rig.store.reading() as connection:
+        rows = connection.execute(sa.select(dead_letters.c.position, dead_letters.c.state).order_by("position")).all()
+    assert [tuple(row) for row in rows] == [(messages[0].position, "failed"), (messages[1].position, "parked")]
+    assert rig.consumer.position == messages[2].position
+
+
+def test_what_the_world_does_is_not_the_message_s_fault(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig()
+    fill(rig.source, 1, 1)
+    away = True
+
+    def react(tx: Transaction, message: Message) -> None:
+        if away:
+            raise Unavailable("the database is away")
+        rig.react(tx, message)
+
+    consumer = Consumer(rig.store, "source", {("source", "JarFilled"): react}, rig.read_log)
+    consumer.start()
+    messages = rig.source.messages(0, 10)
+    with pytest.raises(Unavailable):
+        consumer.handle(messages)
+    assert column(rig.store, sa.select(dead_letters.c.position)) == []
+    away = False
+    consumer.handle(messages)
+    assert rig.handled() == [messages[0].position]
+
+
+def test_the_position_is_stored_with_the_effects(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig()
+    fill(rig.source, 1, 1)
+    rig.consumer.handle(rig.source.messages(0, 10))
+    assert column(rig.store, sa.select(tracking.c.position)) == [2]
+    later = rig.consume()
+    later.handle(rig.source.messages(0, 10))
+    assert rig.handled() == [2]
+
+
+def test_a_message_of_another_history_is_counted_and_passed_over(make_rig: Callable[..., Rig], tmp_path: Path) -> None:
+    rig = make_rig()
+    fill(rig.source, 1, 1)
+    rig.consumer.handle(rig.source.messages(0, 10))
+    (tmp_path / "old").mkdir()
+    other = file_store(tmp_path / "old", "source")
+    fill(other, 9, 9)
+    rig.consumer.handle(other.messages(0, 10))
+    assert (rig.consumer.foreign, rig.handled()) == (1, [2])
+
+
+def test_a_source_with_another_history_stops_the_consumer(make_rig: Callable[..., Rig], tmp_path: Path) -> None:
+    rig = make_rig()
+    fill(rig.source, 1, 1)
+    rig.consumer.catch_up()
+    (tmp_path / "restored").mkdir()
+    rig.source = file_store(tmp_path / "restored", "source")
+    with pytest.raises(SourceReplaced):
+        rig.consumer.catch_up()

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from shared.eventstore import Conflict, Message
+from shared.kernel.identifiers import stream_id
+from tests.unit.shared.toy import START, Jar, file_store, fill, total
+
+
+def test_events_come_back_as_they_were(tmp_path: Path) -> None:
+    store = file_store(tmp_path)
+    with store.transaction() as tx:
+        jar = Jar.open(START, 1)
+        jar.fill(START, 5, Fraction(1, 3), date(2022, 2, 28))
+        tx.save(jar)
+    with store.reading() as connection:
+        (_, _, opened), (_, _, filled) = store.log.events(connection)
+    assert opened.owner == 1
+    assert (filled.amount, filled.share, filled.until, filled.timestamp) == (5, Fraction(1, 3), date(2022, 2, 28), START)
+
+
+def test_an_aggregate_is_the_same_object_within_a_transaction(tmp_path: Path) -> None:
+    store = file_store(tmp_path)
+    fill(store, 1, 5)
+    with store.transaction() as tx:
+        jar = tx.get(Jar, stream_id("jar", 1))
+        assert jar is not None
+        assert tx.get(Jar, stream_id("jar", 1)) is jar
+        assert tx.get(Jar, stream_id("jar", 2)) is None
+        assert jar.total == 5
+
+
+def test_rows_and_log_are_written_together_or_not_at_all(tmp_path: Path) -> None:
+    store = file_store(tmp_path)
+    fill(store, 1, 5)
+    with pytest.raises(ZeroDivisionError), store.transaction() as tx:
+        jar = tx.get(Jar, stream_id("jar", 1))
+        assert jar is not None
+        jar.fill(START, 7)
+        tx.save(jar)
+        tx.flush()
+        raise ZeroDivisionError
+    assert total(store, 1) == 5
+    assert store.published_head() == 2
+
+
+def test_a_version_that_is_taken_is_a_conflict(tmp_path: Path) -> None:
+    store = file_store(tmp_path)
+    fill(store, 1, 5)
+    with store.transaction() as tx:
+        stale = tx.get(Jar, stream_id("jar", 1))
+    assert stale is not None
+    fill(store, 1, 7)
+    stale.fill(START, 9)
+    with pytest.raises(Conflict), store.transaction() as tx:
+        tx.save(stale)
+    assert total(store, 1) == 12
+
+
+def test_only_what_is_published_becomes_a_message_and_leaves_no_gap(tmp_path: Path) -> None:
+    store = file_store(tmp_path)
+    fill(store, 1, 5)  # positions 1 (opened, private) and 2
+    fill(store, 2, 6)  # 3 (private) and 4
+    messages = store.messages(0, 10)
+    assert [(m.name, m.position, m.previous) for m in messages] == [("JarFilled", 2, 0), ("JarFilled", 4, 2)]
+    assert [m.previous for m in store.messages(2, 10)] == [2]
+    assert [m.previous for m in store.messages(3, 10)] == [2]
+    assert Message.from_wire(messages[0].to_wire()) == messages[0]
+
+
+def test_numbers_are_given_once(tmp_path: Path) -> None:
+    store = file_store(tmp_path)
+    with store.transaction() as tx:
+        assert [tx.next_number("jar"), tx.next_number("jar", 3), tx.next_number("jar"), tx.next_number("lid")] == [1, 2, 5, 1]
+    with store.transaction() as tx:
+        assert tx.next_number("jar") == 6

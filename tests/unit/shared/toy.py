@@ -1,0 +1,119 @@
+"""A service with one aggregate, for tests of what every service is built on."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from eventsourcing.domain import Aggregate
+
+from shared.eventstore import Publication, Store, migrations
+from shared.eventstore.engines import make_engine
+from shared.eventstore.sql import upsert
+from shared.kernel.identifiers import stream_id
+from shared.kernel.time import Clock, SettableClock
+from shared.projections import Projection, on
+
+START = datetime(2021, 11, 2, 9, tzinfo=UTC)
+metadata = sa.MetaData()
+totals = sa.Table("totals", metadata, sa.Column("owner", sa.Integer, primary_key=True), sa.Column("total", sa.Integer))
+
+
+class Jar(Aggregate):
+    class Event(Aggregate.Event):
+        pass
+
+    class Opened(Event, Aggregate.Created):
+        owner: int
+
+    class Filled(Event):
+        amount: int
+        share: Fraction | None
+        until: date | None
+        owner: int
+
+        def apply(self, jar: Jar) -> None:
+            jar.total += self.amount
+
+    def __init__(self, *, owner: int) -> None:
+        self.owner = owner
+        self.total = 0
+
+    @classmethod
+    def open(cls, at: datetime, owner: int) -> Jar:
+        return cls._create(cls.Opened, id=stream_id("jar", owner), timestamp=at, owner=owner)
+
+    def fill(self, at: datetime, amount: int, share: Fraction | None = None, until: date | None = None) -> None:
+        self.trigger_event(self.Filled, timestamp=at, amount=amount, share=share, until=until, owner=self.owner)
+
+
+class Totals(Projection):
+    """How much is in each jar?"""
+
+    name = "totals"
+    version = 1
+    tables = (totals,)
+
+    @on(Jar.Opened)
+    def opened(self, connection: sa.Connection, event: Jar.Opened) -> None:
+        upsert(connection, totals, [{"owner": event.owner, "total": 0}])
+
+    @on(Jar.Filled)
+    def filled(self, connection: sa.Connection, event: Jar.Filled) -> None:
+        total = totals.c.total + event.amount
+        connection.execute(totals.update().where(totals.c.owner == event.owner).values(total=total))
+
+
+def publication(service: str = "toy") -> Publication:
+    published = Publication(service)
+
+    @published.publishes(Jar.Filled, "JarFilled")
+    def jar_filled(event: Jar.Filled) -> dict[str, Any]:
+        return {"owner": event.owner, "amount": event.amount}
+
+    return published
+
+
+class _Operations:
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def get_bind(self) -> sa.Connection:
+        return self._connection
+
+
+def make_store(url: str, *, service: str = "toy", clock: Clock | None = None, schema: str | None = None) -> Store:
+    engine = make_engine(url, schema=schema)
+    with engine.connect() as connection:
+        connection = connection.execution_options(writes=True)
+        with connection.begin():
+            migrations.create_v1(_Operations(connection))
+            metadata.create_all(connection)
+    return Store(
+        engine,
+        clock=clock or SettableClock(START),
+        aggregates=[Jar],
+        publication=publication(service),
+        projections=[Totals()],
+    )
+
+
+def file_store(folder: Path, service: str = "toy") -> Store:
+    return make_store(f"sqlite:///{folder / service}.sqlite", service=service)
+
+
+def fill(store: Store, owner: int, amount: int) -> int | None:
+    """Opens the jar when it is not there, and fills it; gives the published position."""
+    with store.transaction() as tx:
+        jar = tx.get(Jar, stream_id("jar", owner)) or Jar.open(tx.now, owner)
+        jar.fill(tx.now, amount)
+        tx.save(jar)
+    return tx.position
+
+
+def total(store: Store, owner: int) -> int | None:
+    with store.reading() as connection:
+        return connection.execute(sa.select(totals.c.total).where(totals.c.owner == owner)).scalar()
