@@ -52,6 +52,11 @@ class Bus(Protocol):
     ) -> Answer:
         """Raises Refused with the service's own code, or OutcomePending when no answer came in time."""
 
+    def commands(
+        self, service: str, name: str, data: Sequence[dict[str, Any]], *, timeout: float | None = None
+    ) -> list[Answer | DomainError]:
+        """Many commands of one name, sent together; for each, in order, its answer or why there is none."""
+
     def query(
         self,
         service: str,
@@ -119,12 +124,27 @@ class CallingBus:
         batched: bool = False,
     ) -> Answer:
         wire = _wire(name, data, key, caller)
-        envelope = self._call(service, "commands", wire, timeout or DEFAULT_SECONDS, batched)
-        if envelope is None:
-            raise OutcomePending("the outcome is not known yet: ask again with the same key")
-        if "refused" in envelope:
-            raise refusal(envelope)
-        return Answer(envelope["result"], envelope["position"], envelope["replayed"])
+        answer = _answer(self._call(service, "commands", wire, timeout or DEFAULT_SECONDS, batched))
+        if isinstance(answer, DomainError):
+            raise answer
+        return answer
+
+    def commands(
+        self, service: str, name: str, data: Sequence[dict[str, Any]], *, timeout: float | None = None
+    ) -> list[Answer | DomainError]:
+        lane, seconds = self._lane(service, "commands", True), timeout or DEFAULT_SECONDS
+        if len(lane.queue) + len(data) > MAX_WAITING:
+            return [Unavailable(f"too many calls wait for {service}") for _ in data]
+        waiting = [_Waiting(_wire(name, item, None, None)) for item in data]
+        lane.queue.extend(waiting)
+        self._send_waiting(lane, seconds)
+        with eventlet.Timeout(seconds, False):
+            for one in waiting:
+                one.answer.wait()
+        unsent = [one for one in waiting if one in lane.queue]
+        for one in unsent:
+            lane.queue.remove(one)
+        return [_answer(one.answer.wait() if one.answer.ready() else None) for one in waiting]
 
     def query(
         self,
@@ -206,6 +226,14 @@ def _wire(name: str, data: dict[str, Any], key: str | None, caller: Caller | Non
         "caller": caller.to_wire() if caller else None,
         "correlationId": current_cause().correlation_id,
     }
+
+
+def _answer(envelope: dict[str, Any] | None) -> Answer | DomainError:
+    if envelope is None:
+        return OutcomePending("the outcome is not known yet: ask again with the same key")
+    if "refused" in envelope:
+        return refusal(envelope)
+    return Answer(envelope["result"], envelope["position"], envelope["replayed"])
 
 
 def refusal(envelope: dict[str, Any]) -> DomainError:

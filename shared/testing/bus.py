@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from shared.eventstore.context import current_cause
 from shared.eventstore.outcomes import Call, Caller
-from shared.kernel.errors import OutcomePending, Unavailable
+from shared.kernel.errors import DomainError, OutcomePending, Unavailable
 from shared.kernel.time import Clock
 from shared.messaging.answering import command_envelope, query_envelope
 from shared.messaging.bus import Answer, refusal
@@ -59,6 +59,17 @@ class BusDouble:
         if "refused" in envelope:
             raise refusal(envelope)
         return Answer(envelope["result"], envelope["position"], envelope["replayed"])
+
+    def commands(
+        self, service: str, name: str, data: Sequence[dict[str, Any]], *, timeout: float | None = None
+    ) -> list[Answer | DomainError]:
+        return [self._answer(service, name, item) for item in data]
+
+    def _answer(self, service: str, name: str, data: dict[str, Any]) -> Answer | DomainError:
+        try:
+            return self.command(service, name, data, batched=True)
+        except DomainError as error:
+            return error
 
     def query(
         self,
