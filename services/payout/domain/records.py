@@ -145,3 +145,15 @@ class PaidLine:
     rate: str | None
     reimbursed: Cents
     status: LineStatus
+
+
+@dataclass(frozen=True, slots=True)
+class WalletBalance:
+    """What one young person has left: a row of wallets.csv.
+
+    ``theoretical`` is the credit less every live booking, ``actual`` the credit less what has been used.
+    """
+
+    person_id: int
+    theoretical: Cents
+    actual: Cents

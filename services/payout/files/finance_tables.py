@@ -1,0 +1,124 @@
+"""What the finance team receives beside the transfer file: venues, details and wallets.
+
+The headers are those of the real files of December 2021.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from services.payout.domain.records import Batch, BatchLine, VenuePaid, WalletBalance
+from services.payout.files.refusals import FileNotValid
+from services.payout.files.table import amount, exact_percent, instant, table, typed
+from shared.contracts.subcategories import SUBCATEGORIES
+from shared.kernel.money import Cents
+
+VENUES_HEADER = (
+    "ID lieu",
+    "SIREN",
+    "Raison sociale de la structure",
+    "SIRET",
+    "Raison sociale du lieu",
+    "Libellé fournisseur",
+    "IBAN",
+    "BIC",
+    "Montant total",
+)
+DETAILS_HEADER = (
+    "Libellé fournisseur",
+    "Raison sociale de la structure",
+    "SIREN",
+    "Raison sociale du lieu",
+    "SIRET",
+    "ID du lieu",
+    "ID de l'offre",
+    "Nom de l'offre",
+    "Sous-catégorie de l'offre",
+    "Date de la réservation",
+    "Prix de la réservation",
+    "Type de réservation",
+    "Date de validation",
+    "IBAN",
+    "Paiement ID",
+    "Taux de remboursement",
+    "Montant remboursé à l'offreur",
+    "Marge",
+)
+WALLETS_HEADER = ("ID de l'utilisateur", "Solde théorique", "Solde réel")
+
+
+def venues_csv(batch: Batch, venues: Sequence[VenuePaid]) -> str:
+    """What each venue receives, on which account. Raises FileNotValid when the rows do not sum to the batch's total."""
+    _check_total(batch, sum(venue.total for venue in venues), "venues.csv")
+    return table(VENUES_HEADER, (_venue_row(venue) for venue in venues))
+
+
+def details_csv(batch: Batch, lines: Sequence[BatchLine]) -> str:
+    """Every line of the batch. Raises FileNotValid when the lines are not those that the batch was closed with.
+
+    On each row, price = reimbursed + margin (``Marge``); the price is that of all the places booked.
+    """
+    if len(lines) != batch.lines:
+        raise FileNotValid(f"details.csv: {len(lines)} lines, but batch {batch.number} was closed with {batch.lines}")
+    _check_total(batch, sum(line.reimbursed for line in lines), "details.csv")
+    return table(DETAILS_HEADER, (_detail_row(line) for line in lines))
+
+
+def wallets_csv(balances: Iterable[WalletBalance]) -> str:
+    """What each young person has left."""
+    rows = ((str(one.person_id), amount(one.theoretical), amount(one.actual)) for one in balances)
+    return table(WALLETS_HEADER, rows)
+
+
+def _check_total(batch: Batch, total: int, name: str) -> None:
+    if total != batch.total:
+        raise FileNotValid(f"{name}: {total} cents, but batch {batch.number} was closed with {batch.total}")
+
+
+def _venue_row(venue: VenuePaid) -> tuple[str, ...]:
+    return (
+        str(venue.venue_id),
+        venue.siren,
+        typed(venue.offerer_name),
+        venue.siret or "",
+        typed(venue.venue_name),
+        _supplier(venue),
+        venue.iban or "",
+        venue.bic or "",
+        amount(venue.total),
+    )
+
+
+def _detail_row(line: BatchLine) -> tuple[str, ...]:
+    if line.reimbursed + line.contribution != line.amount:
+        raise FileNotValid(f"details.csv: line {line.line_id}: reimbursed and contribution do not make its price")
+    venue = line.venue
+    return (
+        _supplier(venue),
+        typed(venue.offerer_name),
+        venue.siren,
+        typed(venue.venue_name),
+        venue.siret or "",
+        str(venue.venue_id),
+        str(line.offer_id),
+        typed(line.offer_name),
+        _subcategory(line.subcategory),
+        instant(line.booked_at),
+        amount(line.amount),
+        line.booking_type,
+        instant(line.used_at),
+        venue.iban or "",
+        str(line.line_id),
+        exact_percent(line.rate),
+        amount(line.reimbursed),
+        amount(Cents(line.contribution)),
+    )
+
+
+def _supplier(venue: VenuePaid) -> str:
+    return typed(f"{venue.offerer_name}-{venue.venue_name}")
+
+
+def _subcategory(identifier: str) -> str:
+    known = SUBCATEGORIES.get(identifier)
+    return known.label if known else identifier

@@ -1,0 +1,152 @@
+"""The transfer file, read back as its bank reads it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from lxml import etree
+
+from services.payout.domain.records import Batch, Transfer
+from services.payout.files.refusals import FileNotValid, NothingToTransfer
+from services.payout.files.transfers_xml import NAMESPACE, SCHEMA, message_id, transfers_xml
+from shared.kernel.money import Cents
+from tests.unit.payout_files.records import BATCH, BIC, IBAN, TRANSFER
+
+OFFICIAL_SCHEMA = "ed4be42522e3e35b108b3ad2ebbcc65da987cddbf6cfdc20828cd4fd0d69c51a"
+
+
+def texts(content: bytes, path: str) -> list[str | None]:
+    found = etree.fromstring(content).iterfind(f".//{path}", {None: NAMESPACE})
+    return [element.text for element in found]
+
+
+def batch_of(transfers: list[Transfer]) -> Batch:
+    total = Cents(sum(transfer.amount for transfer in transfers))
+    return replace(BATCH, transfers=len(transfers), transferred=total, total=total)
+
+
+def many(count: int) -> list[Transfer]:
+    return [
+        replace(
+            TRANSFER, end_to_end_id=f"{number:032x}", amount=Cents(100 + number), holder=f"Théâtre n° {number} & Cie"
+        )
+        for number in range(count)
+    ]
+
+
+def test_the_batch_of_montpellier() -> None:
+    content = transfers_xml(BATCH, [TRANSFER])
+
+    assert texts(content, "GrpHdr/MsgId") == ["passCulture-SCT-20211116-090000"]
+    assert texts(content, "GrpHdr/CreDtTm") == ["2021-11-16T09:00:00Z"]
+    assert texts(content, "NbOfTxs") == ["1", "1"]
+    assert texts(content, "CtrlSum") == ["36.40", "36.40"]
+    assert texts(content, "PmtInf/PmtMtd") == ["TRF"]
+    assert texts(content, "PmtInf/PmtTpInf/SvcLvl/Cd") == ["SEPA"]
+    assert texts(content, "PmtInf/PmtTpInf/CtgyPurp/Cd") == ["GOVT"]
+    assert texts(content, "PmtInf/ChrgBr") == ["SLEV"]
+    assert texts(content, "PmtInf/ReqdExctnDt") == ["2021-11-17"]
+    assert texts(content, "PmtInf/Dbtr/Nm") == ["pass Culture"]
+    assert texts(content, "PmtInf/DbtrAcct/Id/IBAN") == ["FR7630001007941234567890185"]
+    assert texts(content, "PmtInf/DbtrAgt/FinInstnId/BIC") == ["BDFEFRPP"]
+    assert texts(content, "CdtTrfTxInf/PmtId/EndToEndId") == ["a" * 32]
+    assert texts(content, "CdtTrfTxInf/Amt/InstdAmt") == ["36.40"]
+    assert texts(content, "CdtTrfTxInf/CdtrAgt/FinInstnId/BIC") == [BIC]
+    assert texts(content, "CdtTrfTxInf/Cdtr/Nm") == ["Tresorerie de Montpellier"]
+    assert texts(content, "CdtTrfTxInf/Cdtr/Id/OrgId/Othr/Id") == ["213401722"]
+    assert texts(content, "CdtTrfTxInf/CdtrAcct/Id/IBAN") == [IBAN]
+    assert texts(content, "CdtTrfTxInf/RmtInf/Ustrd") == ["Novembre 2021 : remboursement 1ere quinzaine"]
+
+
+def test_the_schema_is_the_official_one_and_the_file_is_valid_against_it() -> None:
+    assert hashlib.sha256(SCHEMA.read_bytes()).hexdigest() == OFFICIAL_SCHEMA
+    etree.XMLSchema(etree.parse(str(SCHEMA))).assertValid(etree.fromstring(transfers_xml(BATCH, [TRANSFER])))
+
+
+def test_the_same_records_give_the_same_bytes() -> None:
+    transfers = many(50)
+    assert transfers_xml(batch_of(transfers), transfers) == transfers_xml(batch_of(transfers), list(transfers))
+
+
+def test_message_ids_fit_and_follow_the_close() -> None:
+    late = replace(BATCH, closed_at=datetime(2021, 12, 31, 23, 59, 59, tzinfo=UTC))
+    assert message_id(late) == "passCulture-SCT-20211231-235959"
+    assert re.fullmatch(r".{1,35}", message_id(late))
+
+
+def test_every_transfer_in_order_and_the_sum_of_all() -> None:
+    transfers = many(300)
+    content = transfers_xml(batch_of(transfers), transfers)
+
+    assert texts(content, "EndToEndId") == [transfer.end_to_end_id for transfer in transfers]
+    assert texts(content, "GrpHdr/CtrlSum") == ["748.50"]
+    assert texts(content, "GrpHdr/NbOfTxs") == ["300"]
+    assert texts(content, "Cdtr/Nm")[1] == "Theatre no 1 + Cie"
+
+
+def test_transfers_may_carry_different_texts() -> None:
+    transfers = [
+        TRANSFER,
+        replace(TRANSFER, end_to_end_id="b" * 32, remittance="Octobre 2021 : remboursement 2nde quinzaine"),
+    ]
+    content = transfers_xml(batch_of(transfers), transfers)
+    assert texts(content, "RmtInf/Ustrd") == [
+        "Novembre 2021 : remboursement 1ere quinzaine",
+        "Octobre 2021 : remboursement 2nde quinzaine",
+    ]
+
+
+def test_a_name_in_another_script_is_paid_under_its_siren() -> None:
+    content = transfers_xml(BATCH, [replace(TRANSFER, holder="Театр")])
+    assert texts(content, "Cdtr/Nm") == ["SIREN 213401722"]
+
+
+def test_a_name_that_looks_like_markup_stays_a_name() -> None:
+    content = transfers_xml(BATCH, [replace(TRANSFER, holder="</Nm><Nm>Intrus & Fils")])
+    assert texts(content, "Cdtr/Nm") == ["Nm Nm Intrus + Fils"]
+
+
+def test_a_batch_that_pays_nobody_has_no_file() -> None:
+    with pytest.raises(NothingToTransfer):
+        transfers_xml(replace(BATCH, transfers=0, transferred=Cents(0)), [])
+
+
+@pytest.mark.parametrize(
+    ("transfer", "complaint"),
+    [
+        (replace(TRANSFER, iban="FR44 3000"), "IBAN"),
+        (replace(TRANSFER, bic="BDFEFP"), "BIC"),
+        (replace(TRANSFER, end_to_end_id="x" * 36), "EndToEndId"),
+        (replace(TRANSFER, remittance="текст"), "Ustrd"),
+        (replace(TRANSFER, amount=Cents(3_641)), "closed with 1 of 3640"),
+    ],
+)
+def test_what_is_not_valid_is_refused_and_says_where(transfer: Transfer, complaint: str) -> None:
+    with pytest.raises(FileNotValid, match=complaint):
+        transfers_xml(BATCH, [transfer])
+
+
+@pytest.mark.parametrize("cents", [0, -1, 100_000_000_000])
+def test_amounts_that_no_bank_takes(cents: int) -> None:
+    transfers = [replace(TRANSFER, amount=Cents(cents))]
+    with pytest.raises(FileNotValid, match="no bank takes"):
+        transfers_xml(batch_of(transfers), transfers)
+
+
+def test_an_end_to_end_id_stands_once() -> None:
+    transfers = [TRANSFER, TRANSFER]
+    with pytest.raises(FileNotValid, match="twice"):
+        transfers_xml(batch_of(transfers), transfers)
+
+
+def test_twenty_thousand_transfers_take_seconds_not_minutes() -> None:
+    transfers = many(20_000)
+    started = time.process_time()
+    transfers_xml(batch_of(transfers), transfers)
+    # half a second on the machine it was written on; the margin is for slower ones
+    assert time.process_time() - started < 3
