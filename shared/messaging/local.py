@@ -21,8 +21,8 @@ from typing import Any
 
 import eventlet
 import kombu.transport
-from amqp.protocol import queue_declare_ok_t
 from eventlet.event import Event
+from kombu.exceptions import ChannelError
 from kombu.transport import memory, virtual
 
 Raw = dict[str, Any]
@@ -74,12 +74,12 @@ _queues: dict[str, _Queue] = {}
 
 
 def reset() -> None:
-    """Forgets every queue, exchange and binding of this process: for tests. Open connections are not to be used again."""
+    """Forgets every queue, exchange and binding of this process: for tests. Open connections are of no more use."""
     _queues.clear()
     Transport.global_state.clear()
 
 
-class Message(virtual.Message):
+class Delivered(virtual.Message):
     """As it comes from RabbitMQ: the content type is among the properties too."""
 
     def __init__(self, payload: Raw, channel: Any = None, **kwargs: Any) -> None:
@@ -91,7 +91,7 @@ class Message(virtual.Message):
 class Channel(virtual.Channel):
     """A channel with its consumers and what it was handed and has not yet acknowledged, oldest first."""
 
-    Message = Message
+    Message = Delivered
     body_encoding = None
     do_restore = False  # put back by close() below, in order and at the head
 
@@ -116,13 +116,11 @@ class Channel(virtual.Channel):
         return super().queue_declare(queue, passive=passive)
 
     def queue_delete(self, queue: str, if_unused: bool = False, if_empty: bool = False, **kwargs: Any) -> None:
+        """A queue that is not there, or not as asked, is left alone."""
         known = _queues.get(queue)
         if known is None or (if_empty and known.parcels) or (if_unused and known.listeners):
             return
-        del _queues[queue]
-        for exchange, routing_key, arguments in list(self.state.queue_bindings(queue)):
-            self.queue_unbind(queue, exchange, routing_key, arguments)
-        self.state.queue_bindings_delete(queue)
+        self.connection.forget(queue)
 
     def exchange_delete(self, exchange: str, if_unused: bool = False, nowait: bool = False) -> None:
         known = self.state.exchanges.pop(exchange, {"table": []})
@@ -130,8 +128,10 @@ class Channel(virtual.Channel):
             self.state.binding_delete(queue, exchange, routing_key)
 
     def basic_consume(
-        self, queue: str, no_ack: bool, callback: Callable[[Message], Any], consumer_tag: str, **kwargs: Any
+        self, queue: str, no_ack: bool, callback: Callable[[Delivered], Any], consumer_tag: str, **kwargs: Any
     ) -> str:
+        if queue not in _queues:
+            raise ChannelError(f"NOT_FOUND - no queue {queue!r}", (60, 20), "Channel.basic_consume", "404")
         tag = consumer_tag or f"local-{next(self._tags)}"
         super().basic_consume(queue, no_ack, callback, tag, **kwargs)
         self.connection._callbacks[queue] = lambda parcel: callback(self._handed(queue, parcel, no_ack))
@@ -144,7 +144,7 @@ class Channel(virtual.Channel):
         if queue is not None and self.connection in queue.listeners:
             queue.listeners.remove(self.connection)
 
-    def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Message | None:
+    def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Delivered | None:
         try:
             return self._handed(queue, self._get(queue), no_ack)
         except Empty:
@@ -185,7 +185,7 @@ class Channel(virtual.Channel):
             self.basic_recover()
         super().close()
 
-    def _handed(self, queue: str, parcel: _Parcel, no_ack: bool) -> Message:
+    def _handed(self, queue: str, parcel: _Parcel, no_ack: bool) -> Delivered:
         """Each delivery has properties of its own: a topic exchange puts the same message into several queues."""
         tag = next(self._tags)
         properties = dict(parcel.raw["properties"])
@@ -193,7 +193,7 @@ class Channel(virtual.Channel):
         properties["delivery_info"] = {**properties["delivery_info"], "redelivered": parcel.redelivered}
         if not no_ack:
             self._unacknowledged[tag] = (queue, parcel)
-        return self.Message({**parcel.raw, "properties": properties}, channel=self)
+        return Delivered({**parcel.raw, "properties": properties}, channel=self)
 
     def _get(self, queue: str, timeout: float | None = None) -> _Parcel:
         known = _queues.get(queue)
@@ -252,7 +252,7 @@ class Transport(memory.Transport):
                 pass
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
-                raise socket.timeout
+                raise socket.timeout  # noqa: UP041  # under eventlet it is a class of its own, and what callers wait for
             with eventlet.Timeout(left, False):
                 bell.wait()
 
@@ -260,9 +260,10 @@ class Transport(memory.Transport):
         super().close_connection(connection)
         for name, queue in list(_queues.items()):
             if queue.owner is self:
-                self._forget(name)
+                self.forget(name)
 
-    def _forget(self, name: str) -> None:
+    def forget(self, name: str) -> None:
+        """Removes a queue and its bindings."""
         del _queues[name]
         for exchange in self.state.exchanges.values():
             exchange["table"][:] = [binding for binding in exchange["table"] if binding[2] != name]
