@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 
+from eventsourcing.domain import Aggregate
+
+from services.payout.domain.refusals import BadRule, RuleOverlaps
+from shared.kernel.identifiers import stream_id
 from shared.kernel.money import Cents
+from shared.kernel.time import paris_day, paris_midnight
 
 NAME = "CustomReimbursementRule"
 
@@ -66,3 +71,23 @@ def applicable(
     """The rule that decides the price, the offer's own before its structure's; None: the standard ones do."""
     matching = [rule for rule in rules if rule.is_about(offer_id, offerer_id, subcategory, used_at)]
     return min(matching, key=lambda rule: rule.offer_id is None, default=None)
+
+
+class Agreement(Aggregate):
+    """The stream of one custom rule: once agreed it does not change."""
+
+    class Agreed(Aggregate.Created):
+        rule: CustomRule
+
+    def __init__(self, *, rule: CustomRule) -> None:
+        self.rule = rule
+
+    @classmethod
+    def agree(cls, at: datetime, rule: CustomRule, others: Iterable[CustomRule]) -> Agreement:
+        """Starts tomorrow in Paris at the earliest, so that nothing priced is touched. Raises BadRule, RuleOverlaps."""
+        if rule.start < paris_midnight(paris_day(at) + timedelta(days=1)):
+            raise BadRule("a rule cannot start today", errors={"start": ["tomorrow in Paris at the earliest"]})
+        for other in others:
+            if rule.overlaps(other):
+                raise RuleOverlaps(f"rule {other.rule_id} is about the same bookings", extra={"ruleId": other.rule_id})
+        return cls._create(cls.Agreed, id=stream_id("custom-rule", rule.rule_id or 0), timestamp=at, rule=rule)

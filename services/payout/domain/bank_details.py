@@ -1,0 +1,100 @@
+"""Where a structure, or one of its venues, is paid: submitted by its people, decided by staff (decision 24)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from eventsourcing.domain import Aggregate
+
+from services.payout.domain.refusals import BadBankDetails, BankDetailsDecided
+from shared.kernel.identifiers import bic as valid_bic
+from shared.kernel.identifiers import iban as valid_iban
+from shared.kernel.identifiers import stream_id
+
+_MAX_HOLDER = 140
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A checked (IBAN, BIC) and whose it is."""
+
+    iban: str
+    bic: str
+    holder: str
+
+
+def account(iban: str, bic: str, holder: str) -> Account:
+    """Upper case and without spaces. Raises BadBankDetails with every field that is wrong."""
+    errors: dict[str, list[str]] = {}
+    checked = {"iban": "", "bic": ""}
+    for name, text, check in (("iban", iban, valid_iban), ("bic", bic, valid_bic)):
+        try:
+            checked[name] = check(text)
+        except ValueError as error:
+            errors[name] = [str(error)]
+    if not holder.strip() or len(holder) > _MAX_HOLDER:
+        errors["holder"] = [f"1 to {_MAX_HOLDER} characters are needed"]
+    if errors:
+        raise BadBankDetails("these bank details cannot be right", errors=errors)
+    return Account(checked["iban"], checked["bic"], " ".join(holder.split()))
+
+
+class BankDetails(Aggregate):
+    """One submission; a change is a new one. ``venue_id`` None: it serves every venue of the structure without its
+    own."""
+
+    class Event(Aggregate.Event):
+        bank_details_id: int
+
+    class Submitted(Event, Aggregate.Created):
+        offerer_id: int
+        venue_id: int | None
+        account: Account
+
+    class Accepted(Event):
+        def apply(self, details: BankDetails) -> None:
+            details.status = "accepted"
+
+    class Rejected(Event):
+        reason: str
+
+        def apply(self, details: BankDetails) -> None:
+            details.status = "rejected"
+
+    def __init__(self, *, bank_details_id: int, offerer_id: int, venue_id: int | None, account: Account) -> None:
+        self.bank_details_id = bank_details_id
+        self.offerer_id = offerer_id
+        self.venue_id = venue_id
+        self.account = account
+        self.status = "pending"
+
+    @classmethod
+    def submit(
+        cls, at: datetime, bank_details_id: int, offerer_id: int, venue_id: int | None, account: Account
+    ) -> BankDetails:
+        return cls._create(
+            cls.Submitted,
+            id=stream_id("bank-details", bank_details_id),
+            timestamp=at,
+            bank_details_id=bank_details_id,
+            offerer_id=offerer_id,
+            venue_id=venue_id,
+            account=account,
+        )
+
+    def accept(self, at: datetime) -> None:
+        """Safe twice. Raises BankDetailsDecided when they were rejected."""
+        self._refuse_if("rejected")
+        if self.status == "pending":
+            self.trigger_event(self.Accepted, timestamp=at, bank_details_id=self.bank_details_id)
+
+    def reject(self, at: datetime, reason: str) -> None:
+        """Safe twice. Raises BankDetailsDecided when they were accepted."""
+        self._refuse_if("accepted")
+        if self.status == "pending":
+            self.trigger_event(self.Rejected, timestamp=at, bank_details_id=self.bank_details_id, reason=reason)
+
+    def _refuse_if(self, status: str) -> None:
+        if self.status == status:
+            raise BankDetailsDecided(f"these bank details have already been {status}")

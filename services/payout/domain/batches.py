@@ -1,0 +1,207 @@
+"""A closed period: who is paid what on which account, what is carried forward, and what the bank answered.
+
+Per account, and so per batch: ``lines + brought forward = transferred + carried``. An account that owes more than it
+earns receives nothing; the amount goes into its next batch (decision 9).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from eventsourcing.domain import Aggregate
+
+from services.payout.domain.records import Debtor, VenuePaid
+from services.payout.domain.refusals import NoSuchTransfer, TransferAnswered
+from shared.kernel.identifiers import stream_id
+from shared.kernel.money import ZERO, Cents
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDue:
+    """What an account's lines of a batch add up to, and what it brings forward (0 or less)."""
+
+    iban: str
+    bic: str
+    holder: str
+    siren: str
+    lines: int
+    lines_total: Cents
+    brought_forward: Cents
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSettled:
+    """What becomes of it. ``end_to_end_id`` is None when nothing is transferred."""
+
+    due: AccountDue
+    transferred: Cents
+    carried: Cents
+    end_to_end_id: str | None
+    remittance: str
+
+
+def settle(batch_id: int, label: str, dues: list[AccountDue]) -> list[AccountSettled]:
+    """One transfer per account that has something to receive, numbered in the order of (IBAN, BIC)."""
+    settled = []
+    for number, due in enumerate(sorted(dues, key=lambda due: (due.iban, due.bic)), 1):
+        net = Cents(due.lines_total + due.brought_forward)
+        transferred, carried = Cents(max(net, ZERO)), Cents(min(net, ZERO))
+        assert due.lines_total + due.brought_forward == transferred + carried
+        name = f"VIR{batch_id}-{number:06d}" if transferred else None
+        settled.append(AccountSettled(due, transferred, carried, name, label))
+    return settled
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A batch's figures; ``carried`` is what it adds to what its accounts carry forward."""
+
+    lines: int
+    transfers: int
+    total: Cents
+    contribution: Cents
+    transferred: Cents
+    carried: Cents
+    without_bank_details_lines: int
+    without_bank_details_total: Cents
+
+
+class PayoutBatch(Aggregate):
+    """One per period. It opens, its lines enter (in their establishments' years), it closes, the bank answers."""
+
+    class Event(Aggregate.Event):
+        batch_id: int
+
+    class Opened(Event, Aggregate.Created):
+        label: str
+        cutoff: date
+        last_line_id: int
+        debtor: Debtor
+
+    class VenueListed(Event):
+        venue: VenuePaid
+
+    class AccountListed(Event):
+        account: AccountSettled
+
+        def apply(self, batch: PayoutBatch) -> None:
+            if self.account.end_to_end_id is not None:
+                batch.transfers[self.account.end_to_end_id] = (self.account.transferred, "pending")
+
+    class Closed(Event):
+        label: str
+        cutoff: date
+        execution_date: date
+        totals: Totals
+        checksum: str | None
+
+        def apply(self, batch: PayoutBatch) -> None:
+            batch.closed = True
+
+    class TransferSent(Event):
+        end_to_end_id: str
+        amount: Cents
+
+        def apply(self, batch: PayoutBatch) -> None:
+            batch.transfers[self.end_to_end_id] = (self.amount, "sent")
+
+    class TransferRejected(Event):
+        end_to_end_id: str
+        amount: Cents
+        reason: str
+
+        def apply(self, batch: PayoutBatch) -> None:
+            batch.transfers[self.end_to_end_id] = (self.amount, "rejected")
+
+    def __init__(self, *, batch_id: int, label: str, cutoff: date, last_line_id: int, debtor: Debtor) -> None:
+        self.batch_id = batch_id
+        self.label = label
+        self.cutoff = cutoff
+        self.last_line_id = last_line_id
+        self.debtor = debtor
+        self.closed = False
+        self.transfers: dict[str, tuple[Cents, str]] = {}
+
+    @classmethod
+    def begin(
+        cls, at: datetime, batch_id: int, label: str, cutoff: date, last_line_id: int, debtor: Debtor
+    ) -> PayoutBatch:
+        return cls._create(
+            cls.Opened,
+            id=stream_id("payout-batch", batch_id),
+            timestamp=at,
+            batch_id=batch_id,
+            label=label,
+            cutoff=cutoff,
+            last_line_id=last_line_id,
+            debtor=debtor,
+        )
+
+    def close(
+        self,
+        at: datetime,
+        accounts: list[AccountSettled],
+        venues: list[VenuePaid],
+        totals: Totals,
+        execution_date: date,
+        checksum: str | None,
+    ) -> None:
+        """Writes down every account and venue, then the close itself."""
+        check_sums(totals, accounts, venues)
+        for venue in venues:
+            self.trigger_event(self.VenueListed, timestamp=at, batch_id=self.batch_id, venue=venue)
+        for account in accounts:
+            self.trigger_event(self.AccountListed, timestamp=at, batch_id=self.batch_id, account=account)
+        self.trigger_event(
+            self.Closed,
+            timestamp=at,
+            batch_id=self.batch_id,
+            label=self.label,
+            cutoff=self.cutoff,
+            execution_date=execution_date,
+            totals=totals,
+            checksum=checksum,
+        )
+
+    def send(self, at: datetime, end_to_end_id: str) -> None:
+        """The bank executed a transfer; safe twice. Raises NoSuchTransfer, TransferAnswered."""
+        amount = self._pending(end_to_end_id, "sent")
+        if amount is not None:
+            self.trigger_event(
+                self.TransferSent, timestamp=at, batch_id=self.batch_id, end_to_end_id=end_to_end_id, amount=amount
+            )
+
+    def reject(self, at: datetime, end_to_end_id: str, reason: str) -> None:
+        """The bank refused a transfer; safe twice. Raises NoSuchTransfer, TransferAnswered."""
+        amount = self._pending(end_to_end_id, "rejected")
+        if amount is not None:
+            self.trigger_event(
+                self.TransferRejected,
+                timestamp=at,
+                batch_id=self.batch_id,
+                end_to_end_id=end_to_end_id,
+                amount=amount,
+                reason=reason,
+            )
+
+    def _pending(self, end_to_end_id: str, wanted: str) -> Cents | None:
+        """Its amount, or None when the bank has already answered so."""
+        if end_to_end_id not in self.transfers:
+            raise NoSuchTransfer(f"batch {self.batch_id} has no transfer {end_to_end_id[:40]!r}")
+        amount, status = self.transfers[end_to_end_id]
+        if status not in ("pending", wanted):
+            raise TransferAnswered(f"transfer {end_to_end_id} was {status}", extra={"endToEndId": end_to_end_id})
+        return amount if status == "pending" else None
+
+
+def check_sums(totals: Totals, accounts: list[AccountSettled], venues: list[VenuePaid]) -> None:
+    """The identities of a batch, before it is written: its lines are its transfers and what is carried forward."""
+    assert totals.total == totals.transferred + totals.carried, "lines = transfers + carried"
+    assert totals.total == sum(account.due.lines_total for account in accounts), "lines = lines of the accounts"
+    assert totals.total == sum(venue.total for venue in venues), "lines = lines of the venues"
+    assert totals.lines == sum(venue.lines for venue in venues), "every line is a venue's"
+    assert totals.transferred == sum(account.transferred for account in accounts), "transfers = the accounts' transfers"
+    assert totals.transfers == sum(1 for account in accounts if account.end_to_end_id), "one transfer an account"
+    brought = sum(account.due.brought_forward for account in accounts)
+    assert totals.carried == sum(account.carried for account in accounts) - brought, "carried = out - in"

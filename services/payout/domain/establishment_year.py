@@ -1,0 +1,309 @@
+"""An establishment's civil year: its validated bookings in order, each priced by the revenue up to it.
+
+The order is (usedAt, booking number); what is in a closed batch comes first and is never changed (decision 3). Whatever
+changes what comes after it re-prices by appended events, under the same line number. What is learnt after the close
+is a correction, a line of its own that names the one it corrects (decision 10).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.domain import Aggregate
+
+from services.payout.domain.custom_rules import CustomRule
+from services.payout.domain.pricing import Price, Priceable, price
+from services.payout.domain.revenue import enters_revenue
+from shared.kernel.identifiers import stream_id
+from shared.kernel.money import ZERO, Cents
+
+CORRECTION = "Correction"
+"""The rule of a line that corrects another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """A validated booking, as payout learnt of it. Money in cents; ``begins_at`` None without a date."""
+
+    booking_id: int
+    attempt: int
+    person_id: int
+    stock_id: int
+    offer_id: int
+    offer_name: str
+    venue_id: int
+    offerer_id: int
+    subcategory: str
+    countermark: str
+    quantity: int
+    unit_price: Cents
+    booked_at: datetime
+    begins_at: datetime | None
+    used_at: datetime
+
+    def priceable(self) -> Priceable:
+        return Priceable(
+            subcategory=self.subcategory,
+            unit_price=self.unit_price,
+            quantity=self.quantity,
+            used_at=self.used_at,
+            offer_id=self.offer_id,
+            offerer_id=self.offerer_id,
+        )
+
+    @property
+    def total(self) -> Cents:
+        return Cents(self.unit_price * self.quantity)
+
+    @property
+    def entering(self) -> Cents:
+        """What it adds to its year's revenue."""
+        return enters_revenue(self.priceable().kind, False, self.total, self.used_at)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLine:
+    """A line whose price is provisional: no batch has closed over it."""
+
+    line_id: int
+    booking: Validation
+    price: Price
+
+    @property
+    def place(self) -> tuple[datetime, int, int]:
+        return (self.booking.used_at, self.booking.booking_id, self.line_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line that enters a batch, and the account that it is paid on (None: a line of 0 euros needs none)."""
+
+    line_id: int
+    booking_id: int
+    is_correction: bool
+    iban: str | None
+    bic: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """By how much a line in a closed batch was wrong: what is added to its price, its reimbursement and the revenue."""
+
+    line_id: int
+    corrects: int
+    amount: Cents
+    reimbursed: Cents
+    entering: Cents
+    reason: str
+
+    @property
+    def contribution(self) -> Cents:
+        return Cents(self.amount - self.reimbursed)
+
+
+class EstablishmentYear(Aggregate):
+    """What is priced, frozen and paid of one establishment in one civil year.
+
+    Its state is no more than deciding needs: the revenue of what is frozen, and the open lines in order. So it can be
+    restored from rows (``restore``) without reading a long stream.
+    """
+
+    class Event(Aggregate.Event):
+        establishment: str
+        year: int
+
+    class Opened(Event, Aggregate.Created):
+        pass
+
+    class Priced(Event):
+        line_id: int
+        booking: Validation
+        price: Price
+
+        def apply(self, year: EstablishmentYear) -> None:
+            year._add(OpenLine(self.line_id, self.booking, self.price))
+
+    class Voided(Event):
+        line_id: int
+        booking_id: int
+        amount: Cents
+        reimbursed: Cents
+        reason: str
+
+        def apply(self, year: EstablishmentYear) -> None:
+            year._remove(self.line_id)
+
+    class BookingEntered(Event):
+        line_id: int
+        booking_id: int
+        batch_id: int
+        iban: str | None
+        bic: str | None
+
+        def apply(self, year: EstablishmentYear) -> None:
+            if self.line_id in year.open:  # a line whose transfer the bank rejected was frozen before
+                year.fixed_revenue = Cents(year.fixed_revenue + year._remove(self.line_id).booking.entering)
+
+    class CorrectionEntered(Event):
+        line_id: int
+        booking_id: int
+        batch_id: int
+        iban: str | None
+        bic: str | None
+
+    class Corrected(Event):
+        booking: Validation
+        correction: Correction
+
+        def apply(self, year: EstablishmentYear) -> None:
+            year.fixed_revenue = Cents(year.fixed_revenue + self.correction.entering)
+
+    class BookingReimbursed(Event):
+        line_id: int
+        booking_id: int
+        batch_id: int
+        reimbursed: Cents
+
+    class CorrectionReimbursed(Event):
+        line_id: int
+        booking_id: int
+        batch_id: int
+        reimbursed: Cents
+
+    def __init__(self, *, establishment: str, year: int) -> None:
+        self.establishment = establishment
+        self.year = year
+        self.fixed_revenue = ZERO
+        self.open: dict[int, OpenLine] = {}
+        self.order: list[tuple[datetime, int, int]] = []
+
+    @staticmethod
+    def stream(establishment: str, year: int) -> UUID:
+        return stream_id("establishment-year", f"{establishment}/{year}")
+
+    @classmethod
+    def begin(cls, at: datetime, establishment: str, year: int) -> EstablishmentYear:
+        return cls._create(
+            cls.Opened, id=cls.stream(establishment, year), timestamp=at, establishment=establishment, year=year
+        )
+
+    @classmethod
+    def restore(
+        cls,
+        establishment: str,
+        year: int,
+        *,
+        version: int,
+        fixed_revenue: Cents,
+        lines: Iterable[OpenLine],
+        at: datetime,
+    ) -> EstablishmentYear:
+        """The state that its stream leads to, from what a read model has kept of it."""
+        found: EstablishmentYear = object.__new__(cls)
+        found.__base_init__(cls.stream(establishment, year), version, at)
+        cls.__init__(found, establishment=establishment, year=year)
+        found.fixed_revenue = fixed_revenue
+        found.open = {line.line_id: line for line in lines}
+        found.order = sorted(line.place for line in found.open.values())
+        return found
+
+    @property
+    def revenue(self) -> Cents:
+        """The whole year's, so far."""
+        return self._revenue_before(len(self.order))
+
+    def line_of(self, booking_id: int) -> OpenLine | None:
+        return next((line for line in self.open.values() if line.booking.booking_id == booking_id), None)
+
+    def validate(self, at: datetime, line_id: int, booking: Validation, rules: Sequence[CustomRule]) -> None:
+        """Prices a booking at its place, and again what comes after it."""
+        place = bisect_left(self.order, (booking.used_at, booking.booking_id, line_id))
+        revenue = Cents(self._revenue_before(place) + booking.entering)
+        self._price(at, line_id, booking, price(booking.priceable(), revenue, rules))
+        self._reprice(at, place + 1, rules)
+
+    def invalidate(self, at: datetime, line_id: int, reason: str, rules: Sequence[CustomRule]) -> None:
+        """Takes an open line away, and prices what came after it again."""
+        line = self.open[line_id]
+        place = bisect_left(self.order, line.place)
+        self._void(at, line, reason)
+        self._reprice(at, place, rules)
+
+    def correct(self, at: datetime, booking: Validation, correction: Correction, rules: Sequence[CustomRule]) -> None:
+        """Adds a line for what a frozen one has wrong; the frozen one stays as it is."""
+        self._say(self.Corrected, at, booking=booking, correction=correction)
+        self._reprice(at, 0, rules)
+
+    def enter(self, at: datetime, batch_id: int, entries: Iterable[Entry], rules: Sequence[CustomRule]) -> None:
+        """Freezes lines in a batch. Open ones that came before a frozen one now come after it."""
+        for entry in entries:
+            kind = self.CorrectionEntered if entry.is_correction else self.BookingEntered
+            self._say(
+                kind,
+                at,
+                line_id=entry.line_id,
+                booking_id=entry.booking_id,
+                batch_id=batch_id,
+                iban=entry.iban,
+                bic=entry.bic,
+            )
+        self._reprice(at, 0, rules)
+
+    def reimburse(
+        self, at: datetime, line_id: int, booking_id: int, batch_id: int, reimbursed: Cents, *, is_correction: bool
+    ) -> None:
+        """The line's transfer was sent, or it needed none."""
+        kind = self.CorrectionReimbursed if is_correction else self.BookingReimbursed
+        self._say(kind, at, line_id=line_id, booking_id=booking_id, batch_id=batch_id, reimbursed=reimbursed)
+
+    def _revenue_before(self, place: int) -> Cents:
+        """Of what is frozen and of the open lines before a place in the order."""
+        return self.open[self.order[place - 1][2]].price.revenue if place else self.fixed_revenue
+
+    def _reprice(self, at: datetime, place: int, rules: Sequence[CustomRule]) -> None:
+        """From a place on. The first price that stands ends it: what comes later hangs on the same sums.
+
+        (A shift of the revenue never grows again along the order: what was inserted, taken away or frozen lies in one
+        direction, and no booking adds less than nothing.)
+        """
+        while place < len(self.order):
+            line = self.open[self.order[place][2]]
+            revenue = Cents(self._revenue_before(place) + line.booking.entering)
+            fresh = price(line.booking.priceable(), revenue, rules)
+            if fresh == line.price:
+                return
+            self._void(at, line, "repriced")
+            self._price(at, line.line_id, line.booking, fresh)
+            place += 1
+
+    def _price(self, at: datetime, line_id: int, booking: Validation, fresh: Price) -> None:
+        assert fresh.reimbursed + fresh.contribution == booking.total, "a price splits its booking's total"
+        self._say(self.Priced, at, line_id=line_id, booking=booking, price=fresh)
+
+    def _void(self, at: datetime, line: OpenLine, reason: str) -> None:
+        self._say(
+            self.Voided,
+            at,
+            line_id=line.line_id,
+            booking_id=line.booking.booking_id,
+            amount=line.booking.total,
+            reimbursed=line.price.reimbursed,
+            reason=reason,
+        )
+
+    def _say(self, kind: Any, at: datetime, **facts: Any) -> None:
+        self.trigger_event(kind, timestamp=at, establishment=self.establishment, year=self.year, **facts)
+
+    def _add(self, line: OpenLine) -> None:
+        self.open[line.line_id] = line
+        insort(self.order, line.place)
+
+    def _remove(self, line_id: int) -> OpenLine:
+        line = self.open.pop(line_id)
+        del self.order[bisect_left(self.order, line.place)]
+        return line

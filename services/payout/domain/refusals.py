@@ -1,0 +1,94 @@
+"""How payout says no.
+
+DomainError (shared.kernel.errors)
+├── NotFound             NoSuchBatch · NoSuchBankDetails · NoSuchOwner · NoSuchTransfer · NoSuchLine · NoTransfers
+├── Conflict             CutoffInTheFuture · EarlierThanLastBatch · NotCaughtUp · BatchNotClosed · TransferAnswered
+│                        BankDetailsDecided · RuleOverlaps · NotInABatch
+└── Invalid              EndsNoPeriod · BadBankDetails · BadRule · BadRequest
+"""
+
+from __future__ import annotations
+
+from shared.kernel.errors import Conflict, Invalid, NotFound
+
+
+class NoSuchBatch(NotFound):
+    code = "batch-not-found"
+
+
+class NoSuchBankDetails(NotFound):
+    code = "bank-details-not-found"
+
+
+class NoSuchOwner(NotFound):
+    """A structure or a venue that is unknown, or not the caller's."""
+
+    code = "not-found"
+
+
+class NoSuchTransfer(NotFound):
+    code = "transfer-not-found"
+
+
+class NoSuchLine(NotFound):
+    code = "line-not-found"
+
+
+class NoTransfers(NotFound):
+    """The batch transfers nothing, so there is no file for the bank."""
+
+    code = "no-transfers"
+
+
+class CutoffInTheFuture(Conflict):
+    code = "cutoff-in-the-future"
+
+
+class EarlierThanLastBatch(Conflict):
+    code = "earlier-than-last-batch"
+
+
+class NotCaughtUp(Conflict):
+    """A validation up to the cut-off has not reached payout yet."""
+
+    code = "not-caught-up"
+
+
+class BatchNotClosed(Conflict):
+    code = "batch-not-closed"
+
+
+class TransferAnswered(Conflict):
+    """The bank has already answered otherwise for this transfer."""
+
+    code = "transfer-already-answered"
+
+
+class BankDetailsDecided(Conflict):
+    code = "bank-details-already-decided"
+
+
+class RuleOverlaps(Conflict):
+    code = "custom-rule-overlaps"
+
+
+class NotInABatch(Conflict):
+    """Only a line of a closed batch is corrected; before that the desk or staff undo the validation itself."""
+
+    code = "line-not-in-a-batch"
+
+
+class EndsNoPeriod(Invalid):
+    code = "cutoff-ends-no-period"
+
+
+class BadBankDetails(Invalid):
+    code = "bank-details-invalid"
+
+
+class BadRule(Invalid):
+    code = "custom-rule-invalid"
+
+
+class BadRequest(Invalid):
+    code = "invalid"

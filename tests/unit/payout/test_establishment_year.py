@@ -1,0 +1,166 @@
+"""Lines in order, priced and re-priced: whatever the order of arrival, the same prices."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.payout.domain.custom_rules import CustomRule
+from services.payout.domain.establishment_year import Correction, Entry, EstablishmentYear, Validation
+from shared.kernel.money import Cents
+
+NOW = datetime(2021, 11, 16, 9, tzinfo=UTC)
+START = datetime(2021, 8, 30, tzinfo=UTC)
+SIRET = "34086387400024"
+
+
+def booking(number: int, cents: int, *, hours: float = 0, subcategory: str = "CONCERT", **more: Any) -> Validation:
+    facts = {
+        "booking_id": number, "attempt": 1, "person_id": 1, "stock_id": 1, "offer_id": 1, "offer_name": "Concert",
+        "venue_id": 1, "offerer_id": 1, "subcategory": subcategory, "countermark": "ABCDEF", "quantity": 1,
+        "unit_price": Cents(cents), "booked_at": START, "begins_at": None, "used_at": START + timedelta(hours=hours),
+    }  # fmt: skip
+    return Validation(**(facts | more))
+
+
+def year() -> EstablishmentYear:
+    return EstablishmentYear.begin(NOW, SIRET, 2021)
+
+
+def prices(one: EstablishmentYear) -> list[tuple[int, int, str | None, int]]:
+    """(booking, revenue, rate, reimbursed) of the open lines, in order."""
+    lines = [one.open[place[2]] for place in one.order]
+    return [(line.booking.booking_id, line.price.revenue, line.price.rate, line.price.reimbursed) for line in lines]
+
+
+def test_the_whole_booking_gets_the_rate_of_the_revenue_that_includes_it() -> None:
+    one = year()
+    one.validate(NOW, 1, booking(1, 19_990_00), ())
+    one.validate(NOW, 2, booking(2, 20_00, hours=1), ())
+    assert prices(one) == [(1, 1999000, "1", 1999000), (2, 2001000, "0.95", 1900)]
+
+
+def test_an_earlier_booking_learnt_later_prices_the_others_again() -> None:
+    one = year()
+    one.validate(NOW, 1, booking(1, 100_00, hours=2), ())
+    one.collect_events()
+    one.validate(NOW, 2, booking(2, 20_000_00, hours=1), ())
+    assert [type(event).__name__ for event in one.collect_events()] == ["Priced", "Voided", "Priced"]
+    assert prices(one) == [(2, 2000000, "1", 2000000), (1, 2010000, "0.95", 9500)]
+
+
+def test_what_is_in_a_batch_stays_and_comes_first() -> None:
+    one = year()
+    one.validate(NOW, 1, booking(1, 15_000_00, hours=1), ())
+    one.validate(NOW, 2, booking(2, 10_000_00, hours=2), ())
+    one.enter(NOW, 1, [Entry(2, 2, False, "FR", "B")], ())
+    # booking 2 was paid at 95 %, with booking 1 before it; booking 1, still open, now comes after it
+    assert prices(one) == [(1, 2500000, "0.95", 1425000)]
+    one.validate(NOW, 3, booking(3, 100_00, hours=0), ())
+    assert [row[:3] for row in prices(one)] == [(3, 1010000, "1"), (1, 2510000, "0.95")]
+
+
+def test_taking_a_validation_back_prices_what_came_after_again() -> None:
+    one = year()
+    one.validate(NOW, 1, booking(1, 20_000_00), ())
+    one.validate(NOW, 2, booking(2, 100_00, hours=1), ())
+    one.invalidate(NOW, 1, "invalidated", ())
+    assert prices(one) == [(2, 10000, "1", 10000)]
+
+
+def test_a_correction_takes_its_revenue_out_of_what_comes_after() -> None:
+    one = year()
+    first = booking(1, 20_000_00)
+    one.validate(NOW, 1, first, ())
+    one.enter(NOW, 1, [Entry(1, 1, False, "FR", "B")], ())
+    one.validate(NOW, 2, booking(2, 100_00, hours=1), ())
+    assert prices(one)[0][2] == "0.95"
+    back = Correction(3, 1, Cents(-2000000), Cents(-2000000), Cents(-2000000), "invalidated")
+    one.correct(NOW, first, back, ())
+    assert prices(one) == [(2, 10000, "1", 10000)]
+    assert one.revenue == 10000
+
+
+def test_a_booking_of_nothing_and_one_not_reimbursed_do_not_move_the_others() -> None:
+    one = year()
+    one.validate(NOW, 1, booking(1, 100_00, hours=2), ())
+    one.collect_events()
+    one.validate(NOW, 2, booking(2, 0, hours=1), ())
+    one.validate(NOW, 3, booking(3, 500_00, hours=1, subcategory="VOD"), ())
+    assert [type(event).__name__ for event in one.collect_events()] == ["Priced", "Priced"]
+    assert [row[3] for row in prices(one)] == [0, 0, 10000]
+
+
+AMOUNTS = st.integers(0, 30_000_00)
+BOOKINGS = st.lists(
+    st.tuples(AMOUNTS, st.integers(0, 60), st.sampled_from(["CONCERT", "LIVRE_PAPIER", "VOD"])), min_size=1, max_size=14
+)
+RULES = (CustomRule(start=START, end=START + timedelta(hours=20), offer_id=2, rate="0.80", rule_id=1),)
+
+
+def made(rows: list[tuple[int, int, str]]) -> list[Validation]:
+    return [
+        booking(number, cents, hours=hours, subcategory=kind, offer_id=1 + number % 2)
+        for number, (cents, hours, kind) in enumerate(rows, 1)
+    ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(BOOKINGS, st.randoms())
+def test_any_order_of_arrival_gives_the_prices_of_the_sorted_order(rows: list[Any], random: Any) -> None:
+    bookings = made(rows)
+    in_order, shuffled = year(), year()
+    for one in sorted(bookings, key=lambda one: (one.used_at, one.booking_id)):
+        in_order.validate(NOW, one.booking_id, one, RULES)
+    random.shuffle(bookings)
+    for one in bookings:
+        shuffled.validate(NOW, one.booking_id, one, RULES)
+    assert prices(in_order) == prices(shuffled)
+
+
+@settings(max_examples=150, deadline=None)
+@given(BOOKINGS, st.randoms(), st.data())
+def test_a_booking_that_came_and_went_leaves_no_trace(rows: list[Any], random: Any, data: Any) -> None:
+    bookings = made(rows)
+    gone = set(data.draw(st.lists(st.sampled_from([one.booking_id for one in bookings]), unique=True)))
+    kept, both = year(), year()
+    for one in bookings:
+        both.validate(NOW, one.booking_id, one, RULES)
+        if one.booking_id not in gone:
+            kept.validate(NOW, one.booking_id, one, RULES)
+    leaving = sorted(gone)
+    random.shuffle(leaving)
+    for number in leaving:
+        both.invalidate(NOW, number, "invalidated", RULES)
+    assert prices(kept) == prices(both)
+
+
+@settings(max_examples=150, deadline=None)
+@given(BOOKINGS, st.data())
+def test_sums_add_up_and_the_fold_of_the_stream_is_the_state(rows: list[Any], data: Any) -> None:
+    one = year()
+    bookings = made(rows)
+    frozen = data.draw(st.lists(st.sampled_from(bookings), unique_by=lambda b: b.booking_id))
+    for each in bookings:
+        one.validate(NOW, each.booking_id, each, RULES)
+    one.enter(NOW, 1, [Entry(b.booking_id, b.booking_id, False, "FR", "B") for b in frozen], RULES)
+    assert one.revenue == sum(each.entering for each in bookings)
+    running = one.fixed_revenue
+    for place in one.order:
+        line = one.open[place[2]]
+        running += line.booking.entering
+        assert line.price.revenue == running
+        assert line.price.reimbursed + line.price.contribution == line.booking.total
+    folded: Any = None
+    for event in one.collect_events():
+        folded = event.mutate(folded)
+    restored = EstablishmentYear.restore(
+        SIRET, 2021, version=one.version, fixed_revenue=one.fixed_revenue, lines=one.open.values(), at=NOW
+    )
+    for other in (folded, restored):
+        assert (other.id, other.version, other.open, other.order, other.fixed_revenue) == (
+            one.id, one.version, one.open, one.order, one.fixed_revenue
+        )  # fmt: skip
