@@ -132,10 +132,11 @@ def _mail_transport(text: str) -> Transport:
 
 
 def _folder(setting: str, text: str, suffix: str, render: Callable[[Envelope], bytes]) -> FileTransport:
-    url = urlsplit(text)
-    if url.scheme != "file" or url.netloc or not url.path:
+    folder = text.removeprefix("file:")
+    folder = folder[2:] if folder.startswith("///") else folder
+    if folder == text or not folder or folder.startswith("//"):
         raise ValueError(f"{setting} cannot be {text!r}: file:/a/folder is expected")
-    return FileTransport(Path(unquote(url.path)), suffix, render)
+    return FileTransport(Path(folder), suffix, render)  # taken as it is: a folder's name may hold any character
 
 
 def render_mail(envelope: Envelope, sender: str = SENDER) -> bytes:

@@ -17,20 +17,18 @@ from eventsourcing.domain import Aggregate
 
 from services.identity.domain import phones
 from services.identity.domain.checks import Item, Outcome, overall
-from services.identity.domain.eligibility import Kind, age_at, current_window, next_birthday
+from services.identity.domain.eligibility import Kind, age_at, current_window
 from services.identity.domain.errors import (
     AccountSuspended,
     AlreadyDecided,
-    CodeExpired,
-    CodeWrong,
+    CodeInvalid,
     EmailNotConfirmed,
     NotEligible,
-    StepNotReached,
-    TooManyAttempts,
-    TooManyCodes,
+    PhoneNotNeeded,
+    StepNotDue,
 )
 from services.identity.domain.people import Profile, department
-from shared.kernel.errors import DomainError, NotFound
+from shared.kernel.errors import DomainError, NotFound, TooManyRequests
 from shared.kernel.identifiers import stream_id
 
 
@@ -77,10 +75,9 @@ class Structure:
 
 class Account(Aggregate):
     class Event(Aggregate.Event):
-        pass
+        number: int
 
     class Opened(Event, Aggregate.Created):
-        number: int
         roles: tuple[str, ...]
         email_digest: str
         sealed: str
@@ -99,7 +96,7 @@ class Account(Aggregate):
             account.email_digest, account.sealed = self.email_digest, self.sealed
 
     class PasswordChanged(Event):
-        pass
+        """The password itself is not in the log, not even as a hash."""
 
     class PhoneCodeSent(Event):
         sealed: str
@@ -119,14 +116,12 @@ class Account(Aggregate):
             account.codes_refused = (*recent, self.timestamp)
 
     class PhoneConfirmed(Event):
-        number: int
         phone_digest: str
 
         def apply(self, account: Account) -> None:
             account.phone_confirmed, account.sealed_code = True, ""
 
     class IdentityChecked(Event):
-        number: int
         check: int
         kind: Kind
         outcome: Outcome
@@ -139,7 +134,6 @@ class Account(Aggregate):
             account.checks[self.kind] = Check(self.check, self.outcome)
 
     class IdentityReviewed(Event):
-        number: int
         check: int
         kind: Kind
         accepted: bool
@@ -155,7 +149,6 @@ class Account(Aggregate):
             account.sealed = self.sealed
 
     class Activated(Event):
-        number: int
         kind: Kind
         age: int
         birth_date: date | None
@@ -167,26 +160,21 @@ class Account(Aggregate):
             account.birth_date = self.birth_date or account.birth_date
 
     class BirthdayReached(Event):
-        number: int
         age: int
 
     class Suspended(Event):
-        number: int
         reason: Suspension
 
         def apply(self, account: Account) -> None:
             account.suspended = True
 
     class Unsuspended(Event):
-        number: int
         reason: str
 
         def apply(self, account: Account) -> None:
             account.suspended = False
 
     class Erased(Event):
-        number: int
-
         def apply(self, account: Account) -> None:
             account.erased = True
             account.email_digest = account.sealed = account.sealed_code = ""
@@ -273,30 +261,32 @@ class Account(Aggregate):
 
     def confirm_email(self, at: datetime) -> None:
         if not self.confirmed:
-            self.trigger_event(self.EmailConfirmed, timestamp=at)
+            self.trigger_event(self.EmailConfirmed, timestamp=at, number=self.number)
 
     def change_email(self, at: datetime, *, email_digest: str, sealed: str) -> None:
         self.require_usable()
         if email_digest != self.email_digest:
-            self.trigger_event(self.EmailChanged, timestamp=at, email_digest=email_digest, sealed=sealed)
+            self.trigger_event(
+                self.EmailChanged, timestamp=at, number=self.number, email_digest=email_digest, sealed=sealed
+            )
 
     def change_password(self, at: datetime) -> None:
-        self.trigger_event(self.PasswordChanged, timestamp=at)
+        self.trigger_event(self.PasswordChanged, timestamp=at, number=self.number)
 
     # ---- the phone, at 18
 
     def may_send_code(self, profile: Profile, at: datetime) -> None:
-        """Raises NotEligible, StepNotReached, TooManyAttempts or TooManyCodes."""
+        """Raises NotEligible, PhoneNotNeeded, StepNotDue or TooManyRequests."""
         self._require_step(Step.CONFIRM_PHONE, profile, at)
         self._require_attempts_left(at)
         pause = phones.wait(self.codes_sent, at, phones.CODES_ALLOWED, phones.CODES_PERIOD)
         if pause is not None:
-            raise TooManyCodes("too many codes were sent", extra={"retryAfter": _seconds(pause.total_seconds())})
+            raise TooManyRequests("too many codes were sent", extra={"retryAfter": _seconds(pause.total_seconds())})
 
     def send_code(self, at: datetime, profile: Profile, *, sealed: str, sealed_code: str) -> None:
         """``profile`` is the one before; ``sealed`` holds the number that the code goes to."""
         self.may_send_code(profile, at)
-        self.trigger_event(self.PhoneCodeSent, timestamp=at, sealed=sealed, sealed_code=sealed_code)
+        self.trigger_event(self.PhoneCodeSent, timestamp=at, number=self.number, sealed=sealed, sealed_code=sealed_code)
 
     def try_code(self, at: datetime, profile: Profile, *, given: str, expected: str) -> DomainError | None:
         """Counts an attempt. Returns the refusal of a wrong or an old code, so that the count is kept; None when right.
@@ -306,10 +296,10 @@ class Account(Aggregate):
         self._require_step(Step.CONFIRM_PHONE, profile, at)
         self._require_attempts_left(at)
         if not expected or at >= self.codes_sent[-1] + phones.CODE_LIFE:
-            return CodeExpired("ask for a new code")
+            return CodeInvalid("ask for a new code")
         if not hmac.compare_digest(given.encode(), expected.encode()):
-            self.trigger_event(self.PhoneCodeRefused, timestamp=at)
-            return CodeWrong("this is not the code that was sent", errors={"code": ["not the code that was sent"]})
+            self.trigger_event(self.PhoneCodeRefused, timestamp=at, number=self.number)
+            return CodeInvalid("this is not the code that was sent", errors={"code": ["not the code that was sent"]})
         return None
 
     def confirm_phone(self, at: datetime, *, phone_digest: str) -> None:
@@ -319,7 +309,7 @@ class Account(Aggregate):
     # ---- who the person is
 
     def may_check_identity(self, profile: Profile, at: datetime) -> Kind:
-        """The kind of credit that a check would be for. Raises NotEligible or StepNotReached."""
+        """The kind of credit that a check would be for. Raises NotEligible or StepNotDue."""
         self._require_step(Step.CHECK_IDENTITY, profile, at)
         window = current_window(profile.birth_date, at)
         assert window is not None
@@ -387,7 +377,7 @@ class Account(Aggregate):
             return None
         self._require_step(Step.COMPLETE_PROFILE, profile, at)
         assert profile.birth_date is not None
-        self.trigger_event(self.ProfileChanged, timestamp=at, sealed=sealed)
+        self.trigger_event(self.ProfileChanged, timestamp=at, number=self.number, sealed=sealed)
         self.trigger_event(
             self.Activated,
             timestamp=at,
@@ -402,7 +392,7 @@ class Account(Aggregate):
     def _change_profile(self, at: datetime, sealed: str) -> None:
         if not self.activated:
             raise NotEligible("no credit is open to you now")
-        self.trigger_event(self.ProfileChanged, timestamp=at, sealed=sealed)
+        self.trigger_event(self.ProfileChanged, timestamp=at, number=self.number, sealed=sealed)
 
     def reach_birthday(self, at: datetime, age: int) -> None:
         """Told of under-age beneficiaries only: at 16 and 17 their credit grows, at 18 it ends."""
@@ -439,17 +429,20 @@ class Account(Aggregate):
 
     def _require_step(self, step: Step, profile: Profile, at: datetime) -> None:
         self.require_usable()
-        if current_window(profile.birth_date, at) is None:
+        window = current_window(profile.birth_date, at)
+        if window is None:
             raise NotEligible("no credit is open to you now")
+        if step is Step.CONFIRM_PHONE and window.kind is Kind.UNDERAGE:
+            raise PhoneNotNeeded("a phone is confirmed at 18")
         reached = self.next_step(profile, at)
         if reached is not step:
             detail = f"the next step is {reached.value}" if reached else "there is no step left"
-            raise StepNotReached(detail, extra={"nextStep": reached.value if reached else None})
+            raise StepNotDue(detail, extra={"nextStep": reached.value if reached else None})
 
     def _require_attempts_left(self, at: datetime) -> None:
         pause = phones.wait(self.codes_refused, at, phones.ATTEMPTS_ALLOWED, phones.ATTEMPTS_PERIOD)
         if pause is not None:
-            raise TooManyAttempts("too many wrong codes", extra={"retryAfter": _seconds(pause.total_seconds())})
+            raise TooManyRequests("too many wrong codes", extra={"retryAfter": _seconds(pause.total_seconds())})
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,6 +456,3 @@ class Check:
 def _seconds(duration: float) -> int:
     """Whole seconds, never too few."""
     return max(1, int(-(-duration // 1)))
-
-
-__all__ = ["Account", "Role", "Step", "Structure", "Suspension", "next_birthday"]

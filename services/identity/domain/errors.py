@@ -9,33 +9,30 @@ DomainError
 │   └── AccountSuspended         403
 ├── NotFound                     404  what is not there, or not the caller's
 ├── Conflict
-│   ├── StepNotReached           409  ``extra["nextStep"]`` says which comes first
+│   ├── StepNotDue               409  ``extra["nextStep"]`` says which comes first
 │   ├── NotEligible              409
+│   ├── PhoneNotNeeded           409
 │   ├── PhoneTaken               409
 │   ├── AlreadyDecided           409  what staff decide was decided otherwise before
 │   ├── TooManyKeys              409
 │   └── EmailTaken               409  staff accounts only: the public is never told
 ├── Gone
 │   └── TokenExpired             410  a mail's token, too old
-├── TooManyRequests
-│   ├── TooManyCodes             429
-│   ├── TooManyAttempts          429
-│   └── TooManyFailures          429
+├── TooManyRequests              429  ``extra["retryAfter"]``: codes, wrong codes, failed sign-ins
 └── Invalid
     ├── TooYoung                 422
     ├── PasswordWeak             422
     ├── PhoneInvalid             422
-    ├── CodeWrong                422
-    ├── CodeExpired              422
-    ├── TokenUnknown             422  a mail's token that was never given, or was used
-    ├── SirenInvalid             422
-    ├── SirenClosed              422
-    └── SirenForeign             422
+    ├── CodeInvalid              422  not the code that was sent, or too old
+    ├── TokenInvalid             422  a mail's token that was never given, or was used
+    └── SirenInvalid             422
+        ├── SirenClosed          422
+        └── SirenForeign         422
 """
 
 from __future__ import annotations
 
-from shared.kernel.errors import Conflict, Forbidden, Gone, Invalid, TooManyRequests, Unauthorized
+from shared.kernel.errors import Conflict, Forbidden, Gone, Invalid, Unauthorized
 
 
 class CredentialsInvalid(Unauthorized):
@@ -43,7 +40,7 @@ class CredentialsInvalid(Unauthorized):
 
 
 class RefreshInvalid(Unauthorized):
-    code = "refresh-token-invalid"
+    code = "token-invalid"
 
 
 class EmailNotConfirmed(Forbidden):
@@ -54,12 +51,16 @@ class AccountSuspended(Forbidden):
     code = "account-suspended"
 
 
-class StepNotReached(Conflict):
-    code = "step-not-reached"
+class StepNotDue(Conflict):
+    code = "step-not-due"
 
 
 class NotEligible(Conflict):
     code = "not-eligible"
+
+
+class PhoneNotNeeded(Conflict):
+    code = "phone-not-needed"
 
 
 class PhoneTaken(Conflict):
@@ -82,18 +83,6 @@ class TokenExpired(Gone):
     code = "token-expired"
 
 
-class TooManyCodes(TooManyRequests):
-    code = "too-many-codes"
-
-
-class TooManyAttempts(TooManyRequests):
-    code = "too-many-attempts"
-
-
-class TooManyFailures(TooManyRequests):
-    code = "too-many-failures"
-
-
 class TooYoung(Invalid):
     code = "too-young"
 
@@ -103,28 +92,24 @@ class PasswordWeak(Invalid):
 
 
 class PhoneInvalid(Invalid):
-    code = "phone-number-invalid"
+    code = "phone-invalid"
 
 
-class CodeWrong(Invalid):
-    code = "code-wrong"
+class CodeInvalid(Invalid):
+    code = "code-invalid"
 
 
-class CodeExpired(Invalid):
-    code = "code-expired"
-
-
-class TokenUnknown(Invalid):
-    code = "token-unknown"
+class TokenInvalid(Invalid):
+    code = "token-invalid"
 
 
 class SirenInvalid(Invalid):
     code = "siren-invalid"
 
 
-class SirenClosed(Invalid):
+class SirenClosed(SirenInvalid):
     code = "siren-closed"
 
 
-class SirenForeign(Invalid):
+class SirenForeign(SirenInvalid):
     code = "siren-foreign"
