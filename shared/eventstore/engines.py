@@ -13,10 +13,13 @@ CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 30
 
 
-def make_engine(url: str, *, schema: str | None = None) -> sa.Engine:
-    """An engine for ``sqlite:///file`` or ``postgresql+psycopg2://…``; ``schema`` becomes the search path."""
+def make_engine(url: str, *, schema: str | None = None, durable: bool = True) -> sa.Engine:
+    """An engine for ``sqlite:///file`` or ``postgresql+psycopg2://…``; ``schema`` becomes the search path.
+
+    ``durable=False``: a scratch database whose loss is of no account.
+    """
     if sa.make_url(url).get_backend_name() == "sqlite":
-        return _sqlite(url)
+        return _sqlite(url, durable)
     return _postgresql(url, schema)
 
 
@@ -38,7 +41,7 @@ def _postgresql(url: str, schema: str | None) -> sa.Engine:
     )
 
 
-def _sqlite(url: str) -> sa.Engine:
+def _sqlite(url: str, durable: bool) -> sa.Engine:
     path = sa.make_url(url).database
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -46,17 +49,17 @@ def _sqlite(url: str) -> sa.Engine:
         {"poolclass": sa.pool.StaticPool} if not path or path == ":memory:" else {"pool_size": POOL_SIZE}
     )
     engine = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": STATEMENT_SECONDS}, **pool)
-    sa.event.listen(engine, "connect", _configure_sqlite)
+    sa.event.listen(engine, "connect", lambda connection, _record: _configure_sqlite(connection, durable))
     sa.event.listen(engine, "begin", _begin_sqlite)
     engine.gate = Semaphore()  # type: ignore[attr-defined]  # read by Store: one writer at a time, without blocking others
     return engine
 
 
-def _configure_sqlite(connection: Any, _record: Any) -> None:
+def _configure_sqlite(connection: Any, durable: bool) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself; _begin_sqlite does
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 

@@ -25,9 +25,10 @@ _COLUMNS = (
     "correlation_id",
     "causation_id",
 )
+_HOLD = "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.stored_events'));"
 # One statement, one round trip: the lock is taken, then the rows go in, in the order of the arrays.
 _APPEND = f"""
-SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.stored_events'));
+{_HOLD}
 INSERT INTO stored_events ({", ".join(_COLUMNS)})
 SELECT * FROM unnest(
   %s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::boolean[], %s::text[], %s::text[]
@@ -64,6 +65,11 @@ class Log:
             )
         positions = self._insert(connection, rows)
         return max((position for position, row in zip(positions, rows, strict=True) if row[5]), default=None)
+
+    def hold(self, connection: sa.Connection) -> None:
+        """Nothing is appended by anybody else until the end of this transaction."""
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(_HOLD)
 
     def _insert(self, connection: sa.Connection, rows: list[tuple[Any, ...]]) -> Sequence[int]:
         if connection.dialect.name == "postgresql":

@@ -12,9 +12,9 @@ import orjson
 from eventlet.semaphore import Semaphore
 from kombu.exceptions import OperationalError
 
+import shared.messaging.local  # noqa: F401  # registers the transport of local:// with kombu
 from shared.eventstore import Message
 from shared.kernel.errors import Unavailable
-from shared.messaging import local  # noqa: F401  # registers the transport of local:// with kombu
 from shared.messaging.topology import calls_queue, events_exchange
 
 CONNECT_SECONDS = 3

@@ -6,21 +6,25 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import eventlet
+import orjson
 import sqlalchemy as sa
 import structlog
 from eventlet.event import Event
 
 from shared.eventstore import Message, Transaction, sql
 from shared.eventstore.outcomes import Call
-from shared.eventstore.tables import store_facts, tracking
-from shared.kernel.errors import Invalid, Unavailable
+from shared.eventstore.tables import store_facts, stored_events, tracking
+from shared.kernel.errors import Invalid, NotFound, Unavailable
 from shared.kernel.time import Clock, RealClock, SettableClock, instant_text, parse_instant
+from shared.messaging import dead_letters
 from shared.messaging.answering import Answered, Commands, Queries
 from shared.messaging.bus import Bus
-from shared.messaging.calls import calling, one, saga
+from shared.messaging.calls import calling, one, read, saga
 from shared.messaging.consuming import Consumer, Page
+from shared.projections import Projection, rebuilding
 from shared.runtime.service import Service
 
 log = structlog.get_logger()
@@ -43,13 +47,23 @@ class Process:
         self.trouble: dict[str, str] = {}
         """What is not well now, by part."""
         self.consumers = {source: self._consumer(source) for source in service.sources}
-        own_commands = {"clock-set": one(self._clock_set), "run-timers": saga(self._run_timers)}
+        own_commands = {
+            "clock-set": one(self._clock_set),
+            "run-timers": saga(self._run_timers),
+            "replay-dead-letter": one(self._replay_dead_letter),
+            "discard-dead-letter": one(lambda tx, call: {"letters": dead_letters.discard(tx, call.data["id"])}),
+            "rebuild-projection": saga(self._rebuild_projection),
+        }
         own_queries = {
             "reached": calling(self._reached),
             "log": calling(self._log),
             "positions": calling(self._positions),
             "timers": calling(self._timers),
             "health": calling(self._health),
+            "dead-letters": read(lambda connection, call: {"items": dead_letters.listed(connection, **call.data)}),
+            "projections": calling(self._projections),
+            "compare-projection": calling(self._compare_projection),
+            "stream": read(self._stream),
         }
         self.commands = Commands(self.store, {**service.commands, **own_commands})
         self.queries = Queries(self.store, {**service.queries, **own_queries})
@@ -113,6 +127,64 @@ class Process:
         due = self._due_timers()
         return {"next": instant_text(due[0][0]) if due else None, "now": instant_text(self.clock.now())}
 
+    def _replay_dead_letter(self, tx: Transaction, call: Call) -> dict[str, Any]:
+        return {"letters": dead_letters.replay(tx, call.data["id"], self.service.reactions)}
+
+    def _projections(self, _call: Call) -> dict[str, Any]:
+        """Read models are written with their events: what may lag is how far the sources were followed."""
+        models = [{"name": model.name, "version": model.version} for model in self.store.projections]
+        sources = []
+        for source, tracked in self._tracked().items():
+            head = self.bus.query(source, "positions", {})["published"]
+            sources.append({"source": source, "position": tracked, "head": head, "behind": max(0, head - tracked)})
+        return {"projections": models, "sources": sources}
+
+    def _compare_projection(self, call: Call) -> dict[str, Any]:
+        differences = rebuilding.compare(self.store, self._projection(call))
+        return {
+            "differences": [
+                {
+                    "table": found.table,
+                    "key": _json(found.key),
+                    "live": _json(found.live),
+                    "folded": _json(found.folded),
+                }
+                for found in differences
+            ]
+        }
+
+    def _rebuild_projection(self, calls: Sequence[Call]) -> list[dict[str, Any]]:
+        return [{"rows": rebuilding.rebuild(self.store, self._projection(call))} for call in calls]
+
+    def _projection(self, call: Call) -> Projection:
+        for projection in self.store.projections:
+            if projection.name == call.data["name"]:
+                return projection
+        raise NotFound(f"{self.service.name} has no read model {call.data['name']!r}")
+
+    def _stream(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+        """A stream's events as they are stored; sealed personal data stay sealed."""
+        events = connection.execute(
+            sa.select(stored_events)
+            .where(stored_events.c.originator_id == UUID(call.data["streamId"]))
+            .order_by(stored_events.c.originator_version)
+            .limit(LOG_PAGE)
+        )
+        return {
+            "items": [
+                {
+                    "position": row.id,
+                    "version": row.originator_version,
+                    "name": row.topic,
+                    "recordedAt": instant_text(row.recorded_at),
+                    "correlationId": row.correlation_id,
+                    "causationId": row.causation_id,
+                    "state": orjson.loads(row.state),
+                }
+                for row in events
+            ]
+        }
+
     def _reached(self, call: Call) -> dict[str, Any]:
         """Waits until the consumer of a source has handled a position; Unavailable when it takes too long."""
         source, position = call.data["source"], call.data["position"]
@@ -159,3 +231,8 @@ def restored_clock(start: datetime | None, engine: sa.Engine) -> Clock:
         query = sa.select(store_facts.c.value).where(store_facts.c.name == "clock")
         stored = connection.execute(query).scalar()
     return SettableClock(max(start, parse_instant(stored)) if stored else start)
+
+
+def _json(row: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A row for people: what JSON has not, as text."""
+    return None if row is None else orjson.loads(orjson.dumps(row, default=str))

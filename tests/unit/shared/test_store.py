@@ -20,7 +20,12 @@ def test_events_come_back_as_they_were(tmp_path: Path) -> None:
     with store.reading() as connection:
         (_, _, opened), (_, _, filled) = store.log.events(connection)
     assert opened.owner == 1
-    assert (filled.amount, filled.share, filled.until, filled.timestamp) == (5, Fraction(1, 3), date(2022, 2, 28), START)
+    assert (filled.amount, filled.share, filled.until, filled.timestamp) == (
+        5,
+        Fraction(1, 3),
+        date(2022, 2, 28),
+        START,
+    )
 
 
 def test_an_aggregate_is_the_same_object_within_a_transaction(tmp_path: Path) -> None:
@@ -75,6 +80,11 @@ def test_only_what_is_published_becomes_a_message_and_leaves_no_gap(tmp_path: Pa
 def test_numbers_are_given_once(tmp_path: Path) -> None:
     store = file_store(tmp_path)
     with store.transaction() as tx:
-        assert [tx.next_number("jar"), tx.next_number("jar", 3), tx.next_number("jar"), tx.next_number("lid")] == [1, 2, 5, 1]
+        assert [tx.next_number("jar"), tx.next_number("jar", 3), tx.next_number("jar"), tx.next_number("lid")] == [
+            1,
+            2,
+            5,
+            1,
+        ]
     with store.transaction() as tx:
         assert tx.next_number("jar") == 6

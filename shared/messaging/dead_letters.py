@@ -1,0 +1,83 @@
+"""What could not be handled: listed, tried again after the fix, or given up as a stored fact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared.eventstore import Message, Transaction
+from shared.eventstore.context import caused_by
+from shared.eventstore.tables import dead_letters
+from shared.kernel.errors import Conflict, NotFound
+from shared.kernel.time import instant_text
+from shared.messaging.reactions import Reaction
+
+WAITING = ("failed", "parked")
+
+
+class NothingToReplay(Conflict):
+    code = "not-waiting"
+
+
+def listed(connection: sa.Connection, *, waiting_only: bool = True, limit: int = 200) -> list[dict[str, Any]]:
+    """The letters, oldest first, without the data of their messages."""
+    query = sa.select(dead_letters).order_by(dead_letters.c.id).limit(limit)
+    if waiting_only:
+        query = query.where(dead_letters.c.state.in_(WAITING))
+    return [
+        {
+            "id": row.id,
+            "source": row.source,
+            "stream": row.stream,
+            "position": row.position,
+            "message": row.message["name"],
+            "error": row.error,
+            "state": row.state,
+            "recordedAt": instant_text(row.recorded_at),
+        }
+        for row in connection.execute(query)
+    ]
+
+
+def replay(tx: Transaction, letter: int, reactions: Mapping[tuple[str, str], Reaction]) -> int:
+    """Handles the letter and everything parked behind it on its stream, in order, in this one transaction.
+
+    Gives how many there were. What fails again raises, and all of them stay where they were.
+    """
+    first = _waiting(tx, letter)
+    rows = tx.connection.execute(
+        sa.select(dead_letters)
+        .where(
+            dead_letters.c.source == first.source,
+            dead_letters.c.stream == first.stream,
+            dead_letters.c.state.in_(WAITING),
+        )
+        .order_by(dead_letters.c.position)
+    ).all()
+    for row in rows:
+        message = Message.from_wire(row.message)
+        with caused_by(message.correlation_id, message.id):
+            reactions[message.source, message.name](tx, message)
+    _settle(tx, [row.id for row in rows], "replayed")
+    return len(rows)
+
+
+def discard(tx: Transaction, letter: int) -> int:
+    """Gives one letter up; what is parked behind it waits for a replay. A rebuild meets the discard too."""
+    _settle(tx, [_waiting(tx, letter).id], "discarded")
+    return 1
+
+
+def _waiting(tx: Transaction, letter: int) -> Any:
+    row = tx.connection.execute(sa.select(dead_letters).where(dead_letters.c.id == letter).with_for_update()).first()
+    if row is None:
+        raise NotFound(f"no dead letter {letter}")
+    if row.state not in WAITING:
+        raise NothingToReplay(f"dead letter {letter} is {row.state}")
+    return row
+
+
+def _settle(tx: Transaction, letters: list[int], state: str) -> None:
+    tx.connection.execute(dead_letters.update().where(dead_letters.c.id.in_(letters)).values(state=state))
