@@ -1,0 +1,82 @@
+"""``python -m demo``: plays the founding document's story on a platform of its own and leaves the files it led to.
+
+Exits 1 when an amount came out differently or something does not balance.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from demo.client import Client, Letterbox, Refusal
+from demo.narration import Narrator, euros
+from demo.platform import NotStarted, Platform, running
+from demo.stage import Stage
+from demo.story import STARTS, play
+
+OUTPUT = Path("demo-output")
+
+
+def main() -> int:
+    narrator = Narrator()
+    folder = OUTPUT.absolute()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    started = time.monotonic()
+    try:
+        with running(folder, STARTS) as platform:
+            narrator.say(f"La plateforme répond sur {platform.base_url}, son horloge est simulée.")
+            _play(narrator, platform, folder)
+            balanced = _reconcile(narrator, platform)
+    except (NotStarted, Refusal, AssertionError, TimeoutError) as failure:
+        narrator.console.print(f"\nLa démonstration s'arrête : {failure}", style="red", markup=False)
+        narrator.console.print(f"Journal de la plateforme : {folder / 'platform.log'}", markup=False)
+        return 1
+    _say_where(narrator, folder)
+    narrator.say(f"Le tout en {time.monotonic() - started:.0f} secondes.")
+    return 0 if balanced else 1
+
+
+def _play(narrator: Narrator, platform: Platform, folder: Path) -> None:
+    client = Client(platform.base_url, platform.tokens.__getitem__)
+    play(Stage(client, Letterbox(platform.mail, platform.sms), narrator, folder / "batches"))
+
+
+def _reconcile(narrator: Narrator, platform: Platform) -> bool:
+    """Every identity over the whole story, to the cent, across services."""
+    narrator.chapter("Réconciliation", "chaque égalité, au centime, d'un service à l'autre")
+    client = Client(platform.base_url, platform.tokens.__getitem__)
+    client.settle()
+    found: dict[str, Any] = client.get("/v1/finance/reconciliation", client.token_of("finance"))
+    worst: dict[str, dict[str, Any]] = {}
+    for day in found["days"]:
+        for identity in day["identities"]:
+            seen = worst.setdefault(identity["name"], {"left": 0, "right": 0, "differences": 0, "days": 0})
+            seen["left"], seen["right"] = identity["left"], identity["right"]
+            seen["differences"] += identity["difference"] != 0
+            seen["days"] += 1
+    narrator.table(
+        ("Égalité", "à gauche", "à droite", "jours", "jours en écart"),
+        [
+            (name, euros(row["left"]), euros(row["right"]), row["days"], row["differences"])
+            for name, row in worst.items()
+        ],
+    )
+    balanced: bool = found["balanced"]
+    narrator.say("Tout est juste." if balanced else f"Des écarts : {found['differences']}")
+    return balanced
+
+
+def _say_where(narrator: Narrator, folder: Path) -> None:
+    mails = sum(1 for _ in (folder / "mails").glob("*.eml"))
+    narrator.chapter("Fichiers", str(folder))
+    narrator.say("batches/<fin de quinzaine>/transfers.xml, details.csv, venues.csv, reimbursements-<SIREN>.csv")
+    narrator.say(f"mails/ : {mails} messages ; text-messages/ : les codes des téléphones")
+    narrator.say("state/ : les six bases, à interroger avec STATE_DIR et la commande passculture")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

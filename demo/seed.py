@@ -1,0 +1,109 @@
+"""Loads the founding document's actors, venues, offers and a few young people into a running platform (``DEMO=1``).
+
+Over HTTP, like anybody: there is no other way in. A second start finds what is there and adds what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from pathlib import Path
+
+from demo.client import Client, Letterbox, Refusal
+from demo.founding_document import PASSWORD, STRUCTURES, Structure, Venue, YoungPerson, young_people
+from demo.sign_up import (
+    Actor,
+    become_beneficiary,
+    finish_steps,
+    give_bank_details,
+    open_venue,
+    own_offerer,
+    publish,
+    register,
+    sign_in,
+)
+
+YOUNG_PEOPLE = 3
+AGE = timedelta(days=18 * 365 + 100)
+"""18 years and three months, leap days included."""
+CURTAIN = time(18, 30)
+"""Events begin at this hour, UTC."""
+
+
+def seed(
+    base_url: str,
+    token_of: Callable[[str], str],
+    mail: Path,
+    sms: Path,
+    now: datetime,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Loads what is missing and says who can sign in.
+
+    ``token_of(role)`` gives a token for ``staff`` or ``operator``; ``mail`` and ``sms`` are the folders that the
+    platform writes to; ``now`` is its clock. Raises :class:`demo.client.Refusal` when the platform refuses a step.
+    """
+    client, letterbox = Client(base_url, token_of), Letterbox(mail, sms)
+    # failed sign-ins are limited per address: after the first unknown account nobody further down is known either
+    known = True
+    for structure in STRUCTURES:
+        token = _signed_in(client, structure.email) if known else None
+        known = token is not None
+        _actor(client, letterbox, structure, token, now)
+    people = young_people(YOUNG_PEOPLE, (now - AGE).date())
+    for person in people:
+        token = _signed_in(client, person.email) if known else None
+        known = token is not None
+        _young_person(client, letterbox, person, token)
+    _say_who(people, say)
+
+
+def _signed_in(client: Client, email: str) -> str | None:
+    try:
+        return sign_in(client, email)
+    except Refusal as refusal:
+        if refusal.status in (401, 403):
+            return None
+        raise
+
+
+def _actor(client: Client, letterbox: Letterbox, structure: Structure, token: str | None, now: datetime) -> None:
+    if token is None:
+        actor = register(client, letterbox, structure)
+        if structure.bank:
+            give_bank_details(client, actor, structure.bank)
+    else:
+        actor = Actor(structure, token, own_offerer(client, structure, token)["offererId"])
+    for venue in structure.venues:
+        _venue(client, actor, venue, now)
+
+
+def _venue(client: Client, actor: Actor, venue: Venue, now: datetime) -> None:
+    venues = own_offerer(client, actor.structure, actor.token)["venues"]
+    there = next((own for own in venues if own["siret"] == venue.siret), None)
+    if there is None:
+        open_venue(client, actor, venue)
+        client.settle()
+    else:
+        actor.venue_ids[venue.name] = there["venueId"]
+        if there["counters"]["activeOffers"] + there["counters"]["soldOutOffers"] > 0:
+            return
+    for offer in venue.offers:
+        day = (now + timedelta(days=offer.in_days)).date()
+        publish(client, actor, venue, offer, datetime.combine(day, CURTAIN, now.tzinfo) if offer.begins else None)
+
+
+def _young_person(client: Client, letterbox: Letterbox, person: YoungPerson, token: str | None) -> None:
+    if token is None:
+        become_beneficiary(client, letterbox, person)
+    else:
+        finish_steps(client, letterbox, person, token)
+
+
+def _say_who(people: list[YoungPerson], say: Callable[[str], None]) -> None:
+    say(f"Who can sign in, all with the password {PASSWORD}")
+    for structure in STRUCTURES:
+        say(f"  cultural actor  {structure.email:40} {structure.name}")
+    for person in people:
+        say(f"  young person    {person.email:40} {person.first_name} {person.last_name}, 300 €")
+    say("  staff, finance, operator: an access token from `passculture token ROLE`")

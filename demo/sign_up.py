@@ -1,0 +1,186 @@
+"""How an actor and a young person come onto the platform: every step that a person would take, over HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from demo.client import Client, Letterbox
+from demo.founding_document import PASSWORD, BankDetails, Offer, Structure, Venue, YoungPerson
+
+MOST_STEPS = 8
+"""From the confirmed e-mail to the credit; more means that the platform names the same step again and again."""
+
+
+@dataclass
+class Actor:
+    """A structure on the platform: what its desk needs to sign in, publish and validate."""
+
+    structure: Structure
+    token: str
+    offerer_id: int
+    venue_ids: dict[str, int] = field(default_factory=dict)
+    stock_ids: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Beneficiary:
+    person: YoungPerson
+    token: str
+    credit: dict[str, Any]
+
+
+def register(client: Client, letterbox: Letterbox, structure: Structure) -> Actor:
+    """Account, confirmed e-mail, validation by staff, and a fresh token with the role ``pro``."""
+    client.post(
+        "/v1/pro/accounts",
+        {
+            "email": structure.email,
+            "password": PASSWORD,
+            "firstName": structure.first_name,
+            "lastName": structure.last_name,
+            "phoneNumber": structure.phone,
+            "siren": structure.siren,
+            "contactConsent": True,
+        },
+    )
+    confirmed = client.post("/v1/accounts/confirm-email", {"token": letterbox.link_token(structure.email)})
+    client.settle()
+    offerer = own_offerer(client, structure, confirmed["accessToken"])
+    client.post(f"/v1/staff/offerers/{offerer['offererId']}/validate", {}, client.token_of("staff"))
+    client.settle()
+    return Actor(structure, sign_in(client, structure.email), offerer["offererId"])
+
+
+def sign_in(client: Client, email: str) -> str:
+    token: str = client.post("/v1/auth/sign-in", {"email": email, "password": PASSWORD})["accessToken"]
+    return token
+
+
+def own_offerer(client: Client, structure: Structure, token: str) -> dict[str, Any]:
+    """The structure as its own account sees it, with its venues and their counters."""
+    items: list[dict[str, Any]] = client.get("/v1/pro/offerers", token)["items"]
+    return next(item for item in items if item["siren"] == structure.siren)
+
+
+def open_venue(client: Client, actor: Actor, venue: Venue) -> None:
+    """The digital venue is there from the start; the others are opened with their SIRET."""
+    if venue.siret is None:
+        offerer = own_offerer(client, actor.structure, actor.token)
+        actor.venue_ids[venue.name] = next(own["venueId"] for own in offerer["venues"] if own["siret"] is None)
+        return
+    body = {
+        "name": venue.name,
+        "siret": venue.siret,
+        "address": venue.address,
+        "postalCode": venue.postal_code,
+        "city": venue.city,
+        "lat": venue.latitude,
+        "lon": venue.longitude,
+        "bookingEmail": actor.structure.email,
+        "venueType": venue.venue_type,
+        "accessibility": {"audio": False, "mental": False, "motor": True, "visual": False},
+    }
+    path = f"/v1/pro/offerers/{actor.offerer_id}/venues"
+    actor.venue_ids[venue.name] = client.post(path, body, actor.token, key=f"demo/venue/{venue.siret}")["venueId"]
+
+
+def give_bank_details(client: Client, actor: Actor, bank: BankDetails) -> None:
+    """The structure's own details, for all its venues, accepted by staff."""
+    body = {"iban": bank.iban, "bic": bank.bic, "holder": bank.holder}
+    path = f"/v1/pro/offerers/{actor.offerer_id}/bank-details"
+    given = client.post(path, body, actor.token, key=f"demo/bank-details/{bank.iban}")
+    client.settle()
+    staff = client.token_of("staff")
+    client.post(f"/v1/staff/bank-details/{given['bankDetailsId']}/validate", {}, staff)
+
+
+def publish(client: Client, actor: Actor, venue: Venue, offer: Offer, begins: datetime | None) -> None:
+    """The offer and its stock. ``begins`` is the event's start, None for what has no date."""
+    body: dict[str, Any] = {
+        "name": offer.name,
+        "subcategory": offer.subcategory,
+        "description": offer.description,
+        "isDuo": offer.is_duo,
+    }
+    if offer.url:
+        body["url"] = offer.url
+    if offer.duration_minutes:
+        body["durationMinutes"] = offer.duration_minutes
+    path = f"/v1/pro/venues/{actor.venue_ids[venue.name]}/offers"
+    made = client.post(path, body, actor.token, key=f"demo/offer/{actor.structure.siren}/{offer.name}")
+    stock: dict[str, Any] = {"priceCents": offer.price, "quantity": offer.quantity}
+    if begins is not None:
+        start = begins.isoformat().replace("+00:00", "Z")
+        stock |= {"beginningAt": start, "bookingLimitAt": start}
+    added = client.post(
+        f"/v1/pro/offers/{made['offerId']}/stocks", stock, actor.token, key=f"demo/stock/{made['offerId']}"
+    )
+    actor.stock_ids[offer.name] = added["stockId"]
+
+
+def become_beneficiary(client: Client, letterbox: Letterbox, person: YoungPerson) -> Beneficiary:
+    """An account taken through each step that ``GET /v1/me`` names, up to its credit."""
+    client.post(
+        "/v1/accounts",
+        {
+            "email": person.email,
+            "password": PASSWORD,
+            "firstName": person.first_name,
+            "lastName": person.last_name,
+            "birthDate": person.birth.isoformat(),
+            "postalCode": person.postal_code,
+            "phoneNumber": person.phone,
+        },
+    )
+    confirmed = client.post("/v1/accounts/confirm-email", {"token": letterbox.link_token(person.email)})
+    return finish_steps(client, letterbox, person, confirmed["accessToken"])
+
+
+def finish_steps(client: Client, letterbox: Letterbox, person: YoungPerson, token: str) -> Beneficiary:
+    """Whatever stands between this account and its credit. Raises RuntimeError when that never ends."""
+    for _ in range(MOST_STEPS):
+        me = client.get("/v1/me", token)
+        if me["nextStep"] is None:
+            return Beneficiary(person, token, _credit(client, token))
+        _take_step(client, letterbox, person, token, me["nextStep"])
+    raise RuntimeError(f"{person.email} was never activated")
+
+
+def _take_step(client: Client, letterbox: Letterbox, person: YoungPerson, token: str, step: str) -> None:
+    if step == "confirm-phone":
+        client.post("/v1/me/phone-code", {}, token)
+        client.post("/v1/me/phone-code/confirm", {"code": letterbox.phone_code(person.phone)}, token)
+    elif step == "check-identity":
+        client.post("/v1/me/identity-check", _identity(person), token)
+    elif step == "complete-profile":
+        profile = {
+            "address": person.address,
+            "city": person.city,
+            "postalCode": person.postal_code,
+            "activity": person.activity,
+        }
+        client.patch("/v1/me/profile", profile, token)
+    else:
+        raise RuntimeError(f"{person.email}: no way past the step {step!r}")
+
+
+def _identity(person: YoungPerson) -> dict[str, str]:
+    return {
+        "documentNumber": person.document_number,
+        "firstName": person.first_name,
+        "lastName": person.last_name,
+        "birthDate": person.birth.isoformat(),
+    }
+
+
+def _credit(client: Client, token: str) -> dict[str, Any]:
+    """Granted by another service, a moment after the last step."""
+    credit: dict[str, Any] | None = client.get("/v1/me/credit", token)
+    if not credit or not credit.get("grantedCents"):
+        client.settle()
+        credit = client.get("/v1/me/credit", token)
+    if not credit or not credit.get("grantedCents"):
+        raise RuntimeError(f"no credit was granted: {credit}")
+    return credit
