@@ -3,8 +3,8 @@
 Semicolons, a UTF-8 byte order mark, CRLF, a decimal comma (a point would turn ``12.05`` into the 12th of May).
 
 A text that people typed (a name, an address) and that a spreadsheet would run as a formula gets an apostrophe in front,
-and its line breaks become spaces. Nothing that the platform itself writes is altered: amounts (a correction is negative),
-instants, labels, identifiers and countermarks keep their exact bytes.
+and its line breaks become spaces. Nothing that the platform itself writes is altered: amounts (a correction's is
+negative), instants, labels, identifiers and countermarks keep their exact bytes.
 """
 
 from __future__ import annotations
