@@ -1,0 +1,64 @@
+"""What the catalogue does about what identity and booking say."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from services.catalog import storage
+from services.catalog.application.venues import open_digital_venue
+from shared.eventstore import Message, Transaction, sql
+from shared.messaging.reactions import Reaction
+
+
+def reactions() -> dict[tuple[str, str], Reaction]:
+    return {
+        ("identity", "OffererRegistered"): offerer_registered,
+        ("identity", "OffererValidated"): lambda tx, message: _set_status(tx, message, "validated"),
+        ("identity", "OffererRejected"): lambda tx, message: _set_status(tx, message, "rejected"),
+        ("identity", "OffererClosed"): lambda tx, message: _set_status(tx, message, "closed"),
+        ("identity", "ProAttached"): pro_attached,
+        ("identity", "ProDetached"): pro_detached,
+        ("booking", "StockSoldOut"): stock_sold_out,
+        ("booking", "StockAvailable"): stock_available,
+    }
+
+
+def offerer_registered(tx: Transaction, message: Message) -> None:
+    """A new structure: it may prepare its venues and offers at once, and has its digital venue."""
+    data = message.data
+    row = {
+        "offerer_id": data["offererId"],
+        "siren": data["siren"],
+        "name": data["name"],
+        "postal_code": data.get("postalCode"),
+        "status": "pending",
+    }
+    sql.insert_ignore(tx.connection, storage.offerers, [row])
+    open_digital_venue(tx, data["offererId"], data.get("postalCode"))
+
+
+def pro_attached(tx: Transaction, message: Message) -> None:
+    row = {"account_id": message.data["accountId"], "offerer_id": message.data["offererId"]}
+    sql.insert_ignore(tx.connection, storage.attachments, [row])
+
+
+def pro_detached(tx: Transaction, message: Message) -> None:
+    table = storage.attachments.c
+    tx.connection.execute(
+        sa.delete(storage.attachments).where(
+            table.account_id == message.data["accountId"], table.offerer_id == message.data["offererId"]
+        )
+    )
+
+
+def stock_sold_out(tx: Transaction, message: Message) -> None:
+    sql.insert_ignore(tx.connection, storage.sold_out_stocks, [{"stock_id": message.data["stockId"]}])
+
+
+def stock_available(tx: Transaction, message: Message) -> None:
+    table = storage.sold_out_stocks
+    tx.connection.execute(sa.delete(table).where(table.c.stock_id == message.data["stockId"]))
+
+
+def _set_status(tx: Transaction, message: Message, status: str) -> None:
+    storage.set_offerer_status(tx.connection, message.data["offererId"], status)

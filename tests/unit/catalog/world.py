@@ -1,0 +1,162 @@
+"""The catalogue on a store of its own, with a clock that stands still and a booking that answers as it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from services.catalog.bootstrap import build
+from shared.eventstore import Message
+from shared.eventstore.engines import make_engine
+from shared.eventstore.outcomes import Caller
+from shared.kernel.errors import DomainError
+from shared.kernel.time import SettableClock, instant_text, parse_instant
+from shared.runtime.migrations import upgrade
+from shared.runtime.settings import Settings
+from shared.testing.bus import BusDouble
+
+START = datetime(2021, 11, 2, 9, tzinfo=UTC)
+SIREN = "213401722"  # Commune de Montpellier, in the founding document
+SIRETS = ("21340172200011", "21340172200029")
+PRO = Caller(7, frozenset({"pro"}))
+OTHER_PRO = Caller(8, frozenset({"pro"}))
+STAFF = Caller(1, frozenset({"staff"}))
+
+VENUE = {
+    "name": "Cinéma Municipal Nestor Burma",
+    "siret": SIRETS[0],
+    "address": "2 rue Marcellin Albert",
+    "postalCode": "34000",
+    "city": "Montpellier",
+    "lat": 43.6109,
+    "lon": 3.8772,
+    "bookingEmail": "nestor@example.org",
+    "venueType": "MOVIE",
+    "accessibility": {"audio": False, "mental": False, "motor": True, "visual": False},
+}
+CONCERT = {"name": "Concert", "subcategory": "CONCERT", "description": "", "isDuo": True}
+BOOK = {"name": "Le donjon de Naheulbeuk", "subcategory": "LIVRE_PAPIER", "description": "", "isDuo": False}
+GAME = {
+    "name": "Jeu",
+    "subcategory": "JEU_EN_LIGNE",
+    "description": "",
+    "isDuo": False,
+    "url": "https://example.org/play?code={token}",
+}
+
+
+class World:
+    """One catalogue. ``set_quantity`` is what booking answers; it may raise."""
+
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        self.clock = SettableClock(START)
+        self.asked: list[tuple[int, int | None]] = []
+        self.set_quantity: Callable[[dict[str, Any]], Any] = lambda data: {"remaining": data["quantity"]}
+        self.bus = BusDouble(
+            {("booking", "set-quantity"): self._set_quantity, ("booking", "reached"): lambda data, caller: {}}
+        )
+        self.engine = make_engine(database_url)
+        upgrade(self.engine, "catalog")
+        self.service = build(settings, self.clock, self.bus, self.engine)
+        self.process = self.bus.add(self.service, self.clock)
+        self.store = self.service.store
+        self._position = 0
+
+    def _set_quantity(self, data: dict[str, Any], _caller: Caller | None) -> Any:
+        answer = self.set_quantity(data)
+        self.asked.append((data["stockId"], data["quantity"]))
+        return answer
+
+    def do(self, name: str, caller: Caller | None = PRO, key: str | None = None, /, **data: Any) -> Any:
+        """A command's result; a refusal is raised."""
+        return self.bus.command("catalog", name, data, caller=caller, key=key).result
+
+    def ask(self, name: str, caller: Caller | None = PRO, /, **data: Any) -> Any:
+        return self.bus.query("catalog", name, data, caller=caller)
+
+    def hear(self, name: str, source: str = "identity", /, **data: Any) -> None:
+        """A message of another service, handled in a transaction of its own."""
+        self._position += 1
+        message = Message(
+            id=f"{source}:{self._position}",
+            source=source,
+            name=name,
+            version=1,
+            stream="stream",
+            stream_version=1,
+            position=self._position,
+            previous=self._position - 1,
+            epoch="epoch",
+            occurred_at=self.clock.now(),
+            recorded_at=self.clock.now(),
+            causation_id="cause",
+            correlation_id="correlation",
+            data=data,
+        )
+        with self.store.transaction() as tx:
+            self.service.reactions[source, name](tx, message)
+
+    def register(
+        self, offerer_id: int = 1, siren: str = SIREN, account_id: int = 7, postal_code: str = "34000"
+    ) -> None:
+        """A structure that signed up, with its first user."""
+        self.hear(
+            "OffererRegistered",
+            offererId=offerer_id,
+            siren=siren,
+            name="Structure",
+            address="1 place Georges Frêche",
+            postalCode=postal_code,
+            city="Montpellier",
+            registeredAt=instant_text(self.clock.now()),
+        )
+        self.hear("ProAttached", accountId=account_id, offererId=offerer_id, at=instant_text(self.clock.now()))
+
+    def published(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(message.name, message.data) for message in self.store.messages(0, 10_000)]
+
+    def published_names(self) -> list[str]:
+        return [name for name, _ in self.published()]
+
+    def move(self, instant: str) -> None:
+        """To an instant, as the platform's clock would move: every timer runs at its own instant on the way."""
+        target = parse_instant(instant)
+        timer = self.service.timers[0]
+        while True:
+            with self.store.reading() as connection:
+                due = timer.next_due(connection)
+            if due is None or due > target:
+                break
+            self.clock.move_to(max(due, self.clock.now()))
+            timer.run(self.clock.now())
+        self.clock.move_to(target)
+
+    def venue(self, **changes: Any) -> dict[str, Any]:
+        return self.do("open-venue", offererId=1, **{**VENUE, **changes})
+
+    def digital_venue(self) -> dict[str, Any]:
+        venues = self.ask("venues", offererIds=[1])["items"]
+        return next(venue for venue in venues if venue["kind"] == "digital")
+
+    def offer(self, venue_id: int, body: dict[str, Any] = CONCERT, **changes: Any) -> dict[str, Any]:
+        return self.do("create-offer", venueId=venue_id, **{**body, **changes})
+
+    def stock(self, offer_id: int, **body: Any) -> dict[str, Any]:
+        return self.do("add-stock", offerId=offer_id, **{"priceCents": 1000, **body})
+
+    def concert(self, **stock: Any) -> tuple[int, int]:
+        """A published concert: its offer and its stock."""
+        offer = self.offer(self.venue()["venueId"])
+        added = self.stock(offer["offerId"], **{"quantity": 10, "beginningAt": "2021-11-10T19:00:00Z", **stock})
+        return offer["offerId"], added["stockId"]
+
+
+def make_world(folder: Path, settings: Settings) -> World:
+    return World(settings, f"sqlite:///{folder / 'catalog.sqlite'}")
+
+
+def refused(error: DomainError) -> tuple[str, int, list[str]]:
+    """What a refusal says: its code, its status, and the fields it names."""
+    return error.code, error.status, sorted(error.errors)
