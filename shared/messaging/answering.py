@@ -13,6 +13,7 @@ from shared.eventstore.context import caused_by, noting_positions
 from shared.eventstore.outcomes import Call, Outcome, find_outcomes
 from shared.kernel.errors import DomainError, Invalid, NotFound, Unavailable
 from shared.messaging.calls import CommandHandler, QueryHandler, ReadMany
+from shared.observability import metrics
 
 log = structlog.get_logger()
 ATTEMPTS = 8
@@ -46,6 +47,16 @@ class Commands:
 
     def decide(self, calls: Sequence[Call]) -> list[Answered]:
         """An answer for each call, in order. Calls of one name that follow each other are decided together."""
+        service = self._store.publication.service
+        with metrics.command_batches.labels(service).time():
+            answered = self._decide(calls)
+        for call, (outcome, _, replayed) in zip(calls, answered, strict=True):
+            name = call.name if call.name in self._handlers else "unknown"
+            said = outcome.code if isinstance(outcome, DomainError) else "ok"
+            metrics.commands.labels(service, name, "replayed" if replayed else said).inc()
+        return answered
+
+    def _decide(self, calls: Sequence[Call]) -> list[Answered]:
         answered: list[Answered] = []
         for name, group in groupby(calls, key=lambda call: call.name):
             batch = list(group)

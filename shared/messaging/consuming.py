@@ -17,6 +17,7 @@ from shared.eventstore.context import caused_by
 from shared.eventstore.tables import dead_letters, tracking
 from shared.kernel.errors import Unavailable
 from shared.messaging.reactions import Reaction
+from shared.observability import metrics
 
 log = structlog.get_logger()
 BATCH = 200
@@ -79,6 +80,7 @@ class Consumer:
         for message in messages:
             if message.epoch != self.epoch and not self._is_ours(message):
                 self.foreign += 1
+                metrics.foreign_messages.labels(self._store.publication.service, self.source).inc()
             elif message.position <= expected:
                 continue
             elif message.previous > expected:
@@ -173,6 +175,7 @@ class Consumer:
             if moved.rowcount != 1:
                 raise Conflict(f"another consumer of {self.source} was faster")
         self.position = new
+        metrics.messages.labels(self._store.publication.service, self.source).inc(len(messages))
 
     def _react(self, tx: Transaction, message: Message) -> None:
         reaction = self._reactions.get(message.name)

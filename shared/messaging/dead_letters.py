@@ -41,6 +41,11 @@ def listed(connection: sa.Connection, *, waiting_only: bool = True, limit: int =
     ]
 
 
+def count_waiting(connection: sa.Connection) -> int:
+    query = sa.select(sa.func.count()).select_from(dead_letters).where(dead_letters.c.state.in_(WAITING))
+    return connection.execute(query).scalar_one()
+
+
 def replay(tx: Transaction, letter: int, reactions: Mapping[tuple[str, str], Reaction]) -> int:
     """Handles the letter and everything parked behind it on its stream, in order, in this one transaction.
 

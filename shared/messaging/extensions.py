@@ -39,10 +39,13 @@ IDLE_LOOK_SECONDS = 2.0
 """How often a consumer to whom nothing comes asks the source whether there is something."""
 RELAY_POLL_SECONDS = 0.05
 TIMER_POLL_SECONDS = 0.5
+OBSERVE_SECONDS = 5.0
 PREFETCH_CALLS = 16
 PREFETCH_MESSAGES = 2 * BATCH
 
 Build = Callable[..., Service]
+PROCESSES: dict[str, Process] = {}
+"""The services that run in this process, for its health and its metrics."""
 
 
 class Loop:
@@ -52,12 +55,11 @@ class Loop:
         self._process = process
         self._part = part
         self._stopping = False
-        self.beat = time.monotonic()
 
     def run(self, step: Callable[[], None], *, after_trouble: Callable[[], None] = lambda: None) -> None:
         failures = 0
         while not self._stopping:
-            self.beat = time.monotonic()
+            self._process.beats[self._part] = time.monotonic()
             try:
                 step()
                 failures = 0
@@ -102,6 +104,7 @@ class HostedProcess(SharedExtension):
         self.courier = AmqpCourier(self.settings.amqp_uri, self.settings.namespace, f"{name}.{uuid.uuid4().hex[:12]}")
         self.bus = CallingBus(self.courier)
         self.process = Process(build(self.settings, clock, self.bus, engine), clock, self.bus)
+        PROCESSES[name] = self.process
         self._loops: list[Loop] = []
         self._wake = Event()
 
@@ -110,6 +113,7 @@ class HostedProcess(SharedExtension):
         self._start_relay()
         if self.settings.clock is None and self.process.service.timers:
             self.spawn("timers", self._step_timers, None)
+        self.spawn("metrics", self._step_metrics, None)
         for task in self.process.service.tasks:
             self.spawn(f"task {task.name}", partial(self._step_task, task), None)
 
@@ -154,6 +158,10 @@ class HostedProcess(SharedExtension):
     def _step_timers(self) -> None:
         self.process.run_due_timers()
         eventlet.sleep(TIMER_POLL_SECONDS)
+
+    def _step_metrics(self) -> None:
+        eventlet.sleep(OBSERVE_SECONDS)
+        self.process.observe()
 
     def _step_task(self, task: Task) -> None:
         task.run()

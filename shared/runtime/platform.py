@@ -23,7 +23,8 @@ from nameko.runners import ServiceRunner
 from shared.eventstore.engines import make_engine
 from shared.messaging import topology
 from shared.messaging.connections import BusUnavailable, connect
-from shared.messaging.extensions import TakesMessages
+from shared.messaging.extensions import PROCESSES, TakesMessages
+from shared.observability.server import serve
 from shared.runtime.migrations import is_current, upgrade
 from shared.runtime.settings import SERVICES, Settings
 
@@ -125,7 +126,9 @@ def check(settings: Settings, names: Sequence[str]) -> None:
     except BusUnavailable as error:
         raise CannotStart(f"AMQP_URI: {error}") from None
     if "gateway" in names:
-        check_port(settings.bind, settings.port)
+        check_port("PORT", settings.bind, settings.port)
+    if settings.ops_port is not None:
+        check_port("OPS_PORT", settings.bind, settings.ops_port)
 
 
 def migrate_embedded(settings: Settings, names: Sequence[str]) -> None:
@@ -133,14 +136,14 @@ def migrate_embedded(settings: Settings, names: Sequence[str]) -> None:
         _upgrade(settings, name)
 
 
-def check_port(bind: str, port: int) -> None:
+def check_port(setting: str, bind: str, port: int) -> None:
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((bind, port))
         except OSError as error:
             why = "in use" if error.errno == errno.EADDRINUSE else error.strerror
-            raise CannotStart(f"PORT: {bind}:{port} is {why}") from None
+            raise CannotStart(f"{setting}: {bind}:{port} is {why}") from None
 
 
 def run(settings: Settings, names: Sequence[str], *, ready: Any = None) -> None:
@@ -159,6 +162,8 @@ def run(settings: Settings, names: Sequence[str], *, ready: Any = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.ready() or stopping.send(None))
     runner.start()
+    if settings.ops_port is not None:
+        eventlet.spawn(serve, settings.bind, settings.ops_port, PROCESSES)
     watcher = eventlet.spawn(runner.wait)
     watcher.link(lambda _: stopping.ready() or stopping.send(None))
     if ready is not None:

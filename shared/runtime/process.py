@@ -16,6 +16,7 @@ from eventlet.event import Event
 
 from shared.eventstore import Message, Transaction, sql
 from shared.eventstore.outcomes import Call
+from shared.eventstore.sql import Instant
 from shared.eventstore.tables import store_facts, stored_events, tracking
 from shared.kernel.errors import Invalid, NotFound, Unavailable
 from shared.kernel.time import Clock, RealClock, SettableClock, instant_text, parse_instant
@@ -24,6 +25,7 @@ from shared.messaging.answering import Answered, Commands, Queries
 from shared.messaging.bus import Bus
 from shared.messaging.calls import calling, one, read, saga
 from shared.messaging.consuming import Consumer, Page
+from shared.observability import metrics
 from shared.projections import Projection, rebuilding
 from shared.runtime.service import Service
 
@@ -31,6 +33,7 @@ log = structlog.get_logger()
 REACHED_SECONDS = 3.0
 LOG_PAGE = 1000
 TIMER_ROUNDS = 10_000
+STUCK_SECONDS = 60.0
 
 
 class Process:
@@ -46,6 +49,8 @@ class Process:
         """Sent, and made anew, whenever a consumer has moved: whoever waits for a position looks again."""
         self.trouble: dict[str, str] = {}
         """What is not well now, by part."""
+        self.beats: dict[str, float] = {}
+        """When each part last began its round, on the machine's monotonic clock."""
         self.consumers = {source: self._consumer(source) for source in service.sources}
         own_commands = {
             "clock-set": one(self._clock_set),
@@ -60,6 +65,7 @@ class Process:
             "positions": calling(self._positions),
             "timers": calling(self._timers),
             "health": calling(self._health),
+            "backlog": read(self._backlog),
             "dead-letters": read(lambda connection, call: {"items": dead_letters.listed(connection, **call.data)}),
             "projections": calling(self._projections),
             "compare-projection": calling(self._compare_projection),
@@ -219,8 +225,40 @@ class Process:
                 "now": instant_text(self.clock.now()),
             }
 
+    def _backlog(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+        """How many messages were published after a position, and since when the first of them waits."""
+        table = stored_events.c
+        query = sa.select(sa.func.count(), sa.func.min(table.recorded_at, type_=Instant)).where(
+            table.published, table.id > call.data["after"]
+        )
+        count, since = connection.execute(query).one()
+        return {"messages": count, "since": instant_text(since) if since else None}
+
+    def observe(self) -> None:
+        """Brings the gauges of this service up to date."""
+        name = self.service.name
+        for source, position in self._tracked().items():
+            behind = self.bus.query(source, "backlog", {"after": position})
+            since = parse_instant(behind["since"]) if behind["since"] else self.clock.now()
+            metrics.consumer_lag_events.labels(name, source).set(behind["messages"])
+            metrics.consumer_lag_seconds.labels(name, source).set((self.clock.now() - since).total_seconds())
+        with self.store.reading() as connection:
+            own = self._backlog(connection, Call("backlog", {"after": self.relayed}))
+            metrics.outbox_waiting.labels(name).set(own["messages"])
+            metrics.dead_letters.labels(name).set(dead_letters.count_waiting(connection))
+        metrics.outbox_position.labels(name).set(self.relayed)
+        metrics.trouble.labels(name).set(len(self.trouble))
+        pool = self.store.engine.pool
+        metrics.pool_in_use.labels(name).set(pool.checkedout() if isinstance(pool, sa.pool.QueuePool) else 0)
+
+    def health(self) -> dict[str, str]:
+        """What is not well now: parts in trouble, and parts that have not begun a round for too long."""
+        late = time.monotonic() - STUCK_SECONDS
+        stuck = {part: "stuck" for part, beat in self.beats.items() if beat < late}
+        return stuck | self.trouble
+
     def _health(self, _call: Call) -> dict[str, Any]:
-        return {"service": self.service.name, "trouble": dict(self.trouble)}
+        return {"service": self.service.name, "trouble": self.health()}
 
 
 def restored_clock(start: datetime | None, engine: sa.Engine) -> Clock:

@@ -1,0 +1,43 @@
+"""``/health/live``, ``/health/ready`` and ``/metrics`` of a process, on ``OPS_PORT``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import eventlet
+import orjson
+from eventlet import wsgi
+
+from shared.observability import metrics
+
+Answer = tuple[str, str, bytes]
+
+
+class Healthy(Protocol):
+    def health(self) -> dict[str, str]:
+        """What is not well now, by part; empty when all is well."""
+
+
+def answer(path: str, processes: Mapping[str, Healthy]) -> Answer:
+    """Status line, media type and body for a path of the operators."""
+    if path == "/metrics":
+        return "200 OK", "text/plain; version=0.0.4; charset=utf-8", b"".join(metrics.exposition())
+    if path == "/health/live":
+        return "200 OK", "application/json", b'{"live":true}'
+    if path == "/health/ready":
+        trouble = {part: why for process in processes.values() for part, why in process.health().items()}
+        body = orjson.dumps({"ready": not trouble, "trouble": trouble})
+        return "503 Service Unavailable" if trouble else "200 OK", "application/json", body
+    return "404 Not Found", "application/json", b'{"code":"not-found"}'
+
+
+def serve(bind: str, port: int, processes: Mapping[str, Healthy]) -> None:
+    """Answers for ever, in the greenlet that calls it."""
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        status, media_type, body = answer(environ["PATH_INFO"], processes)
+        start_response(status, [("Content-Type", media_type), ("Content-Length", str(len(body)))])
+        return [body]
+
+    wsgi.server(eventlet.listen((bind, port)), application, log_output=False)
