@@ -172,7 +172,7 @@ class StockList(Projection):
         self._update(connection, event, awaits_start=False)
 
     @staticmethod
-    def _update(connection: sa.Connection, event: Stock.Event, **values: Any) -> None:
+    def _update(connection: sa.Connection, event: Stock.Later, **values: Any) -> None:
         table = storage.stocks
         connection.execute(
             sa.update(table)

@@ -81,20 +81,25 @@ class Stock(Aggregate):
     """One stock of an offer."""
 
     class Event(Aggregate.Event):
+        pass
+
+    class Added(Event, Aggregate.Created):
+        facts: StockFacts
+
+    class Later(Event):
+        """Whatever happens to a stock after it was added."""
+
         stock_id: int
         offer_id: int
 
-    class Added(Aggregate.Created):
-        facts: StockFacts
-
-    class Changed(Event):
+    class Changed(Later):
         price: Cents
         booking_limit_at: datetime | None
 
         def apply(self, aggregate: Stock) -> None:
             aggregate.facts = replace(aggregate.facts, price=self.price, booking_limit_at=self.booking_limit_at)
 
-    class Rescheduled(Event):
+    class Rescheduled(Later):
         beginning_at: datetime
         previous_beginning_at: datetime
         booking_limit_at: datetime
@@ -104,31 +109,31 @@ class Stock(Aggregate):
                 aggregate.facts, beginning_at=self.beginning_at, booking_limit_at=self.booking_limit_at
             )
 
-    class QuantityRequested(Event):
+    class QuantityRequested(Later):
         request: QuantityRequest
 
         def apply(self, aggregate: Stock) -> None:
             aggregate.request = self.request
             aggregate.requests = self.request.number
 
-    class QuantityChanged(Event):
+    class QuantityChanged(Later):
         quantity: int | None
 
         def apply(self, aggregate: Stock) -> None:
             aggregate.facts = replace(aggregate.facts, quantity=self.quantity)
             aggregate.request = None
 
-    class QuantityRefused(Event):
+    class QuantityRefused(Later):
         code: str
 
         def apply(self, aggregate: Stock) -> None:
             aggregate.request = None
 
-    class Withdrawn(Event):
+    class Withdrawn(Later):
         def apply(self, aggregate: Stock) -> None:
             aggregate.is_withdrawn = True
 
-    class DateElapsed(Event):
+    class DateElapsed(Later):
         venue_id: int
         beginning_at: datetime
 

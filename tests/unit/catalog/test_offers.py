@@ -1,0 +1,262 @@
+"""Offers: where they may stand, who sees them when, and what staff decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.catalog.domain.moderation import Submission, judge
+from shared.contracts.subcategories import SUBCATEGORIES
+from shared.kernel.errors import DomainError
+from shared.kernel.money import Cents
+from tests.unit.catalog.world import BOOK, CONCERT, GAME, OTHER_PRO, STAFF, START, World, refused
+
+SUSPICIOUS = {**BOOK, "name": "Carte Cadeau 50 €"}
+
+
+def test_a_draft_until_its_first_stock(world: World) -> None:
+    offer = world.offer(world.venue()["venueId"])
+    assert (offer["status"], offer["publishedAt"], offer["stocks"]) == ("draft", None, [])
+    assert "OfferPublished" not in world.published_names()
+    world.stock(offer["offerId"], beginningAt="2021-11-10T19:00:00Z", quantity=2)
+    shown = world.ask("offer", offerId=offer["offerId"])
+    assert (shown["status"], shown["publishedAt"]) == ("active", "2021-11-02T09:00:00Z")
+    assert (shown["kind"], shown["category"], shown["isDigital"]) == ("event", "MUSIQUE_LIVE", False)
+    assert world.published_names()[-2:] == ["OfferPublished", "StockAdded"]
+
+
+def test_a_second_stock_publishes_nothing_again(world: World) -> None:
+    offer_id, _ = world.concert()
+    world.stock(offer_id, beginningAt="2021-11-11T19:00:00Z")
+    assert world.published_names().count("OfferPublished") == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "changes", "fields"),
+    [
+        (CONCERT, {"subcategory": "CIRQUE_DU_SOLEIL"}, ["subcategory"]),
+        (CONCERT, {"subcategory": "OEUVRE_ART"}, ["subcategory"]),
+        (CONCERT, {"subcategory": "JEU_EN_LIGNE", "isDuo": False}, ["subcategory"]),
+        (CONCERT, {"url": "https://example.org"}, ["url"]),
+        (BOOK, {"isDuo": True}, ["isDuo"]),
+        (BOOK, {"name": "x" * 91}, ["name"]),
+        (BOOK, {"name": "two\nlines"}, ["name"]),
+        (BOOK, {"url": "javascript:alert(1)"}, ["url"]),
+        (BOOK, {"durationMinutes": 2**62}, ["durationMinutes"]),
+        (BOOK, {"tags": ["x" * 51]}, ["tags.0"]),
+        (BOOK, {"isDuo": "true"}, ["isDuo"]),
+        (BOOK, {"evil": 1}, ["evil"]),
+    ],
+)
+def test_bad_offers_of_a_place(world: World, body: dict[str, Any], changes: dict[str, Any], fields: list[str]) -> None:
+    venue_id = world.venue()["venueId"]
+    with pytest.raises(DomainError) as refusal:
+        world.offer(venue_id, body, **changes)
+    assert refused(refusal.value) == ("invalid", 422, fields)
+
+
+def test_online_offers_stand_in_the_digital_venue_with_a_url(world: World) -> None:
+    digital = world.digital_venue()["venueId"]
+    offer = world.offer(digital, GAME)
+    assert (offer["isDigital"], offer["kind"]) == (True, "digital")
+    for body, fields in (({**GAME, "url": None}, ["url"]), (BOOK, ["subcategory"])):
+        with pytest.raises(DomainError) as refusal:
+            world.offer(digital, body)
+        assert refused(refusal.value) == ("invalid", 422, fields)
+
+
+def test_every_selectable_subcategory_has_one_kind_of_venue(world: World) -> None:
+    place, digital = world.venue()["venueId"], world.digital_venue()["venueId"]
+    for one in SUBCATEGORIES.values():
+        if one.is_selectable:
+            body = {"name": one.id, "subcategory": one.id, "isDuo": one.can_be_duo}
+            online = {"url": "https://example.org"} if one.is_online_only else {}
+            offer = world.offer(digital if one.is_online_only else place, {**body, **online})
+            assert offer["kind"] == ("digital" if one.is_online_only else "event" if one.is_event else "thing")
+
+
+def test_a_change_is_published_to_whom_sees_the_offer(world: World) -> None:
+    offer_id, _ = world.concert()
+    changed = world.do("change-offer", offerId=offer_id, name="Grand concert", tags=["noël", "noël", "paris"])
+    assert (changed["name"], changed["tags"], changed["isDuo"]) == ("Grand concert", ["noël", "paris"], True)
+    name, data = world.published()[-1]
+    assert (name, data["name"], data["publishedAt"]) == ("OfferChanged", "Grand concert", "2021-11-02T09:00:00Z")
+    draft = world.offer(changed["venueId"], BOOK)
+    world.do("change-offer", offerId=draft["offerId"], name="Un autre livre")
+    assert world.published_names()[-1] == "OfferChanged", "nobody sees a draft: its change is not published"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"subcategory": "FESTIVAL_MUSIQUE"}, "subcategory"),
+        ({"url": "https://example.org"}, "url"),
+        ({"name": None}, "name"),
+    ],
+)
+def test_what_never_changes(world: World, changes: dict[str, Any], field: str) -> None:
+    offer_id, _ = world.concert()
+    with pytest.raises(DomainError) as refusal:
+        world.do("change-offer", offerId=offer_id, **changes)
+    assert refused(refusal.value) == ("invalid", 422, [field])
+
+
+def test_deactivated_and_activated_again(world: World) -> None:
+    offer_id, _ = world.concert()
+    assert world.do("deactivate-offer", offerId=offer_id)["status"] == "inactive"
+    assert world.do("deactivate-offer", offerId=offer_id)["status"] == "inactive"
+    assert world.published()[-1] == ("OfferWithdrawn", {"offerId": offer_id, "reason": "deactivated"})
+    world.move("2021-11-03T09:00:00Z")
+    again = world.do("activate-offer", offerId=offer_id)
+    assert (again["status"], again["publishedAt"]) == ("active", "2021-11-02T09:00:00Z")
+    assert world.published_names()[-2:] == ["OfferWithdrawn", "OfferPublished"]
+
+
+def test_a_draft_is_not_activated(world: World) -> None:
+    offer = world.offer(world.venue()["venueId"])
+    with pytest.raises(DomainError) as refusal:
+        world.do("activate-offer", offerId=offer["offerId"])
+    assert refused(refusal.value) == ("offer-not-published", 409, [])
+
+
+def test_a_suspicious_offer_waits_for_staff(world: World) -> None:
+    offer_id = world.offer(world.venue()["venueId"], SUSPICIOUS)["offerId"]
+    world.stock(offer_id)
+    shown = world.ask("offer", offerId=offer_id)
+    assert (shown["status"], shown["review"]["rules"]) == ("pending", ["money-in-disguise"])
+    assert "OfferPublished" not in world.published_names()
+    assert [item["offerId"] for item in world.ask("pending-offers", STAFF)["items"]] == [offer_id]
+    for name, data in (("change-offer", {"name": "x"}), ("add-stock", {"priceCents": 1}), ("activate-offer", {})):
+        with pytest.raises(DomainError) as refusal:
+            world.do(name, offerId=offer_id, **data)
+        assert refused(refusal.value) == ("offer-in-review", 409, [])
+    assert world.do("approve-offer", STAFF, offerId=offer_id)["status"] == "active"
+    assert world.published_names()[-1] == "OfferPublished"
+    assert world.ask("pending-offers", STAFF)["items"] == []
+
+
+def test_a_rejected_offer_is_over(world: World) -> None:
+    offer_id = world.offer(world.venue()["venueId"], SUSPICIOUS)["offerId"]
+    world.stock(offer_id)
+    rejected = world.do("reject-offer", STAFF, offerId=offer_id, reason="not culture")
+    assert (rejected["status"], rejected["review"]["reason"]) == ("rejected", "not culture")
+    assert "OfferWithdrawn" not in world.published_names(), "nobody had heard of it"
+    with pytest.raises(DomainError) as refusal:
+        world.do("change-offer", offerId=offer_id, name="x")
+    assert refused(refusal.value) == ("offer-rejected", 409, [])
+
+
+def test_staff_reject_what_is_published(world: World) -> None:
+    offer_id, _ = world.concert()
+    world.do("reject-offer", STAFF, offerId=offer_id)
+    assert world.published()[-1] == ("OfferWithdrawn", {"offerId": offer_id, "reason": "rejected"})
+
+
+def test_a_published_offer_that_becomes_suspicious_is_withdrawn_at_once(world: World) -> None:
+    offer_id, _ = world.concert()
+    assert world.do("change-offer", offerId=offer_id, name="Chèque-cadeau, carte cadeau")["status"] == "pending"
+    assert world.published()[-1] == ("OfferWithdrawn", {"offerId": offer_id, "reason": "in-review"})
+
+
+def test_only_staff_judge(world: World) -> None:
+    offer_id, _ = world.concert()
+    with pytest.raises(DomainError) as refusal:
+        world.do("reject-offer", offerId=offer_id)
+    assert refusal.value.status == 403
+
+
+def test_another_structure_s_offer_is_not_found(world: World) -> None:
+    world.register(offerer_id=2, siren="800000028", account_id=8)
+    offer_id, stock_id = world.concert()
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("change-offer", {"offerId": offer_id, "name": "x"}),
+        ("activate-offer", {"offerId": offer_id}),
+        ("deactivate-offer", {"offerId": offer_id}),
+        ("add-stock", {"offerId": offer_id, "priceCents": 1}),
+        ("change-stock", {"stockId": stock_id, "priceCents": 1}),
+        ("withdraw-stock", {"stockId": stock_id}),
+    ]
+    for name, data in calls:
+        with pytest.raises(DomainError) as refusal:
+            world.do(name, OTHER_PRO, **data)
+        assert (refusal.value.code, refusal.value.status) == ("not-found", 404)
+    with pytest.raises(DomainError, match="no such thing"):
+        world.ask("offer", OTHER_PRO, offerId=offer_id)
+
+
+def test_unknown_and_impossible_numbers(world: World) -> None:
+    with pytest.raises(DomainError) as refusal:
+        world.ask("offer", offerId=999)
+    assert refusal.value.status == 404
+    for number in (0, -1, "1", 2**62, None, True):
+        with pytest.raises(DomainError) as refusal:
+            world.do("activate-offer", offerId=number)
+        assert refused(refusal.value) == ("invalid", 422, ["offerId"])
+
+
+def test_the_status_follows_time_and_bookings(world: World) -> None:
+    offer_id, stock_id = world.concert()
+
+    def status() -> str:
+        return str(world.ask("offer", offerId=offer_id)["status"])
+
+    world.hear("StockSoldOut", "booking", stockId=stock_id, offerId=offer_id, remaining=0)
+    assert status() == "sold-out"
+    world.hear("StockAvailable", "booking", stockId=stock_id, offerId=offer_id, remaining=1)
+    assert status() == "active"
+    world.move("2021-11-10T19:00:00Z")
+    assert status() == "expired"
+    second = world.stock(offer_id, beginningAt="2021-12-10T19:00:00Z", quantity=0)
+    assert (second["status"], status()) == ("sold-out", "sold-out")
+    third = world.stock(offer_id, beginningAt="2021-12-11T19:00:00Z")
+    assert status() == "active"
+    world.do("withdraw-stock", stockId=second["stockId"])
+    world.do("withdraw-stock", stockId=third["stockId"])
+    assert status() == "expired"
+
+
+def test_counters_count_what_can_be_booked(world: World) -> None:
+    offer_id, _stock_id = world.concert()
+    venue_id = world.ask("offer", offerId=offer_id)["venueId"]
+    world.offer(venue_id, BOOK)
+    sold_out = world.offer(venue_id, BOOK)["offerId"]
+    world.stock(sold_out, quantity=0)
+    book = world.offer(venue_id, BOOK)["offerId"]
+    world.stock(book)
+    digital = world.digital_venue()["venueId"]
+    assert world.ask("counters", venueIds=[venue_id, digital]) == {
+        str(venue_id): {"activeOffers": 2},
+        str(digital): {"activeOffers": 0},
+    }
+    world.move("2021-11-10T19:00:00Z")
+    assert world.ask("counters", venueIds=[venue_id])[str(venue_id)] == {"activeOffers": 1}
+
+
+def test_offers_of_a_venue_in_pages(world: World) -> None:
+    venue_id = world.venue()["venueId"]
+    made = [world.offer(venue_id, BOOK)["offerId"] for _ in range(5)]
+    seen: list[int] = []
+    cursor = None
+    while True:
+        page = world.ask("offers", venueId=venue_id, limit=2, cursor=cursor)
+        seen += [item["offerId"] for item in page["items"]]
+        cursor = page["nextCursor"]
+        if cursor is None:
+            break
+    assert seen == made[::-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "price", "rules"),
+    [
+        ("Concert", 100_000, ()),
+        ("Festival", 100_001, ("price-over-1000-euros",)),
+        ("Bon d’achat", 10, ("money-in-disguise",)),
+        ("CARTE  CADEAU", 200_000, ("money-in-disguise", "price-over-1000-euros")),
+    ],
+)
+def test_what_is_looked_at(name: str, price: int, rules: tuple[str, ...]) -> None:
+    verdict = judge(Submission(name, "", Cents(price)), START)
+    assert verdict.rules == rules
+    assert verdict.is_approved == (not rules)
