@@ -86,14 +86,19 @@ class _Operations:
 
 
 def make_store(url: str, *, service: str = "toy", clock: Clock | None = None, schema: str | None = None) -> Store:
-    engine = make_engine(url, schema=schema)
-    with engine.connect() as connection:
+    store = open_store(url, service=service, clock=clock, schema=schema)
+    with store.engine.connect() as connection:
         connection = connection.execution_options(writes=True)
         with connection.begin():
             migrations.create_v1(_Operations(connection))
             metadata.create_all(connection)
+    return store
+
+
+def open_store(url: str, *, service: str = "toy", clock: Clock | None = None, schema: str | None = None) -> Store:
+    """One that was made before, perhaps by another process."""
     return Store(
-        engine,
+        make_engine(url, schema=schema),
         clock=clock or SettableClock(START),
         aggregates=[Jar],
         publication=publication(service),

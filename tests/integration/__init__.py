@@ -1,0 +1,1 @@
+"""The store and the messaging on the real PostgreSQL and RabbitMQ."""

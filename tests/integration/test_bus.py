@@ -1,0 +1,213 @@
+"""From one service's log to another's tables over RabbitMQ: in order, each message once in effect, whatever happens."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import kombu
+import orjson
+import pytest
+import sqlalchemy as sa
+
+from shared.eventstore import Message, Store, Transaction
+from shared.eventstore.tables import relay as relay_position
+from shared.eventstore.tables import tracking
+from shared.messaging import topology
+from shared.messaging.connections import EventPublisher, Inbox, connect
+from shared.messaging.consuming import Consumer
+from shared.messaging.relay import Relay
+from tests.integration.conftest import MakeStore
+from tests.platform import ROOT
+from tests.servers import AMQP
+from tests.unit.shared.toy import fill
+
+WAIT_SECONDS = 3.0
+EMPTY_SECONDS = 0.3
+
+
+class Rig:
+    """A source and a sink, each with its store; the sink keeps what it handled in a table, in the order of handling."""
+
+    def __init__(self, make: MakeStore, namespace: str) -> None:
+        self.namespace = namespace
+        self.source, self.sink = make("source"), make("sink")
+        with self.sink.transaction() as tx:
+            tx.connection.exec_driver_sql("CREATE TABLE handled (id serial, position bigint)")
+        self.publisher = EventPublisher(AMQP, namespace, "source")
+        self.inboxes: list[Inbox] = []
+
+    def relay(self) -> Relay:
+        relay = Relay(self.source, self.publisher.publish)
+        relay.start()
+        return relay
+
+    def send(self) -> None:
+        relay = self.relay()
+        while relay.send():
+            pass
+
+    def consumer(self) -> Consumer:
+        consumer = Consumer(self.sink, "source", {("source", "JarFilled"): self._handle}, self._read_log)
+        consumer.start()
+        return consumer
+
+    def inbox(self, queue: kombu.Queue | None = None) -> Inbox:
+        inbox = Inbox(AMQP, [queue or self.queue()], prefetch=1000)
+        self.inboxes.append(inbox)
+        return inbox
+
+    def queue(self) -> kombu.Queue:
+        return topology.events_queue(self.namespace, "sink", "source")
+
+    def published(self) -> list[int]:
+        return [message.position for message in self.source.messages(0, 1000)]
+
+    def handled(self) -> list[int]:
+        with self.sink.reading() as connection:
+            return list(connection.execute(sa.text("SELECT position FROM handled ORDER BY id")).scalars())
+
+    def close(self) -> None:
+        for inbox in self.inboxes:
+            inbox.close()
+        self.publisher.close()
+
+    def _handle(self, tx: Transaction, message: Message) -> None:
+        tx.connection.execute(sa.text("INSERT INTO handled (position) VALUES (:at)"), {"at": message.position})
+
+    def _read_log(self, after: int, limit: int) -> tuple[str, list[Message]]:
+        return self.source.epoch(), self.source.messages(after, limit)
+
+
+@pytest.fixture
+def rig(make_toy_store: MakeStore, namespace: str) -> Iterator[Rig]:
+    rig = Rig(make_toy_store, namespace)
+    yield rig
+    rig.close()
+
+
+def taken(inbox: Inbox, most: int = 1000) -> list[Any]:
+    """Everything that comes until nothing has come for a moment."""
+    found: list[Any] = []
+    while len(found) < most and (arrived := inbox.take(most - len(found), EMPTY_SECONDS if found else WAIT_SECONDS)):
+        found.extend(arrived)
+    return found
+
+
+def messages_of(arrived: list[Any]) -> list[Message]:
+    return [Message.from_wire(orjson.loads(one.body)) for one in arrived]
+
+
+def test_a_relay_killed_between_publishing_and_its_position_sends_again(rig: Rig) -> None:
+    for number in range(1, 31):
+        fill(rig.source, number % 3, number)
+    url = rig.source.engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-m", "tests.integration.crashing_relay", url, rig.namespace]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    assert stored_relay_position(rig.source) == 0
+    rig.send()
+    assert stored_relay_position(rig.source) == rig.published()[-1]
+    arrived = messages_of(taken(rig.inbox()))
+    assert [message.position for message in arrived] == rig.published() * 2
+    rig.consumer().handle(arrived)
+    assert rig.handled() == rig.published()
+
+
+def stored_relay_position(store: Store) -> int:
+    with store.reading() as connection:
+        return connection.execute(sa.select(relay_position.c.position)).scalar_one()
+
+
+def test_the_queue_of_a_source_has_one_active_consumer(rig: Rig) -> None:
+    first, second = rig.inbox(), rig.inbox()
+    for number in range(1, 41):
+        fill(rig.source, number, number)
+    rig.send()
+    arrived = taken(first)
+    assert [message.position for message in messages_of(arrived)] == rig.published()
+    assert second.take(10, EMPTY_SECONDS) == []
+
+
+def test_without_that_argument_two_consumers_share_what_comes(rig: Rig) -> None:
+    """The control: order across two replicas is gone on an ordinary queue."""
+    ordinary = kombu.Queue(
+        f"{rig.namespace}.control", topology.events_exchange(rig.namespace, "source"), routing_key="#", exclusive=False
+    )
+    ordinary.auto_delete = True
+    first, second = rig.inbox(ordinary), rig.inbox(ordinary)
+    for number in range(1, 41):
+        fill(rig.source, number, number)
+    rig.send()
+    shares = [message.position for message in messages_of(taken(first))]
+    others = [message.position for message in messages_of(taken(second))]
+    assert shares and others
+    assert sorted(shares + others) == rig.published()
+
+
+def test_the_next_replica_takes_over_in_order_what_the_last_one_left(rig: Rig) -> None:
+    """The first handles a part and dies before it acknowledges all of it: nothing is lost, nothing happens twice."""
+    first, second = rig.inbox(), rig.inbox()
+    for number in range(1, 101):
+        fill(rig.source, number % 7, number)
+    rig.send()
+    begun = taken(first)
+    consumer = rig.consumer()
+    consumer.handle(messages_of(begun[:30]))
+    first.acknowledge(begun[29], multiple=True)
+    consumer.handle(messages_of(begun[30:60]))  # stored, and the process ends before the broker hears of it
+    first.close()
+    rest = messages_of(taken(second))
+    assert [message.position for message in rest] == rig.published()[30:]
+    rig.consumer().handle(rest)
+    assert rig.handled() == rig.published()
+
+
+def test_a_deleted_queue_is_caught_up_from_the_log(rig: Rig) -> None:
+    for number in range(1, 6):
+        fill(rig.source, 1, number)
+    rig.send()
+    inbox, consumer = rig.inbox(), rig.consumer()
+    consumer.handle(messages_of(taken(inbox)))
+    inbox.close()
+    with connect(AMQP) as connection, connection.channel() as channel:
+        rig.queue()(channel).delete()
+    for number in range(6, 11):
+        fill(rig.source, 1, number)
+    rig.send()  # to an exchange with no queue behind it: the broker drops them
+    again = rig.inbox()
+    fill(rig.source, 1, 11)
+    rig.send()
+    arrived = messages_of(taken(again))
+    assert [message.position for message in arrived] == rig.published()[-1:]
+    consumer.handle(arrived)
+    assert rig.handled() == rig.published()
+
+
+def test_a_queue_lost_with_its_last_messages_is_caught_up_by_looking(rig: Rig) -> None:
+    """No later message shows the gap: the idle look at the source's log does."""
+    consumer = rig.consumer()
+    with connect(AMQP) as connection, connection.channel() as channel:
+        rig.queue()(channel).delete()
+    fill(rig.source, 1, 1)
+    rig.send()
+    assert rig.handled() == []
+    assert consumer.catch_up() == 1
+    assert rig.handled() == rig.published()
+
+
+def test_two_relays_at_once_change_nothing_for_the_consumer(rig: Rig) -> None:
+    for number in range(1, 21):
+        fill(rig.source, number, number)
+    one, other = rig.relay(), rig.relay()
+    one.send()
+    with pytest.raises(Exception, match="another relay"):
+        other.send()
+    assert other.send() == 0
+    consumer = rig.consumer()
+    consumer.handle(messages_of(taken(rig.inbox())))
+    assert rig.handled() == rig.published()
+    with rig.sink.reading() as connection:
+        assert connection.execute(sa.select(tracking.c.position)).scalar_one() == rig.published()[-1]

@@ -1,0 +1,316 @@
+"""A platform of a test's own, started as its users start it, spoken to over HTTP alone.
+
+``embedded``: one process on SQLite. ``distributed``: a process per service on a database and a namespace of its own,
+both gone afterwards. Its clock is simulated and moves when it is told to; what its processes say is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http.client import HTTPConnection, HTTPException, HTTPMessage
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from demo.client import Client, Letterbox
+from shared.kernel.time import instant_text, parse_instant
+from shared.messaging import topology
+from shared.messaging.connections import connect
+from shared.runtime.platform import service_class, sources_of
+from shared.runtime.settings import SERVICES, SETTINGS
+from shared.runtime.tokens import COMMAND_LINE, access_token
+from tests.servers import AMQP, own_database
+
+PASSCULTURE = str(Path(sys.executable).parent / "passculture")
+ROOT = Path(__file__).parents[1]
+START = "2021-11-02T09:00:00Z"
+READY_SECONDS = 60
+STOP_SECONDS = 20
+HTTP_SECONDS = 90
+COMMAND_SECONDS = 120
+LOG_LINES = 60
+
+
+class NotReady(Exception):
+    """The platform did not start; what it said stands in the message."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer as it came, a refusal too."""
+
+    method: str
+    path: str
+    status: int
+    headers: HTTPMessage
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """The problem document's code; empty when it is none."""
+        if self.headers.get_content_type() != "application/problem+json":
+            return ""
+        return str(self.json["code"])
+
+    @property
+    def outcome(self) -> tuple[int, str]:
+        return self.status, self.code
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} → {self.status} {self.body[:600].decode(errors='replace')}"
+
+
+class Platform:
+    """``environment`` is what it is started with beside this machine's own; ``services`` is empty for one process."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], services: tuple[str, ...] = ()) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        self.port = free_port()
+        self.services = services
+        self.environment = settings_only(
+            {"PORT": str(self.port), "STATE_DIR": str(self.state), "CLOCK": START, "DEMO": "0", **environment}
+        )
+        self.client = Client(f"http://127.0.0.1:{self.port}", self.token)
+        self.letterbox = Letterbox(self.state / "mail", self.state / "sms")
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def is_distributed(self) -> bool:
+        return bool(self.services)
+
+    # --- its processes ---------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Raises NotReady."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.is_distributed:
+            migrated = self.command("migrate")
+            if migrated.returncode:
+                raise NotReady(f"migrate: {migrated.stderr}")
+        for service in self.services or ("",):
+            self.start_process(service)
+        self.wait_until_ready()
+
+    def start_process(self, service: str = "") -> None:
+        name = service or "platform"
+        arguments = ["--service", service] if service else []
+        with (self.folder / f"{name}.log").open("ab") as output:
+            self._processes[name] = subprocess.Popen(
+                [PASSCULTURE, "run", *arguments],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def wait_until_ready(self) -> None:
+        """Raises NotReady when a process ends or the time is over."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            ended = [name for name, process in self._processes.items() if process.poll() is not None]
+            if ended:
+                break
+            try:
+                if self.call("GET", "/health/ready").status == 200:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.1)
+        raise NotReady(f"not ready within {READY_SECONDS} s\n{self.log()}")
+
+    def kill(self, service: str = "") -> None:
+        """Ends a process as a power cut would."""
+        process = self._processes.pop(service or "platform")
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> list[int]:
+        """Asks every process to stop, insists where one does not; gives their exit codes."""
+        processes, self._processes = list(self._processes.values()), {}
+        for process in processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGINT)
+        return [_waited_for(process) for process in processes]
+
+    def log(self) -> str:
+        """The last lines of each process."""
+        parts = []
+        for path in sorted(self.folder.glob("*.log")):
+            lines = path.read_text(errors="replace").splitlines()[-LOG_LINES:]
+            parts.append("\n".join([f"--- {path.name}", *lines]))
+        return "\n".join(parts)
+
+    def command(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """``passculture …`` with this platform's settings."""
+        return subprocess.run(
+            [PASSCULTURE, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+
+    # --- over HTTP -------------------------------------------------------------------------------------------------
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        token: str | None = None,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        source: str = "127.0.0.1",
+    ) -> Answer:
+        """One request, whatever its answer. ``body`` is JSON, or bytes as they are; ``source`` is where it comes from,
+        so that limits per address of one test are not another's."""
+        sent = dict(headers or {})
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        if data is not None:
+            sent.setdefault("Content-Type", "application/json")
+        if token is not None:
+            sent.setdefault("Authorization", f"Bearer {token}")
+        if key is not None:
+            sent["Idempotency-Key"] = key
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=HTTP_SECONDS, source_address=(source, 0))
+        try:
+            connection.request(method, path, data, sent)
+            response = connection.getresponse()
+            return Answer(method, path, response.status, response.headers, response.read())
+        except HTTPException as error:
+            raise OSError(f"{method} {path}: {error!r}") from error
+        finally:
+            connection.close()
+
+    def post(self, path: str, body: Any = None, token: str | None = None, *, key: str | None = None) -> Answer:
+        """With a fresh key unless one is given."""
+        return self.call("POST", path, {} if body is None else body, token, key=key or str(uuid.uuid4()))
+
+    def get(self, path: str, token: str | None = None) -> Any:
+        """What a read that succeeds answers, from JSON."""
+        return self.client.get(path, token)
+
+    def token(self, role: str) -> str:
+        """An access token for ``staff``, ``finance`` or ``operator``, as the command line would sign it."""
+        key = (self.state / "signing.key").read_bytes()
+        return access_token(COMMAND_LINE, frozenset({role}), key)
+
+    # --- its time --------------------------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """What the simulated clock shows."""
+        return parse_instant(self.get("/v1/settings")["now"])
+
+    def clock_to(self, instant: datetime | str) -> datetime:
+        """Moves the clock; what falls due on the way has happened when this returns."""
+        to = instant if isinstance(instant, str) else instant_text(instant)
+        moved = self.call("POST", "/v1/ops/clock", {"to": to}, self.token("operator"))
+        assert moved.status == 200, moved
+        return parse_instant(moved.json["now"])
+
+    def advance(self, time_span: timedelta) -> datetime:
+        return self.clock_to(self.now() + time_span)
+
+    def settle(self) -> dict[str, Any]:
+        """Waits until every message has been handled; gives every service's positions."""
+        settled = self.call("POST", "/v1/ops/settle", {}, self.token("operator"))
+        assert settled.status == 200, settled
+        return settled.json
+
+    # --- under it --------------------------------------------------------------------------------------------------
+
+    def database(self, service: str) -> sa.Engine:
+        """A connection to a service's own tables, as its database's owner: to look, or to spoil on purpose."""
+        if not self.is_distributed:
+            return sa.create_engine(f"sqlite:///{self.state / service}.sqlite", poolclass=sa.pool.NullPool)
+        options = {"options": f"-c search_path={service} -c timezone=UTC"}
+        return sa.create_engine(
+            self.environment["DATABASE_URL"], connect_args=options, poolclass=sa.pool.NullPool
+        )
+
+
+def settings_only(given: Mapping[str, str]) -> dict[str, str]:
+    """This machine's environment without any setting of the platform, and the given ones."""
+    inherited = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    return {**inherited, **given}
+
+
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        port: int = trial.getsockname()[1]
+        return port
+
+
+def _waited_for(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.wait()
+
+
+@contextmanager
+def embedded(folder: Path, **settings: str) -> Iterator[Platform]:
+    """All six services in one process, on SQLite files and the bus within the process."""
+    platform = Platform(folder, settings)
+    try:
+        platform.start()
+        yield platform
+    finally:
+        platform.stop()
+
+
+@contextmanager
+def distributed(folder: Path, **settings: str) -> Iterator[Platform]:
+    """A process per service, on PostgreSQL and RabbitMQ."""
+    with own_database() as url:
+        platform = Platform(folder, {"DATABASE_URL": url, "AMQP_URI": AMQP, **settings}, SERVICES)
+        try:
+            platform.start()
+            yield platform
+        finally:
+            platform.stop()
+            remove_topology(namespace_of(url))
+
+
+def namespace_of(database_url: str) -> str:
+    """The prefix that a platform takes when it is given none."""
+    return sa.make_url(database_url).database or ""
+
+
+def remove_topology(namespace: str) -> None:
+    """Every exchange and queue of a platform that ran with all its services."""
+    sources = {name: sources_of(service_class(name)) for name in SERVICES}
+    connection = connect(AMQP)
+    try:
+        topology.delete(connection, namespace, sources)
+    finally:
+        connection.release()
+
+
+MODES = {"embedded": embedded, "distributed": distributed}
+
+__all__ = ["MODES", "START", "Answer", "NotReady", "Platform", "distributed", "embedded"]
