@@ -1,4 +1,4 @@
-"""Passwords are hashed with argon2 on another thread: it takes tens of milliseconds, and a greenlet would hold up all."""
+"""Passwords are hashed with argon2 on another thread: tens of milliseconds in a greenlet hold up all others."""
 
 from __future__ import annotations
 

@@ -57,9 +57,9 @@ class Letters:
 
     def identity_reviewed(self, profile: Profile, *, accepted: bool) -> Mail:
         said = (
-            "votre pièce d’identité a été acceptée. Il reste à compléter votre profil pour recevoir votre crédit."
+            "votre pièce d’identité a été acceptée. Il reste à compléter votre profil."
             if accepted
-            else "votre pièce d’identité n’a pas pu être acceptée. Vous pouvez en présenter une autre dans l’application."
+            else "votre pièce d’identité n’a pas pu être acceptée. Vous pouvez en présenter une autre."
         )
         return self._mail(profile, "Vérification de votre identité", said)
 
@@ -73,7 +73,7 @@ class Letters:
         return self._mail(
             profile,
             f"{structure.name} est validée",
-            f"votre structure {structure.name} (SIREN {structure.siren}) est validée : vos offres peuvent être réservées.",
+            f"{structure.name} (SIREN {structure.siren}) est validée : vos offres peuvent être réservées.",
         )
 
     def structure_refused(self, profile: Profile, structure: Structure, reason: str) -> Mail:

@@ -1,7 +1,8 @@
 """Personal data sealed with a key per person, and digests that compare without telling.
 
 A key stands in ``person_keys``, nowhere else: destroying it erases the person from the log, its backups
-and every replay. AES-256-GCM, a fresh nonce for each seal, bound to the account's number so that nobody's data can pass for another's.
+and every replay. AES-256-GCM, a fresh nonce for each seal, bound to the account's number so that nobody's data can
+pass for another's.
 """
 
 from __future__ import annotations

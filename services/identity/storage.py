@@ -148,7 +148,7 @@ failures = sa.Table(
     metadata,
     sa.Column("subject", sa.Text, primary_key=True),
     sa.Column("since", Instant, nullable=False, index=True),  # the machine's clock
-    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("failed", sa.Integer, nullable=False),
 )
 
 Row = sa.Row[Any]
@@ -262,14 +262,14 @@ def failures_of(connection: sa.Connection, subjects: Sequence[str], since: datet
 
 def count_failures(connection: sa.Connection, subjects: Iterable[str], now: datetime, period: timedelta) -> None:
     """One more for each subject; a count whose period is over begins anew."""
-    rows = [{"subject": subject, "since": now, "count": 1} for subject in sorted(set(subjects))]
+    rows = [{"subject": subject, "since": now, "failed": 1} for subject in sorted(set(subjects))]
     statement = sql.insert(connection, failures).values(rows)
     current = failures.c.since > now - period
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["subject"],
             set_={
-                "count": sa.case((current, failures.c.count + 1), else_=1),
+                "failed": sa.case((current, failures.c.failed + 1), else_=1),
                 "since": sa.case((current, failures.c.since), else_=statement.excluded.since),
             },
         )

@@ -17,7 +17,7 @@ from eventsourcing.domain import Aggregate
 
 from services.identity.domain import phones
 from services.identity.domain.checks import Item, Outcome, overall
-from services.identity.domain.eligibility import Kind, age_at, current_window
+from services.identity.domain.eligibility import Kind, Window, age_at, current_window
 from services.identity.domain.errors import (
     AccountSuspended,
     AlreadyDecided,
@@ -27,7 +27,7 @@ from services.identity.domain.errors import (
     PhoneNotNeeded,
     StepNotDue,
 )
-from services.identity.domain.people import Profile, department
+from services.identity.domain.people import Profile, department, in_territory
 from shared.kernel.errors import DomainError, NotFound, TooManyRequests
 from shared.kernel.identifiers import stream_id
 
@@ -238,7 +238,7 @@ class Account(Aggregate):
         """What the person has to do before the next credit; None when nothing is left or open."""
         if not self.confirmed:
             return Step.CONFIRM_EMAIL
-        window = current_window(profile.birth_date, at)
+        window = open_window(profile, at)
         if window is None or window.kind in self.activated:
             return None
         if window.kind is Kind.AGE_18 and not self.phone_confirmed:
@@ -311,7 +311,7 @@ class Account(Aggregate):
     def may_check_identity(self, profile: Profile, at: datetime) -> Kind:
         """The kind of credit that a check would be for. Raises NotEligible or StepNotDue."""
         self._require_step(Step.CHECK_IDENTITY, profile, at)
-        window = current_window(profile.birth_date, at)
+        window = open_window(profile, at)
         assert window is not None
         return window.kind
 
@@ -371,7 +371,7 @@ class Account(Aggregate):
         ``profile`` is the new one, ``sealed`` the same.
         """
         self.require_usable()
-        window = current_window(profile.birth_date, at)
+        window = open_window(profile, at)
         if window is None or window.kind in self.activated:
             self._change_profile(at, sealed)
             return None
@@ -429,7 +429,7 @@ class Account(Aggregate):
 
     def _require_step(self, step: Step, profile: Profile, at: datetime) -> None:
         self.require_usable()
-        window = current_window(profile.birth_date, at)
+        window = open_window(profile, at)
         if window is None:
             raise NotEligible("no credit is open to you now")
         if step is Step.CONFIRM_PHONE and window.kind is Kind.UNDERAGE:
@@ -451,6 +451,11 @@ class Check:
 
     number: int
     outcome: Outcome
+
+
+def open_window(profile: Profile, at: datetime) -> Window | None:
+    """The window in which the person may be activated now, if they live where the scheme is."""
+    return current_window(profile.birth_date, at) if in_territory(profile.postal_code) else None
 
 
 def _seconds(duration: float) -> int:

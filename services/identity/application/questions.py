@@ -1,0 +1,212 @@
+"""What is asked of identity."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.identity import storage
+from services.identity.application import forms
+from services.identity.application.ports import Ports, caller_account, secret_digest
+from services.identity.domain.accounts import Account, open_window
+from services.identity.domain.eligibility import Window, coming_window
+from services.identity.domain.people import Profile, in_territory
+from services.identity.sealing import Erased, KeyRing
+from shared.eventstore.outcomes import Call
+from shared.kernel.errors import Invalid, NotFound
+from shared.kernel.time import instant_text
+
+LARGEST_PAGE = 200
+_NO_KEY = NotFound("no such API key")
+
+
+class CursorInvalid(Invalid):
+    code = "cursor-invalid"
+
+
+class Questions:
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def me(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+        """The caller, with what comes next for them. Raises NotFound for who has no account (the command line)."""
+        account = self._account(connection, caller_account(call))
+        profile = KeyRing(connection).open_profile(account.number, account.sealed)
+        now = self._ports.store.clock.now()
+        coming = coming_window(profile.birth_date, now) if in_territory(profile.postal_code) else None
+        step = account.next_step(profile, now)
+        return {
+            "accountId": account.number,
+            **_shown(profile),
+            "birthDate": profile.birth_date.isoformat() if profile.birth_date else None,
+            "postalCode": profile.postal_code or None,
+            "city": profile.city or None,
+            "address": profile.address or None,
+            "activity": profile.activity or None,
+            "roles": sorted(role.value for role in account.roles),
+            "status": account.status,
+            "eligibility": _window(open_window(profile, now)),
+            "nextEligibility": _window(coming),
+            "nextStep": step.value if step else None,
+        }
+
+    def people(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+        """Names and addresses in bulk, for what must show them; the erased are ``effacé``, the unknown absent."""
+        numbers = forms.read_form(forms.AccountIds, call.data)["accountIds"]
+        keys = KeyRing(connection)
+        rows = storage.sealed_people(connection, sorted(set(numbers)))
+        keys.load(row.account_id for row in rows)
+        return {"people": {str(row.account_id): _shown(keys.open_profile(row.account_id, row.sealed)) for row in rows}}
+
+    def offerers(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+        """The structures that the caller acts for, or asked to act for."""
+        rows = storage.offerers_of_account(connection, caller_account(call))
+        return {"items": [{**_offerer(row), "attachment": row.attachment} for row in rows]}
+
+    def offerer(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+        number = forms.read_form(forms.OffererNumber, call.data)["offererId"]
+        row = storage.offerer(connection, number)
+        if row is None:
+            raise NotFound("no such structure")
+        return _offerer(row)
+
+    def api_key(self, connection: sa.Connection, calls: Sequence[Call]) -> list[Any]:
+        """Whose structure's keys these are."""
+        keys = [str(call.data.get("key", ""))[:300] for call in calls]
+        known = storage.api_keys_by_prefix(connection, sorted({_prefix(key) for key in keys}))
+        return [_owner(known.get(_prefix(key)), key) for key in keys]
+
+    def api_keys(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+        """The prefixes of a structure's keys, for those who act for it."""
+        number = forms.read_form(forms.OffererNumber, call.data)["offererId"]
+        if caller_account(call) not in storage.accounts_of_offerer(connection, number):
+            raise NotFound("no such structure")
+        rows = storage.api_keys_of_offerer(connection, number)
+        return {"items": [{"prefix": row.prefix, "createdAt": instant_text(row.created_at)} for row in rows]}
+
+    def pending(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+        """What awaits staff, oldest first, a page at a time."""
+        body = forms.read_form(forms.Pending, call.data)
+        show, find, number = {
+            "offerers": (_pending_offerers, storage.offerers_by_status, "offererId"),
+            "attachments": (_pending_attachments, storage.attachments_by_status, "attachmentId"),
+            "identity-checks": (_pending_checks, storage.checks_by_status, "identityCheckId"),
+        }[body["what"]]
+        limit = min(body["limit"], LARGEST_PAGE)
+        rows = find(connection, body["status"], _after(body["cursor"]), limit + 1)
+        items = show(connection, rows[:limit])
+        return {"items": items, "nextCursor": str(items[-1][number]) if len(rows) > limit else None}
+
+    def _account(self, connection: sa.Connection, number: int) -> Account:
+        account: Account | None = None
+        for event in self._ports.store.log.streams(connection, [Account.stream(number)]):
+            account = event.mutate(account)
+        if account is None or account.erased:
+            raise NotFound("no such account")
+        return account
+
+
+def _shown(profile: Profile) -> dict[str, Any]:
+    return {
+        "firstName": profile.first_name,
+        "lastName": profile.last_name,
+        "email": profile.email,
+        "phoneNumber": profile.phone_number,
+    }
+
+
+def _window(window: Window | None) -> dict[str, Any] | None:
+    """``until`` is the first instant at which it is too late."""
+    if window is None:
+        return None
+    return {"kind": window.kind.value, "from": instant_text(window.begins), "until": instant_text(window.ends)}
+
+
+def _offerer(row: storage.Row) -> dict[str, Any]:
+    return {
+        "offererId": row.offerer_id,
+        "siren": row.siren,
+        "name": row.name,
+        "address": row.address,
+        "postalCode": row.postal_code,
+        "city": row.city,
+        "status": row.status,
+        "registeredAt": instant_text(row.registered_at),
+    }
+
+
+def _pending_offerers(connection: sa.Connection, rows: Sequence[storage.Row]) -> list[dict[str, Any]]:
+    first = storage.applicants(connection, [row.offerer_id for row in rows])
+    people = _people(connection, first.values())
+    return [{**_offerer(row), "applicant": people(first.get(row.offerer_id))} for row in rows]
+
+
+def _pending_attachments(connection: sa.Connection, rows: Sequence[storage.Row]) -> list[dict[str, Any]]:
+    people = _people(connection, [row.account_id for row in rows])
+    return [
+        {
+            "attachmentId": row.attachment_id,
+            "offererId": row.offerer_id,
+            "siren": row.siren,
+            "name": row.name,
+            "status": row.status,
+            "requestedAt": instant_text(row.requested_at),
+            "applicant": people(row.account_id),
+        }
+        for row in rows
+    ]
+
+
+def _pending_checks(connection: sa.Connection, rows: Sequence[storage.Row]) -> list[dict[str, Any]]:
+    people = _people(connection, [row.account_id for row in rows])
+    keys = KeyRing(connection)
+    keys.load(row.account_id for row in rows)
+    return [
+        {
+            "identityCheckId": row.check_id,
+            "status": row.status,
+            "items": row.items,
+            "declared": _declared(keys, row),
+            "checkedAt": instant_text(row.checked_at),
+            "applicant": people(row.account_id),
+        }
+        for row in rows
+    ]
+
+
+def _declared(keys: KeyRing, row: storage.Row) -> dict[str, Any] | None:
+    try:
+        return keys.open(row.account_id, row.sealed_declared)
+    except Erased:
+        return None
+
+
+def _people(connection: sa.Connection, numbers: Iterable[int]) -> Callable[[int | None], dict[str, Any] | None]:
+    keys = KeyRing(connection)
+    rows = storage.sealed_people(connection, sorted(set(numbers)))
+    keys.load(row.account_id for row in rows)
+    shown = {
+        row.account_id: {"accountId": row.account_id, **_shown(keys.open_profile(row.account_id, row.sealed))}
+        for row in rows
+    }
+    return lambda number: shown.get(number) if number is not None else None
+
+
+def _prefix(key: str) -> str:
+    return key.rpartition("_")[0]
+
+
+def _owner(row: storage.Row | None, key: str) -> dict[str, Any] | NotFound:
+    same = row is not None and hmac.compare_digest(row.digest, secret_digest(key))
+    return {"offererId": row.offerer_id} if row is not None and same else _NO_KEY
+
+
+def _after(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
+        raise CursorInvalid("this cursor was not given by us", errors={"cursor": ["not a cursor of ours"]})
+    return int(cursor)

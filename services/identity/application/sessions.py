@@ -1,0 +1,238 @@
+"""Signing in and out, refresh tokens, passwords, and the limit of failures (decision 32)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.identity import storage
+from services.identity.application import forms
+from services.identity.application.ports import (
+    CHANGE_EMAIL,
+    CONFIRM_EMAIL,
+    RESET_PASSWORD,
+    Ports,
+    Work,
+    caller_account,
+    secret_digest,
+)
+from services.identity.domain.accounts import Account
+from services.identity.domain.errors import CredentialsInvalid, RefreshInvalid, TokenExpired, TokenInvalid
+from services.identity.domain.passwords import check_password
+from services.identity.domain.people import normal_email
+from services.identity.sealing import KeyRing
+from shared.eventstore.outcomes import Call, Outcome
+from shared.kernel.errors import DomainError, Gone, Invalid, TooManyRequests, Unauthorized
+
+FAILURES_ALLOWED, FAILURES_PERIOD = 10, timedelta(minutes=1)
+_GUESSES = (Unauthorized, Invalid, Gone)
+"""What a wrong password, code or token is refused with."""
+
+
+class Failures:
+    """Ten a minute per subject, by the machine's clock, counted where all replicas see them."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    @contextmanager
+    def watching(self, kind: str, *subjects: str) -> Iterator[None]:
+        """Refuses who failed too often; counts a refusal raised inside. An empty subject is nobody."""
+        names = [_subject(kind, subject) for subject in subjects if subject]
+        self.check(names)
+        try:
+            yield
+        except _GUESSES:
+            self.count(names)
+            raise
+
+    def check(self, names: list[str]) -> None:
+        """Raises TooManyRequests with the seconds to wait."""
+        if not names:
+            return
+        now = self._ports.machine.now()
+        with self._ports.store.reading() as connection:
+            rows = storage.failures_of(connection, names, now - FAILURES_PERIOD)
+        waits = [row.since + FAILURES_PERIOD - now for row in rows if row.failed >= FAILURES_ALLOWED]
+        if waits:
+            seconds = max(1, -int(-max(waits).total_seconds() // 1))
+            raise TooManyRequests("too many failures: wait a little", extra={"retryAfter": seconds})
+
+    def count(self, names: list[str]) -> None:
+        if names:
+            now = self._ports.machine.now()
+            self._ports.run(lambda work: storage.count_failures(work.connection, names, now, FAILURES_PERIOD))
+
+
+class Sessions:
+    def __init__(self, ports: Ports, failures: Failures) -> None:
+        self._ports, self._failures = ports, failures
+
+    def sign_in(self, call: Call) -> Outcome:
+        """A token pair. The same refusal, after the same time, for an unknown address as for a wrong password."""
+        body = forms.read_form(forms.SignIn, call.data)
+        email = normal_email(body["email"])
+        with self._failures.watching("sign-in", email, body["clientAddress"]):
+            number, hashed = self._credentials(email)
+            if not self._ports.hasher.verify(body["password"], hashed):
+                raise CredentialsInvalid("the e-mail or the password is not right")
+        assert number is not None
+
+        def work(work: Work) -> dict[str, Any]:
+            return work.token_pair(work.usable_account(number))
+
+        return self._ports.run(work)
+
+    def refresh(self, call: Call) -> Outcome:
+        """A new pair for a refresh token. One that was used before was stolen, or its thief came first: its whole
+        family ends."""
+        body = forms.read_form(forms.RefreshToken, call.data)
+        with self._failures.watching("refresh", body["clientAddress"]):
+            outcome = self._ports.run(lambda work: _rotate(work, body["refreshToken"]))
+            if isinstance(outcome, DomainError):  # what it revoked is committed
+                raise outcome
+            return outcome
+
+    def sign_out(self, call: Call) -> Outcome:
+        """Ends the family of a refresh token; an unknown one is nobody's session."""
+        body = forms.read_form(forms.RefreshToken, call.data)
+
+        def work(work: Work) -> dict[str, Any]:
+            row = storage.refresh_token(work.connection, secret_digest(body["refreshToken"]))
+            if row is not None:
+                storage.revoke_family(work.connection, row.family)
+            return {}
+
+        return self._ports.run(work)
+
+    def request_password_reset(self, call: Call) -> Outcome:
+        """The same answer whether the address has an account or not. Each request counts, so that nobody's mailbox is
+        filled."""
+        body = forms.read_form(forms.Address, call.data)
+        email = normal_email(body["email"])
+        names = [_subject("password-reset", email)]
+        self._failures.check(names)
+        self._failures.count(names)
+        self._ports.run(lambda work: _mail_reset(work, email))
+        return {}
+
+    def reset_password(self, call: Call) -> Outcome:
+        """With the token of the mail. Every session ends."""
+        body = forms.read_form(forms.NewPassword, call.data)
+        check_password(body["password"])
+        with self._failures.watching("mail-token", body["clientAddress"]):
+            self._require_reset_token(body["token"])  # before the slow work, which must not be had for nothing
+            hashed = self._ports.hasher.hash(body["password"])
+            return self._ports.run(lambda work: _reset(work, body["token"], hashed))
+
+    def change_password(self, call: Call) -> Outcome:
+        """By the signed-in person, who knows the present one. Every session ends; the answer is a new token pair."""
+        body = forms.read_form(forms.PasswordChange, call.data)
+        number = caller_account(call)
+        check_password(body["password"])
+        self._verify(number, body["currentPassword"])
+        hashed = self._ports.hasher.hash(body["password"])
+
+        def work(work: Work) -> dict[str, Any]:
+            account = work.usable_account(number)
+            _set_password(work, account, hashed)
+            return work.token_pair(account)
+
+        return self._ports.run(work)
+
+    def change_email(self, call: Call) -> Outcome:
+        """Sends a link to the new address, which is adopted when it is followed."""
+        body = forms.read_form(forms.EmailChange, call.data)
+        number = caller_account(call)
+        self._verify(number, body["password"])
+        self._ports.run(lambda work: _mail_new_address(work, number, normal_email(body["email"])))
+        return {}
+
+    def _credentials(self, email: str) -> tuple[int | None, str | None]:
+        with self._ports.store.reading() as connection:
+            number = storage.account_of_email(connection, KeyRing(connection).digest("email", email))
+            return number, storage.password_hash(connection, number) if number is not None else None
+
+    def _verify(self, number: int, password: str) -> None:
+        """Raises CredentialsInvalid, or TooManyRequests after ten wrong ones."""
+        with self._failures.watching("password", str(number)):
+            with self._ports.store.reading() as connection:
+                hashed = storage.password_hash(connection, number)
+            if not self._ports.hasher.verify(password, hashed):
+                raise CredentialsInvalid("the password is not right", errors={"password": ["not right"]})
+
+    def _require_reset_token(self, token: str) -> None:
+        with self._ports.store.reading() as connection:
+            _reset_token(connection, token, self._ports)
+
+
+def _rotate(work: Work, token: str) -> dict[str, Any] | RefreshInvalid:
+    row = storage.refresh_token(work.connection, secret_digest(token))
+    if row is None or row.state == "revoked" or row.expires_at <= work.ports.machine.now():
+        return RefreshInvalid("sign in again")
+    if row.state == "used":
+        storage.revoke_family(work.connection, row.family)
+        return RefreshInvalid("this refresh token was used before: sign in again")
+    account = work.usable_account(row.account_id)
+    storage.mark_refresh_token_used(work.connection, row.digest)
+    return work.token_pair(account, family=row.family)
+
+
+def _mail_reset(work: Work, email: str) -> None:
+    number = storage.account_of_email(work.connection, work.keys.digest("email", email))
+    if number is None:
+        return
+    account = work.account(number)
+    profile = work.profile(account)
+    letters = work.ports.letters
+    if account.confirmed:
+        token = work.mail_token(number, RESET_PASSWORD)
+        work.tell(letters.reset_password(profile, token), f"reset/{secret_digest(token)}")
+    else:
+        token = work.mail_token(number, CONFIRM_EMAIL)
+        work.tell(letters.confirm_email(profile, token), f"confirm/{secret_digest(token)}")
+
+
+def _reset_token(connection: sa.Connection, token: str, ports: Ports) -> storage.Row:
+    row = storage.mail_token(connection, secret_digest(token), (RESET_PASSWORD,))
+    if row is None:
+        raise TokenInvalid("this link was never sent, or was used before")
+    if row.expires_at <= ports.store.clock.now():
+        raise TokenExpired("this link is more than a day old: ask for another one")
+    return row
+
+
+def _reset(work: Work, token: str, hashed: str) -> dict[str, Any]:
+    row = _reset_token(work.connection, token, work.ports)
+    account = work.usable_account(row.account_id)
+    storage.spend_mail_tokens(work.connection, account.number, RESET_PASSWORD)
+    _set_password(work, account, hashed)
+    return {}
+
+
+def _set_password(work: Work, account: Account, hashed: str) -> None:
+    storage.set_password(work.connection, account.number, hashed)
+    storage.revoke_sessions(work.connection, account.number)
+    account.change_password(work.now)
+    work.tx.save(account)
+    letter = work.ports.letters.password_changed(work.profile(account))
+    work.tell(letter, f"password/{account.number}/{account.version}")
+
+
+def _mail_new_address(work: Work, number: int, email: str) -> None:
+    account = work.usable_account(number)
+    if storage.account_of_email(work.connection, work.keys.digest("email", email)) is not None:
+        return  # the answer is the same: whose address it is, is nobody's business
+    token = work.mail_token(number, CHANGE_EMAIL, work.keys.seal(number, {"email": email}))
+    changed, _ = work.sealed(account, work.profile(account), email=email)
+    work.tell(work.ports.letters.change_email(changed, token), f"change-email/{secret_digest(token)}")
+
+
+def _subject(kind: str, subject: str) -> str:
+    """An address or an e-mail is personal: only its digest is kept, for a day."""
+    return f"{kind}/{hashlib.sha256(subject.casefold().encode()).hexdigest()[:32]}"

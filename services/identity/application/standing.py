@@ -1,0 +1,105 @@
+"""Suspension, erasure, birthdays."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from services.identity import storage
+from services.identity.application import forms
+from services.identity.application.ports import Ports, Work, caller_account
+from services.identity.domain.accounts import Account, Suspension
+from shared.eventstore import Transaction
+from shared.eventstore.outcomes import Call
+from shared.kernel.errors import Forbidden, Invalid
+
+BIRTHDAYS_AT_ONCE = 200
+"""Per transaction of the timer."""
+
+
+class Standing:
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def suspend_account(self, tx: Transaction, call: Call) -> dict[str, Any]:
+        """By staff, for one of the reasons of domain.md §1.4, in any case and with hyphens or underscores."""
+        body = forms.read_form(forms.AccountDecision, call.data)
+        return self._suspend(tx, body["accountId"], _suspension(body["reason"]))
+
+    def suspend_me(self, tx: Transaction, call: Call) -> dict[str, Any]:
+        """By the person; staff can lift it."""
+        return self._suspend(tx, caller_account(call), Suspension.UPON_USER_REQUEST)
+
+    def unsuspend_account(self, tx: Transaction, call: Call) -> dict[str, Any]:
+        body = forms.read_form(forms.AccountDecision, call.data)
+        account = Work(self._ports, tx).account(body["accountId"])
+        account.unsuspend(tx.now, body["reason"])
+        tx.save(account)
+        return {"accountId": account.number, "status": account.status}
+
+    def erase(self, tx: Transaction, call: Call) -> dict[str, Any]:
+        """The caller's own account, or any one for staff, operators and the command line. Asked twice, done once."""
+        body = forms.read_form(forms.Erasure, call.data)
+        number = body["accountId"] or caller_account(call)
+        _require_may_erase(call, number)
+        work = Work(self._ports, tx)
+        account = work.account(number)
+        profile = work.profile(account)
+        if account.erase(work.now):
+            self._leave_structures(work, number)
+            for recipient in filter(None, (profile.email, profile.phone_number)):
+                work.ports.outbox.withdraw(tx, recipient)
+            storage.release_email(work.connection, number)
+            storage.release_claims(work.connection, number, "phone")
+            tx.save(account)
+            tx.flush()
+            storage.forget_person(work.connection, number)
+        return {}
+
+    def run_birthdays(self, now: datetime) -> None:
+        """Tells of every birthday that has come, each at its own instant, however late it is run."""
+        while self._ports.run(lambda work: _birthdays(work, now)) == BIRTHDAYS_AT_ONCE:
+            pass  # ends: each told birthday moves on, and a person has few of them
+
+    def prune(self) -> None:
+        """Forgets what can serve nobody any more."""
+        machine = self._ports.machine.now()
+        self._ports.run(lambda work: storage.prune(work.connection, platform=work.now, machine=machine))
+
+    def _suspend(self, tx: Transaction, number: int, reason: Suspension) -> dict[str, Any]:
+        account = Work(self._ports, tx).account(number)
+        account.suspend(tx.now, reason)
+        storage.revoke_sessions(tx.connection, number)
+        tx.save(account)
+        return {"accountId": account.number, "status": account.status}
+
+    @staticmethod
+    def _leave_structures(work: Work, number: int) -> None:
+        for row in storage.offerers_of_account(work.connection, number):
+            offerer = work.offerer(row.offerer_id)
+            offerer.detach(work.now, number)
+            work.tx.save(offerer)
+
+
+def _require_may_erase(call: Call, number: int) -> None:
+    if call.caller is None or call.caller.account_id == number or call.caller.roles & {"staff", "operator"}:
+        return
+    raise Forbidden("this account is somebody else's")
+
+
+def _birthdays(work: Work, now: datetime) -> int:
+    rows = storage.due_birthdays(work.connection, now, BIRTHDAYS_AT_ONCE)
+    accounts = work.tx.get_many(Account, [Account.stream(row.account_id) for row in rows])
+    for row in rows:
+        account = accounts[Account.stream(row.account_id)]
+        account.reach_birthday(row.due_at, row.age)
+        work.tx.save(account)
+    return len(rows)
+
+
+def _suspension(text: str) -> Suspension:
+    try:
+        return Suspension(text.strip().upper().replace("-", "_"))
+    except ValueError:
+        allowed = ", ".join(reason.value for reason in Suspension)
+        raise Invalid("not a reason for a suspension", errors={"reason": [f"one of {allowed}"]}) from None
