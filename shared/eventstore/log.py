@@ -80,15 +80,19 @@ class Log:
         last = connection.execute(sa.select(sa.func.max(stored_events.c.id))).scalar_one()
         return range(last - len(rows) + 1, last + 1)  # a SQLite transaction is the only writer
 
-    def streams(self, connection: sa.Connection, identifiers: Sequence[UUID]) -> Iterator[Any]:
-        """The events of several streams, each in its order."""
+    def streams(
+        self, connection: sa.Connection, identifiers: Sequence[UUID], *, recorded_until: datetime | None = None
+    ) -> Iterator[Any]:
+        """The events of several streams, each in its order; optionally what was recorded up to an instant only."""
         table = stored_events.c
-        rows = connection.execute(
+        query = (
             sa.select(table.originator_id, table.originator_version, table.topic, table.state)
             .where(sql.among(connection, table.originator_id, identifiers))
             .order_by(table.originator_id, table.originator_version)
         )
-        for row in rows:
+        if recorded_until is not None:
+            query = query.where(table.recorded_at <= recorded_until)
+        for row in connection.execute(query):
             yield self.mapper.decode(*row)
 
     def events(

@@ -79,13 +79,13 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[st
     if not rows:
         return
     key = [column.name for column in table.primary_key]
-    statement = insert(connection, table).values(list(rows))
+    statement = insert(connection, table)
     changed = {name: statement.excluded[name] for name in rows[0] if name not in key}
     if changed:
         statement = statement.on_conflict_do_update(index_elements=key, set_=changed)
     else:
         statement = statement.on_conflict_do_nothing()
-    connection.execute(statement)
+    connection.execute(statement, list(rows))  # one compiled statement whatever the number of rows
 
 
 def lock_rows(select: sa.Select[Any]) -> sa.Select[Any]:
