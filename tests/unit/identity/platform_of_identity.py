@@ -1,0 +1,205 @@
+"""Identity in one piece on a SQLite file, with clocks that are told to move and letters that are kept."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from services.identity.application.ports import Ports
+from services.identity.bootstrap import AGGREGATES, assemble
+from services.identity.mails import Letters
+from services.identity.projections import projections
+from services.identity.provider import EmbeddedProvider
+from services.identity.publishing import publication
+from services.identity.sirene import EmbeddedDirectory
+from shared.eventstore.outcomes import Call, Caller
+from shared.kernel.errors import DomainError
+from shared.kernel.randomness import SeededRandomness
+from shared.kernel.time import SettableClock
+from shared.messaging.answering import Commands, Queries
+from shared.notifications import Mail, Outbox, TextMessage
+from shared.notifications.transports import Envelope
+from shared.runtime.tokens import verify
+from shared.testing import sqlite_store
+
+SIGNING_KEY = b"a key for tests, thirty-two bytes and more"
+PASSWORD = "Correct-horse-9-battery"
+NOW = datetime(2021, 11, 2, 9, tzinfo=UTC)
+STAFF = Caller(0, frozenset({"staff"}))
+
+
+class QuickHasher:
+    """Argon2 is slow on purpose; the rules around it are the same with this one."""
+
+    def __init__(self) -> None:
+        self.verified = 0
+
+    def hash(self, password: str) -> str:
+        return f"hashed:{password[::-1]}"
+
+    def verify(self, password: str, hashed: str | None) -> bool:
+        self.verified += 1
+        return hashed == self.hash(password)
+
+
+class Post:
+    """Keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Mail | TextMessage] = []
+
+    def deliver(self, envelope: Envelope) -> None:
+        assert isinstance(envelope.notification, Mail | TextMessage)
+        self.sent.append(envelope.notification)
+
+    def to(self, recipient: str) -> list[Mail | TextMessage]:
+        return [each for each in self.sent if each.to == recipient]
+
+
+class Platform:
+    def __init__(self, folder: Path, now: datetime = NOW) -> None:
+        self.clock = SettableClock(now)
+        self.machine = SettableClock(datetime(2026, 1, 1, tzinfo=UTC))
+        self.store = sqlite_store(
+            folder,
+            "identity",
+            clock=self.clock,
+            aggregates=AGGREGATES,
+            publication=publication,
+            projections=projections(),
+        )
+        self.post = Post()
+        self.outbox = Outbox(
+            "identity", self.store, {"mail": self.post, "sms": self.post, "push": self.post}, machine=self.machine
+        )
+        self.hasher = QuickHasher()
+        self.ports = Ports(
+            store=self.store,
+            outbox=self.outbox,
+            letters=Letters("https://pass.example"),
+            hasher=self.hasher,
+            provider=EmbeddedProvider(),
+            directory=EmbeddedDirectory(),
+            randomness=SeededRandomness("seed"),
+            machine=self.machine,
+            signing_key=SIGNING_KEY,
+            key_environment="test",
+        )
+        self.service = assemble(self.ports)
+        self._commands = Commands(self.store, self.service.commands)
+        self._queries = Queries(self.store, self.service.queries)
+
+    # ---- calls, as they come over the bus
+
+    def send(
+        self, name: str, data: dict[str, Any] | None = None, who: int | Caller | None = None, key: str | None = None
+    ) -> Any:
+        """The result of a command; raises its refusal."""
+        ((outcome, _, _),) = self._commands.decide([Call(name, data or {}, key, _caller(who))])
+        self.outbox.send_due()
+        return _result(outcome)
+
+    def ask(self, name: str, data: dict[str, Any] | None = None, who: int | Caller | None = None) -> Any:
+        (answer,) = self._queries.answer([Call(name, data or {}, None, _caller(who))])
+        return _result(answer)
+
+    def messages(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(message.name, message.data) for message in self.store.messages(0, 10_000)]
+
+    # ---- what people do
+
+    def token_for(self, email: str) -> str:
+        found = re.search(r"\?token=(\S+)", self.post.to(email)[-1].text)
+        assert found is not None
+        return found.group(1)
+
+    def sign_up(self, email: str = "zoe@example.org", **changes: Any) -> None:
+        body = {
+            "email": email,
+            "password": PASSWORD,
+            "firstName": "Zoé",
+            "lastName": "Martin1",
+            "birthDate": "2003-06-15",
+            "postalCode": "80000",
+            "phoneNumber": "+33610000001",
+        }
+        self.send("open-account", {**body, **changes})
+
+    def young(self, email: str = "zoe@example.org", **changes: Any) -> int:
+        """A confirmed young person's account."""
+        self.sign_up(email, **changes)
+        return self.confirm(email)
+
+    def sign_up_pro(self, email: str = "sarah@example.org", siren: str = "213401722", **changes: Any) -> None:
+        body = {
+            "email": email,
+            "password": PASSWORD,
+            "firstName": "Sarah",
+            "lastName": "Lang",
+            "phoneNumber": "06 31 44 10 45",
+            "siren": siren,
+            "contactConsent": True,
+        }
+        self.send("open-pro-account", {**body, **changes})
+
+    def pro(self, email: str = "sarah@example.org", siren: str = "213401722") -> int:
+        self.sign_up_pro(email, siren)
+        return self.confirm(email)
+
+    def confirm(self, email: str) -> int:
+        pair = self.send("confirm-email", {"token": self.token_for(email)})
+        account: int = verify(pair["accessToken"], SIGNING_KEY)["accountId"]
+        return account
+
+    def sms_code(self, number: str) -> str:
+        found = re.search(r"\b(\d{6})\b", self.post.to(number)[-1].text)
+        assert found is not None
+        return found.group(1)
+
+    def confirm_phone(self, who: int, number: str = "+33610000001") -> None:
+        self.send("send-phone-code", {}, who)
+        self.send("confirm-phone-code", {"code": self.sms_code(number)}, who)
+
+    def check_identity(self, who: int, **changes: Any) -> dict[str, Any]:
+        body = {
+            "documentNumber": f"8800000000{who:02d}",
+            "firstName": "Zoé",
+            "lastName": "Martin1",
+            "birthDate": "2003-06-15",
+        }
+        result: dict[str, Any] = self.send("check-identity", {**body, **changes}, who)
+        return result
+
+    def complete(self, who: int) -> None:
+        body = {"address": "1 rue de la Paix", "city": "Amiens", "postalCode": "80000", "activity": "student"}
+        self.send("complete-profile", body, who)
+
+    def beneficiary(self, email: str = "zoe@example.org", number: str = "+33610000001", name: str = "Martin1") -> int:
+        """Credited at 18."""
+        who = self.young(email, phoneNumber=number, lastName=name)
+        self.confirm_phone(who, number)
+        self.check_identity(who, lastName=name)
+        self.complete(who)
+        return who
+
+    def next_step(self, who: int) -> str | None:
+        step: str | None = self.ask("me", who=who)["nextStep"]
+        return step
+
+    def pass_time(self, **duration: float) -> None:
+        self.clock.move_to(self.clock.now() + timedelta(**duration))
+
+    def pass_machine_time(self, **duration: float) -> None:
+        self.machine.move_to(self.machine.now() + timedelta(**duration))
+
+
+def _caller(who: int | Caller | None) -> Caller | None:
+    return Caller(who) if isinstance(who, int) else who
+
+
+def _result(outcome: Any) -> Any:
+    if isinstance(outcome, DomainError):
+        raise outcome
+    return outcome
