@@ -124,8 +124,8 @@ def _code(body: bytes) -> str:
 class Letterbox:
     """The mails and text messages that the platform has written to its folders. Each file is read once."""
 
-    def __init__(self, mail: Path, sms: Path) -> None:
-        self._mail, self._sms = mail, sms
+    def __init__(self, mail: Path, sms: Path, patience_seconds: float = MAIL_PATIENCE_SECONDS) -> None:
+        self._mail, self._sms, self._patience = mail, sms, patience_seconds
         self._seen: set[Path] = set()
         self._mails: dict[str, list[EmailMessage]] = {}
         self._texts: list[str] = []
@@ -140,7 +140,7 @@ class Letterbox:
         return self._waited(lambda: self._newest_code(number), f"no text message for {number}")
 
     def _waited(self, look: Callable[[], str | None], complaint: str) -> str:
-        until = time.monotonic() + MAIL_PATIENCE_SECONDS
+        until = time.monotonic() + self._patience
         while time.monotonic() < until:
             with self._lock:
                 self._read_new()
