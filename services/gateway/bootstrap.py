@@ -1,0 +1,41 @@
+"""The composition root: the gateway's store and read model, and the gate that its routes use."""
+
+from __future__ import annotations
+
+import eventlet
+import sqlalchemy as sa
+
+from services.gateway import catalogue
+from services.gateway.failures import Failures
+from services.gateway.keys import ApiKeys
+from services.gateway.simulation import Simulation
+from services.gateway.web.gate import Gate
+from shared.eventstore import Publication, Store
+from shared.kernel.time import Clock
+from shared.messaging.bus import Bus
+from shared.runtime.process import Process
+from shared.runtime.service import Service
+from shared.runtime.settings import Settings
+
+publication = Publication("gateway")
+"""The gateway decides nothing, so it publishes nothing."""
+
+
+def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
+    """What runs beside the HTTP surface: reactions that keep the catalogue's read model."""
+    store = Store(engine, clock=clock, aggregates=(), publication=publication)
+    return Service("gateway", store, reactions=catalogue.reactions())
+
+
+def open_gate(settings: Settings, process: Process) -> Gate:
+    """What the routes use, over a running process."""
+    return Gate(
+        bus=process.bus,
+        clock=process.clock,
+        signing_key=settings.signing_key,
+        reading=process.store.reading,
+        catalogue=catalogue,
+        failures=Failures(process.store),
+        api_keys=ApiKeys(process.bus),
+        simulation=Simulation(process.bus, process.clock, eventlet.sleep),
+    )

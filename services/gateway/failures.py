@@ -1,0 +1,56 @@
+"""Guessing is slow: failures of sign-in, codes and countermark look-ups, counted where every replica sees them.
+
+Ten a minute per subject (decisions 22 and 32), by the machine's clock. A success is never counted. The table holds the
+last minute only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+
+import sqlalchemy as sa
+
+from services.gateway.storage import failures
+from shared.eventstore import Store, sql
+from shared.kernel.errors import TooManyRequests
+
+ALLOWED = 10
+WINDOW_SECONDS = 60.0
+
+
+class Failures:
+    """A subject is whatever must not fail too often: an address, an account, an API key, an e-mail."""
+
+    def __init__(self, store: Store, machine_time: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._time = machine_time
+
+    def check(self, *subjects: str) -> None:
+        """Raises TooManyRequests when any of the subjects has failed ten times within the last minute."""
+        now = self._time()
+        with self._store.reading() as connection:
+            rows = connection.execute(
+                sa.select(failures.c.subject, failures.c.at)
+                .where(sql.among(connection, failures.c.subject, _hashed(subjects)))
+                .where(failures.c.at > now - WINDOW_SECONDS)
+                .order_by(failures.c.at.desc())
+            ).all()
+        for subject in _hashed(subjects):
+            instants = [row.at for row in rows if row.subject == subject]
+            if len(instants) >= ALLOWED:
+                seconds = int(instants[ALLOWED - 1] + WINDOW_SECONDS - now) + 1
+                raise TooManyRequests("too many failures: wait a little", extra={"retryAfter": max(1, seconds)})
+
+    def count(self, *subjects: str) -> None:
+        """Writes one failure of each subject, and forgets what is older than the window."""
+        now = self._time()
+        with self._store.transaction() as tx:
+            tx.connection.execute(failures.delete().where(failures.c.at <= now - WINDOW_SECONDS))
+            tx.connection.execute(failures.insert(), [{"subject": subject, "at": now} for subject in _hashed(subjects)])
+
+
+def _hashed(subjects: Sequence[str]) -> list[str]:
+    """No address, e-mail or key stands in the table."""
+    return sorted({hashlib.sha256(subject.encode("utf-8", "replace")).hexdigest() for subject in subjects})

@@ -1,0 +1,61 @@
+"""Facts that clients show and that no service computes: dated values, as the rules of the platform have them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from shared.kernel.money import Cents
+from shared.kernel.time import paris_day
+
+MINIMUM_AGE = 15
+"""Of an account (domain.md, settings)."""
+
+MAX_FAVOURITES = 100
+
+VENUE_TYPES = (
+    "VISUAL_ARTS",
+    "CULTURAL_CENTRE",
+    "ARTISTIC_COURSE",
+    "SCIENTIFIC_CULTURE",
+    "FESTIVAL",
+    "GAMES",
+    "BOOKSTORE",
+    "LIBRARY",
+    "MUSEUM",
+    "RECORD_STORE",
+    "MUSICAL_INSTRUMENT_STORE",
+    "CONCERT_HALL",
+    "DIGITAL",
+    "PATRIMONY_TOURISM",
+    "MOVIE",
+    "PERFORMING_ARTS",
+    "CREATIVE_ARTS_STORE",
+    "OTHER",
+)
+"""domain.md §2.2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """An amount that the apps announce, from a civil day in Paris on, until the next one."""
+
+    valid_from: date
+    valid_until: date | None
+    amount: Cents
+
+
+CREDIT_AT_18 = (
+    Announced(date(2019, 2, 1), date(2021, 5, 21), Cents(50_000)),
+    Announced(date(2021, 5, 21), None, Cents(30_000)),
+)
+"""Decision 15. Announced only: wallet grants by its own rules."""
+
+
+def announced_credit(now: datetime) -> Cents:
+    """The credit at 18 that is announced on a day; the first one before any was in force."""
+    day = paris_day(now)
+    for value in reversed(CREDIT_AT_18):
+        if value.valid_from <= day:
+            return value.amount
+    return CREDIT_AT_18[0].amount

@@ -1,0 +1,6 @@
+"""The routes, one module per audience; each takes, makes one call and answers."""
+
+from services.gateway.routes import accounts, bookings, catalogue, desk, finance, me, ops, pro, staff
+
+AUDIENCES = tuple(module.audience for module in (accounts, me, catalogue, bookings, pro, desk, staff, finance, ops))
+"""In the order in which the documents list them."""

@@ -1,0 +1,87 @@
+"""Booking, and what was booked."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import segno
+from flask import Response
+
+from services.gateway.schemas import bookings as schemas
+from services.gateway.web.audience import Audience
+from services.gateway.web.calls import ask, send
+from services.gateway.web.security import SIGNED_IN
+from shared.kernel.errors import NotFound
+
+audience = Audience("Bookings", "Booking, and what was booked.")
+
+QR_MODULE = 6
+"""Units of the drawing that one square of the code is wide."""
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/bookings",
+    access=SIGNED_IN,
+    body=schemas.NewBooking,
+    answers=(201, schemas.Booking),
+    key_required=True,
+    refuses=[
+        "not-found",
+        "not-a-beneficiary",
+        "already-booked",
+        "quantity-invalid",
+        "stock-not-bookable",
+        "insufficient-credit",
+        "digital-cap-reached",
+        "physical-cap-reached",
+        "no-activation-code",
+    ],
+)
+def book(body: dict[str, Any]) -> Any:
+    """Books one place or copy, or two of a duo offer, and gives its countermark."""
+    return send("booking", "book", body, batched=True)
+
+
+@audience.endpoint(
+    "GET",
+    "/v1/me/bookings",
+    access=SIGNED_IN,
+    query=schemas.BookingsQuery,
+    answers=(200, schemas.Bookings),
+    refuses=["cursor-invalid"],
+)
+def my_bookings(query: dict[str, Any]) -> Any:
+    """Ongoing and ended bookings, newest first."""
+    return ask("booking", "bookings", query)
+
+
+@audience.endpoint("GET", "/v1/me/bookings/<number:booking_id>", access=SIGNED_IN, answers=(200, schemas.Booking))
+def my_booking(booking_id: int) -> Any:
+    """One booking."""
+    return ask("booking", "booking", {"bookingId": booking_id}, batched=True)
+
+
+@audience.endpoint("GET", "/v1/me/bookings/<number:booking_id>/qr.svg", access=SIGNED_IN, media_type="image/svg+xml")
+def my_booking_qr(booking_id: int) -> Any:
+    """The QR code that the desk reads, as a drawing; none for what cannot be shown at a desk any more."""
+    booking = ask("booking", "booking", {"bookingId": booking_id}, batched=True)
+    text = booking.get("qrCode")
+    if not text:
+        raise NotFound("this booking has no QR code any more")
+    drawing = io.BytesIO()
+    segno.make(text, error="m").save(drawing, kind="svg", scale=QR_MODULE, border=4, title=booking["countermark"])
+    return Response(drawing.getvalue(), mimetype="image/svg+xml")
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/me/bookings/<number:booking_id>/cancel",
+    access=SIGNED_IN,
+    answers=(200, schemas.Booking),
+    refuses=["cancellation-limit-passed", "already-used", "already-cancelled"],
+)
+def cancel_my_booking(booking_id: int) -> Any:
+    """Cancels a booking; the credit and the place are back at once."""
+    return send("booking", "cancel", {"bookingId": booking_id})

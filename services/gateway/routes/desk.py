@@ -1,0 +1,187 @@
+"""The desk: partners' ticketing software and the desk page, in the wire format that their clients know.
+
+Bodies, order of checks and status codes are those of domain.md §5.2 and decisions 20 to 22. An error is
+``{"key": ["message"]}``: booking says which key with its refusals.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b32encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+from flask import Response, g, request
+
+from services.gateway.schemas import desk as schemas
+from services.gateway.web.audience import Audience
+from services.gateway.web.calls import ask, send
+from services.gateway.web.gate import gate
+from services.gateway.web.problems import with_refusal_headers
+from services.gateway.web.security import address, bearer, desk_caller
+from shared.contracts.subcategories import SUBCATEGORIES
+from shared.kernel.errors import DomainError, NotFound
+
+audience = Audience("Desk", 'Partners\' ticketing software and the desk page; errors are `{"key": ["message"]}`.')
+
+PREFIXES = ("/v2/", "/public/bookings/v1/")
+_COUNTERMARK = re.compile(r"[A-Z0-9]{6}")
+DEFAULT_KEYS = {401: "auth", 403: "user", 404: "global", 429: "global"}
+CINEMA_CARDS = ("CARTE_CINE_MULTISEANCES", "CARTE_CINE_ILLIMITE", "ABO_CINE")
+CANCELLED_LATER = 410
+"""What the later names of the routes say of a cancelled booking (decision 20)."""
+
+
+def is_desk_path(path: str) -> bool:
+    return path.startswith(PREFIXES)
+
+
+def refusal_response(error: DomainError) -> Response:
+    """The refusal in the partners' format."""
+    status, key = error.status, _key_of(error)
+    if key == "booking_cancelled":
+        status, key = (403, "booking") if request.path.startswith("/v2/") else (CANCELLED_LATER, key)
+    messages = error.errors or {key: [error.detail or error.code]}
+    return with_refusal_headers(Response(orjson.dumps(messages), status=status, mimetype="application/json"), error)
+
+
+def _key_of(error: DomainError) -> str:
+    key = error.extra.get("key")
+    return key if isinstance(key, str) else DEFAULT_KEYS.get(error.status, "global")
+
+
+@contextmanager
+def at_the_desk() -> Iterator[None]:
+    """Who asks, and no more than ten failures a minute: bad credentials and unknown countermarks (decision 22)."""
+    failures, from_where = gate().failures, address()
+    failures.check(f"desk-{from_where}")
+    bearer()  # nobody who sent nothing has failed at guessing
+    try:
+        g.caller = desk_caller()
+    except DomainError as refusal:
+        if refusal.status == 401:
+            failures.count(f"desk-{from_where}")
+        raise
+    by_whom = f"desk-{g.caller.name()}"
+    failures.check(by_whom)
+    try:
+        yield
+    except DomainError as refusal:
+        if refusal.status == 404:
+            failures.count(by_whom, f"desk-{from_where}")
+        raise
+
+
+def countermark_of(text: str) -> str:
+    """In upper case; what cannot be one is unknown like any other. Raises NotFound."""
+    countermark = text.strip().upper()
+    if not _COUNTERMARK.fullmatch(countermark):
+        raise NotFound("Cette contremarque n'a pas été trouvée", extra={"key": "global"})
+    return countermark
+
+
+def look_up(token: str) -> Any:
+    """A booking by its countermark."""
+    with at_the_desk():
+        found = ask("booking", "desk-look-up", {"countermark": countermark_of(token)}, batched=True)
+        person = _person(found["personId"])
+    return desk_booking(found, person)
+
+
+def _person(person_id: int) -> dict[str, Any]:
+    people = ask("identity", "people", {"accountIds": [person_id]}, batched=True)["people"]
+    found: dict[str, Any] = people.get(str(person_id)) or {"firstName": "", "lastName": "", "email": ""}
+    return found
+
+
+def use(token: str) -> None:
+    """Validates a countermark."""
+    with at_the_desk():
+        send("booking", "desk-use", {"countermark": countermark_of(token)}, batched=True)
+
+
+def keep(token: str) -> None:
+    """Takes a validation back."""
+    with at_the_desk():
+        send("booking", "desk-keep", {"countermark": countermark_of(token)})
+
+
+def cancel(token: str) -> None:
+    """Cancels a booking for the structure, even after its cancellation limit, as long as it is not used."""
+    with at_the_desk():
+        send("booking", "desk-cancel", {"countermark": countermark_of(token)})
+
+
+def desk_booking(found: dict[str, Any], person: dict[str, Any]) -> dict[str, Any]:
+    """The body that partners' clients read."""
+    offer, venue = found["offer"], found["offer"]["venue"]
+    beginning = found["stock"]["beginningAt"]
+    return {
+        "bookingId": human_id(found["bookingId"]),
+        "dateOfBirth": "",
+        "datetime": beginning or "",
+        "ean13": None,
+        "email": person["email"],
+        "formula": _formula(offer["subcategory"]),
+        "isUsed": found["status"] in ("used", "reimbursed"),
+        "offerId": offer["offerId"],
+        "publicOfferId": human_id(offer["offerId"]),
+        "offerName": offer["name"],
+        "offerType": "EVENEMENT" if SUBCATEGORIES[offer["subcategory"]].is_event else "BIEN",
+        "phoneNumber": "",
+        # a JSON number of euros: the double nearest to the cents, written with at most two decimals
+        "price": found["unitPriceCents"] / 100,
+        "quantity": found["quantity"],
+        "theater": {},
+        "userName": f"{person['firstName']} {person['lastName']}".strip(),
+        "venueAddress": venue.get("address"),
+        "venueDepartmentCode": department_of(venue.get("postalCode")),
+        "venueName": venue["name"],
+    }
+
+
+def human_id(number: int) -> str:
+    """Base 32 of the number's bytes, without padding, O written 8 and I written 9."""
+    raw = number.to_bytes(max(1, (number.bit_length() + 7) // 8), "big")
+    return b32encode(raw).decode("ascii").replace("O", "8").replace("I", "9").rstrip("=")
+
+
+def department_of(postal_code: str | None) -> str | None:
+    """The first two digits; three overseas, from 97 upward."""
+    if not postal_code:
+        return None
+    return postal_code[:3] if postal_code >= "97" else postal_code[:2]
+
+
+def _formula(subcategory: str) -> str:
+    if subcategory == "SEANCE_CINE":
+        return "PLACE"
+    return "ABO" if subcategory in CINEMA_CARDS else ""
+
+
+LOOKS_UP = {401: "auth", 403: "user, payment, booking", 404: "global", 410: "booking, booking_cancelled", 429: "global"}
+KEEPS = {401: "auth", 403: "user, booking", 404: "global", 410: "payment, booking", 429: "global"}
+CANCELS = {401: "auth", 403: "user, global", 404: "global", 410: "global", 429: "global"}
+
+
+def _route(method: str, rule: str, name: str, action: Any, refuses: dict[int, str]) -> None:
+    """One of the four under one of its names."""
+
+    def view(token: str) -> Any:
+        return action(token)
+
+    view.__name__, view.__doc__ = name, action.__doc__
+    answers = (200, schemas.DeskBooking) if method == "GET" else (204, None)
+    audience.desk_endpoint(method, rule, answers=answers, refuses=refuses, error=schemas.DeskError)(view)
+
+
+_route("GET", "/v2/bookings/token/<token>", "look_up_v2", look_up, LOOKS_UP)
+_route("PATCH", "/v2/bookings/use/token/<token>", "use_v2", use, LOOKS_UP)
+_route("PATCH", "/v2/bookings/keep/token/<token>", "keep_v2", keep, KEEPS)
+_route("PATCH", "/v2/bookings/cancel/token/<token>", "cancel_v2", cancel, CANCELS)
+_route("GET", "/public/bookings/v1/token/<token>", "look_up_v1", look_up, LOOKS_UP)
+_route("PATCH", "/public/bookings/v1/use/token/<token>", "use_v1", use, LOOKS_UP)
+_route("PATCH", "/public/bookings/v1/keep/token/<token>", "keep_v1", keep, KEEPS)
+_route("PATCH", "/public/bookings/v1/cancel/token/<token>", "cancel_v1", cancel, CANCELS)

@@ -1,0 +1,108 @@
+"""The signed-in person: profile, the steps towards a credit, the credit itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g
+
+from services.gateway.routes.accounts import guarded
+from services.gateway.schemas import people as schemas
+from services.gateway.web.audience import Audience
+from services.gateway.web.calls import ask, send
+from services.gateway.web.security import SIGNED_IN, address
+
+audience = Audience("Me", "The signed-in person: profile, steps, credit.")
+
+NO_CREDIT: dict[str, Any] = {
+    "kind": None,
+    "grantedCents": 0,
+    "remainingCents": 0,
+    "digital": None,
+    "physical": None,
+    "expiresAt": None,
+}
+
+
+@audience.endpoint("GET", "/v1/me", access=SIGNED_IN, answers=(200, schemas.Me))
+def me() -> Any:
+    """Who is signed in, the next step towards a credit, and the credit."""
+    profile = ask("identity", "me", {}, batched=True)
+    credit = _credit({})
+    return {**profile, "credit": credit if credit["credits"] else None}
+
+
+@audience.endpoint("GET", "/v1/me/credit", access=SIGNED_IN, query=schemas.AsOf, answers=(200, schemas.Credits))
+def my_credit(query: dict[str, Any]) -> Any:
+    """The current credit and all of them, now or as of an instant."""
+    return _credit(query)
+
+
+def _credit(query: dict[str, Any]) -> dict[str, Any]:
+    found = ask("wallet", "credit", {"personId": g.caller.account_id, **query}, batched=True)
+    return {**(found.get("current") or NO_CREDIT), "credits": found["credits"]}
+
+
+@audience.endpoint(
+    "GET",
+    "/v1/me/credit/entries",
+    access=SIGNED_IN,
+    query=schemas.EntriesQuery,
+    answers=(200, schemas.CreditEntries),
+    refuses=["cursor-invalid"],
+)
+def my_credit_entries(query: dict[str, Any]) -> Any:
+    """The lines of the ledger, oldest first, each with the balance after it."""
+    return ask("wallet", "entries", {"personId": g.caller.account_id, **query})
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/me/phone-code",
+    access=SIGNED_IN,
+    answers=(200, schemas.Done),
+    refuses=["step-not-due", "phone-not-needed", "phone-invalid", "too-many-requests"],
+)
+def send_phone_code() -> Any:
+    """Sends a code of six digits to the phone."""
+    return send("identity", "send-phone-code", {}) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/me/phone-code/confirm",
+    access=SIGNED_IN,
+    body=schemas.PhoneCode,
+    answers=(200, schemas.Done),
+    refuses=["code-invalid", "step-not-due", "too-many-requests"],
+)
+def confirm_phone_code(body: dict[str, Any]) -> Any:
+    """Confirms the phone with the code that was sent to it."""
+    with guarded(address(), g.caller.name()):
+        return send("identity", "confirm-phone-code", body) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/me/identity-check",
+    access=SIGNED_IN,
+    body=schemas.IdentityDocument,
+    answers=(200, schemas.IdentityOutcome),
+    refuses=["step-not-due"],
+)
+def check_identity(body: dict[str, Any]) -> Any:
+    """Checks the identity document; staff review what is left suspicious."""
+    return send("identity", "check-identity", body)
+
+
+@audience.endpoint(
+    "PATCH",
+    "/v1/me/profile",
+    access=SIGNED_IN,
+    body=schemas.Completion,
+    answers=(200, schemas.Done),
+    refuses=["step-not-due"],
+)
+def complete_profile(body: dict[str, Any]) -> Any:
+    """The last step: it activates the beneficiary and grants the credit."""
+    return send("identity", "complete-profile", body) or {}

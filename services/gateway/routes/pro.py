@@ -1,0 +1,284 @@
+"""Cultural actors: structures, venues, offers, stocks, bank details, reimbursements, API keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, g
+
+from services.gateway.schemas import pro as schemas
+from services.gateway.web.audience import Audience
+from services.gateway.web.calls import ask, send
+from services.gateway.web.security import only
+from shared.kernel.errors import NotFound
+
+audience = Audience("Cultural actors", "Structures, venues, offers, stocks, bank details, reimbursements.")
+
+PRO = only("pro")
+NO_COUNTERS = {"activeOffers": 0, "ongoingBookings": 0, "validatedBookings": 0, "soldOutOffers": 0}
+VENUE_CODES = ["siret-invalid", "conflict"]
+OFFER_CODES = ["conflict"]
+STOCK_CODES = ["conflict", "quantity-below-booked"]
+BANK_CODES = ["iban-invalid", "bic-invalid"]
+
+
+@audience.endpoint("GET", "/v1/pro/offerers", access=PRO, answers=(200, schemas.Offerers))
+def my_offerers() -> Any:
+    """The structures the caller is attached to, with their venues and the counters of the home page."""
+    return {"items": _offerers(), "nextCursor": None}
+
+
+@audience.endpoint("GET", "/v1/pro/offerers/<number:offerer_id>", access=PRO, answers=(200, schemas.Offerer))
+def my_offerer(offerer_id: int) -> Any:
+    """One structure the caller is attached to."""
+    for offerer in _offerers():
+        if offerer["offererId"] == offerer_id:
+            return offerer
+    raise NotFound("you are not attached to such a structure")
+
+
+def _offerers() -> list[dict[str, Any]]:
+    """Whoever still awaits the approval of an attachment sees the structure, and nothing that happens in it."""
+    offerers = ask("identity", "offerers", {})["items"]
+    open_to_caller = [one["offererId"] for one in offerers if one["attachment"] == "approved"]
+    venues = _venues(open_to_caller)
+    counters = _counters([venue["venueId"] for venue in venues])
+    return [
+        {
+            **offerer,
+            "venues": [
+                {**venue, "counters": counters[venue["venueId"]]}
+                for venue in venues
+                if venue["offererId"] == offerer["offererId"]
+            ],
+        }
+        for offerer in offerers
+    ]
+
+
+def _venues(offerer_ids: list[int]) -> list[dict[str, Any]]:
+    if not offerer_ids:
+        return []
+    found: list[dict[str, Any]] = ask("catalog", "venues", {"offererIds": offerer_ids})["items"]
+    return found
+
+
+def _counters(venue_ids: list[int]) -> dict[int, dict[str, int]]:
+    if not venue_ids:
+        return {}
+    offers = ask("catalog", "counters", {"venueIds": venue_ids})
+    bookings = ask("booking", "counters", {"venueIds": venue_ids})
+    return {
+        venue_id: {**NO_COUNTERS, **offers.get(str(venue_id), {}), **bookings.get(str(venue_id), {})}
+        for venue_id in venue_ids
+    }
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/pro/offerers/<number:offerer_id>/venues",
+    access=PRO,
+    body=schemas.NewVenue,
+    answers=(201, schemas.Venue),
+    refuses=VENUE_CODES,
+)
+def open_venue(body: dict[str, Any], offerer_id: int) -> Any:
+    """Opens a venue, with its SIRET or with a comment that says why it has none."""
+    return send("catalog", "open-venue", {"offererId": offerer_id, **body})
+
+
+@audience.endpoint("GET", "/v1/pro/venues/<number:venue_id>", access=PRO, answers=(200, schemas.Venue))
+def my_venue(venue_id: int) -> Any:
+    """One venue of a structure of the caller's."""
+    offerers = ask("identity", "offerers", {})["items"]
+    for venue in _venues([one["offererId"] for one in offerers if one["attachment"] == "approved"]):
+        if venue["venueId"] == venue_id:
+            return venue
+    raise NotFound("there is no such venue")
+
+
+@audience.endpoint(
+    "PATCH",
+    "/v1/pro/venues/<number:venue_id>",
+    access=PRO,
+    body=schemas.VenueChange,
+    answers=(200, schemas.Venue),
+    refuses=VENUE_CODES,
+    if_match=True,
+)
+def change_venue(body: dict[str, Any], venue_id: int) -> Any:
+    """Changes what is given of a venue."""
+    return send("catalog", "change-venue", {"venueId": venue_id, **body, **_version()})
+
+
+def _version() -> dict[str, int]:
+    """The version that the caller read, when it told one."""
+    return {} if g.if_version is None else {"ifVersion": g.if_version}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/pro/venues/<number:venue_id>/offers",
+    access=PRO,
+    body=schemas.NewOffer,
+    answers=(201, schemas.Offer),
+    refuses=OFFER_CODES,
+)
+def create_offer(body: dict[str, Any], venue_id: int) -> Any:
+    """Creates an offer: a draft until its first stock."""
+    return send("catalog", "create-offer", {"venueId": venue_id, **body})
+
+
+@audience.endpoint("GET", "/v1/pro/offers/<number:offer_id>", access=PRO, answers=(200, schemas.Offer))
+def my_offer(offer_id: int) -> Any:
+    """An offer of a structure of the caller's, as its actor sees it."""
+    return ask("catalog", "offer", {"offerId": offer_id})
+
+
+@audience.endpoint(
+    "PATCH",
+    "/v1/pro/offers/<number:offer_id>",
+    access=PRO,
+    body=schemas.OfferChange,
+    answers=(200, schemas.Offer),
+    refuses=OFFER_CODES,
+    if_match=True,
+)
+def change_offer(body: dict[str, Any], offer_id: int) -> Any:
+    """Changes what is given of an offer."""
+    return send("catalog", "change-offer", {"offerId": offer_id, **body, **_version()})
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/pro/offers/<number:offer_id>/activate",
+    access=PRO,
+    answers=(200, schemas.Offer),
+    refuses=OFFER_CODES,
+)
+def activate_offer(offer_id: int) -> Any:
+    """Shows the offer again."""
+    return send("catalog", "activate-offer", {"offerId": offer_id})
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/pro/offers/<number:offer_id>/deactivate",
+    access=PRO,
+    answers=(200, schemas.Offer),
+    refuses=OFFER_CODES,
+)
+def deactivate_offer(offer_id: int) -> Any:
+    """Takes the offer out of the catalogue; what is booked stays booked."""
+    return send("catalog", "deactivate-offer", {"offerId": offer_id})
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/pro/offers/<number:offer_id>/stocks",
+    access=PRO,
+    body=schemas.NewStock,
+    answers=(201, schemas.Stock),
+    refuses=STOCK_CODES,
+)
+def add_stock(body: dict[str, Any], offer_id: int) -> Any:
+    """Adds a stock; it can be booked at once."""
+    return send("catalog", "add-stock", {"offerId": offer_id, **body})
+
+
+@audience.endpoint(
+    "PATCH",
+    "/v1/pro/stocks/<number:stock_id>",
+    access=PRO,
+    body=schemas.StockChange,
+    answers=(200, schemas.Stock),
+    refuses=STOCK_CODES,
+    if_match=True,
+)
+def change_stock(body: dict[str, Any], stock_id: int) -> Any:
+    """Changes price, quantity or dates; a price that was booked stays what it was."""
+    return send("catalog", "change-stock", {"stockId": stock_id, **body, **_version()})
+
+
+@audience.endpoint(
+    "DELETE", "/v1/pro/stocks/<number:stock_id>", access=PRO, answers=(200, schemas.Stock), refuses=STOCK_CODES
+)
+def withdraw_stock(stock_id: int) -> Any:
+    """Withdraws a stock; bookings that were not used are cancelled."""
+    return send("catalog", "withdraw-stock", {"stockId": stock_id})
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/pro/offerers/<number:offerer_id>/bank-details",
+    access=PRO,
+    body=schemas.NewBankDetails,
+    answers=(201, schemas.BankDetails),
+    refuses=BANK_CODES,
+)
+def submit_offerer_bank_details(body: dict[str, Any], offerer_id: int) -> Any:
+    """Bank details of the structure: they serve every venue without its own, once staff have accepted them."""
+    return send("payout", "submit-bank-details", {"offererId": offerer_id, **body})
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/pro/venues/<number:venue_id>/bank-details",
+    access=PRO,
+    body=schemas.NewBankDetails,
+    answers=(201, schemas.BankDetails),
+    refuses=BANK_CODES,
+)
+def submit_venue_bank_details(body: dict[str, Any], venue_id: int) -> Any:
+    """Bank details of one venue."""
+    return send("payout", "submit-bank-details", {"venueId": venue_id, **body})
+
+
+@audience.endpoint(
+    "GET",
+    "/v1/pro/reimbursements",
+    access=PRO,
+    query=schemas.ReimbursementsQuery,
+    answers=(200, schemas.Reimbursements),
+    refuses=["cursor-invalid"],
+)
+def my_reimbursements(query: dict[str, Any]) -> Any:
+    """The priced bookings of the caller's structures, and what became of each."""
+    return ask("payout", "reimbursements", query)
+
+
+@audience.endpoint(
+    "GET", "/v1/pro/reimbursements.csv", access=PRO, query=schemas.ReimbursementsFileQuery, media_type="text/csv"
+)
+def my_reimbursements_file(query: dict[str, Any]) -> Any:
+    """The same as a file of 16 columns (14 in the older form), `;` between them, UTF-8 with a mark."""
+    query.setdefault("columns", 16)
+    answer = ask("payout", "reimbursements-csv", query, seconds=60.0)
+    return csv_file(answer["text"], "remboursements_pass_culture.csv")
+
+
+def csv_file(text: str, name: str) -> Response:
+    """UTF-8 with the mark by which spreadsheets know it, once."""
+    response = Response(b"\xef\xbb\xbf" + text.removeprefix("\ufeff").encode(), mimetype="text/csv")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/pro/offerers/<number:offerer_id>/api-keys",
+    access=PRO,
+    answers=(201, schemas.NewApiKey),
+    refuses=["conflict"],
+)
+def create_api_key(offerer_id: int) -> Any:
+    """Makes an API key, at most 5 a structure; it is shown this once."""
+    # no key is handed on: the outcome would be stored under it, and holds the secret
+    g.idempotency_key = None
+    return send("identity", "create-api-key", {"offererId": offerer_id})
+
+
+@audience.endpoint("DELETE", "/v1/pro/offerers/<number:offerer_id>/api-keys/<prefix>", access=PRO, answers=(204, None))
+def delete_api_key(offerer_id: int, prefix: str) -> Any:
+    """Ends an API key."""
+    return send("identity", "delete-api-key", {"offererId": offerer_id, "prefix": prefix[:100]})

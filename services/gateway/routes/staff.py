@@ -1,0 +1,251 @@
+"""Staff: what waits for a decision, and the decisions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.gateway.schemas import staff as schemas
+from services.gateway.web.audience import Audience
+from services.gateway.web.calls import ask, send
+from services.gateway.web.security import only
+
+audience = Audience("Staff", "What waits for a decision, and the decisions.")
+
+STAFF = only("staff")
+DECIDES = ["conflict"]
+
+
+def _listed(answer: dict[str, Any]) -> dict[str, Any]:
+    return {"nextCursor": None, **answer}
+
+
+@audience.endpoint(
+    "GET", "/v1/staff/offerers", access=STAFF, query=schemas.PendingQuery, answers=(200, schemas.PendingOfferers)
+)
+def pending_offerers(query: dict[str, Any]) -> Any:
+    """Structures that await validation."""
+    return _listed(ask("identity", "pending", {"what": "offerers", **_page(query)}))
+
+
+@audience.endpoint(
+    "GET", "/v1/staff/attachments", access=STAFF, query=schemas.PendingQuery, answers=(200, schemas.PendingAttachments)
+)
+def pending_attachments(query: dict[str, Any]) -> Any:
+    """People who ask to be attached to a structure that is there already."""
+    return _listed(ask("identity", "pending", {"what": "attachments", **_page(query)}))
+
+
+@audience.endpoint(
+    "GET",
+    "/v1/staff/identity-checks",
+    access=STAFF,
+    query=schemas.PendingQuery,
+    answers=(200, schemas.PendingIdentityChecks),
+)
+def pending_identity_checks(query: dict[str, Any]) -> Any:
+    """Identity checks that were left suspicious."""
+    return _listed(ask("identity", "pending", {"what": "identity-checks", **_page(query)}))
+
+
+@audience.endpoint(
+    "GET", "/v1/staff/offers", access=STAFF, query=schemas.PendingQuery, answers=(200, schemas.PendingOffers)
+)
+def pending_offers(query: dict[str, Any]) -> Any:
+    """Offers that await moderation."""
+    return _listed(ask("catalog", "pending-offers", _page(query)))
+
+
+@audience.endpoint(
+    "GET", "/v1/staff/bank-details", access=STAFF, query=schemas.PendingQuery, answers=(200, schemas.PendingBankDetails)
+)
+def pending_bank_details(query: dict[str, Any]) -> Any:
+    """Bank details that await a decision."""
+    return _listed(ask("payout", "pending-bank-details", _page(query)))
+
+
+def _page(query: dict[str, Any]) -> dict[str, Any]:
+    """What is pending is what these lists hold: the filter itself does not travel."""
+    return {name: value for name, value in query.items() if name != "status"}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/staff/offerers/<number:offerer_id>/validate",
+    access=STAFF,
+    answers=(200, schemas.Decided),
+    refuses=DECIDES,
+)
+def validate_offerer(offerer_id: int) -> Any:
+    """Validates a structure: its offers can be seen and booked."""
+    return send("identity", "validate-offerer", {"offererId": offerer_id}) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/staff/offerers/<number:offerer_id>/reject",
+    access=STAFF,
+    body=schemas.Rejection,
+    answers=(200, schemas.Decided),
+    refuses=DECIDES,
+)
+def reject_offerer(body: dict[str, Any], offerer_id: int) -> Any:
+    """Rejects a structure."""
+    return send("identity", "reject-offerer", {"offererId": offerer_id, **body}) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/staff/offerers/<number:offerer_id>/close",
+    access=STAFF,
+    body=schemas.Rejection,
+    answers=(200, schemas.Decided),
+    refuses=DECIDES,
+)
+def close_offerer(body: dict[str, Any], offerer_id: int) -> Any:
+    """Closes a structure: nothing of it can be booked any more."""
+    return send("identity", "close-offerer", {"offererId": offerer_id, **body}) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/staff/attachments/<number:attachment_id>/validate",
+    access=STAFF,
+    answers=(200, schemas.Decided),
+    refuses=DECIDES,
+)
+def validate_attachment(attachment_id: int) -> Any:
+    """Approves an attachment: its person sees and does what everyone of the structure does."""
+    return send("identity", "approve-attachment", {"attachmentId": attachment_id}) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/staff/attachments/<number:attachment_id>/reject",
+    access=STAFF,
+    body=schemas.Rejection,
+    answers=(200, schemas.Decided),
+    refuses=DECIDES,
+)
+def reject_attachment(body: dict[str, Any], attachment_id: int) -> Any:
+    """Rejects an attachment."""
+    return send("identity", "reject-attachment", {"attachmentId": attachment_id, **body}) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/staff/offers/<number:offer_id>/validate",
+    access=STAFF,
+    answers=(200, schemas.Decided),
+    refuses=DECIDES,
+)
+def validate_offer(offer_id: int) -> Any:
+    """Approves an offer that awaited moderation."""
+    return send("catalog", "approve-offer", {"offerId": offer_id}) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/staff/offers/<number:offer_id>/reject",
+    access=STAFF,
+    body=schemas.Rejection,
+    answers=(200, schemas.Decided),
+    refuses=DECIDES,
+)
+def reject_offer(body: dict[str, Any], offer_id: int) -> Any:
+    """Rejects an offer; bookings of it that were not used are cancelled."""
+    return send("catalog", "reject-offer", {"offerId": offer_id, **body}) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/staff/bank-details/<number:bank_details_id>/validate",
+    access=STAFF,
+    answers=(200, schemas.Decided),
+    refuses=DECIDES,
+)
+def validate_bank_details(bank_details_id: int) -> Any:
+    """Accepts bank details."""
+    return send("payout", "accept-bank-details", {"bankDetailsId": bank_details_id}) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/staff/bank-details/<number:bank_details_id>/reject",
+    access=STAFF,
+    body=schemas.Rejection,
+    answers=(200, schemas.Decided),
+    refuses=DECIDES,
+)
+def reject_bank_details(body: dict[str, Any], bank_details_id: int) -> Any:
+    """Rejects bank details; ones accepted earlier stay in force."""
+    return send("payout", "reject-bank-details", {"bankDetailsId": bank_details_id, **body}) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/staff/identity-checks/<number:identity_check_id>/validate",
+    access=STAFF,
+    body=schemas.Rejection,
+    answers=(200, schemas.Decided),
+    refuses=DECIDES,
+)
+def validate_identity_check(body: dict[str, Any], identity_check_id: int) -> Any:
+    """Accepts an identity check that was left suspicious."""
+    return _review(identity_check_id, True, body)
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/staff/identity-checks/<number:identity_check_id>/reject",
+    access=STAFF,
+    body=schemas.Rejection,
+    answers=(200, schemas.Decided),
+    refuses=DECIDES,
+)
+def reject_identity_check(body: dict[str, Any], identity_check_id: int) -> Any:
+    """Rejects an identity check."""
+    return _review(identity_check_id, False, body)
+
+
+def _review(identity_check_id: int, accept: bool, body: dict[str, Any]) -> Any:
+    data = {"identityCheckId": identity_check_id, "accept": accept, **body}
+    return send("identity", "review-identity-check", data) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/staff/accounts/<number:account_id>/suspend",
+    access=STAFF,
+    body=schemas.Reason,
+    answers=(200, schemas.Decided),
+    refuses=DECIDES,
+)
+def suspend_account(body: dict[str, Any], account_id: int) -> Any:
+    """Suspends an account; for fraud, its unused bookings are cancelled."""
+    return send("identity", "suspend-account", {"accountId": account_id, **body}) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/staff/accounts/<number:account_id>/unsuspend",
+    access=STAFF,
+    body=schemas.Reason,
+    answers=(200, schemas.Decided),
+    refuses=DECIDES,
+)
+def unsuspend_account(body: dict[str, Any], account_id: int) -> Any:
+    """Ends a suspension."""
+    return send("identity", "unsuspend-account", {"accountId": account_id, **body}) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/staff/bookings/<number:booking_id>/cancel",
+    access=STAFF,
+    body=schemas.Reason,
+    answers=(200, schemas.Decided),
+    refuses=["already-cancelled", "already-used", "conflict"],
+)
+def cancel_booking(body: dict[str, Any], booking_id: int) -> Any:
+    """Cancels any booking that is in no batch."""
+    return send("booking", "staff-cancel", {"bookingId": booking_id, **body}) or {}

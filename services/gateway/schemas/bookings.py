@@ -1,0 +1,71 @@
+"""Bookings, as a young person sees them."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields
+
+from services.gateway.web.fields import Flag, Moment, Strict, WholeNumber, cents, cursor, limit, number, one_of
+
+STATUSES = ("confirmed", "used", "cancelled", "reimbursed")
+
+
+class NewBooking(Strict):
+    stockId = number(required=True)
+    quantity = WholeNumber(1, 10**6, required=True, metadata={"description": "1, or 2 where the offer is duo."})
+
+
+class BookingsQuery(Strict):
+    status = one_of("ongoing", "ended", *STATUSES)
+    cursor = cursor()
+    limit = limit()
+
+
+class BookedVenue(Schema):
+    venueId = number(required=True)
+    name = fields.String(required=True)
+    address = fields.String(allow_none=True)
+    city = fields.String(allow_none=True)
+    postalCode = fields.String(allow_none=True)
+
+
+class BookedOffer(Schema):
+    offerId = number(required=True)
+    name = fields.String(required=True)
+    subcategory = fields.String(required=True)
+    isDigital = Flag(required=True)
+    url = fields.String(allow_none=True)
+    withdrawalDetails = fields.String(allow_none=True)
+    venue = fields.Nested(BookedVenue, required=True)
+
+
+class BookedStock(Schema):
+    stockId = number(required=True)
+    priceCents = cents(required=True)
+    beginningAt = Moment(required=True, allow_none=True)
+
+
+class Booking(Schema):
+    bookingId = number(required=True)
+    countermark = fields.String(required=True, metadata={"pattern": "^[A-Z0-9]{6}$"})
+    qrCode = fields.String(allow_none=True, metadata={"description": "The text of the QR code, while it may be shown."})
+    activationCode = fields.String(allow_none=True)
+    completedUrl = fields.String(allow_none=True)
+    status = fields.String(required=True, metadata={"enum": list(STATUSES)})
+    quantity = WholeNumber(1, 2, required=True)
+    unitPriceCents = cents(required=True)
+    totalCents = cents(required=True)
+    bookedAt = Moment(required=True)
+    cancellationLimitAt = Moment(required=True, allow_none=True)
+    expiresAt = Moment(required=True, allow_none=True)
+    usedAt = Moment(required=True, allow_none=True)
+    cancelledAt = Moment(required=True, allow_none=True)
+    cancellationReason = fields.String(required=True, allow_none=True)
+    reimbursedAt = Moment(allow_none=True)
+    stock = fields.Nested(BookedStock, required=True)
+    offer = fields.Nested(BookedOffer, required=True)
+    version = WholeNumber(0, 2**53 - 1)
+
+
+class Bookings(Schema):
+    items = fields.List(fields.Nested(Booking), required=True)
+    nextCursor = fields.String(required=True, allow_none=True)

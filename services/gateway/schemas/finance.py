@@ -1,0 +1,175 @@
+"""Payouts, their files, the finance team's events, establishments, reconciliation."""
+
+from __future__ import annotations
+
+from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
+
+from services.gateway.web.fields import (
+    Day,
+    Flag,
+    Moment,
+    Strict,
+    Text,
+    WholeNumber,
+    cents,
+    cursor,
+    limit,
+    number,
+    one_of,
+)
+from shared.contracts.subcategories import SUBCATEGORIES
+from shared.kernel.identifiers import MAX_NUMBER
+from shared.kernel.money import MAX_CENTS
+
+MAX_TRANSFERS = 100_000
+SIGNED = -int(MAX_CENTS)
+
+
+class Cutoff(Strict):
+    cutoff = Day(required=True, metadata={"description": "The last day of the period, in Paris."})
+
+
+class WithoutBankDetails(Schema):
+    lines = fields.Integer(required=True)
+    totalCents = cents(SIGNED, required=True)
+
+
+class Preview(Schema):
+    batchId = number(required=True, allow_none=True)
+    label = fields.String(required=True)
+    cutoff = fields.String(required=True, metadata={"format": "date"})
+    lines = fields.Integer(required=True)
+    transfers = fields.Integer(required=True)
+    totalCents = cents(SIGNED, required=True)
+    contributionCents = cents(SIGNED, required=True)
+    carriedCents = cents(SIGNED)
+    transferredCents = cents(SIGNED)
+    withoutBankDetails = fields.Nested(WithoutBankDetails, required=True)
+
+
+class Batch(Preview):
+    number = fields.String()
+    status = fields.String(required=True)
+    checksum = fields.String(required=True)
+    closedAt = Moment()
+    executionDate = fields.String(allow_none=True)
+    version = WholeNumber(0, MAX_NUMBER)
+
+
+class PayoutsQuery(Strict):
+    cursor = cursor()
+    limit = limit()
+
+
+class Batches(Schema):
+    items = fields.List(fields.Nested(Batch), required=True)
+    nextCursor = fields.String(required=True, allow_none=True)
+
+
+class Sent(Strict):
+    transfers = fields.List(
+        Text(1, 35),
+        validate=validate.Length(0, MAX_TRANSFERS),
+        metadata={"description": "End-to-end identifiers; all of the batch when left out."},
+    )
+
+
+class RejectedTransfer(Strict):
+    endToEndId = Text(1, 35, required=True)
+    reason = Text(1, 255, required=True)
+
+
+class Rejections(Strict):
+    transfers = fields.List(fields.Nested(RejectedTransfer), required=True, validate=validate.Length(1, MAX_TRANSFERS))
+
+
+class EventsQuery(Strict):
+    after = WholeNumber(0, MAX_NUMBER, in_query=True, load_default=0)
+    limit = WholeNumber(1, 1000, in_query=True, load_default=1000)
+    wait = WholeNumber(
+        0, 30, in_query=True, load_default=0, metadata={"description": "Seconds an empty answer is held."}
+    )
+
+
+class YearQuery(Strict):
+    asOf = Moment()
+
+
+class EstablishmentYear(Schema):
+    establishment = fields.String(required=True)
+    year = fields.Integer(required=True)
+    revenueCents = cents(SIGNED, required=True)
+    rate = fields.String(required=True, allow_none=True)
+    nextThresholdCents = cents(required=True, allow_none=True)
+    leftBeforeNextCents = cents(SIGNED, required=True, allow_none=True)
+    reimbursedCents = cents(SIGNED, required=True)
+    contributionCents = cents(SIGNED, required=True)
+    paidCents = cents(SIGNED, required=True)
+    pendingCents = cents(SIGNED, required=True)
+
+
+class NewCustomRule(Strict):
+    offerId = number()
+    offererId = number()
+    amountCents = cents()
+    rate = fields.String(validate=validate.Regexp(r"\A(0|1|0\.[0-9]{1,6}|1\.0{1,6})\Z"))
+    subcategories = fields.List(one_of(*SUBCATEGORIES), validate=validate.Length(max=len(SUBCATEGORIES)))
+    start = Moment(required=True)
+    end = Moment(allow_none=True)
+
+    @validates_schema
+    def one_object_one_price(self, data: dict[str, object], **_: object) -> None:
+        if ("offerId" in data) == ("offererId" in data):
+            raise ValidationError("Give offerId or offererId, one of them.", "offerId")
+        if ("amountCents" in data) == ("rate" in data):
+            raise ValidationError("Give amountCents or rate, one of them.", "rate")
+
+
+class CustomRule(Schema):
+    class Meta:
+        unknown = INCLUDE
+
+    ruleId = number()
+    offerId = number(allow_none=True)
+    offererId = number(allow_none=True)
+    amountCents = cents(allow_none=True)
+    rate = fields.String(allow_none=True)
+    subcategories = fields.List(fields.String(), allow_none=True)
+    start = fields.String()
+    end = fields.String(allow_none=True)
+
+
+class CustomRules(Schema):
+    items = fields.List(fields.Nested(CustomRule), required=True)
+    nextCursor = fields.String(required=True, allow_none=True)
+
+
+class Identity(Schema):
+    name = fields.String(required=True)
+    left = cents(SIGNED, required=True)
+    right = cents(SIGNED, required=True)
+    difference = cents(SIGNED, required=True)
+
+
+class ReconciledDay(Schema):
+    day = fields.String(required=True, metadata={"format": "date"})
+    identities = fields.List(fields.Nested(Identity), required=True)
+
+
+class Difference(Schema):
+    identity = fields.String(required=True)
+    bookings = fields.Raw(required=True)
+    left = fields.Raw()
+    right = fields.Raw()
+    difference = fields.Raw()
+    detail = fields.Raw()
+
+
+class Reconciliation(Schema):
+    balanced = Flag(required=True)
+    days = fields.List(fields.Nested(ReconciledDay), required=True)
+    totals = fields.Raw()
+    identities = fields.Raw()
+    differences = fields.List(fields.Nested(Difference), required=True)
+    positions = fields.Raw()
+    inFlight = fields.Raw()

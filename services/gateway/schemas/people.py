@@ -1,0 +1,120 @@
+"""A young person: profile, steps, credit."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields
+
+from services.gateway.web.fields import Day, Moment, Strict, Text, cents, cursor, limit, number, postal_code
+
+KINDS_OF_ENTRY = ("granted", "recredited", "reserved", "spent", "unspent", "released", "lapsed")
+
+
+class AsOf(Strict):
+    asOf = Moment(metadata={"description": "As it stood then, by what was recorded up to that instant."})
+
+
+class EntriesQuery(AsOf):
+    cursor = cursor()
+    limit = limit()
+
+
+class PhoneCode(Strict):
+    code = Text(1, 20, required=True)
+
+
+class IdentityDocument(Strict):
+    documentNumber = Text(1, 40, required=True)
+    lastName = Text(1, 100, required=True)
+    firstName = Text(1, 100, required=True)
+    birthDate = Day(required=True)
+
+
+class Completion(Strict):
+    address = Text(1, 200, required=True)
+    city = Text(1, 100, required=True)
+    postalCode = postal_code(required=True)
+    activity = Text(1, 80, required=True)
+
+
+class Done(Strict):
+    """Nothing more to say."""
+
+
+class IdentityItem(Schema):
+    name = fields.String()
+    outcome = fields.String()
+    status = fields.String()
+    detail = fields.String(allow_none=True)
+    reason = fields.String(allow_none=True)
+
+
+class IdentityOutcome(Schema):
+    outcome = fields.String(required=True, metadata={"enum": ["ok", "suspicious", "ko"]})
+    items = fields.List(fields.Raw(), required=True)
+
+
+class Cap(Schema):
+    capCents = cents(required=True)
+    remainingCents = cents(required=True)
+
+
+class Credit(Schema):
+    creditId = number(allow_none=True)
+    kind = fields.String(required=True, allow_none=True, metadata={"enum": ["age-18", "underage", None]})
+    grantedCents = cents(required=True)
+    remainingCents = cents(required=True)
+    digital = fields.Nested(Cap, required=True, allow_none=True)
+    physical = fields.Nested(Cap, required=True, allow_none=True)
+    grantedAt = Moment(allow_none=True)
+    expiresAt = Moment(required=True, allow_none=True)
+
+
+class Credits(Credit):
+    """The current credit (zeros when there is none), and all of them."""
+
+    credits = fields.List(fields.Nested(Credit), required=True)
+
+
+class CreditEntry(Schema):
+    entryId = fields.Raw(required=True, metadata={"type": ["string", "integer"]})
+    at = Moment(required=True)
+    kind = fields.String(required=True, metadata={"enum": list(KINDS_OF_ENTRY)})
+    amountCents = cents(-(10**12), required=True)
+    balanceCents = cents(-(10**12), required=True)
+    bookingId = number(required=True, allow_none=True)
+    creditId = number(allow_none=True)
+
+
+class CreditEntries(Schema):
+    items = fields.List(fields.Nested(CreditEntry), required=True)
+    nextCursor = fields.String(required=True, allow_none=True)
+
+
+class Eligibility(Schema):
+    kind = fields.String(required=True, metadata={"enum": ["age-18", "underage"]})
+    from_ = fields.String(required=True, data_key="from", attribute="from", metadata={"format": "date-time"})
+    until = fields.String(required=True, allow_none=True, metadata={"format": "date-time"})
+
+
+class Me(Schema):
+    accountId = number(required=True)
+    email = fields.String(required=True)
+    firstName = fields.String(required=True)
+    lastName = fields.String(required=True)
+    birthDate = fields.String(required=True, allow_none=True, metadata={"format": "date"})
+    phoneNumber = fields.String(allow_none=True)
+    postalCode = fields.String(allow_none=True)
+    city = fields.String(allow_none=True)
+    address = fields.String(allow_none=True)
+    activity = fields.String(allow_none=True)
+    roles = fields.List(fields.String(), required=True)
+    status = fields.String(allow_none=True)
+    eligibility = fields.Nested(Eligibility, required=True, allow_none=True)
+    nextStep = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "enum": ["confirm-email", "confirm-phone", "check-identity", "complete-profile", "await-review", None]
+        },
+    )
+    credit = fields.Nested(Credits, required=True, allow_none=True)

@@ -1,0 +1,307 @@
+"""What cultural actors send and see: structures, venues, offers, stocks, bank details, reimbursements."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from services.gateway.reference import VENUE_TYPES
+from services.gateway.schemas.catalogue import OFFER_STATUSES
+from services.gateway.web.fields import (
+    Day,
+    Decimal,
+    Email,
+    Flag,
+    Moment,
+    Strict,
+    Text,
+    WebAddress,
+    WholeNumber,
+    cents,
+    cursor,
+    limit,
+    number,
+    one_of,
+    postal_code,
+)
+from shared.contracts.subcategories import SUBCATEGORIES
+
+MAX_QUANTITY = 10**7
+MAX_CODES = 10_000
+LINE_STATUSES = ("waiting", "no-bank-details", "in-batch", "carried-forward", "sent", "rejected")
+
+
+class Counters(Schema):
+    activeOffers = fields.Integer(required=True)
+    ongoingBookings = fields.Integer(required=True)
+    validatedBookings = fields.Integer(required=True)
+    soldOutOffers = fields.Integer(required=True)
+
+
+class VenueWithCounters(Schema):
+    venueId = number(required=True)
+    name = fields.String(required=True)
+    kind = fields.String(metadata={"enum": ["siret", "comment", "digital"]})
+    siret = fields.String(required=True, allow_none=True)
+    counters = fields.Nested(Counters, required=True)
+
+
+class Offerer(Schema):
+    offererId = number(required=True)
+    siren = fields.String(required=True)
+    name = fields.String(required=True)
+    address = fields.String(allow_none=True)
+    postalCode = fields.String(allow_none=True)
+    city = fields.String(allow_none=True)
+    status = fields.String(required=True, metadata={"enum": ["pending", "validated", "rejected", "closed"]})
+    attachment = fields.String(required=True, metadata={"enum": ["pending", "approved"]})
+    venues = fields.List(fields.Nested(VenueWithCounters), required=True)
+
+
+class Offerers(Schema):
+    items = fields.List(fields.Nested(Offerer), required=True)
+    nextCursor = fields.String(required=True, allow_none=True)
+
+
+class Accessibility(Strict):
+    audio = Flag(required=True)
+    mental = Flag(required=True)
+    motor = Flag(required=True)
+    visual = Flag(required=True)
+
+
+class NewVenue(Strict):
+    name = Text(1, 140, required=True)
+    siret = Text(
+        1, 25, allow_none=True, metadata={"description": "14 digits; or a comment that says why there is none."}
+    )
+    comment = Text(1, 500, lines=True, allow_none=True)
+    address = Text(1, 200, required=True)
+    postalCode = postal_code(required=True)
+    city = Text(1, 100, required=True)
+    lat = Decimal(-90, 90, allow_none=True)
+    lon = Decimal(-180, 180, allow_none=True)
+    bookingEmail = Email(allow_none=True)
+    venueType = one_of(*VENUE_TYPES, required=True)
+    accessibility = fields.Nested(Accessibility, required=True)
+
+
+class VenueChange(Strict):
+    name = Text(1, 140)
+    siret = Text(1, 25, metadata={"description": "Only where there is none yet."})
+    comment = Text(1, 500, lines=True, allow_none=True)
+    address = Text(1, 200)
+    postalCode = postal_code()
+    city = Text(1, 100)
+    lat = Decimal(-90, 90, allow_none=True)
+    lon = Decimal(-180, 180, allow_none=True)
+    bookingEmail = Email(allow_none=True)
+    venueType = one_of(*VENUE_TYPES)
+    accessibility = fields.Nested(Accessibility)
+
+
+class Venue(Schema):
+    venueId = number(required=True)
+    offererId = number(required=True)
+    kind = fields.String(metadata={"enum": ["siret", "comment", "digital"]})
+    status = fields.String()
+    name = fields.String(required=True)
+    siret = fields.String(required=True, allow_none=True)
+    comment = fields.String(allow_none=True)
+    establishment = fields.String(metadata={"description": "The SIRET, or `venue-<venueId>`."})
+    address = fields.String(allow_none=True)
+    postalCode = fields.String(allow_none=True)
+    city = fields.String(allow_none=True)
+    lat = fields.Float(allow_none=True)
+    lon = fields.Float(allow_none=True)
+    bookingEmail = fields.String(allow_none=True)
+    venueType = fields.String()
+    accessibility = fields.Dict(allow_none=True)
+    departmentCode = fields.String(allow_none=True)
+    timezone = fields.String()
+    version = WholeNumber(0, 2**53 - 1)
+
+
+class NewOffer(Strict):
+    name = Text(1, 90, required=True)
+    subcategory = one_of(*SUBCATEGORIES, required=True)
+    description = Text(0, 10_000, lines=True, allow_none=True)
+    isDuo = Flag()
+    url = WebAddress(allow_none=True)
+    durationMinutes = WholeNumber(1, 100_000, allow_none=True)
+    withdrawalDetails = Text(0, 1_000, lines=True, allow_none=True)
+    bookingEmail = Email(allow_none=True)
+    tags = fields.List(Text(1, 100), validate=validate.Length(max=50))
+
+
+class OfferChange(Strict):
+    name = Text(1, 90)
+    subcategory = one_of(*SUBCATEGORIES)
+    description = Text(0, 10_000, lines=True, allow_none=True)
+    isDuo = Flag()
+    url = WebAddress(allow_none=True)
+    durationMinutes = WholeNumber(1, 100_000, allow_none=True)
+    withdrawalDetails = Text(0, 1_000, lines=True, allow_none=True)
+    bookingEmail = Email(allow_none=True)
+    tags = fields.List(Text(1, 100), validate=validate.Length(max=50))
+
+
+class Stock(Schema):
+    stockId = number(required=True)
+    offerId = number(required=True)
+    status = fields.String(required=True)
+    priceCents = cents(required=True)
+    quantity = WholeNumber(0, MAX_QUANTITY, required=True, allow_none=True)
+    remaining = WholeNumber(0, MAX_QUANTITY, allow_none=True)
+    beginningAt = Moment(required=True, allow_none=True)
+    bookingLimitAt = Moment(required=True, allow_none=True)
+    activationCodes = fields.Raw(metadata={"description": "How many codes were given, or the codes."})
+    version = WholeNumber(0, 2**53 - 1)
+
+
+class Offer(Schema):
+    offerId = number(required=True)
+    venueId = number(required=True)
+    offererId = number()
+    name = fields.String(required=True)
+    subcategory = fields.String(required=True)
+    category = fields.String()
+    kind = fields.String()
+    description = fields.String(allow_none=True)
+    isDuo = Flag(required=True)
+    isDigital = Flag()
+    url = fields.String(allow_none=True)
+    durationMinutes = fields.Integer(allow_none=True)
+    withdrawalDetails = fields.String(allow_none=True)
+    bookingEmail = fields.String(allow_none=True)
+    tags = fields.List(fields.String())
+    status = fields.String(required=True, metadata={"enum": list(OFFER_STATUSES)})
+    rejectionReason = fields.String(allow_none=True)
+    stocks = fields.List(fields.Nested(Stock), required=True)
+    publishedAt = Moment(allow_none=True)
+    version = WholeNumber(0, 2**53 - 1)
+
+
+class NewStock(Strict):
+    priceCents = cents(required=True)
+    quantity = WholeNumber(0, MAX_QUANTITY, required=True, allow_none=True, metadata={"description": "null: no limit."})
+    beginningAt = Moment(allow_none=True)
+    bookingLimitAt = Moment(allow_none=True)
+    activationCodes = fields.List(Text(1, 255), validate=validate.Length(1, MAX_CODES))
+
+
+class StockChange(Strict):
+    priceCents = cents()
+    quantity = WholeNumber(0, MAX_QUANTITY, allow_none=True)
+    beginningAt = Moment()
+    bookingLimitAt = Moment(allow_none=True)
+
+
+class NewBankDetails(Strict):
+    iban = Text(1, 50, required=True)
+    bic = Text(1, 20, required=True)
+    holder = Text(1, 140, required=True)
+
+
+class BankDetails(Schema):
+    bankDetailsId = number(required=True)
+    status = fields.String(required=True, metadata={"enum": ["pending", "accepted", "rejected"]})
+    offererId = number(allow_none=True)
+    venueId = number(allow_none=True)
+    iban = fields.String(allow_none=True)
+    bic = fields.String(allow_none=True)
+    holder = fields.String(allow_none=True)
+    submittedAt = Moment(allow_none=True)
+    reason = fields.String(allow_none=True)
+    version = WholeNumber(0, 2**53 - 1)
+
+
+class NewApiKey(Schema):
+    key = fields.String(required=True, metadata={"description": "Shown this once; only a digest of it is kept."})
+    prefix = fields.String(required=True)
+
+
+class RecapQuery(Strict):
+    periodFrom = Day(metadata={"description": "First day of booking; 60 days before today when left out."})
+    periodTo = Day()
+    venueId = number(in_query=True)
+    offerName = Text(1, 140)
+    eventDate = Day()
+    cursor = cursor()
+    limit = limit(1000)
+
+
+class RecapFileQuery(Strict):
+    periodFrom = Day()
+    periodTo = Day()
+    venueId = number(in_query=True)
+    offerName = Text(1, 140)
+    eventDate = Day()
+
+
+class ReimbursementsQuery(Strict):
+    periodFrom = Day()
+    periodTo = Day()
+    venueId = number(in_query=True)
+    asOf = Moment()
+    cursor = cursor()
+    limit = limit(1000)
+
+
+class ReimbursementsFileQuery(Strict):
+    columns = WholeNumber(
+        14, 16, in_query=True, metadata={"description": "16, or 14 for the file of before June 2021."}
+    )
+    periodFrom = Day()
+    periodTo = Day()
+    venueId = number(in_query=True)
+
+
+class ReimbursementLine(Schema):
+    lineId = number(required=True)
+    bookingId = number(required=True, allow_none=True)
+    countermark = fields.String(required=True, allow_none=True)
+    establishment = fields.String(required=True)
+    venueId = number(allow_none=True)
+    venueName = fields.String(required=True, allow_none=True)
+    offerName = fields.String(required=True, allow_none=True)
+    usedAt = Moment(required=True, allow_none=True)
+    amountCents = cents(-(10**12), required=True)
+    revenueCents = cents(-(10**12), required=True, allow_none=True)
+    rate = fields.String(required=True, allow_none=True)
+    rule = fields.String(required=True, allow_none=True)
+    reimbursedCents = cents(-(10**12), required=True)
+    contributionCents = cents(-(10**12), allow_none=True)
+    status = fields.String(required=True, metadata={"enum": list(LINE_STATUSES)})
+    batchId = number(required=True, allow_none=True)
+
+
+class Reimbursements(Schema):
+    items = fields.List(fields.Nested(ReimbursementLine), required=True)
+    nextCursor = fields.String(required=True, allow_none=True)
+
+
+class RecapRow(Schema):
+    """One place of a booking: a duo is two rows."""
+
+    bookingId = number(required=True)
+    stockId = number()
+    offerId = number()
+    offerName = fields.String(required=True)
+    isbn = fields.String(allow_none=True)
+    venueId = number()
+    venueName = fields.String()
+    beginningAt = Moment(allow_none=True)
+    beneficiary = fields.Dict(required=True)
+    bookedAt = Moment(required=True)
+    countermark = fields.String(required=True, allow_none=True)
+    status = fields.String(required=True)
+    statusHistory = fields.List(fields.Dict())
+    isDuo = Flag()
+    amountCents = cents()
+    usedAt = Moment(allow_none=True)
+    reimbursedAt = Moment(allow_none=True)
+
+
+class Recap(Schema):
+    items = fields.List(fields.Nested(RecapRow), required=True)
+    nextCursor = fields.String(required=True, allow_none=True)

@@ -1,0 +1,59 @@
+"""What staff decide on."""
+
+from __future__ import annotations
+
+from marshmallow import INCLUDE, Schema, fields
+
+from services.gateway.web.fields import Strict, Text, cursor, limit, number, one_of
+
+
+class PendingQuery(Strict):
+    status = one_of("pending", load_default="pending")
+    cursor = cursor()
+    limit = limit()
+
+
+class Rejection(Strict):
+    reason = Text(1, 500, lines=True)
+
+
+class Reason(Strict):
+    reason = Text(1, 500, lines=True, required=True)
+
+
+class Decided(Schema):
+    """The resource as it stands after the decision, where its owner tells it."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    status = fields.String()
+
+
+def pending_list(name: str, identifier: str) -> type[Schema]:
+    """A list whose items have at least the identifier that their routes take."""
+    item = type(
+        f"Pending{name}",
+        (Schema,),
+        {
+            "__module__": __name__,
+            "Meta": type("Meta", (), {"unknown": INCLUDE}),
+            identifier: number(required=True),
+        },
+    )
+    return type(
+        f"Pending{name}List",
+        (Schema,),
+        {
+            "__module__": __name__,
+            "items": fields.List(fields.Nested(item), required=True),
+            "nextCursor": fields.String(required=True, allow_none=True),
+        },
+    )
+
+
+PendingOfferers = pending_list("Offerer", "offererId")
+PendingAttachments = pending_list("Attachment", "attachmentId")
+PendingOffers = pending_list("Offer", "offerId")
+PendingBankDetails = pending_list("BankDetails", "bankDetailsId")
+PendingIdentityChecks = pending_list("IdentityCheck", "identityCheckId")

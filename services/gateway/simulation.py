@@ -1,0 +1,155 @@
+"""The simulated clock and the quiet after the storm, over all services at once.
+
+Time goes from due timer to due timer, earliest first over all services, and everything settles after each; so a year
+passes as it would have, and empty nights cost nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.kernel.errors import Conflict, Invalid, NotFound, Unavailable
+from shared.kernel.time import Clock, SettableClock, instant_text, parse_instant
+from shared.messaging.bus import Bus
+
+SERVICES = ("identity", "catalog", "booking", "wallet", "payout", "gateway")
+
+SETTLE_SECONDS = 60.0
+"""After so long without rest, somebody is in trouble: health says who."""
+
+POLL_SECONDS = 0.01
+POLL_SECONDS_LATER = 0.05
+QUIET_ROUNDS = 2
+MAX_STEPS = 200_000
+"""Due timers within one move of the clock."""
+
+TIMER_SECONDS = 120.0
+LAST_INSTANT_YEAR = 2100
+
+
+class ClockIsReal(NotFound):
+    code = "not-found"
+
+
+class ClockGoesBack(Invalid):
+    code = "clock-goes-back"
+
+
+class NotSettled(Unavailable):
+    code = "not-settled"
+
+
+class ClockIsMoving(Conflict):
+    code = "request-in-progress"
+
+
+class TimersNeverRest(Unavailable):
+    code = "not-settled"
+
+
+Positions = dict[str, dict[str, Any]]
+
+
+class Simulation:
+    """``pause`` gives way to everything else in the process for some seconds of the machine's clock."""
+
+    def __init__(
+        self, bus: Bus, clock: Clock, pause: Callable[[float], None], services: Sequence[str] = SERVICES
+    ) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._services = services
+        self._moving = False
+        self.pause = pause
+
+    def advance(self, seconds: int) -> datetime:
+        """Moves the clock on by so many seconds. Raises like ``move_to``."""
+        return self.move_to(self._start() + timedelta(seconds=seconds))
+
+    def move_to(self, target: datetime) -> datetime:
+        """Runs all that falls due up to and including ``target``, each at its instant.
+
+        Raises ClockIsReal, ClockIsMoving, ClockGoesBack, and Unavailable when a service does not answer or nothing
+        comes to rest.
+        """
+        now = self._start()
+        if self._moving:
+            raise ClockIsMoving("the clock is on its way to another instant")
+        self._moving = True
+        try:
+            return self._move(now, target)
+        finally:
+            self._moving = False
+
+    def _move(self, now: datetime, target: datetime) -> datetime:
+        if target < now or target.year > LAST_INSTANT_YEAR:
+            raise ClockGoesBack(f"the clock stands at {instant_text(now)}")
+        self.settle()
+        for _ in range(MAX_STEPS):
+            due = self._next_due()
+            if due is None or due > target:
+                break
+            now = max(now, due)
+            self._set(now)
+            self._run_due(now)
+            self.settle()
+        else:
+            raise TimersNeverRest("timers keep falling due at the same instant")
+        self._set(target)
+        return target
+
+    def settle(self) -> Positions:
+        """Waits until two looks in a row show the same positions and nothing under way. Raises NotSettled."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        before: Positions | None = None
+        quiet = rounds = 0
+        while True:
+            now = self._positions()
+            quiet = quiet + 1 if is_quiet(now) and now == before else int(is_quiet(now))
+            if quiet >= QUIET_ROUNDS:
+                return now
+            if time.monotonic() > deadline:
+                raise NotSettled("messages are still being handled", extra={"positions": now})
+            before = now
+            rounds += 1
+            self.pause(POLL_SECONDS if rounds < 20 else POLL_SECONDS_LATER)
+
+    def _start(self) -> datetime:
+        if not isinstance(self._clock, SettableClock):
+            raise ClockIsReal("the clock is real: it moves by itself")
+        return self._clock.now()
+
+    def _next_due(self) -> datetime | None:
+        found = (self._bus.query(service, "timers", {})["next"] for service in self._services)
+        return min((parse_instant(text) for text in found if text is not None), default=None)
+
+    def _set(self, now: datetime) -> None:
+        """The gateway's own clock is the last to move: what answers from here never runs ahead of the others."""
+        for service in sorted(self._services, key=lambda name: name == "gateway"):
+            self._bus.command(service, "clock-set", {"now": instant_text(now)})
+
+    def _run_due(self, now: datetime) -> None:
+        """Only services with something due are asked: a timer may be long at work."""
+        for service in self._services:
+            next_due = self._bus.query(service, "timers", {})["next"]
+            if next_due is not None and parse_instant(next_due) <= now:
+                self._bus.command(service, "run-timers", {"until": instant_text(now)}, timeout=TIMER_SECONDS)
+
+    def _positions(self) -> Positions:
+        return {service: self._bus.query(service, "positions", {}) for service in self._services}
+
+
+def is_quiet(positions: Positions) -> bool:
+    """All that was published has been sent and handled, and nothing is under way."""
+    return all(_is_at_rest(one, positions) for one in positions.values())
+
+
+def _is_at_rest(one: dict[str, Any], positions: Positions) -> bool:
+    if one["open"] or one["relayed"] < one["published"]:
+        return False
+    return all(
+        tracked >= positions[source]["published"] for source, tracked in one["tracked"].items() if source in positions
+    )

@@ -1,0 +1,19 @@
+"""The gateway's own tables beside the catalogue's: failures of the last minute."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from shared.eventstore.sql import BigNumber
+
+metadata = sa.MetaData()
+
+failures = sa.Table(
+    "failures",
+    metadata,
+    sa.Column("id", BigNumber, primary_key=True, autoincrement=True),
+    sa.Column("subject", sa.Text, nullable=False),  # a digest: nothing personal stands here
+    sa.Column("at", sa.Float, nullable=False),  # seconds of the machine's clock since 1970
+    sa.Index("failures_subject", "subject", "at"),
+    sa.Index("failures_at", "at"),
+)

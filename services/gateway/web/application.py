@@ -1,0 +1,212 @@
+"""The Flask application, put together: audiences, refusals, headers, documents."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import orjson
+import structlog
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask, Response, g, request
+from flask.json.provider import JSONProvider
+from flask_smorest import Api
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter, ValidationError
+from werkzeug.wrappers import Response as AnyResponse
+
+from services.gateway.routes import AUDIENCES, desk
+from services.gateway.schemas.problem import Problem
+from services.gateway.web.documents import documents
+from services.gateway.web.gate import EXTENSION, Gate
+from services.gateway.web.problems import HTTP_CODES, problem_response
+from shared.eventstore.context import caused_by
+from shared.kernel.errors import DomainError
+from shared.kernel.identifiers import MAX_NUMBER
+
+log = structlog.get_logger()
+
+MAX_BODY = 1024 * 1024
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_DESCRIPTION = """The platform of the culture pass: apps, cultural actors, ticketing software, staff, finance.
+
+Every refusal of `/v1` is a problem document (RFC 9457); its `code` is listed with each route and explained under
+`/problems`. Lists are `{items, nextCursor}`. Amounts are integer cents, instants UTC, days civil days in Paris.
+Writes take an `Idempotency-Key`; resources that carry a version answer with an `ETag`.
+"""
+
+API_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+class Number(BaseConverter):
+    """A positive integer in a path; anything else is no address of ours."""
+
+    regex = "[0-9]{1,16}"
+
+    def to_python(self, value: str) -> int:
+        found = int(value)
+        if not 1 <= found <= MAX_NUMBER:
+            raise ValidationError
+        return found
+
+
+class FastJson(JSONProvider):
+    def dumps(self, obj: Any, **_: Any) -> str:
+        return orjson.dumps(obj).decode()
+
+    def loads(self, s: str | bytes, **_: Any) -> Any:
+        return orjson.loads(s)
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        return Response(orjson.dumps(self._prepare_response_obj(args, kwargs)), mimetype="application/json")
+
+
+class Surface(Flask):
+    """Every request has an id, which is the correlation id of all it leads to."""
+
+    def wsgi_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        environ["passculture.request_id"] = request_id
+        with caused_by(request_id, request_id):
+            return super().wsgi_app(environ, start_response)
+
+
+class Interface(Api):
+    """flask-smorest's OpenAPI, with problem documents for its errors."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = None
+    ERROR_SCHEMA = Problem
+
+    def _register_error_handlers(self) -> None:
+        """The application's own handlers answer every error."""
+
+
+def create_application(gate: Gate, *, verify_answers: bool = False) -> Flask:
+    """The whole HTTP surface over one gate. ``verify_answers``: what differs from its documented schema is an error."""
+    app = Surface("services.gateway", static_folder=None)
+    app.json = FastJson(app)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.url_map.converters["number"] = Number
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BODY,
+        API_TITLE="Culture pass",
+        API_VERSION="1",
+        OPENAPI_VERSION="3.1.0",
+        API_SPEC_OPTIONS={"info": {"description": _DESCRIPTION}, "servers": [{"url": "/"}]},
+        PROPAGATE_EXCEPTIONS=False,
+        VERIFY_ANSWERS=verify_answers,
+    )
+    app.extensions[EXTENSION] = gate
+    interface = Interface(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_schema_name)})
+    describe(interface)
+    for audience in AUDIENCES:
+        interface.register_blueprint(audience)
+    app.register_blueprint(documents(interface.spec.to_dict()))
+    answer_errors(app)
+    app.before_request(_begin)
+    app.after_request(_finish)
+    return app
+
+
+def describe(interface: Interface) -> None:
+    interface.register_converter(Number, lambda _: {"type": "integer", "minimum": 1, "maximum": MAX_NUMBER})
+    # Problem itself is registered already: flask-smorest documents every status with ERROR_SCHEMA
+    interface.spec.components.security_scheme(
+        "token",
+        {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The access token of a sign-in; at the desk an API key of the structure is as good.",
+        },
+    )
+
+
+def _schema_name(schema: Any) -> str | bool:
+    """Schemas are named by their class; one that is shaped on the spot is written where it is used."""
+    cls = schema if isinstance(schema, type) else type(schema)
+    name: str = cls.__name__
+    return False if name in ("GeneratedSchema", "Nothing") else name
+
+
+def answer_errors(app: Flask) -> None:
+    """One way out for every refusal; partners' addresses have their own format."""
+
+    @app.errorhandler(DomainError)
+    def refused(error: DomainError) -> Response:
+        return in_its_format(error)
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> AnyResponse:
+        if error.code is None or error.code < 400:
+            return error.get_response()
+        response = in_its_format(_as_refusal(error))
+        for name, value in error.get_headers():
+            if name in ("Allow", "Retry-After"):
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(Exception)
+    def surprised(error: Exception) -> Response:
+        log.error("request failed", method=request.method, path=request.path, error=repr(error), exc_info=error)
+        return in_its_format(InternalError("something went wrong on our side; it was recorded"))
+
+
+class InternalError(DomainError):
+    status = 500
+    code = "internal-error"
+
+
+class _HttpRefusal(DomainError):
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status  # type: ignore[misc]  # one instance, one status: the framework's
+        self.code = code  # type: ignore[misc]
+
+
+def _as_refusal(error: HTTPException) -> DomainError:
+    status = error.code or 500
+    code = HTTP_CODES.get(status, "bad-request" if status < 500 else "internal-error")
+    # the framework's own sentences are kept where they say more than the status does
+    detail = (error.description or "") if status in (400, 413) else ""
+    return _HttpRefusal(status, code, detail)
+
+
+def in_its_format(error: DomainError) -> Response:
+    if desk.is_desk_path(request.path):
+        return desk.refusal_response(error)
+    return problem_response(error)
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+    g.replayed = False
+    g.idempotency_key = None
+    g.caller = None
+
+
+def _finish(response: Response) -> Response:
+    """What every answer carries, and one line of the log."""
+    request_id = request.environ["passculture.request_id"]
+    response.headers["X-Request-Id"] = request_id
+    for name, value in API_HEADERS.items():
+        response.headers.setdefault(name, value)
+    if g.get("replayed"):
+        response.headers["Idempotency-Replayed"] = "true"
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+    milliseconds = round((time.perf_counter() - g.started) * 1000, 1) if "started" in g else None
+    log.info(
+        "request", method=request.method, path=request.path, status=response.status_code, milliseconds=milliseconds
+    )
+    return response

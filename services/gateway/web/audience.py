@@ -1,0 +1,288 @@
+"""How a route says what it takes, answers and refuses with; the OpenAPI document is made of the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from flask import Response, current_app, g, request
+from flask_smorest import Blueprint
+from marshmallow import Schema
+
+from services.gateway.web.fields import Nothing
+from services.gateway.web.parser import StrictParser
+from services.gateway.web.problems import MEDIA_TYPE, PROBLEMS
+from services.gateway.web.security import ANYONE, Access
+from shared.kernel.errors import Invalid, PreconditionFailed
+
+View = Callable[..., Any]
+
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_ETAG = re.compile(r'"([0-9]{1,18})"')
+
+EVERY_ROUTE = ("bad-request", "internal-error", "unavailable")
+WITH_BODY = ("bad-json", "unsupported-media-type", "too-large", "invalid")
+WITH_KEY = ("idempotency-key-invalid", "idempotency-key-reused", "request-in-progress", "outcome-pending")
+
+KEY_PARAMETER = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "description": "The same key and body give the same answer for ever, with `Idempotency-Replayed: true`.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+}
+IF_MATCH_PARAMETER = {
+    "in": "header",
+    "name": "If-Match",
+    "description": "The `ETag` of the version that was read; an older one is refused with 412.",
+    "required": False,
+    "schema": {"type": "string"},
+}
+
+
+class KeyRequired(Invalid):
+    code = "idempotency-key-required"
+
+
+class KeyInvalid(Invalid):
+    code = "idempotency-key-invalid"
+
+
+class Stale(PreconditionFailed):
+    code = "precondition-failed"
+
+
+class Audience(Blueprint):
+    """The routes that one kind of client uses."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(name, __name__, description=description)
+        self._prepare_doc_cbks.append(self._prepare_headers_doc)
+
+    def endpoint(
+        self,
+        method: str,
+        rule: str,
+        *,
+        access: Access = ANYONE,
+        body: type[Schema] | None = None,
+        query: type[Schema] | None = None,
+        answers: tuple[int, type[Schema] | None] = (200, None),
+        media_type: str | None = None,
+        refuses: Sequence[str] = (),
+        key_required: bool = False,
+        if_match: bool = False,
+    ) -> Callable[[View], View]:
+        """Registers a view: who may come, what it takes, what it answers, and the codes of its own refusals.
+
+        Anyone's POST takes an Idempotency-Key without minding; a signed-in caller's writes hand it on.
+        ``media_type`` is for what is not JSON. ``if_match``: ``g.if_version`` is the version the caller read, or None.
+        """
+        writes = method != "GET"
+        keyed = writes and access is not ANYONE
+        takes_body = writes and method != "DELETE"
+
+        def register(view: View) -> View:
+            decorated = view
+            if takes_body:
+                schema = body or Nothing
+                decorated = self.arguments(schema, required=body is not None)(_drop_empty(decorated, body))
+            if query is not None:
+                decorated = self.arguments(query, location="query")(decorated)
+            status, schema_out = answers
+            decorated = self._answering(decorated, status, schema_out, media_type)
+            codes = _codes(refuses, access, takes_body, query, keyed, key_required, if_match, rule)
+            decorated = self._refusing(decorated, codes)
+            decorated = self._described(decorated, access, keyed, key_required, if_match)
+            decorated = _admitting(decorated, access, keyed, key_required, if_match)
+            return self.route(rule, methods=[method], endpoint=view.__name__)(decorated)
+
+        return register
+
+    def desk_endpoint(
+        self,
+        method: str,
+        rule: str,
+        *,
+        answers: tuple[int, type[Schema] | None],
+        refuses: Mapping[int, str],
+        error: type[Schema],
+    ) -> Callable[[View], View]:
+        """Registers a view of the partners' format: ``refuses`` says the keys of the error for each status.
+
+        The view itself finds out who asks, since failures of that are counted; a body is of no account.
+        """
+
+        def register(view: View) -> View:
+            status, schema_out = answers
+            decorated = self._answering(view, status, schema_out, None)
+            for refused, keys in {**refuses, 500: "global", 503: "global"}.items():
+                description = f"{HTTPStatus(refused).phrase}: key {keys}"
+                decorated = self.alt_response(refused, schema=error, description=description)(decorated)
+            decorated = self.doc(security=[{"token": []}])(decorated)
+            return self.route(rule, methods=[method], endpoint=view.__name__)(decorated)
+
+        return register
+
+    def _answering(self, view: View, status: int, schema: type[Schema] | None, media_type: str | None) -> View:
+        if media_type is not None:
+            return self.response(status, {"type": "string"}, content_type=media_type)(view)
+        if schema is None:
+            return self.response(status)(_empty(view, status))
+        return self.response(status, schema)(_answered(view, status, schema))
+
+    def _refusing(self, view: View, codes: Sequence[str]) -> View:
+        by_status: dict[int, list[str]] = {}
+        for code in codes:
+            by_status.setdefault(PROBLEMS[code].status, []).append(code)
+        for status, listed in sorted(by_status.items()):
+            view = self.alt_response(
+                status,
+                schema=problem_schema(listed),
+                content_type=MEDIA_TYPE,
+                description=f"{HTTPStatus(status).phrase}: " + ", ".join(f"`{code}`" for code in listed),
+            )(view)
+        return view
+
+    def _described(self, view: View, access: Access, keyed: bool, key_required: bool, if_match: bool) -> View:
+        headers: list[dict[str, Any]] = []
+        if keyed:
+            headers.append({**KEY_PARAMETER, "required": key_required})
+        if if_match:
+            headers.append(IF_MATCH_PARAMETER)
+        described: dict[str, Any] = {"security": [{"token": []}] if access.signed_in else []}
+        if access.role:
+            described["x-role"] = access.role
+        view = self.doc(**described)(view)
+        view._apidoc["headers"] = headers  # type: ignore[attr-defined]  # flask-smorest keeps what it documents there
+        return view
+
+    def _prepare_headers_doc(self, doc: dict[str, Any], info: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Request headers stand beside the parameters of the query."""
+        if info.get("headers"):
+            doc["parameters"] = [*doc.get("parameters", []), *info["headers"]]
+        return doc
+
+
+def problem_schema(codes: Sequence[str]) -> dict[str, Any]:
+    """A problem document whose code is one of these."""
+    return {
+        "allOf": [{"$ref": "#/components/schemas/Problem"}, {"properties": {"code": {"enum": list(codes)}}}],
+    }
+
+
+def _codes(
+    refuses: Sequence[str],
+    access: Access,
+    takes_body: bool,
+    query: type[Schema] | None,
+    keyed: bool,
+    key_required: bool,
+    if_match: bool,
+    rule: str,
+) -> list[str]:
+    """What a route can be refused with, by what it takes; no code twice."""
+    codes = [*EVERY_ROUTE, *refuses]
+    codes += ["unauthorized", "token-invalid"] if access.signed_in else []
+    codes += ["forbidden"] if access.role else []
+    codes += WITH_BODY if takes_body else []
+    codes += ["invalid"] if query else []
+    codes += WITH_KEY if keyed else []
+    codes += ["idempotency-key-required"] if key_required else []
+    codes += ["precondition-failed"] if if_match else []
+    codes += ["not-found"] if "<" in rule else []
+    return list(dict.fromkeys(codes))
+
+
+def _admitting(view: View, access: Access, keyed: bool, key_required: bool, if_match: bool) -> View:
+    """Before anything is parsed: who asks, the key, the version."""
+
+    @wraps(view)
+    def admitting(**path: Any) -> Any:
+        g.replayed, g.idempotency_key, g.if_version = False, None, None
+        access.admit()
+        if keyed:
+            g.idempotency_key = idempotency_key(required=key_required)
+        if if_match:
+            g.if_version = if_version()
+        return view(**path)
+
+    return admitting
+
+
+def idempotency_key(*, required: bool) -> str | None:
+    """Raises KeyRequired or KeyInvalid."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None or not key.strip():
+        if required:
+            raise KeyRequired("send an Idempotency-Key, a new one for each new request")
+        return None
+    if not _KEY.fullmatch(key.strip()):
+        raise KeyInvalid("an Idempotency-Key has 1 to 200 visible ASCII characters")
+    return key.strip()
+
+
+def if_version() -> int | None:
+    """The version that ``If-Match`` names; None without one or with ``*``. Raises Stale for what is none of ours."""
+    header = request.headers.get("If-Match", "").strip()
+    if header in ("", "*"):
+        return None
+    found = _ETAG.fullmatch(header)
+    if found is None:
+        raise Stale("If-Match is not the ETag of this resource")
+    return int(found.group(1))
+
+
+def _drop_empty(view: View, body: type[Schema] | None) -> View:
+    """A route without a body of its own does not get the empty one."""
+    if body is not None:
+        return view
+
+    @wraps(view)
+    def without(_nothing: dict[str, Any], *args: Any, **path: Any) -> Any:
+        return view(*args, **path)
+
+    return without
+
+
+def _empty(view: View, status: int) -> View:
+    @wraps(view)
+    def empty(*args: Any, **path: Any) -> Response:
+        view(*args, **path)
+        return Response(status=status)
+
+    return empty
+
+
+def _answered(view: View, status: int, schema: type[Schema]) -> View:
+    """The owner's answer as it came, with its version as a strong ETag.
+
+    Answers are not copied through their schema, which would cost more than the rest of a request: the schema is what
+    is documented, and with ``VERIFY_ANSWERS`` (every test) an answer that differs from it is an error.
+    """
+
+    @wraps(view)
+    def answered(*args: Any, **path: Any) -> Any:
+        answer = view(*args, **path)
+        if isinstance(answer, Response):
+            return answer
+        if current_app.config["VERIFY_ANSWERS"]:
+            verify(schema, answer)
+        response = Response(orjson.dumps(answer), status=status, mimetype="application/json")
+        version = answer.get("version")
+        if isinstance(version, int):
+            response.headers["ETag"] = f'"{version}"'
+        return response
+
+    return answered
+
+
+def verify(schema: type[Schema], answer: Any) -> None:
+    """Raises AssertionError when an answer is not what the OpenAPI document says."""
+    wrong = schema().validate(answer)
+    assert not wrong, f"{schema.__name__} is not what was answered: {wrong}"

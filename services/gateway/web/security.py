@@ -1,0 +1,84 @@
+"""Who is asking: the account of a signed token, or the structure of an API key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import g, request
+
+from services.gateway.web.gate import gate
+from shared.eventstore.outcomes import Caller
+from shared.kernel.errors import Forbidden, Unauthorized
+from shared.kernel.identifiers import MAX_NUMBER
+from shared.runtime import tokens
+
+ROLES = ("beneficiary", "pro", "staff", "finance", "operator")
+
+
+class BadToken(Unauthorized):
+    code = "token-invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may come to a route. ``role`` None with ``signed_in``: whoever has an account."""
+
+    signed_in: bool = False
+    role: str | None = None
+
+    def admit(self) -> None:
+        """Puts the caller beside the request. Raises Unauthorized or Forbidden."""
+        g.caller = None
+        if not self.signed_in:
+            return
+        caller = signed_in()
+        if self.role is not None and self.role not in caller.roles:
+            raise Forbidden(f"this needs the role {self.role}")
+        g.caller = caller
+
+
+ANYONE = Access()
+SIGNED_IN = Access(signed_in=True)
+
+
+def only(role: str) -> Access:
+    """Signed in, and with this role."""
+    assert role in ROLES
+    return Access(signed_in=True, role=role)
+
+
+def signed_in() -> Caller:
+    """The account that the access token names. Raises Unauthorized."""
+    return caller_of(tokens.verify(bearer(), gate().signing_key))
+
+
+def bearer() -> str:
+    """What stands after ``Authorization: Bearer``. Raises Unauthorized."""
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not credentials.strip():
+        raise Unauthorized("sign in: this address needs `Authorization: Bearer <token>`")
+    return credentials.strip()
+
+
+def caller_of(claims: dict[str, Any]) -> Caller:
+    """Raises BadToken when the claims are not those of an access token."""
+    account_id, roles = claims.get("accountId"), claims.get("roles")
+    if not isinstance(account_id, int) or isinstance(account_id, bool) or not 0 <= account_id <= MAX_NUMBER:
+        raise BadToken("the token names no account")
+    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
+        raise BadToken("the token names no roles")
+    return Caller(account_id=account_id, roles=frozenset(roles))
+
+
+def desk_caller() -> Caller:
+    """A signed-in account, or the structure of an API key: both come as a bearer. Raises Unauthorized."""
+    credentials = bearer()
+    if credentials.count(".") == 2:
+        return caller_of(tokens.verify(credentials, gate().signing_key))
+    return Caller(account_id=tokens.COMMAND_LINE, offerer_id=gate().api_keys.offerer_of(credentials))
+
+
+def address() -> str:
+    """Where the request comes from."""
+    return f"address:{request.remote_addr or 'unknown'}"

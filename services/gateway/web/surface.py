@@ -1,0 +1,74 @@
+"""Hosts the HTTP surface inside nameko: a WSGI server in green threads of the gateway's container."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from eventlet import wsgi
+from nameko.extensions import DependencyProvider
+from nameko.web.server import HttpOnlyProtocol, WebServer
+
+from services.gateway.bootstrap import open_gate
+from services.gateway.web.application import create_application
+from shared.messaging.extensions import HostedProcess
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+IDLE_SECONDS = 75
+"""A connection on which nothing comes for so long is closed."""
+
+LONGEST_REQUEST_LINE = 16 * 1024
+
+
+class HotRoutes:
+    """A table in front of Flask: ``(method, path prefix) → WSGI application``, for the few routes whose rate counts.
+
+    What is not in the table goes to Flask. Both ways must answer alike.
+    """
+
+    def __init__(self, behind: Wsgi, table: Mapping[tuple[str, str], Wsgi]) -> None:
+        self._behind = behind
+        self._table = dict(table)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        place = (environ["REQUEST_METHOD"], path[: path.rfind("/") + 1])
+        return self._table.get(place, self._behind)(environ, start_response)
+
+
+class PlatformServer(WebServer):
+    """nameko's web server, serving the platform's application on the address of the settings."""
+
+    host = HostedProcess()
+
+    def stop(self) -> None:
+        if self._gt is not None:  # otherwise it never began to listen
+            super().stop()
+
+    def get_wsgi_app(self) -> Wsgi:
+        application = create_application(open_gate(self.host.settings, self.host.process))
+        return HotRoutes(application, {})
+
+    def get_wsgi_server(
+        self, sock: Any, wsgi_app: Wsgi, protocol: Any = HttpOnlyProtocol, debug: bool = False
+    ) -> wsgi.Server:
+        return wsgi.Server(
+            sock,
+            sock.getsockname(),
+            wsgi_app,
+            protocol=protocol,
+            debug=debug,
+            log_output=False,  # the application writes its own line, with the correlation id
+            socket_timeout=IDLE_SECONDS,
+            url_length_limit=LONGEST_REQUEST_LINE,
+        )
+
+
+class ServesHttp(DependencyProvider):
+    """Brings the server to a service class."""
+
+    server = PlatformServer()
+
+    def get_dependency(self, _worker_ctx: Any) -> None:
+        """Nothing is given to workers: HTTP is served beside them."""

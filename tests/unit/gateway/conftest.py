@@ -1,0 +1,139 @@
+"""The whole application over a bus whose services are small real handlers, and a store of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from services.gateway.failures import Failures
+from services.gateway.keys import ApiKeys
+from services.gateway.simulation import Simulation
+from services.gateway.web.application import create_application
+from services.gateway.web.gate import Gate
+from shared.eventstore import Publication, Store
+from shared.kernel.errors import NotFound
+from shared.kernel.time import SettableClock
+from shared.runtime import tokens
+from shared.testing import BusDouble, sqlite_store
+
+KEY = b"a signing key of thirty-two bytes!!"
+NOW = datetime(2021, 11, 2, 9, tzinfo=UTC)
+API_KEY = "test_0123456789ab_" + "f" * 64
+
+
+class OneOffer:
+    """A catalogue that holds one offer."""
+
+    def __init__(self) -> None:
+        self.searched: list[dict[str, Any]] = []
+
+    def search(self, connection: Any, filters: dict[str, Any], now: datetime) -> dict[str, Any]:
+        self.searched.append(filters)
+        return {"items": [], "nextCursor": None}
+
+    def offer(self, connection: Any, offer_id: int, now: datetime) -> dict[str, Any] | None:
+        return PUBLIC_OFFER if offer_id == PUBLIC_OFFER["offerId"] else None
+
+
+PUBLIC_OFFER: dict[str, Any] = {
+    "offerId": 7,
+    "name": "Concert",
+    "subcategory": "CONCERT",
+    "category": "MUSIQUE_LIVE",
+    "kind": "event",
+    "isDuo": False,
+    "isDigital": False,
+    "venue": {
+        "venueId": 3,
+        "name": "Salle",
+        "address": "1 rue",
+        "city": "Lyon",
+        "postalCode": "69001",
+        "lat": 1,
+        "lon": 2,
+    },
+    "stocks": [],
+    "minPriceCents": None,
+    "status": "active",
+}
+
+
+class Surroundings:
+    """What a test sees of the platform: a client, and every call that reached a service."""
+
+    def __init__(self, store: Store) -> None:
+        self.bus = BusDouble()
+        self.clock = SettableClock(NOW)
+        self.machine = [1_000.0]
+        self.calls: list[tuple[str, str, dict[str, Any], Any]] = []
+        self.catalogue = OneOffer()
+        self.slept: list[float] = []
+        gate = Gate(
+            bus=self.bus,
+            clock=self.clock,
+            signing_key=KEY,
+            reading=store.reading,
+            catalogue=self.catalogue,
+            failures=Failures(store, lambda: self.machine[0]),
+            api_keys=ApiKeys(self.bus, lambda: self.machine[0]),
+            simulation=Simulation(self.bus, self.clock, self.slept.append),
+        )
+        self.gate = gate
+        self.app = create_application(gate, verify_answers=True)
+        self.client: FlaskClient = self.app.test_client()
+
+    def answers(self, service: str, name: str, answer: Any) -> None:
+        """``answer`` is a value, an exception to raise, or a function of (data, caller)."""
+
+        def handler(data: dict[str, Any], caller: Any) -> Any:
+            self.calls.append((service, name, data, caller))
+            if isinstance(answer, Exception):
+                raise answer
+            return answer(data, caller) if callable(answer) else answer
+
+        self.bus.handlers[(service, name)] = handler
+
+    def called(self, name: str) -> list[dict[str, Any]]:
+        """The data of every call of a name."""
+        return [data for _, called, data, _ in self.calls if called == name]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return sqlite_store(
+        tmp_path, "gateway", clock=SettableClock(NOW), aggregates=(), publication=Publication("gateway")
+    )
+
+
+@pytest.fixture
+def platform(store: Store) -> Surroundings:
+    surroundings = Surroundings(store)
+
+    def offerer_of(data: dict[str, Any], _caller: Any) -> dict[str, int]:
+        if data["key"] != API_KEY:
+            raise NotFound("no such key")
+        return {"offererId": 5}
+
+    surroundings.answers("identity", "api-key", offerer_of)
+    return surroundings
+
+
+@pytest.fixture
+def signed_in() -> Callable[..., dict[str, str]]:
+    """The headers of an account with these roles."""
+
+    def headers(*roles: str, account_id: int = 11, minutes: int = 15) -> dict[str, str]:
+        token = tokens.access_token(account_id, frozenset(roles), KEY, timedelta(minutes=minutes))
+        return {"Authorization": f"Bearer {token}"}
+
+    return headers
+
+
+@pytest.fixture
+def api_key() -> str:
+    return API_KEY

@@ -1,0 +1,240 @@
+"""What comes in: bodies, queries, paths. Nothing that is wrong reaches a service, and nothing is a 500."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+ACCOUNT: dict[str, Any] = {
+    "email": "zoe@example.org",
+    "password": "Correct-horse-9-battery",
+    "firstName": "Zoé",
+    "lastName": "O'Neill-42 李",
+    "birthDate": "2003-06-15",
+    "postalCode": "80000",
+}
+BOOKING = {"stockId": 3, "quantity": 1}
+
+
+def problem(answer: Any) -> tuple[int, str]:
+    assert answer.headers["Content-Type"] == "application/problem+json", answer.data
+    document = json.loads(answer.data)
+    assert document["type"] == f"/problems/{document['code']}"
+    assert document["status"] == answer.status_code
+    assert document["title"] and "detail" in document
+    assert "Traceback" not in answer.text
+    return answer.status_code, document["code"]
+
+
+def errors(answer: Any) -> dict[str, list[str]]:
+    return json.loads(answer.data)["errors"]
+
+
+def test_a_body_reaches_its_service_as_it_was_checked(platform: Any) -> None:
+    platform.answers("identity", "open-account", {})
+    answer = platform.client.post("/v1/accounts", json={**ACCOUNT, "phoneNumber": None})
+    assert (answer.status_code, answer.json) == (202, {})
+    assert platform.called("open-account") == [{**ACCOUNT, "phoneNumber": None}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"\xff\xfe",
+        b'{"email": NaN}',
+        b'{"a": 1, "a": 2}',
+        b'{"a": "\\ud800"}',
+        b"[" * 100_000,
+        b"1" * 5_000,
+        b"{} {}",
+    ],
+)
+def test_what_is_not_json_is_400(platform: Any, body: bytes) -> None:
+    answer = platform.client.post("/v1/accounts", data=body, content_type="application/json")
+    assert problem(answer) == (400, "bad-json")
+
+
+@pytest.mark.parametrize("value", [None, [], "text", 3, True])
+def test_json_that_is_no_object_is_422(platform: Any, value: Any) -> None:
+    answer = platform.client.post("/v1/accounts", data=json.dumps(value), content_type="application/json")
+    assert problem(answer) == (422, "invalid")
+
+
+def test_json_nested_too_deeply_is_400(platform: Any) -> None:
+    deep = b'{"email":' + b"[" * 60 + b"]" * 60 + b"}"
+    assert problem(platform.client.post("/v1/accounts", data=deep, content_type="application/json")) == (
+        400,
+        "bad-json",
+    )
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_another_format_is_415(platform: Any, content_type: str) -> None:
+    answer = platform.client.post("/v1/accounts", data=json.dumps(ACCOUNT), content_type=content_type)
+    assert problem(answer) == (415, "unsupported-media-type")
+
+
+def test_a_body_beyond_one_mebibyte_is_413(platform: Any) -> None:
+    body = json.dumps({**ACCOUNT, "firstName": "x" * (1024 * 1024)})
+    answer = platform.client.post("/v1/accounts", data=body, content_type="application/json")
+    assert problem(answer) == (413, "too-large")
+
+
+def test_unknown_and_missing_fields_are_named(platform: Any) -> None:
+    body = {**ACCOUNT, "evil": 1}
+    del body["email"]
+    answer = platform.client.post("/v1/accounts", json=body)
+    assert problem(answer) == (422, "invalid")
+    assert set(errors(answer)) == {"evil", "email"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", "a\r\nBcc: b@example.org"),
+        ("email", "zoe@example.org\n"),
+        ("email", "zoe"),
+        ("email", "zoe@@example.org"),
+        ("email", "zoe@example.org,b@example.org"),
+        ("email", 5),
+        ("email", "a" * 250 + "@example.org"),
+        ("password", ""),
+        ("password", "x" * 201),
+        ("firstName", ""),
+        ("firstName", "   "),
+        ("firstName", "Zo\u0000e"),
+        ("firstName", "x" * 101),
+        ("firstName", ["Zoé"]),
+        ("birthDate", "2003-6-15"),
+        ("birthDate", "2003-02-30"),
+        ("birthDate", "0001-01-01"),
+        ("birthDate", 20030615),
+        ("postalCode", "1"),
+        ("postalCode", "8000٠"),
+        ("phoneNumber", "call me"),
+        ("marketingConsent", "yes"),
+        ("marketingConsent", 1),
+    ],
+)
+def test_values_out_of_bounds_are_422_and_named(platform: Any, field: str, value: Any) -> None:
+    answer = platform.client.post("/v1/accounts", json={**ACCOUNT, field: value})
+    assert problem(answer) == (422, "invalid")
+    assert list(errors(answer)) == [field]
+    assert platform.calls == []
+
+
+@pytest.mark.parametrize("value", ["x", "3", 0, -1, 10**30, 2**53, 1.0, 1.5, True, None, [], {}])
+def test_an_identifier_is_a_positive_integer_that_json_keeps(platform: Any, signed_in: Any, value: Any) -> None:
+    headers = {**signed_in("beneficiary"), "Idempotency-Key": "k"}
+    body = json.dumps({**BOOKING, "stockId": value})
+    answer = platform.client.post("/v1/bookings", data=body, content_type="application/json", headers=headers)
+    assert problem(answer) == (422, "invalid")
+    assert platform.calls == []
+
+
+def test_quantity_below_one_is_422_and_what_the_offer_allows_is_bookings_to_say(platform: Any, signed_in: Any) -> None:
+    headers = {**signed_in(), "Idempotency-Key": "k"}
+    assert problem(platform.client.post("/v1/bookings", json={**BOOKING, "quantity": 0}, headers=headers))[0] == 422
+
+
+@pytest.mark.parametrize("path", ["0", "-1", "x", "1" * 30, "9007199254740992", "1.0", "%00", "١"])
+def test_a_path_that_names_nothing_is_404(platform: Any, path: str) -> None:
+    assert problem(platform.client.get(f"/v1/offers/{path}")) == (404, "not-found")
+
+
+def test_unknown_routes_and_methods(platform: Any) -> None:
+    assert problem(platform.client.get("/nowhere")) == (404, "not-found")
+    answer = platform.client.put("/v1/offers")
+    assert problem(answer) == (405, "method-not-allowed")
+    assert "GET" in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("lat=999&lon=1", "lat"),
+        ("lat=x&lon=1", "lat"),
+        ("lat=nan&lon=1", "lat"),
+        ("lat=1e3&lon=1", "lat"),
+        ("lat=48", "lon"),
+        ("radiusKm=3", "lat"),
+        ("sort=distance", "lat"),
+        ("cursor=%00%ff", "cursor"),
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=" + "9" * 30, "limit"),
+        ("priceMinCents=-1", "priceMinCents"),
+        ("isFree=maybe", "isFree"),
+        ("from=2021-11-02", "from"),
+        ("from=2021-11-02T09:00:00", "from"),
+        ("category=NOPE", "category"),
+        ("sort=best", "sort"),
+        ("q=%00", "q"),
+        ("nonsense=1", "nonsense"),
+    ],
+)
+def test_a_query_is_checked_like_a_body(platform: Any, query: str, field: str) -> None:
+    answer = platform.client.get(f"/v1/offers?{query}")
+    assert problem(answer) == (422, "invalid")
+    assert field in errors(answer)
+    assert platform.catalogue.searched == []
+
+
+def test_a_search_hands_on_what_was_asked(platform: Any) -> None:
+    place, when = "q=concert&lat=48.58&lon=7.75&radiusKm=20", "from=2021-11-02T10:00:00%2B01:00"
+    answer = platform.client.get(f"/v1/offers?{place}&{when}&isDuo=true&kind=event&priceMaxCents=900")
+    assert answer.json == {"items": [], "nextCursor": None}
+    assert platform.catalogue.searched == [
+        {
+            "q": "concert",
+            "lat": 48.58,
+            "lon": 7.75,
+            "radiusKm": 20.0,
+            "isDuo": True,
+            "from": "2021-11-02T09:00:00Z",
+            "kind": "event",
+            "priceMaxCents": 900,
+        }
+    ]
+
+
+@pytest.mark.parametrize("body", [None, b"", b"{}", b"  "])
+def test_where_no_body_is_needed_none_and_an_empty_one_are_the_same(platform: Any, signed_in: Any, body: Any) -> None:
+    platform.answers("identity", "send-phone-code", {})
+    answer = platform.client.post(
+        "/v1/me/phone-code", data=body, content_type="application/json", headers=signed_in("beneficiary")
+    )
+    assert answer.status_code == 200, answer.data
+    assert platform.called("send-phone-code") == [{}]
+
+
+def test_where_no_body_is_needed_a_field_is_refused(platform: Any, signed_in: Any) -> None:
+    answer = platform.client.post("/v1/me/phone-code", json={"a": 1}, headers=signed_in())
+    assert problem(answer) == (422, "invalid")
+
+
+def test_a_surprise_is_a_500_that_tells_nothing(platform: Any) -> None:
+    platform.answers("identity", "open-account", RuntimeError("the secret innards"))
+    answer = platform.client.post("/v1/accounts", json=ACCOUNT)
+    assert problem(answer) == (500, "internal-error")
+    assert "innards" not in answer.text
+
+
+def test_a_service_that_does_not_answer_is_503(platform: Any, signed_in: Any) -> None:
+    platform.bus.away.add("identity")
+    answer = platform.client.get("/v1/me", headers=signed_in())
+    assert problem(answer) == (503, "unavailable")
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+def test_every_answer_carries_its_request_id_and_the_headers_of_caution(platform: Any) -> None:
+    answer = platform.client.get("/v1/offers/7", headers={"X-Request-Id": "from-the-app_1"})
+    assert answer.headers["X-Request-Id"] == "from-the-app_1"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    other = platform.client.get("/nowhere", headers={"X-Request-Id": "no spaces allowed"})
+    assert len(other.headers["X-Request-Id"]) == 32
+    assert other.headers["X-Content-Type-Options"] == "nosniff"

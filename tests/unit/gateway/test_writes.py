@@ -1,0 +1,240 @@
+"""Writes: keys, repetitions, versions, and the waits after which everyone reads what was written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.gateway.consistency import SHOWS_IN
+from services.gateway.web.inflight import InFlight, RequestInProgress
+from shared.eventstore import Publication, Transaction
+from shared.eventstore.outcomes import Call
+from shared.kernel.errors import Conflict, OutcomePending
+from shared.messaging.calls import one
+from shared.runtime.service import Service
+from shared.testing import sqlite_store
+
+BODY = {"stockId": 3, "quantity": 1}
+
+
+class AlreadyBooked(Conflict):
+    code = "already-booked"
+
+
+class Counting:
+    """A booking service of one command: every stock can be booked once."""
+
+    def __init__(self) -> None:
+        self.booked: list[int] = []
+
+    def book(self, tx: Transaction, call: Call) -> dict[str, Any]:
+        if call.data["stockId"] in self.booked:
+            raise AlreadyBooked("you have booked this offer")
+        self.booked.append(call.data["stockId"])
+        return booking(len(self.booked))
+
+
+def booking(number: int) -> dict[str, Any]:
+    return {
+        "bookingId": number,
+        "countermark": "ABCDEF",
+        "status": "confirmed",
+        "quantity": 1,
+        "unitPriceCents": 500,
+        "totalCents": 500,
+        "bookedAt": "2021-11-02T09:00:00Z",
+        "cancellationLimitAt": None,
+        "expiresAt": None,
+        "usedAt": None,
+        "cancelledAt": None,
+        "cancellationReason": None,
+        "stock": {"stockId": 3, "priceCents": 500, "beginningAt": None},
+        "offer": {
+            "offerId": 7,
+            "name": "Livre",
+            "subcategory": "LIVRE_PAPIER",
+            "isDigital": False,
+            "venue": {"venueId": 1, "name": "Librairie", "address": None, "city": None, "postalCode": None},
+        },
+    }
+
+
+@pytest.fixture
+def counting(platform: Any, tmp_path: Path) -> Counting:
+    """A real service with stored outcomes behind the bus."""
+    service = Counting()
+    (tmp_path / "booking").mkdir()
+    store = sqlite_store(
+        tmp_path / "booking", "gateway", clock=platform.clock, aggregates=(), publication=Publication("booking")
+    )
+    platform.bus.add(Service("booking", store, commands={"book": one(service.book)}), platform.clock)
+    return service
+
+
+def test_a_booking_needs_a_key(platform: Any, signed_in: Any) -> None:
+    answer = platform.client.post("/v1/bookings", json=BODY, headers=signed_in())
+    assert (answer.status_code, answer.json["code"]) == (422, "idempotency-key-required")
+
+
+@pytest.mark.parametrize("key", ["x" * 201, "white space", "é"])
+def test_a_key_is_short_and_visible(platform: Any, signed_in: Any, key: str) -> None:
+    answer = platform.client.post("/v1/bookings", json=BODY, headers={**signed_in(), "Idempotency-Key": key})
+    assert (answer.status_code, answer.json["code"]) == (422, "idempotency-key-invalid")
+
+
+def test_the_same_key_gives_the_same_answer(platform: Any, signed_in: Any, counting: Counting) -> None:
+    headers = {**signed_in(), "Idempotency-Key": "k1"}
+    first = platform.client.post("/v1/bookings", json=BODY, headers=headers)
+    assert (first.status_code, first.headers.get("Idempotency-Replayed")) == (201, None)
+    again = platform.client.post("/v1/bookings", json=BODY, headers=headers)
+    assert (again.status_code, again.headers["Idempotency-Replayed"], again.json) == (201, "true", first.json)
+    assert counting.booked == [3]
+
+
+def test_a_refusal_is_repeated_too(platform: Any, signed_in: Any, counting: Counting) -> None:
+    platform.client.post("/v1/bookings", json=BODY, headers={**signed_in(), "Idempotency-Key": "k1"})
+    headers = {**signed_in(), "Idempotency-Key": "k2"}
+    first = platform.client.post("/v1/bookings", json=BODY, headers=headers)
+    counting.booked.clear()
+    again = platform.client.post("/v1/bookings", json=BODY, headers=headers)
+    assert (first.status_code, first.json["code"]) == (409, "already-booked")
+    assert "Idempotency-Replayed" not in first.headers
+    assert (again.status_code, again.json, again.headers["Idempotency-Replayed"]) == (409, first.json, "true")
+    assert counting.booked == []
+
+
+def test_the_same_key_with_another_body_is_refused(platform: Any, signed_in: Any, counting: Counting) -> None:
+    headers = {**signed_in(), "Idempotency-Key": "k1"}
+    platform.client.post("/v1/bookings", json=BODY, headers=headers)
+    answer = platform.client.post("/v1/bookings", json={**BODY, "stockId": 4}, headers=headers)
+    assert (answer.status_code, answer.json["code"]) == (422, "idempotency-key-reused")
+    assert counting.booked == [3]
+
+
+def test_two_callers_may_use_the_same_key(platform: Any, signed_in: Any, counting: Counting) -> None:
+    for account, stock in ((1, 3), (2, 4)):
+        headers = {**signed_in(account_id=account), "Idempotency-Key": "k1"}
+        answer = platform.client.post("/v1/bookings", json={**BODY, "stockId": stock}, headers=headers)
+        assert answer.status_code == 201
+    assert counting.booked == [3, 4]
+
+
+def test_while_the_first_request_is_open_the_second_is_told_so(platform: Any, signed_in: Any) -> None:
+    headers = {**signed_in(), "Idempotency-Key": "k1"}
+    inner: list[Any] = []
+
+    def book(data: dict[str, Any], caller: Any) -> dict[str, Any]:
+        if not inner:
+            inner.append(platform.app.test_client().post("/v1/bookings", json=BODY, headers=headers))
+        return booking(1)
+
+    platform.answers("booking", "book", book)
+    assert platform.client.post("/v1/bookings", json=BODY, headers=headers).status_code == 201
+    assert (inner[0].status_code, inner[0].json["code"]) == (409, "request-in-progress")
+    assert platform.client.post("/v1/bookings", json=BODY, headers=headers).status_code == 201
+
+
+def test_a_key_is_free_again_when_its_request_failed() -> None:
+    open_requests = InFlight()
+    with pytest.raises(ZeroDivisionError), open_requests.hold("account-1", "k"):
+        raise ZeroDivisionError
+    with (
+        open_requests.hold("account-1", "k"),
+        open_requests.hold("account-2", "k"),
+        open_requests.hold("account-1", None),
+    ):
+        with pytest.raises(RequestInProgress), open_requests.hold("account-1", "k"):
+            pass
+
+
+def test_an_outcome_that_is_not_known_is_503(platform: Any, signed_in: Any) -> None:
+    platform.answers("booking", "book", OutcomePending("later"))
+    answer = platform.client.post("/v1/bookings", json=BODY, headers={**signed_in(), "Idempotency-Key": "k"})
+    assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, "outcome-pending", "1")
+
+
+def test_a_route_of_anyone_takes_a_key_without_minding(platform: Any) -> None:
+    pair = {"accessToken": "a", "refreshToken": "r", "expiresIn": 900}
+    platform.answers("identity", "sign-in", pair)
+    body = {"email": "zoe@example.org", "password": "p"}
+    answer = platform.client.post("/v1/auth/sign-in", json=body, headers={"Idempotency-Key": "any thing"})
+    assert (answer.status_code, answer.json) == (200, pair)
+
+
+def test_an_api_key_is_never_kept_as_an_outcome(platform: Any, signed_in: Any) -> None:
+    seen: list[str | None] = []
+    command = platform.bus.command
+
+    def watching(service: str, name: str, data: dict[str, Any], **options: Any) -> Any:
+        seen.append(options["key"])
+        return command(service, name, data, **options)
+
+    platform.bus.command = watching
+    platform.answers("identity", "create-api-key", {"key": "secret", "prefix": "p"})
+    headers = {**signed_in("pro"), "Idempotency-Key": "k"}
+    assert platform.client.post("/v1/pro/offerers/5/api-keys", headers=headers).status_code == 201
+    assert seen == [None]
+
+
+def test_a_version_is_an_etag_and_comes_back_as_a_condition(platform: Any, signed_in: Any) -> None:
+    stock = {
+        "stockId": 3,
+        "offerId": 7,
+        "status": "active",
+        "priceCents": 1,
+        "quantity": None,
+        "beginningAt": None,
+        "bookingLimitAt": None,
+        "version": 4,
+    }
+    platform.answers("catalog", "change-stock", stock)
+    answer = platform.client.patch("/v1/pro/stocks/3", json={"priceCents": 1}, headers=signed_in("pro"))
+    assert answer.headers["ETag"] == '"4"'
+    for condition, sent in (('"4"', {"ifVersion": 4}), ("*", {})):
+        headers = {**signed_in("pro"), "If-Match": condition}
+        platform.client.patch("/v1/pro/stocks/3", json={"priceCents": 1}, headers=headers)
+        assert platform.called("change-stock")[-1] == {"stockId": 3, "priceCents": 1, **sent}
+    headers = {**signed_in("pro"), "If-Match": 'W/"other"'}
+    answer = platform.client.patch("/v1/pro/stocks/3", json={"priceCents": 1}, headers=headers)
+    assert (answer.status_code, answer.json["code"]) == (412, "precondition-failed")
+
+
+def test_a_write_is_answered_once_its_readers_have_heard(platform: Any, signed_in: Any) -> None:
+    waited: list[tuple[str, dict[str, Any]]] = []
+    for reader in ("catalog", "booking", "payout", "gateway"):
+        platform.answers(reader, "reached", lambda data, _, reader=reader: waited.append((reader, data)))
+    command = platform.bus.command
+
+    def positioned(service: str, name: str, data: dict[str, Any], **options: Any) -> Any:
+        answer = command(service, name, data, **options)
+        return type(answer)(answer.result, 17, False)
+
+    platform.bus.command = positioned
+    platform.answers("identity", "validate-offerer", {})
+    assert platform.client.post("/v1/staff/offerers/5/validate", headers=signed_in("staff")).status_code == 200
+    assert waited == [
+        (reader, {"source": "identity", "position": 17}) for reader in ("catalog", "booking", "payout", "gateway")
+    ]
+
+
+def test_a_reader_that_is_late_does_not_fail_a_write_that_is_stored(platform: Any, signed_in: Any) -> None:
+    platform.bus.away |= {"catalog", "booking", "payout", "gateway"}
+    command = platform.bus.command
+    platform.bus.command = lambda *args, **options: type(answer := command(*args, **options))(answer.result, 9, False)
+    platform.answers("identity", "validate-offerer", {})
+    answer = platform.client.post("/v1/staff/offerers/5/validate", headers=signed_in("staff"))
+    assert answer.status_code == 200, answer.data
+
+
+def test_the_table_of_waits_names_services_only() -> None:
+    services = {"identity", "catalog", "booking", "wallet", "payout", "gateway"}
+    assert {service for service, _ in SHOWS_IN} | {one for readers in SHOWS_IN.values() for one in readers} <= services
+    assert all(source not in readers for (source, _), readers in SHOWS_IN.items())
+
+
+def test_outcomes_are_json(platform: Any, signed_in: Any, counting: Counting) -> None:
+    headers = {**signed_in(), "Idempotency-Key": "k9"}
+    assert json.loads(platform.client.post("/v1/bookings", json=BODY, headers=headers).data)["countermark"] == "ABCDEF"
