@@ -1,12 +1,14 @@
 """Loads the founding document's actors, venues, offers and a few young people into a running platform (``DEMO=1``).
 
 Over HTTP, like anybody: there is no other way in. A second start finds what is there and adds what is missing.
+``python -m demo.seed`` does it for the platform that the environment describes, once that is ready.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 from demo.client import Client, Letterbox, Refusal
@@ -22,6 +24,9 @@ from demo.sign_up import (
     register,
     sign_in,
 )
+from shared.kernel.time import parse_instant
+from shared.runtime.settings import BadSettings, Settings
+from shared.runtime.tokens import COMMAND_LINE, access_token
 
 YOUNG_PEOPLE = 3
 AGE = timedelta(days=18 * 365 + 100)
@@ -107,3 +112,43 @@ def _say_who(people: list[YoungPerson], say: Callable[[str], None]) -> None:
     for person in people:
         say(f"  young person    {person.email:40} {person.first_name} {person.last_name}, 300 €")
     say("  staff, finance, operator: an access token from `passculture token ROLE`")
+
+
+def main() -> int:
+    try:
+        settings = Settings.from_environment()
+        base_url = f"http://{'127.0.0.1' if settings.bind == '0.0.0.0' else settings.bind}:{settings.port}"
+        mail, sms = _folder("MAIL_URL", settings.mail_url), _folder("SMS_URL", settings.sms_url)
+
+        def token_of(role: str) -> str:
+            return access_token(COMMAND_LINE, frozenset({role}), settings.signing_key)
+
+        seed(base_url, token_of, mail, sms, _now(base_url, token_of))
+    except (BadSettings, Refusal, TimeoutError, OSError) as failure:
+        print(f"The demonstration's actors were not loaded: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 1
+    return 0
+
+
+def _folder(setting: str, url: str) -> Path:
+    folder = url.removeprefix("file:")
+    if folder == url:
+        raise BadSettings(f"{setting} is {url}: the links that confirm an account are read in a folder (file:/…)")
+    return Path(folder[2:] if folder.startswith("///") else folder)
+
+
+def _now(base_url: str, token_of: Callable[[str], str]) -> datetime:
+    """The platform's clock: a simulated one may have moved far from where it started."""
+    try:
+        answer = Client(base_url, token_of).post("/v1/ops/clock", {"advanceSeconds": 0}, token_of("operator"))
+    except Refusal as refusal:
+        if refusal.status != 404:
+            raise
+        return datetime.now(UTC)
+    return parse_instant(answer["now"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

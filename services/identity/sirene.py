@@ -14,8 +14,22 @@ CLOSED = frozenset({"100000017", "100000025"})
 FOREIGN = frozenset({"100000033", "100000041"})
 """SIRENs of companies whose seat is abroad."""
 
-MONTPELLIER = Structure("213401722", "COMMUNE DE MONTPELLIER", "1 PLACE GEORGES FRECHE", "34000", "MONTPELLIER")
-"""The founding document's structure."""
+NAMED = {
+    structure.siren: structure
+    for structure in (
+        Structure("213401722", "COMMUNE DE MONTPELLIER", "1 PLACE GEORGES FRECHE", "34000", "MONTPELLIER"),
+        Structure("340863877", "ACTES SUD", "47 RUE DU DOCTEUR FANTON", "13200", "ARLES"),
+        Structure(
+            "812340016", "LE CINEMATOGRAPHE (CINEMA LE STAR)", "27 RUE DU JEU DES ENFANTS", "67000", "STRASBOURG"
+        ),
+        Structure("812340024", "ATELIER HERBERT MARCUSE", "LIEU DIT CARTOUCHERIE", "75012", "PARIS"),
+        Structure("812340032", "OPERA NATIONAL DE PARIS", "PLACE DE LA BASTILLE", "75012", "PARIS"),
+        Structure("812340040", "MUSEE DU LOUVRE", "RUE DE RIVOLI", "75001", "PARIS"),
+        Structure("812340057", "CONFEDERATION MUSICALE DE FRANCE", "103 BOULEVARD DE MAGENTA", "75010", "PARIS"),
+        Structure("812340065", "LUTHERIE DU FAUBOURG", "12 RUE DES JACOBINS", "80000", "AMIENS"),
+    )
+}
+"""The founding document's structures under their names; but for the first, their SIRENs are made up."""
 
 _FORMS = ("ASSOCIATION", "THEATRE", "CINEMA", "LIBRAIRIE", "CONSERVATOIRE", "MUSEE", "COMPAGNIE", "ORCHESTRE")
 _NAMES = ("DES ARTS", "DU PARC", "DE LA GARE", "LE STAR", "DES LILAS", "DU PORT", "SAINT-MICHEL", "DE LA PLACE")
@@ -45,7 +59,7 @@ class EmbeddedDirectory:
             raise SirenClosed("this structure has ceased", errors={"siren": ["ceased"]})
         if siren in FOREIGN:
             raise SirenForeign("this structure's seat is not in France", errors={"siren": ["seat not in France"]})
-        return MONTPELLIER if siren == MONTPELLIER.siren else _made_from(siren)
+        return NAMED.get(siren) or _made_from(siren)
 
 
 def valid_siren(text: str) -> str:
