@@ -81,12 +81,19 @@ class Credit:
 
     def check(self) -> None:
         """Asserted where money is written and where it is read. Raises MoneyAstray."""
+        problem = self.problem()
+        if problem is not None:
+            raise MoneyAstray(problem)
+
+    def problem(self) -> str | None:
+        """Which identity is broken, if any."""
         places = (self.available, self.reserved, self.spent, self.lapsed)
         if self.granted != sum(places):
-            raise MoneyAstray(f"credit {self.credit_id}: {self.granted} granted, {sum(places)} accounted for")
+            return f"credit {self.credit_id}: {self.granted} granted, {sum(places)} accounted for"
         held = (self.digital_held, self.physical_held)
         if min(*places, *held) < 0 or max(held) > self.reserved + self.spent:
-            raise MoneyAstray(f"credit {self.credit_id}: impossible amounts {places} {held}")
+            return f"credit {self.credit_id}: impossible amounts {places} {held}"
+        return None
 
     def _under(self, cap: Cents | None, held: Cents, at: datetime) -> Cents | None:
         return None if cap is None else Cents(min(max(0, cap - held), self.remaining(at)))

@@ -22,19 +22,31 @@ from shared.kernel.errors import Conflict
 class InsufficientCredit(Conflict):
     code = "insufficient-credit"
 
+    def __init__(self) -> None:
+        super().__init__("Le crédit restant ne suffit pas.")
+
 
 class DigitalCapReached(Conflict):
     code = "digital-cap-reached"
 
+    def __init__(self) -> None:
+        super().__init__("Le plafond des offres numériques est atteint.")
+
 
 class PhysicalCapReached(Conflict):
     code = "physical-cap-reached"
+
+    def __init__(self) -> None:
+        super().__init__("Le plafond des biens physiques est atteint.")
 
 
 class AlreadyReleased(Conflict):
     """The attempt was given up; what comes later for it takes nothing."""
 
     code = "released"
+
+    def __init__(self) -> None:
+        super().__init__("Cette réservation a déjà été abandonnée.")
 
 
 class AnotherReservation(Conflict):

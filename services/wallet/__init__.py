@@ -1,0 +1,1 @@
+"""Wallet: young people's credits, and what their bookings hold of them."""

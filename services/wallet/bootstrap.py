@@ -1,0 +1,45 @@
+"""Wallet's composition root."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from services.wallet import storage
+from services.wallet.application import reserving
+from services.wallet.application.lapsing import Lapsing
+from services.wallet.application.ledger import Ledger
+from services.wallet.application.reading import Reading
+from services.wallet.domain.wallet import Wallet
+from services.wallet.projections import Balances, LedgerEntries
+from services.wallet.publishing import publication
+from services.wallet.reactions import reactions
+from shared.eventstore import Store
+from shared.kernel.time import Clock
+from shared.messaging.bus import Bus
+from shared.messaging.calls import bulk, read, read_many
+from shared.runtime.service import Service, Timer
+from shared.runtime.settings import Settings
+
+
+def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
+    """Wallet asks nobody anything and needs no setting of its own: ``settings`` and ``bus`` are not used."""
+    store = Store(
+        engine,
+        clock=clock,
+        aggregates=[Wallet],
+        publication=publication,
+        projections=[Balances(), LedgerEntries()],
+    )
+    reading, ledger = Reading(store), Ledger(store)
+    return Service(
+        name="wallet",
+        store=store,
+        commands={"reserve": bulk(reserving.reserve), "release": bulk(reserving.release)},
+        queries={
+            "credit": read_many(reading.credit),
+            "entries": read(reading.entries),
+            "ledger": read(ledger.ledger),
+        },
+        reactions=reactions(),
+        timers=[Timer("credit-lapses", storage.next_lapse, Lapsing(store).run)],
+    )

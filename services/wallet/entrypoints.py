@@ -1,0 +1,31 @@
+"""Wallet on the bus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from services.wallet.bootstrap import build
+from shared.eventstore import Message
+from shared.eventstore.outcomes import Call
+from shared.messaging.extensions import Hosted, takes_commands, takes_messages, takes_queries
+
+
+class WalletService:
+    """Young people's credits: grants, recredits, holds, debits, releases, lapse."""
+
+    name = "wallet"
+    build = staticmethod(build)
+    wallet = Hosted()
+
+    @takes_commands
+    def decide(self, calls: Sequence[Call]) -> Any:
+        return self.wallet.decide(calls)
+
+    @takes_queries
+    def answer(self, calls: Sequence[Call]) -> Any:
+        return self.wallet.answer(calls)
+
+    @takes_messages("identity", "booking")
+    def react(self, source: str, messages: Sequence[Message]) -> None:
+        self.wallet.react(source, messages)

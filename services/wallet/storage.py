@@ -1,0 +1,202 @@
+"""Tables and queries of wallet: the balance rows that decisions are made on, and the lines of the ledger.
+
+A balance row is the fold of its stream up to ``version``, written in the transaction of the events and locked while a
+debit is decided. The same functions write it live and in a rebuild.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.wallet.domain.credit import Credit
+from services.wallet.domain.entries import Entry, balance_before, entries
+from services.wallet.domain.wallet import Attempt, Key, Wallet
+from shared.eventstore import sql
+from shared.eventstore.sql import BigNumber, Instant
+from shared.eventstore.tables import stored_events, tracking
+from shared.kernel.money import ZERO, Cents
+
+metadata = sa.MetaData()
+
+wallets = sa.Table(
+    "wallets",
+    metadata,
+    sa.Column("person_id", BigNumber, primary_key=True, autoincrement=False),
+    sa.Column("version", BigNumber, nullable=False),
+)
+credits = sa.Table(
+    "credits",
+    metadata,
+    sa.Column("credit_id", BigNumber, primary_key=True, autoincrement=False),
+    sa.Column("person_id", BigNumber, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("granted_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("digital_cap", BigNumber),
+    sa.Column("physical_cap", BigNumber),
+    sa.Column("granted", BigNumber, nullable=False),
+    sa.Column("available", BigNumber, nullable=False),
+    sa.Column("reserved", BigNumber, nullable=False),
+    sa.Column("spent", BigNumber, nullable=False),
+    sa.Column("lapsed", BigNumber, nullable=False),
+    sa.Column("digital_held", BigNumber, nullable=False),
+    sa.Column("physical_held", BigNumber, nullable=False),
+    sa.Column("last_recredit", sa.Integer),
+)
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("booking_id", BigNumber, primary_key=True, autoincrement=False),
+    sa.Column("attempt", BigNumber, primary_key=True, autoincrement=False),
+    sa.Column("person_id", BigNumber, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("amount", BigNumber, nullable=False),
+    sa.Column("credit_id", BigNumber),
+    sa.Column("digital", sa.Boolean, nullable=False),
+    sa.Column("physical", sa.Boolean, nullable=False),
+    sa.Column("used_at", Instant),
+    sa.Column("code", sa.Text),
+)
+ledger_entries = sa.Table(
+    "ledger_entries",
+    metadata,
+    sa.Column("person_id", BigNumber, primary_key=True, autoincrement=False),
+    sa.Column("entry_id", BigNumber, primary_key=True, autoincrement=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("amount", BigNumber, nullable=False),
+    sa.Column("balance", BigNumber, nullable=False),
+    sa.Column("credit_id", BigNumber, nullable=False),
+    sa.Column("booking_id", BigNumber),
+)
+
+_CREDIT_COLUMNS = [credits.c[field.name] for field in fields(Credit)]
+_ATTEMPT_COLUMNS = [attempts.c[field.name] for field in fields(Attempt)]
+
+Change = tuple[Wallet, Sequence[Any]]
+"""A wallet as it is after events, and those events."""
+
+
+def load(
+    connection: sa.Connection, people: Collection[int], keys: Collection[Key], at: datetime
+) -> tuple[dict[int, Wallet], dict[Key, int]]:
+    """The wallets of people, their rows locked in sorted order, each with those of the attempts that are its own; and
+    whose each known attempt is. Raises MoneyAstray when a row does not add up."""
+    wanted = sorted(set(people))
+    locked = sql.lock_rows(
+        sa.select(wallets).where(sql.among(connection, wallets.c.person_id, wanted)).order_by(wallets.c.person_id)
+    )
+    versions = {row.person_id: row.version for row in connection.execute(locked)}
+    # in statements of their own: what another transaction changed while we waited for the locks must be seen
+    owned = credits_of(connection, list(versions))
+    known = _attempts(connection, keys)
+    loaded = {
+        person: Wallet.restored(
+            person,
+            version,
+            owned.get(person, ()),
+            {key: attempt for key, (owner, attempt) in known.items() if owner == person},
+            at,
+        )
+        for person, version in versions.items()
+    }
+    return loaded, {key: owner for key, (owner, _) in known.items()}
+
+
+def credits_of(connection: sa.Connection, people: Collection[int]) -> dict[int, list[Credit]]:
+    """Each person's credits, the oldest first."""
+    found: dict[int, list[Credit]] = {}
+    if people:
+        query = sa.select(credits.c.person_id, *_CREDIT_COLUMNS).order_by(credits.c.credit_id)
+        for person, *columns in connection.execute(query.where(sql.among(connection, credits.c.person_id, people))):
+            found.setdefault(person, []).append(Credit(*columns))
+    return found
+
+
+def _attempts(connection: sa.Connection, keys: Collection[Key]) -> dict[Key, tuple[int, Attempt]]:
+    if not keys:
+        return {}
+    bookings = sorted({booking for booking, _ in keys})
+    query = sa.select(attempts.c.booking_id, attempts.c.attempt, attempts.c.person_id, *_ATTEMPT_COLUMNS)
+    rows = connection.execute(query.where(sql.among(connection, attempts.c.booking_id, bookings)))
+    wanted = set(keys)
+    return {(row[0], row[1]): (row[2], Attempt(*row[3:])) for row in rows if (row[0], row[1]) in wanted}
+
+
+def write_balances(connection: sa.Connection, changes: Iterable[Change]) -> None:
+    """Brings the rows of wallets, of the credits and attempts that events touched, to where the wallets are."""
+    versions, changed_credits, changed_attempts = [], [], []
+    for wallet, events in sorted(changes, key=lambda change: change[0].person_id):
+        versions.append({"person_id": wallet.person_id, "version": events[-1].originator_version})
+        touched = {event.credit_id for event in events if hasattr(event, "credit_id")}
+        changed_credits += [credit_row(wallet.person_id, wallet.credits[credit]) for credit in touched]
+        keys = {(event.booking_id, event.attempt) for event in events if hasattr(event, "booking_id")}
+        changed_attempts += [attempt_row(wallet.person_id, key, wallet.attempts[key]) for key in keys]
+    sql.upsert(connection, wallets, versions)
+    sql.upsert(connection, credits, sorted(changed_credits, key=lambda row: row["credit_id"]))
+    sql.upsert(connection, attempts, sorted(changed_attempts, key=lambda row: (row["booking_id"], row["attempt"])))
+
+
+def write_entries(connection: sa.Connection, changes: Iterable[Change]) -> None:
+    rows = [
+        asdict(entry) for wallet, events in changes for entry in entries(events, balance_before(events, wallet.balance))
+    ]
+    insert_entries(connection, rows)
+
+
+def insert_entries(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(ledger_entries.insert(), rows)
+
+
+def credit_row(person_id: int, credit: Credit) -> dict[str, Any]:
+    return {"person_id": person_id, **asdict(credit)}
+
+
+def attempt_row(person_id: int, key: Key, attempt: Attempt) -> dict[str, Any]:
+    return {"person_id": person_id, "booking_id": key[0], "attempt": key[1], **asdict(attempt)}
+
+
+def last_balance(connection: sa.Connection, person_id: int) -> Cents:
+    """The balance after the last line."""
+    last = sa.select(ledger_entries.c.balance).where(ledger_entries.c.person_id == person_id)
+    return Cents(connection.execute(last.order_by(ledger_entries.c.entry_id.desc()).limit(1)).scalar() or ZERO)
+
+
+def entries_of(connection: sa.Connection, person_id: int, after: int, limit: int) -> list[Entry]:
+    """The lines of a wallet after one, the oldest first."""
+    own = ledger_entries.c.person_id == person_id
+    columns = [ledger_entries.c[field.name] for field in fields(Entry)]
+    query = sa.select(*columns).where(own, ledger_entries.c.entry_id > after).order_by(ledger_entries.c.entry_id)
+    return [Entry(*row) for row in connection.execute(query.limit(limit))]
+
+
+def next_lapse(connection: sa.Connection) -> datetime | None:
+    """When the next credit that has something left expires."""
+    left = sa.select(credits.c.expires_at).where(credits.c.available > 0)
+    return connection.execute(left.order_by(credits.c.expires_at).limit(1)).scalar()
+
+
+def people_with_expired(connection: sa.Connection, at: datetime, limit: int) -> list[int]:
+    """Who has something left on a credit that has expired by an instant."""
+    expired = sa.select(credits.c.person_id).where(credits.c.available > 0, credits.c.expires_at <= at)
+    return list(connection.execute(expired.order_by(credits.c.expires_at).limit(limit)).scalars())
+
+
+def consumed(connection: sa.Connection, source: str, own_position: int, head: int) -> int:
+    """How far a source's log had been handled when ours stood at a position.
+
+    At our end it is the tracked position. Before it, the position of the last message that left an event with us: what
+    was handled after that message had no effect on any credit.
+    """
+    if own_position >= head:
+        return connection.execute(sa.select(tracking.c.position).where(tracking.c.source == source)).scalar() or 0
+    caused = stored_events.c.causation_id.startswith(f"{source}:", autoescape=True)
+    query = sa.select(stored_events.c.causation_id).where(stored_events.c.id <= own_position, caused)
+    cause = connection.execute(query.order_by(stored_events.c.id.desc()).limit(1)).scalar()
+    return int(cause.rsplit(":", 1)[1]) if cause else 0
