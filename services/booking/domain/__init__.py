@@ -1,1 +1,1 @@
-"""What a booking, a countermark and a stock's places may do, and when. Standard library, eventsourcing and kernel only."""
+"""What a booking and a stock may do, and when: the standard library, eventsourcing, kernel and contracts only."""

@@ -128,6 +128,7 @@ class Booking(Aggregate):
         activation_code: str | None  # None though with_code: none was left
 
     class Rejected(Event):
+        terms: Terms
         code: str
         status: int
         detail: str
@@ -177,6 +178,7 @@ class Booking(Aggregate):
 
         def apply(self, booking: Booking) -> None:
             booking.status = Status.CANCELLED
+            booking.cancelled_at, booking.cancellation_reason = self.timestamp, self.reason
 
     class RestoreRequested(Event):
         attempt: int
@@ -189,7 +191,6 @@ class Booking(Aggregate):
             booking.restoring = self.asked
 
     class RestoreRejected(Event):
-        person_id: int
         terms: Terms
         code: str
         status: int
@@ -204,17 +205,19 @@ class Booking(Aggregate):
         def apply(self, booking: Booking) -> None:
             booking.restoring = None
             booking.status = Status.CONFIRMED
+            booking.cancelled_at = booking.cancellation_reason = booking.invalidated_at = None
 
     class Moved(Event):
         """Its event has another date."""
 
-        booked_at: datetime
         terms: Terms
         cancellation_limit_at: datetime | None
+        is_waiting: bool  # not used yet
 
         def apply(self, booking: Booking) -> None:
             booking.terms = self.terms
             booking.cancellation_limit_at = self.cancellation_limit_at
+            booking.invalidated_at = None
 
     class EnteredBatch(Event):
         batch_id: int
@@ -228,6 +231,7 @@ class Booking(Aggregate):
 
         def apply(self, booking: Booking) -> None:
             booking.status = Status.REIMBURSED
+            booking.reimbursed_at = self.timestamp
 
     def __init__(
         self,
@@ -250,7 +254,10 @@ class Booking(Aggregate):
         self.cancellation_limit_at: datetime | None = None
         self.used_at: datetime | None = None
         self.invalidated_at: datetime | None = None
+        self.cancelled_at: datetime | None = None
+        self.cancellation_reason: str | None = None
         self.batch_id: int | None = None
+        self.reimbursed_at: datetime | None = None
 
     @property
     def beginning_at(self) -> datetime | None:
@@ -260,6 +267,11 @@ class Booking(Aggregate):
     def is_open(self) -> bool:
         """Asked for and not answered yet."""
         return self.status == Status.REQUESTED or self.restoring is not None
+
+    @property
+    def lacks_code(self) -> bool:
+        """Asked for when no activation code was left: it can only be refused, once its credit was found sufficient."""
+        return self.with_code and self.activation_code is None and self.restoring is None
 
     @classmethod
     def request(
@@ -302,12 +314,9 @@ class Booking(Aggregate):
 
     def reject(self, at: datetime, code: str, status: int, detail: str) -> None:
         assert self.is_open, self.status
-        refusal = {"booking_id": self.booking_id, "code": code, "status": status, "detail": detail}
-        if self.restoring is None:
-            self.trigger_event(self.Rejected, timestamp=at, **refusal)
-        else:
-            person = {"person_id": self.person_id, "terms": self.terms}
-            self.trigger_event(self.RestoreRejected, timestamp=at, **refusal, **person)
+        kind = self.Rejected if self.restoring is None else self.RestoreRejected
+        refusal = {"code": code, "status": status, "detail": detail}
+        self.trigger_event(kind, timestamp=at, booking_id=self.booking_id, terms=self.terms, **refusal)
 
     def validate(self, used_at: datetime, by: Means) -> None:
         """It was used at ``used_at``: for an automatic validation the due instant, however late it is done."""
@@ -387,9 +396,9 @@ class Booking(Aggregate):
             self.Moved,
             timestamp=at,
             booking_id=self.booking_id,
-            booked_at=self.booked_at,
             terms=replace(self.terms, beginning_at=beginning_at),
             cancellation_limit_at=cancellation_limit(beginning_at, at),
+            is_waiting=self.status == Status.CONFIRMED,
         )
         postponed = beginning_at - at > rules.POSTPONED
         if postponed and self.status == Status.USED and self.batch_id is None and self.activation_code is None:

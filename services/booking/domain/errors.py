@@ -28,13 +28,13 @@ DomainError
 │   └── GoneReimbursed         already-reimbursed (the desk's keep)
 └── Invalid 422                what is not a number, a quantity, a countermark
 
-A refusal of the desk carries ``extra["key"]``, the JSON key of ``/v2`` (domain.md §5.2); where the later surface
-``/public/bookings/v1`` differs, ``extra["publicKey"]`` and ``extra["publicStatus"]`` too (decision 20).
+A refusal of the desk carries ``extra["key"]``, its JSON key (domain.md §5.2). ``booking_cancelled`` is the key of
+``/public/bookings/v1``, with 410; on ``/v2`` the same refusal is 403 ``booking`` (decision 20).
 """
 
 from __future__ import annotations
 
-from shared.kernel.errors import Conflict, DomainError, Forbidden, Gone, Invalid, NotFound
+from shared.kernel.errors import Conflict, Forbidden, Gone, NotFound
 
 
 class NotABeneficiary(Forbidden):
@@ -124,8 +124,7 @@ class BookingCancelled(Forbidden):
     code = "booking-cancelled"
 
     def __init__(self) -> None:
-        extra = {"key": "booking", "publicKey": "booking_cancelled", "publicStatus": 410}
-        super().__init__("Cette réservation a été annulée", extra=extra)
+        super().__init__("Cette réservation a été annulée", extra={"key": "booking_cancelled"})
 
 
 class TooEarly(Forbidden):
@@ -182,7 +181,3 @@ class Stored(Conflict):
         super().__init__(detail)
         self.code: str = code  # type: ignore[misc]  # one instance, one code: it comes from the log
         self.status: int = status  # type: ignore[misc]
-
-
-__all__ = [name for name, value in list(globals().items()) if isinstance(value, type) and issubclass(value, DomainError)]
-__all__ += ["Invalid"]

@@ -1,0 +1,1 @@
+"""Bookings and countermarks, and how many of a stock are left."""

@@ -1,0 +1,135 @@
+"""Cancelling: the places go back in the same transaction, the credit by a call at once and by the message for certain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+
+from services.booking.application.asked import countermark_in, number_in, text_in
+from services.booking.domain import errors
+from services.booking.domain.booking import Booking, Reason, Status, check_cancellable_at_the_desk
+from services.booking.neighbours import Wallet
+from services.booking.shapes import booking_shape, row_of
+from services.booking.storage import bookings as stored
+from services.booking.storage import places
+from services.booking.storage.facts import Access
+from services.booking.storage.places import Shelf
+from shared.eventstore import Conflict, Store, Transaction
+from shared.eventstore.outcomes import Call, Outcome
+from shared.kernel.errors import DomainError, Unavailable
+from shared.kernel.identifiers import stream_id
+
+ATTEMPTS = 8
+STAFF_REASONS = frozenset(Reason)
+log = structlog.get_logger()
+Decision = Callable[[Transaction, Call], Booking]
+"""Checks, and gives the booking to cancel with its reason and comment, or raises a refusal."""
+
+
+def cancel_all(tx: Transaction, bookings: Iterable[Booking], reason: str, comment: str = "") -> list[Booking]:
+    """Cancels bookings that may be, however many: their places in one statement. Gives those it cancelled."""
+    ended = [one for one in bookings if one.status in (Status.CONFIRMED, Status.USED)]
+    shelf = Shelf(tx, [one.terms.stock_id for one in ended])
+    for one in ended:
+        shelf.give_back(one.terms.stock_id, one.terms.quantity, booked=True)
+    for one in ended:
+        one.cancel(tx.now, reason, shelf[one.terms.stock_id].remaining(), comment)
+    shelf.write(tx.now)
+    places.bury(tx.connection, [one.booking_id for one in ended])
+    tx.save(*ended)
+    return ended
+
+
+def load(tx: Transaction, numbers: Iterable[int]) -> list[Booking]:
+    """The bookings of these numbers, in their order."""
+    streams = [stream_id("booking", number) for number in numbers]
+    loaded = tx.get_many(Booking, streams)
+    return [loaded[stream] for stream in streams if stream in loaded]
+
+
+class Cancelling:
+    """Sagas: the decision and its outcome in one transaction, then the credit's release, which may fail."""
+
+    def __init__(self, store: Store, wallet: Wallet) -> None:
+        self._store, self._wallet = store, wallet
+
+    def by_person(self, calls: Sequence[Call]) -> list[Outcome]:
+        """``{bookingId}``, the caller is the person → the booking."""
+        return [self._decide(call, _by_person, shaped=True) for call in calls]
+
+    def by_staff(self, calls: Sequence[Call]) -> list[Outcome]:
+        """``{bookingId, reason}`` → the booking. ``reason``: one of domain.md §4.1, or a text of the staff's own."""
+        return [self._decide(call, _by_staff, shaped=True) for call in calls]
+
+    def at_the_desk(self, calls: Sequence[Call]) -> list[Outcome]:
+        """``{countermark}`` → {}."""
+        return [self._decide(call, _at_the_desk, shaped=False) for call in calls]
+
+    def release(self, bookings: Sequence[Booking]) -> None:
+        """Gives the credits back at once, so that it shows; what fails here the message does."""
+        paid = [one for one in bookings if one.terms.total > 0]
+        unanswered = [answer for answer in self._wallet.release(paid) if answer is not None]
+        if unanswered:
+            log.info("credit is released by message", count=len(unanswered), why=unanswered[0].code)
+
+    def _decide(self, call: Call, decision: Decision, *, shaped: bool) -> Outcome:
+        for attempt in range(ATTEMPTS):
+            try:
+                outcome, cancelled = self._attempt(call, decision, shaped)
+                self.release(cancelled)
+                return outcome
+            except Conflict:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _attempt(self, call: Call, decision: Decision, shaped: bool) -> tuple[Outcome, list[Booking]]:
+        with self._store.transaction() as tx:
+            known = tx.outcomes.find([call])
+            if known:
+                return known[call.owner(), call.key or ""], []
+            outcome, cancelled = _outcome(tx, call, decision, shaped)
+            if not isinstance(outcome, Unavailable):
+                tx.outcomes.store(call, outcome)
+        return outcome, cancelled
+
+
+def _outcome(tx: Transaction, call: Call, decision: Decision, shaped: bool) -> tuple[Outcome, list[Booking]]:
+    try:
+        booking = decision(tx, call)
+    except DomainError as refusal:
+        return refusal, []
+    place = stored.by_numbers(tx.connection, [booking.booking_id])[booking.booking_id]
+    return (booking_shape(row_of(booking), place, tx.now) if shaped else {}), [booking]
+
+
+def _by_person(tx: Transaction, call: Call) -> Booking:
+    booking = tx.get(Booking, stream_id("booking", number_in(call.data, "bookingId")))
+    person = call.caller.account_id if call.caller else None
+    if booking is None or booking.person_id != person or not booking.countermark:
+        raise errors.UnknownBooking
+    booking.check_cancellable_by_person(tx.now)
+    return cancel_all(tx, [booking], Reason.BENEFICIARY)[0]
+
+
+def _by_staff(tx: Transaction, call: Call) -> Booking:
+    booking = tx.get(Booking, stream_id("booking", number_in(call.data, "bookingId")))
+    reason = text_in(call.data, "reason")
+    if booking is None or not booking.countermark:
+        raise errors.UnknownBooking
+    booking.check_cancellable_by_staff()
+    named = reason if reason in STAFF_REASONS else Reason.BACKOFFICE
+    return cancel_all(tx, [booking], named, comment=reason)[0]
+
+
+def _at_the_desk(tx: Transaction, call: Call) -> Booking:
+    mark = countermark_in(call.data)
+    row = stored.by_countermarks(tx.connection, [mark]).get(mark)
+    if row is None:
+        raise errors.UnknownCountermark
+    if not Access(tx.connection, [call.caller]).allows(call.caller, row.offerer_id):
+        raise errors.NotYours
+    booking = load(tx, [row.booking_id])[0]
+    check_cancellable_at_the_desk(booking)
+    return cancel_all(tx, [booking], Reason.OFFERER)[0]

@@ -1,0 +1,93 @@
+"""What people are told of their bookings, and when: read off booking's own log, behind the bookings' backs.
+
+A booking never waits for a mail, and a mail that fails never fails a booking. Names and addresses are asked of identity
+when a mail is written and kept no longer than until it is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.booking import letters
+from services.booking.domain.booking import Booking, Reason
+from services.booking.neighbours import Identity
+from services.booking.storage import bookings as stored
+from services.booking.storage.tables import mail_progress
+from shared.eventstore import Store
+from shared.kernel.errors import Unavailable
+from shared.notifications import Mail, Outbox
+
+AT_ONCE = 100
+KINDS = (Booking.Confirmed, Booking.Cancelled, Booking.Moved)
+_TELLS_PERSON = frozenset({Reason.BENEFICIARY, Reason.OFFERER, Reason.EXPIRED, Reason.BACKOFFICE})
+_TELLS_VENUE = frozenset({Reason.BENEFICIARY, Reason.EXPIRED, Reason.FRAUD, Reason.BACKOFFICE})
+"""Who is told of a cancellation, by its reason (domain.md §4.7): not those who did it knowingly at the desk, and
+nobody is told that they are suspected."""
+
+
+class Mails:
+    def __init__(self, store: Store, identity: Identity, outbox: Outbox) -> None:
+        self._store, self._identity, self._outbox = store, identity, outbox
+
+    def write_due(self) -> None:
+        """Writes the mails of what happened since the last run, a bounded number; waits while identity is away."""
+        with self._store.reading() as connection:
+            position = _position(connection)
+            head = self._store.log.head(connection)
+            if head == position:
+                return
+            found = list(islice(self._store.log.events(connection, after=position, until=head, kinds=KINDS), AT_ONCE))
+            rows = stored.by_numbers(connection, [event.booking_id for _, _, event in found])
+        reached = found[-1][0] if len(found) == AT_ONCE else head
+        try:
+            people = self._identity.people({row.person_id for row in rows.values()})
+        except Unavailable:
+            return
+        mails = [mail for at, _, event in found for mail in _mails(at, event, rows[event.booking_id], people)]
+        self._write(mails, position, reached)
+
+    def open_work(self, connection: sa.Connection) -> int:
+        """1 while mails are to be written, and those that wait to be sent."""
+        position = _position(connection)
+        waiting = islice(self._store.log.events(connection, after=position, kinds=KINDS), 1)
+        return len(list(waiting)) + self._outbox.open_work(connection)
+
+    def _write(self, mails: Sequence[tuple[str, Mail]], position: int, reached: int) -> None:
+        with self._store.transaction() as tx:
+            moved = tx.connection.execute(
+                mail_progress.update().where(mail_progress.c.position == position).values(position=reached)
+            )
+            if moved.rowcount == 1:  # otherwise another process has written them
+                for key, mail in mails:
+                    self._outbox.write(tx, mail, key=key)
+
+
+def _position(connection: sa.Connection) -> int:
+    return connection.execute(sa.select(mail_progress.c.position)).scalar_one()
+
+
+def _mails(position: int, event: Any, row: Any, people: dict[int, Any]) -> Iterator[tuple[str, Mail]]:
+    """(key, mail) of an event: to the young person, and to the offer's booking address or else its venue's."""
+    person = people.get(row.person_id) or letters.NOBODY
+    venue_address = row.booking_email or row.venue_email
+    key = f"{type(event).__name__.lower()}/{row.booking_id}/{position}"
+    if person["email"] and _concerns_person(event):
+        subject, text = letters.to_person(event, row)
+        yield key, Mail(person["email"], subject, text)
+    if venue_address and _concerns_venue(event):
+        subject, text = letters.to_venue(event, row, person)
+        yield key, Mail(venue_address, subject, text, reply_to=person["email"])
+
+
+def _concerns_person(event: Any) -> bool:
+    return not isinstance(event, Booking.Cancelled) or event.reason in _TELLS_PERSON
+
+
+def _concerns_venue(event: Any) -> bool:
+    if isinstance(event, Booking.Moved):
+        return False
+    return not isinstance(event, Booking.Cancelled) or event.reason in _TELLS_VENUE

@@ -1,0 +1,458 @@
+"""The saga of a booking: the request and its places, the credit, the answer.
+
+Transaction 1 (booking): what can be refused at once is; for the others, ``Requested`` and their places set aside.
+Transaction 2 (wallet): all their credits, in one call. Transaction 3 (booking): confirmed with a countermark, or rejected
+and the places given back. What a crash or a silent wallet leaves open is finished by ``recover``, which asks wallet
+again: it answers the same as the first time. A free booking needs no wallet and is confirmed in transaction 1.
+
+Checks in the order of domain.md §4.2 and decision 19: not a beneficiary, unknown stock, already booked, quantity, stock
+not bookable, then wallet's, then no activation code.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from services.booking.application.asked import number_in, text_in
+from services.booking.domain import errors, rules
+from services.booking.domain.booking import Asked, Booking, Reason, Status, Terms
+from services.booking.neighbours import Wallet
+from services.booking.projections import call_of, open_request
+from services.booking.shapes import booking_shape, row_of
+from services.booking.storage import facts, places, rows
+from services.booking.storage.places import Shelf
+from services.booking.storage.tables import open_requests
+from shared.eventstore import Conflict, Store, Transaction
+from shared.eventstore.outcomes import Call, KeyReused, Outcome
+from shared.kernel.errors import DomainError, OutcomePending, Unavailable
+from shared.kernel.identifiers import stream_id
+from shared.kernel.money import Cents
+from shared.kernel.randomness import Randomness
+
+ATTEMPTS = 8
+DRAWS = 100
+"""Countermarks drawn for one booking before giving up; with 30 million of 729 million taken, one draw in 24 is."""
+RECOVERED_AT_ONCE = 200
+PATIENCE_SECONDS = 3.0
+"""How long, by the machine's clock, an open request is seen before it is taken for abandoned."""
+
+log = structlog.get_logger()
+Verdict = DomainError | None
+"""None: its credit is held. A refusal: it is not. Unavailable: not known yet."""
+Answered = Sequence[tuple[Booking, Verdict]]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Calls in hand: outcomes by index, and by index the bookings whose credit is to be asked for."""
+
+    calls: Sequence[Call]
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    open: dict[int, Booking] = field(default_factory=dict)
+
+    def fresh(self) -> list[int]:
+        return [index for index in range(len(self.calls)) if index not in self.outcomes and index not in self.open]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    person_id: int
+    stock_id: int
+    quantity: int
+    asked: Asked
+
+
+class Requests:
+    """``book`` and ``restore`` are sagas of the command entrypoint; ``recover`` is a task."""
+
+    def __init__(
+        self,
+        store: Store,
+        wallet: Wallet,
+        randomness: Randomness,
+        *,
+        machine_seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._wallet, self._randomness = store, wallet, randomness
+        self._seconds = machine_seconds
+        self._first_seen: dict[int, float] = {}
+        self._in_hand: set[int] = set()
+
+    def book(self, calls: Sequence[Call]) -> list[Outcome]:
+        """``{stockId, quantity}``, the caller is the person → the booking, or a refusal."""
+        return self._run(calls, self._open_bookings)
+
+    def restore(self, calls: Sequence[Call]) -> list[Outcome]:
+        """``{bookingId, reason?}``, for staff → the booking, used; its credit is asked for again."""
+        return self._run(calls, self._open_restores)
+
+    def recover(self) -> None:
+        """Finishes what was left open, a bounded number at once. Safe in any number of processes."""
+        with self._store.reading() as connection:
+            found = places.open_numbers(connection, RECOVERED_AT_ONCE)
+            abandoned = self._abandoned(found)
+            if not abandoned:
+                return
+        with self._store.transaction() as tx:
+            loaded = tx.get_many(Booking, [stream_id("booking", number) for number in abandoned])
+        waiting = [booking for booking in loaded.values() if booking.is_open]
+        finished = self._finish(waiting)
+        log.info("open requests", abandoned=len(abandoned), finished=len(finished))
+
+    def _abandoned(self, found: list[int]) -> list[int]:
+        now = self._seconds()
+        self._first_seen = {number: self._first_seen.get(number, now) for number in found}
+        patient = now - PATIENCE_SECONDS
+        return [one for one, since in self._first_seen.items() if since <= patient and one not in self._in_hand]
+
+    def _run(self, calls: Sequence[Call], opening: Callable[[Transaction, Batch], None]) -> list[Outcome]:
+        def transaction_1(tx: Transaction, again: bool) -> Batch:
+            batch = Batch(calls)
+            self._resume(tx, batch, again)
+            opening(tx, batch)
+            return batch
+
+        batch = self._retried(transaction_1)
+        numbers = {booking.booking_id for booking in batch.open.values()}
+        self._in_hand |= numbers
+        try:
+            outcomes = self._finish(list(batch.open.values()))
+        finally:
+            self._in_hand -= numbers
+        for index, booking in batch.open.items():
+            outcome = outcomes.get(booking.booking_id)
+            batch.outcomes[index] = self._later(calls[index]) if outcome is None else outcome
+        return [batch.outcomes[index] for index in range(len(calls))]
+
+    def _finish(self, waiting: Sequence[Booking]) -> dict[int, Outcome]:
+        """Transactions 2 and 3; gives outcomes by booking number, none for those not known yet."""
+        if not waiting:
+            return {}
+        verdicts = zip(waiting, self._credit(waiting), strict=True)
+        answered = [pair for pair in verdicts if not isinstance(pair[1], Unavailable)]
+        return self._close(answered) if answered else {}
+
+    def _later(self, call: Call) -> Outcome:
+        """The outcome that somebody else stored meanwhile, or that it is not known yet."""
+        with self._store.transaction() as tx:
+            known = tx.outcomes.find([call])
+        pending = OutcomePending("L'issue n'est pas encore connue : redemandez avec la même clé.")
+        return known.get((call.owner(), call.key or ""), pending)
+
+    def _retried(self, work: Callable[[Transaction, bool], Any]) -> Any:
+        """Runs a transaction, again when it clashed with another one; ``work``'s second argument says so."""
+        for attempt in range(ATTEMPTS):
+            try:
+                with self._store.transaction() as tx:
+                    result = work(tx, attempt > 0)
+                return result
+            except Conflict:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    # transaction 1
+
+    @staticmethod
+    def _resume(tx: Transaction, batch: Batch, again: bool) -> None:
+        """A key that is under way goes on from there; one that was answered since the batch was read, is answered."""
+        indexes = {(call.owner(), call.key): index for index, call in enumerate(batch.calls) if call.key is not None}
+        if again:
+            batch.outcomes |= {indexes[found]: outcome for found, outcome in tx.outcomes.find(batch.calls).items()}
+        resumed = {}
+        for row in places.open_by_key(tx.connection, [key for _, key in indexes if key is not None]):
+            index = indexes.get((row.owner, row.key))
+            if index is None:
+                continue
+            if batch.calls[index].fingerprint() == row.fingerprint:
+                resumed[index] = stream_id("booking", row.booking_id)
+            else:
+                batch.outcomes[index] = KeyReused("this key came with another body before")
+        loaded = tx.get_many(Booking, resumed.values())
+        batch.open |= {index: loaded[stream] for index, stream in resumed.items()}
+
+    def _open_bookings(self, tx: Transaction, batch: Batch) -> None:
+        fresh = batch.fresh()
+        wanted, decided = _read(batch, fresh)
+        shelf = Shelf(tx, [one.stock_id for one in wanted.values()])
+        decided |= _refusals(tx, shelf, wanted)
+        accepted = {index: one for index, one in wanted.items() if index not in decided}
+        bookings = dict(zip(accepted, self._request(tx, shelf, list(accepted.values())), strict=True))
+        decided |= self._set_aside(tx, shelf, bookings)
+        batch.open |= {index: booking for index, booking in bookings.items() if index not in decided}
+        batch.outcomes |= decided
+        tx.outcomes.store_many([(batch.calls[index], outcome) for index, outcome in decided.items()])
+
+    def _request(self, tx: Transaction, shelf: Shelf, wanted: Sequence[Wanted]) -> list[Booking]:
+        if not wanted:
+            return []
+        first = tx.next_number("booking", len(wanted))
+        numbered = list(enumerate(wanted, start=first))
+        codes = _take_codes(tx, shelf, numbered)
+        return [
+            Booking.request(
+                tx.now,
+                booking_id=number,
+                person_id=one.person_id,
+                terms=_terms(shelf[one.stock_id].row, one.quantity),
+                asked=one.asked,
+                with_code=shelf[one.stock_id].row.with_codes,
+                activation_code=codes.get(number),
+            )
+            for number, one in numbered
+        ]
+
+    def _set_aside(self, tx: Transaction, shelf: Shelf, bookings: dict[int, Booking]) -> dict[int, Outcome]:
+        """Claims what must be unique, opens what waits for wallet, answers what is free; gives those outcomes."""
+        if not places.enliven(tx.connection, bookings.values()):
+            raise Conflict("one of these offers was booked meanwhile")
+        free = [booking for booking in bookings.values() if booking.terms.total == 0]
+        self._settle(tx, shelf, [(booking, _without_credit(booking)) for booking in free])
+        paid = [booking for booking in bookings.values() if booking.terms.total > 0]
+        waiting = [open_request(booking.booking_id, booking.restoring or booking.asked) for booking in paid]
+        rows.insert_rows(tx.connection, open_requests, waiting)
+        shelf.write(tx.now)
+        tx.save(*bookings.values())
+        return {
+            index: _outcome(booking, shelf, tx.now) for index, booking in bookings.items() if booking.terms.total == 0
+        }
+
+    def _open_restores(self, tx: Transaction, batch: Batch) -> None:
+        decided: dict[int, Outcome] = {}
+        found: dict[int, Booking] = {}
+        for index in batch.fresh():
+            try:
+                found[index] = _restorable(tx, batch.calls[index])
+            except DomainError as error:
+                decided[index] = error
+        shelf = Shelf(tx, [booking.terms.stock_id for booking in found.values()])
+        live = places.live_pairs(tx.connection, [(one.person_id, one.terms.offer_id) for one in found.values()])
+        for index, booking in list(found.items()):
+            refusal = _no_room(shelf, live, booking)
+            if refusal is None:
+                booking.request_restore(tx.now, _asked(batch.calls[index]))
+            else:
+                decided[index] = refusal
+                del found[index]
+        decided |= self._set_aside(tx, shelf, found)
+        batch.open |= {index: booking for index, booking in found.items() if index not in decided}
+        batch.outcomes |= decided
+        tx.outcomes.store_many([(batch.calls[index], outcome) for index, outcome in decided.items()])
+
+    # transaction 2
+
+    def _credit(self, waiting: Sequence[Booking]) -> list[Verdict]:
+        """Wallet's verdicts. Where no activation code was left, the credit that was found sufficient is released
+        before anybody is told: a second asking then meets the mark of the release, and ends the same."""
+        paid = [booking for booking in waiting if booking.terms.total > 0]
+        verdicts = dict(zip((one.booking_id for one in paid), self._wallet.reserve(paid), strict=True))
+        codeless = [one for one in waiting if one.lacks_code and _is_sufficient(verdicts.get(one.booking_id))]
+        held = [one for one in codeless if one.terms.total > 0]
+        released = dict(zip((one.booking_id for one in held), self._wallet.release(held), strict=True))
+        for booking in codeless:
+            unknown = released.get(booking.booking_id)
+            verdicts[booking.booking_id] = unknown if isinstance(unknown, Unavailable) else _no_code()
+        return [verdicts.get(booking.booking_id) for booking in waiting]
+
+    # transaction 3
+
+    def _close(self, answered: Answered) -> dict[int, Outcome]:
+        def transaction_3(tx: Transaction, again: bool) -> dict[int, Outcome]:
+            still = places.lock_open(tx.connection, [booking.booking_id for booking, _ in answered])
+            pairs = [(booking, verdict) for booking, verdict in answered if booking.booking_id in still]
+            if again:  # what the failed try decided is gone; these objects are not
+                loaded = tx.get_many(Booking, [booking.id for booking, _ in pairs])
+                pairs = [(loaded[booking.id], verdict) for booking, verdict in pairs]
+            calls = {booking.booking_id: call_of(booking.restoring or booking.asked) for booking, _ in pairs}
+            shelf = Shelf(tx, [booking.terms.stock_id for booking, _ in pairs])
+            self._settle(tx, shelf, pairs)
+            shelf.write(tx.now)
+            rows.delete_rows(tx.connection, open_requests, "booking_id", still)
+            tx.save(*(booking for booking, _ in pairs))
+            outcomes = {
+                booking.booking_id: _outcome(booking, shelf, tx.now) if verdict is None else verdict
+                for booking, verdict in pairs
+            }
+            tx.outcomes.store_many([(calls[number], outcome) for number, outcome in outcomes.items()])
+            return outcomes
+
+        closed: dict[int, Outcome] = self._retried(transaction_3)
+        return closed
+
+    def _settle(self, tx: Transaction, shelf: Shelf, answered: Answered) -> None:
+        """Confirms or rejects, counts the places, and follows what became of the stock meanwhile."""
+        for booking, verdict in answered:
+            stays = verdict is None and (booking.restoring or not shelf[booking.terms.stock_id].row.is_withdrawn)
+            if stays:
+                shelf.book(booking.terms.stock_id, booking.terms.quantity)
+            else:
+                shelf.give_back(booking.terms.stock_id, booking.terms.quantity, booked=False)
+        marks = self._draw(tx, [one for one, verdict in answered if verdict is None and one.restoring is None])
+        for booking, verdict in answered:
+            _answer(tx.now, shelf, booking, verdict, marks.get(booking.booking_id, ""))
+        ended = [one for one, _ in answered if one.status in (Status.REJECTED, Status.CANCELLED)]
+        places.bury(tx.connection, [one.booking_id for one in ended])
+        places.return_codes(tx.connection, [one.booking_id for one in ended if one.activation_code is not None])
+
+    def _draw(self, tx: Transaction, bookings: Sequence[Booking]) -> dict[int, str]:
+        """A countermark for each, that nobody else ever had or will have."""
+        marks: dict[int, str] = {}
+        waiting = {booking.booking_id: booking for booking in bookings}
+        for draw in range(DRAWS):
+            if not waiting:
+                return marks
+            wanted: dict[str, int] = {}
+            for number, booking in waiting.items():
+                owner = call_of(booking.asked).owner()
+                purpose = (owner, booking.asked.key) if booking.asked.key else (number,)
+                chance = self._randomness.draw("countermark", *purpose, draw)
+                wanted.setdefault(rules.draw_countermark(chance), number)
+            for mark in places.claim_countermarks(tx.connection, wanted):
+                marks[wanted[mark]] = mark
+                del waiting[wanted[mark]]
+        raise RuntimeError(f"no free countermark in {DRAWS} draws")
+
+
+def _read(batch: Batch, fresh: Sequence[int]) -> tuple[dict[int, Wanted], dict[int, Outcome]]:
+    """What the calls want, by index, and the refusals of what cannot be read."""
+    wanted: dict[int, Wanted] = {}
+    refused: dict[int, Outcome] = {}
+    for index in fresh:
+        call = batch.calls[index]
+        try:
+            person = call.caller.account_id if call.caller is not None else 0
+            stock_id, quantity = number_in(call.data, "stockId"), number_in(call.data, "quantity")
+            wanted[index] = Wanted(person, stock_id, quantity, _asked(call))
+        except DomainError as refusal:
+            refused[index] = refusal
+    return wanted, refused
+
+
+def _refusals(tx: Transaction, shelf: Shelf, wanted: dict[int, Wanted]) -> dict[int, Outcome]:
+    """Decides one after the other, in memory, under the stocks' locks; takes the places of what is not refused."""
+    beneficiaries = facts.may_book(tx.connection, {one.person_id for one in wanted.values()})
+    known = [one for one in wanted.values() if shelf.get(one.stock_id) and one.person_id in beneficiaries]
+    pairs = {(one.person_id, shelf[one.stock_id].row.offer_id) for one in known}
+    live = places.live_pairs(tx.connection, pairs)
+    refused: dict[int, Outcome] = {}
+    for index, one in wanted.items():
+        refusal = _refusal(tx.now, shelf, one, beneficiaries, live)
+        if refusal is None:
+            live.add((one.person_id, shelf[one.stock_id].row.offer_id))
+        else:
+            refused[index] = refusal
+    return refused
+
+
+def _refusal(
+    now: datetime, shelf: Shelf, one: Wanted, beneficiaries: set[int], live: set[tuple[int, int]]
+) -> DomainError | None:
+    held = shelf.get(one.stock_id)
+    if one.person_id not in beneficiaries:
+        return errors.NotABeneficiary("Il faut être bénéficiaire du pass Culture pour réserver.")
+    if held is None:
+        return errors.UnknownStock()
+    if (one.person_id, held.row.offer_id) in live:
+        return errors.AlreadyBooked("Cette offre est déjà réservée.")
+    if one.quantity > (rules.MOST_PLACES if held.row.is_duo else 1):
+        return errors.QuantityInvalid("Une place, ou deux pour une offre duo.")
+    if not _is_bookable(held.row, now) or not shelf.take(one.stock_id, one.quantity):
+        return errors.StockNotBookable("Ce stock n'est pas réservable.")
+    return None
+
+
+def _is_bookable(row: Any, now: datetime) -> bool:
+    """Released, not withdrawn, and neither its limit nor its start is past (domain.md §3.1, decision 36)."""
+    open_until = min((end for end in (row.booking_limit_at, row.beginning_at) if end is not None), default=None)
+    known = row.establishment is not None and row.is_published
+    return bool(known) and not row.is_withdrawn and (open_until is None or now < open_until)
+
+
+def _no_room(shelf: Shelf, live: set[tuple[int, int]], booking: Booking) -> DomainError | None:
+    """A restore asks for places like anybody; that its stock cannot be booked any more is of no account."""
+    pair = (booking.person_id, booking.terms.offer_id)
+    if pair in live:
+        return errors.AlreadyBooked("Cette offre a été réservée de nouveau.")
+    if not shelf.take(booking.terms.stock_id, booking.terms.quantity):
+        return errors.StockNotBookable("Il ne reste pas assez de places.")
+    live.add(pair)
+    return None
+
+
+def _restorable(tx: Transaction, call: Call) -> Booking:
+    text_in(call.data, "reason")
+    booking = tx.get(Booking, stream_id("booking", number_in(call.data, "bookingId")))
+    if booking is None or not booking.countermark:
+        raise errors.UnknownBooking
+    booking.check_restorable()
+    return booking
+
+
+def _take_codes(tx: Transaction, shelf: Shelf, numbered: Sequence[tuple[int, Wanted]]) -> dict[int, str]:
+    codes: dict[int, str] = {}
+    for stock_id in sorted({one.stock_id for _, one in numbered if shelf[one.stock_id].row.with_codes}):
+        codes |= places.take_codes(tx.connection, stock_id, [no for no, one in numbered if one.stock_id == stock_id])
+    return codes
+
+
+def _terms(row: Any, quantity: int) -> Terms:
+    return Terms(
+        stock_id=row.stock_id,
+        offer_id=row.offer_id,
+        venue_id=row.venue_id,
+        offerer_id=row.offerer_id,
+        establishment=row.establishment,
+        subcategory=row.subcategory,
+        offer_name=row.offer_name,
+        is_digital=row.is_digital,
+        quantity=quantity,
+        unit_price=Cents(row.price),
+        beginning_at=row.beginning_at,
+    )
+
+
+def _answer(now: datetime, shelf: Shelf, booking: Booking, verdict: Verdict, mark: str) -> None:
+    held = shelf[booking.terms.stock_id]
+    if verdict is not None:
+        booking.reject(now, verdict.code, verdict.status, verdict.detail)
+    elif booking.restoring is not None:
+        booking.restore(now, held.remaining())
+    else:
+        booking.confirm(now, mark, held.remaining())
+        _follow(now, booking, held.row, held.remaining())
+
+
+def _follow(now: datetime, booking: Booking, row: Any, remaining: int | None) -> None:
+    """The stock was withdrawn or its event moved while the credit was asked for."""
+    if row.is_withdrawn:
+        booking.cancel(now, Reason.OFFERER, remaining)
+    elif row.beginning_at is not None and row.beginning_at != booking.beginning_at:
+        booking.move(now, row.beginning_at)
+
+
+def _outcome(booking: Booking, shelf: Shelf, now: datetime) -> Outcome:
+    if booking.status == Status.REJECTED:
+        return _no_code()
+    return booking_shape(row_of(booking), shelf[booking.terms.stock_id].row, now)
+
+
+def _without_credit(booking: Booking) -> Verdict:
+    return _no_code() if booking.lacks_code else None
+
+
+def _no_code() -> DomainError:
+    return errors.NoActivationCode("Il ne reste pas de code d'activation.")
+
+
+def _is_sufficient(verdict: Verdict) -> bool:
+    return verdict is None or verdict.code == "released"
+
+
+def _asked(call: Call) -> Asked:
+    return Asked(call.name, call.key, call.caller.account_id if call.caller else None, call.data)

@@ -1,0 +1,103 @@
+"""What the other services tell: offers and venues, who may book, who works for whom, what was paid."""
+
+from __future__ import annotations
+
+from services.booking.application.cancelling import cancel_all, load
+from services.booking.domain.booking import Reason
+from services.booking.storage import bookings as stored
+from services.booking.storage import facts
+from shared.eventstore import Message, Transaction
+from shared.kernel.time import parse_instant
+
+CANCELLED_BY_SUSPENSION = {"FRAUD": Reason.FRAUD, "UPON_USER_REQUEST": Reason.BENEFICIARY}
+"""Other reasons cancel nothing (domain.md §1.4)."""
+REJECTED = "rejected"
+
+
+def venue(tx: Transaction, message: Message) -> None:
+    data = message.data
+    row = {
+        "venue_id": data["venueId"],
+        "offerer_id": data["offererId"],
+        "name": data["name"],
+        "establishment": data["establishment"],
+        "address": data["address"],
+        "postal_code": data["postalCode"],
+        "city": data["city"],
+        "department_code": data["departmentCode"],
+        "timezone": data["timezone"],
+        "booking_email": data["bookingEmail"],
+    }
+    facts.put_venue(tx.connection, row)
+
+
+def offer(tx: Transaction, message: Message) -> None:
+    data = message.data
+    row = {
+        "offer_id": data["offerId"],
+        "venue_id": data["venueId"],
+        "name": data["name"],
+        "subcategory": data["subcategory"],
+        "is_duo": data["isDuo"],
+        "is_digital": data["isDigital"],
+        "url": data["url"],
+        "withdrawal_details": data["withdrawalDetails"],
+        "booking_email": data["bookingEmail"],
+        "is_published": True,
+    }
+    facts.put_offer(tx.connection, row)
+
+
+def offer_withdrawn(tx: Transaction, message: Message) -> None:
+    """Not bookable any more; a rejected offer's unused bookings are cancelled (domain.md §3.2)."""
+    offer_id = message.data["offerId"]
+    facts.unpublish_offer(tx.connection, offer_id)
+    if message.data["reason"] == REJECTED:
+        cancel_all(tx, load(tx, stored.unused_of_offer(tx.connection, offer_id)), Reason.FRAUD)
+
+
+def activated(tx: Transaction, message: Message) -> None:
+    facts.put_person(tx.connection, message.data["personId"], is_beneficiary=True)
+
+
+def suspended(tx: Transaction, message: Message) -> None:
+    person_id = message.data["personId"]
+    facts.put_person(tx.connection, person_id, is_suspended=True)
+    reason = CANCELLED_BY_SUSPENSION.get(message.data["reason"])
+    if reason is not None:
+        cancel_all(tx, load(tx, stored.unused_of_person(tx.connection, person_id)), reason)
+
+
+def unsuspended(tx: Transaction, message: Message) -> None:
+    """What was cancelled stays so (domain.md §1.4)."""
+    facts.put_person(tx.connection, message.data["personId"], is_suspended=False)
+
+
+def erased(tx: Transaction, message: Message) -> None:
+    """Books nothing any more; what was not used goes back to the others."""
+    person_id = message.data["personId"]
+    facts.put_person(tx.connection, person_id, is_suspended=True)
+    cancel_all(tx, load(tx, stored.unused_of_person(tx.connection, person_id)), Reason.BENEFICIARY)
+
+
+def attached(tx: Transaction, message: Message) -> None:
+    facts.attach(tx.connection, message.data["accountId"], message.data["offererId"])
+
+
+def detached(tx: Transaction, message: Message) -> None:
+    facts.detach(tx.connection, message.data["accountId"], message.data["offererId"])
+
+
+def entered_batch(tx: Transaction, message: Message) -> None:
+    """From now on the desk and the young person cannot undo it (decision 11)."""
+    data = message.data
+    for booking in load(tx, [data["bookingId"]]):
+        booking.enter_batch(message.occurred_at, data["batchId"], data["lineId"])
+        tx.save(booking)
+
+
+def reimbursed(tx: Transaction, message: Message) -> None:
+    data = message.data
+    for booking in load(tx, [data["bookingId"]]):
+        booking.reimburse(parse_instant(data["at"]), data["batchId"])
+        tx.save(booking)

@@ -1,0 +1,87 @@
+"""What catalog tells of its stocks, and how many of each there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.booking.application.asked import count_in, number_in
+from services.booking.application.cancelling import cancel_all, load
+from services.booking.domain import errors
+from services.booking.domain.booking import Reason
+from services.booking.domain.stock import Stock
+from services.booking.storage import bookings as stored
+from services.booking.storage.places import Shelf
+from shared.eventstore import Message, Transaction
+from shared.eventstore.outcomes import Call
+from shared.kernel.identifiers import stream_id
+from shared.kernel.money import Cents
+from shared.kernel.time import parse_instant
+
+
+def open_stock(tx: Transaction, message: Message) -> None:
+    data = message.data
+    stock = Stock.open(
+        message.occurred_at,
+        stock_id=data["stockId"],
+        offer_id=data["offerId"],
+        venue_id=data["venueId"],
+        offerer_id=data["offererId"],
+        price=Cents(data["priceCents"]),
+        quantity=data["quantity"],
+        beginning_at=_instant(data["beginningAt"]),
+        booking_limit_at=_instant(data["bookingLimitAt"]),
+        activation_codes=data["activationCodes"],
+    )
+    tx.save(stock)
+
+
+def change_stock(tx: Transaction, message: Message) -> None:
+    """Another price or limit, for the bookings to come: those that exist keep their price (domain.md §3.1)."""
+    stock = _stock(tx, message)
+    stock.reprice(message.occurred_at, Cents(message.data["priceCents"]), _instant(message.data["bookingLimitAt"]))
+    tx.save(stock)
+
+
+def reschedule(tx: Transaction, message: Message) -> None:
+    """The event was moved: new limits for all its bookings; those of a postponed one are not used any more."""
+    stock_id = message.data["stockId"]
+    Shelf(tx, [stock_id])  # whoever confirms a booking of it now waits, and sees the new date
+    stock, begins = _stock(tx, message), parse_instant(message.data["beginningAt"])
+    stock.reschedule(message.occurred_at, begins, _instant(message.data["bookingLimitAt"]))
+    bookings = load(tx, stored.standing_of_stock(tx.connection, stock_id))
+    for booking in bookings:
+        booking.move(message.occurred_at, begins)
+    tx.save(stock, *bookings)
+
+
+def withdraw_stock(tx: Transaction, message: Message) -> None:
+    """No longer for booking; what was not used is cancelled (domain.md §3.1)."""
+    stock_id = message.data["stockId"]
+    Shelf(tx, [stock_id])
+    stock = _stock(tx, message)
+    stock.withdraw(message.occurred_at)
+    tx.save(stock)
+    tx.flush()
+    cancel_all(tx, load(tx, stored.unused_of_stock(tx.connection, stock_id)), Reason.OFFERER)
+
+
+def set_quantity(tx: Transaction, call: Call) -> dict[str, Any]:
+    """``{stockId, quantity?}`` from catalog → ``{remaining?}``; refuses what would oversell."""
+    stock_id, quantity = number_in(call.data, "stockId"), count_in(call.data, "quantity")
+    held = Shelf(tx, [stock_id]).get(stock_id)
+    stock = tx.get(Stock, stream_id("stock", stock_id))
+    if held is None or stock is None:
+        raise errors.UnknownStock
+    stock.change_quantity(tx.now, quantity, taken=held.row.taken, booked=held.row.booked)
+    tx.save(stock)
+    return {"remaining": None if quantity is None else quantity - held.row.booked}
+
+
+def _stock(tx: Transaction, message: Message) -> Stock:
+    stock = tx.get(Stock, stream_id("stock", message.data["stockId"]))
+    assert stock is not None, "catalog tells of a stock's beginning first"
+    return stock
+
+
+def _instant(text: str | None) -> Any:
+    return None if text is None else parse_instant(text)

@@ -1,0 +1,90 @@
+"""Booking's composition root."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from services.booking.application import stocks
+from services.booking.application.cancelling import Cancelling
+from services.booking.application.desk import Desk
+from services.booking.application.due import Due
+from services.booking.application.ledger import Ledger
+from services.booking.application.mails import Mails
+from services.booking.application.reading import Reading
+from services.booking.application.requests import Requests
+from services.booking.domain.booking import Booking
+from services.booking.domain.stock import Stock
+from services.booking.neighbours import Identity, Wallet
+from services.booking.projections import projections
+from services.booking.publishing import publication
+from services.booking.reactions import REACTIONS
+from services.booking.storage import places
+from shared.eventstore import Store
+from shared.kernel.time import Clock
+from shared.messaging.bus import Bus
+from shared.messaging.calls import CommandHandler, QueryHandler, bulk, calling, one, read, read_many, saga
+from shared.notifications import Outbox, transports
+from shared.runtime.service import Service, Task, Timer
+from shared.runtime.settings import Settings
+
+RECOVERY_SECONDS = 1.0
+MAIL_SECONDS = 0.2
+FORGET_SECONDS = 3_600.0
+
+
+def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
+    store = Store(engine, clock=clock, aggregates=[Booking, Stock], publication=publication, projections=projections())
+    wallet, identity = Wallet(bus), Identity(bus)
+    requests = Requests(store, wallet, settings.randomness())
+    cancelling = Cancelling(store, wallet)
+    due = Due(store, cancelling)
+    outbox = Outbox("booking", store, transports(settings.mail_url, settings.sms_url, settings.push_url))
+    mails = Mails(store, identity, outbox)
+    desk = Desk(clock)
+
+    def open_work(connection: sa.Connection) -> int:
+        return places.count_open(connection) + mails.open_work(connection)
+
+    return Service(
+        name="booking",
+        store=store,
+        commands=_commands(requests, cancelling, desk, due),
+        queries=_queries(Reading(store, clock, identity), desk, Ledger(store)),
+        reactions=REACTIONS,
+        timers=[
+            Timer("automatic-validation", due.next_validation, due.validate),
+            Timer("expiry", due.next_expiry, due.expire),
+        ],
+        tasks=[
+            Task("recover-requests", RECOVERY_SECONDS, requests.recover),
+            Task("write-mails", MAIL_SECONDS, mails.write_due),
+            Task("send-mails", MAIL_SECONDS, outbox.send_due),
+            Task("forget-mails", FORGET_SECONDS, outbox.forget),
+        ],
+        open_work=open_work,
+    )
+
+
+def _commands(requests: Requests, cancelling: Cancelling, desk: Desk, due: Due) -> dict[str, CommandHandler]:
+    return {
+        "book": saga(requests.book),
+        "cancel": saga(cancelling.by_person),
+        "desk-use": bulk(desk.use),
+        "desk-keep": bulk(desk.keep),
+        "desk-cancel": saga(cancelling.at_the_desk),
+        "set-quantity": one(stocks.set_quantity),
+        "staff-cancel": saga(cancelling.by_staff),
+        "staff-restore": saga(requests.restore),
+        "validate-due": saga(due.validate_due),
+    }
+
+
+def _queries(reading: Reading, desk: Desk, ledger: Ledger) -> dict[str, QueryHandler]:
+    return {
+        "booking": read_many(reading.booking),
+        "bookings": read(reading.bookings),
+        "counters": read(reading.counters),
+        "recap": calling(reading.recap),
+        "desk-look-up": read_many(desk.look_up),
+        "ledger": read(ledger.read),
+    }

@@ -1,0 +1,138 @@
+"""The words of the mails, in French: pure functions of an event, a booking's row with its place, and a person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from services.booking.domain.booking import Booking, Reason, local_text
+from shared.kernel.money import euros
+from shared.kernel.time import PARIS
+
+Letter = tuple[str, str]
+"""Subject and text."""
+
+NOBODY = {"firstName": "", "lastName": "", "email": "", "phoneNumber": ""}
+
+_WHY = {
+    Reason.BENEFICIARY: "à ta demande",
+    Reason.OFFERER: "par l'organisateur",
+    Reason.EXPIRED: "parce qu'elle n'a pas été retirée à temps",
+    Reason.BACKOFFICE: "par le support du pass Culture",
+}
+_WHY_FOR_VENUE = {
+    Reason.BENEFICIARY: "par le jeune",
+    Reason.EXPIRED: "parce qu'elle n'a pas été retirée à temps",
+    Reason.FRAUD: "par le pass Culture, pour suspicion de fraude",
+    Reason.BACKOFFICE: "par le support du pass Culture",
+}
+
+
+def to_person(event: Any, row: Any) -> Letter:
+    if isinstance(event, Booking.Cancelled):
+        return _cancelled(event, row)
+    if isinstance(event, Booking.Moved):
+        return _moved(event, row)
+    return _confirmed(row)
+
+
+def to_venue(event: Any, row: Any, person: dict[str, Any]) -> Letter:
+    if isinstance(event, Booking.Cancelled):
+        return _cancelled_for_venue(event, row, person)
+    return _confirmed_for_venue(row, person)
+
+
+def _confirmed(row: Any) -> Letter:
+    lines = [
+        "Bonjour,",
+        "",
+        f"Ta réservation est confirmée : {row.offer_name}.",
+        *_what(row),
+        f"Ton code d'activation : {row.activation_code}"
+        if row.activation_code
+        else f"Ta contremarque : {row.countermark}",
+    ]
+    if row.cancellation_limit_at is not None:
+        lines.append(f"Tu peux l'annuler jusqu'au {_local(row.cancellation_limit_at, row)}.")
+    if row.expires_at is not None:
+        lines.append(f"Elle expire le {_local(row.expires_at, row)} si tu ne la retires pas avant.")
+    if row.withdrawal_details:
+        lines += ["", f"Pour la retirer : {row.withdrawal_details}"]
+    return f"Confirmation de ta réservation : {row.offer_name}", _text(lines)
+
+
+def _cancelled(event: Booking.Cancelled, row: Any) -> Letter:
+    why = _WHY.get(Reason(event.reason), "")
+    lines = ["Bonjour,", "", f"Ta réservation a été annulée {why} : {row.offer_name}.", *_what(row)]
+    if event.terms.total:
+        lines.append(f"{_price(event.terms.total)} reviennent sur ton crédit, s'il est encore valable.")
+    return f"Annulation de ta réservation : {row.offer_name}", _text(lines)
+
+
+def _moved(event: Booking.Moved, row: Any) -> Letter:
+    lines = ["Bonjour,", "", f"Un événement que tu as réservé a changé de date : {row.offer_name}."]
+    if event.terms.beginning_at is not None:
+        lines.append(f"Il a lieu maintenant le {_local(event.terms.beginning_at, row)}.")
+    if event.cancellation_limit_at is not None:
+        lines.append(f"Tu peux annuler ta réservation jusqu'au {_local(event.cancellation_limit_at, row)}.")
+    return f"Nouvelle date : {row.offer_name}", _text(lines)
+
+
+def _confirmed_for_venue(row: Any, person: dict[str, Any]) -> Letter:
+    dated = row.beginning_at is not None
+    lines = [
+        "Bonjour,",
+        "",
+        f"Une réservation a été faite : {row.offer_name}.",
+        *_what(row),
+        f"Contremarque : {row.countermark}",
+        *_who(person),
+        "",
+        "Elle sera validée automatiquement 48 heures après l'événement."
+        if dated
+        else "Validez la contremarque au guichet pour que la réservation soit remboursée.",
+    ]
+    return f"Nouvelle réservation : {row.offer_name}", _text(lines)
+
+
+def _cancelled_for_venue(event: Booking.Cancelled, row: Any, person: dict[str, Any]) -> Letter:
+    why = _WHY_FOR_VENUE.get(Reason(event.reason), "")
+    left = event.stock_remaining
+    lines = [
+        "Bonjour,",
+        "",
+        f"Une réservation a été annulée {why} : {row.offer_name}.",
+        *_what(row),
+        f"Contremarque : {row.countermark}",
+        *_who(person),
+    ]
+    if left is not None:
+        lines.append(f"Places restantes : {left}")
+    return f"Réservation annulée : {row.offer_name}", _text(lines)
+
+
+def _what(row: Any) -> list[str]:
+    place = ", ".join(part for part in (row.venue_name, row.address, row.postal_code, row.city) if part)
+    lines = [f"Lieu : {place}"] if place else []
+    if row.beginning_at is not None:
+        lines.append(f"Date : {_local(row.beginning_at, row)}")
+    total = row.unit_price * row.quantity
+    return [*lines, f"Quantité : {row.quantity}", f"Prix : {_price(total) if total else 'gratuit'}"]
+
+
+def _who(person: dict[str, Any]) -> list[str]:
+    name = f"{person['firstName']} {person['lastName']}".strip()
+    facts = (("Jeune", name), ("E-mail", person["email"]), ("Téléphone", person.get("phoneNumber")))
+    return [f"{label} : {value}" for label, value in facts if value]
+
+
+def _local(instant: datetime, row: Any) -> str:
+    return local_text(instant, row.timezone or PARIS.key)
+
+
+def _price(cents: Any) -> str:
+    return f"{euros(cents, point=',')} €"
+
+
+def _text(lines: list[str]) -> str:
+    return "\n".join([*lines, "", "Le pass Culture", ""])

@@ -1,0 +1,276 @@
+"""Read models, folded from booking's own log.
+
+``bookings`` is folded in bulk: what a transaction did becomes one statement per set of columns, however many bookings
+it was. The guards (places, live bookings, countermarks, open requests) are written by the use cases, in the
+transaction that decides; here stands how a rebuild folds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.booking.domain import rules
+from services.booking.domain.booking import Asked, Booking, Status, Terms, validation_due
+from services.booking.domain.stock import Stock
+from services.booking.storage import rows, tables
+from shared.eventstore.outcomes import Call, Caller
+from shared.projections import Projection, on
+
+Columns = dict[str, Any]
+
+
+def call_of(asked: Asked) -> Call:
+    """The command under whose key a request's outcome is stored."""
+    caller = None if asked.account_id is None else Caller(asked.account_id)
+    return Call(asked.name, asked.data, asked.key, caller)
+
+
+def open_request(booking_id: int, asked: Asked) -> Columns:
+    call = call_of(asked)
+    return {"booking_id": booking_id, "owner": call.owner(), "key": call.key, "fingerprint": call.fingerprint()}
+
+
+def _waiting(event: Any, terms: Terms) -> Columns:
+    """What a booking waits for while it is not used: its expiry, or its automatic validation."""
+    expires = rules.expires_at(terms.subcategory, event.booked_at, terms.beginning_at)
+    invalidated_at = event.timestamp if isinstance(event, Booking.Invalidated) else None
+    return {
+        "expires_at": expires,
+        "expiry_due": rules.expiry_run(expires, earliest=invalidated_at) if expires else None,
+        "validation_due": validation_due(terms.beginning_at, invalidated_at),
+    }
+
+
+_NOTHING_TO_COME: Columns = {"expires_at": None, "expiry_due": None, "validation_due": None}
+
+
+def _confirmed(event: Booking.Confirmed) -> Columns:
+    terms = event.terms
+    return {
+        "booking_id": event.booking_id,
+        "person_id": event.person_id,
+        "stock_id": terms.stock_id,
+        "offer_id": terms.offer_id,
+        "venue_id": terms.venue_id,
+        "offerer_id": terms.offerer_id,
+        "establishment": terms.establishment,
+        "subcategory": terms.subcategory,
+        "offer_name": terms.offer_name,
+        "is_digital": terms.is_digital,
+        "is_permanent": rules.is_permanent(terms.subcategory),
+        "quantity": terms.quantity,
+        "unit_price": terms.unit_price,
+        "countermark": event.countermark,
+        "attempt": event.attempt,
+        "status": str(Status.CONFIRMED),
+        "booked_at": event.booked_at,
+        "beginning_at": terms.beginning_at,
+        "cancellation_limit_at": event.cancellation_limit_at,
+        "used_at": None,
+        "cancelled_at": None,
+        "cancellation_reason": None,
+        "batch_id": None,
+        "reimbursed_at": None,
+        "activation_code": event.activation_code,
+        **_waiting(event, terms),
+    }
+
+
+def _validated(event: Booking.Validated) -> Columns:
+    return {"status": str(Status.USED), "used_at": event.used_at, **_NOTHING_TO_COME}
+
+
+def _invalidated(event: Booking.Invalidated) -> Columns:
+    return {"status": str(Status.CONFIRMED), "used_at": None, **_waiting(event, event.terms)}
+
+
+def _cancelled(event: Booking.Cancelled) -> Columns:
+    how = {"cancelled_at": event.timestamp, "cancellation_reason": event.reason}
+    return {"status": str(Status.CANCELLED), **how, **_NOTHING_TO_COME}
+
+
+def _restored(event: Booking.Restored) -> Columns:
+    how = {"cancelled_at": None, "cancellation_reason": None}
+    return {"status": str(Status.CONFIRMED), **how, **_waiting(event, event.terms)}
+
+
+def _restore_requested(event: Booking.RestoreRequested) -> Columns:
+    return {"attempt": event.attempt}
+
+
+def _moved(event: Booking.Moved) -> Columns:
+    begins = event.terms.beginning_at
+    columns: Columns = {"beginning_at": begins, "cancellation_limit_at": event.cancellation_limit_at}
+    return columns | {"validation_due": validation_due(begins)} if event.is_waiting else columns
+
+
+def _entered_batch(event: Booking.EnteredBatch) -> Columns:
+    return {"batch_id": event.batch_id}
+
+
+def _reimbursed(event: Booking.Reimbursed) -> Columns:
+    return {"status": str(Status.REIMBURSED), "reimbursed_at": event.timestamp}
+
+
+_CHANGES: dict[type, Callable[[Any], Columns]] = {
+    Booking.Confirmed: _confirmed,
+    Booking.Validated: _validated,
+    Booking.Invalidated: _invalidated,
+    Booking.Cancelled: _cancelled,
+    Booking.RestoreRequested: _restore_requested,
+    Booking.Restored: _restored,
+    Booking.Moved: _moved,
+    Booking.EnteredBatch: _entered_batch,
+    Booking.Reimbursed: _reimbursed,
+}
+
+
+def changed_columns(event: Any) -> Columns:
+    """What becomes of the columns of an event's booking; of no event's that ``bookings`` does not show."""
+    change = _CHANGES.get(type(event))
+    return change(event) if change else {}
+
+
+class Bookings(Projection):
+    """What is a booking's state, for its owner, for the desk, for the recap, for the timers?"""
+
+    name = "bookings"
+    version = 1
+    tables = (tables.bookings,)
+
+    def apply(self, connection: sa.Connection, events: Iterable[Any], *, live: bool = True) -> None:
+        changes: dict[int, Columns] = {}
+        for event in events:
+            columns = changed_columns(event)
+            if columns:
+                changes.setdefault(event.booking_id, {}).update(columns)
+        new = [columns for columns in changes.values() if "person_id" in columns]
+        rows.insert_rows(connection, tables.bookings, sorted(new, key=lambda row: row["booking_id"]))
+        changed = (
+            {"booking_id": number, **columns} for number, columns in changes.items() if "person_id" not in columns
+        )
+        rows.update_rows(connection, tables.bookings, "booking_id", changed)
+
+
+class Places(Projection):
+    """What is left of a stock, at which price and until when?"""
+
+    name = "places"
+    version = 1
+    tables = (tables.stocks, tables.activation_codes)
+
+    @on(Stock.Opened)
+    def opened(self, connection: sa.Connection, event: Stock.Opened) -> None:
+        row = {
+            "stock_id": event.stock_id,
+            "offer_id": event.offer_id,
+            "venue_id": event.venue_id,
+            "offerer_id": event.offerer_id,
+            "price": event.price,
+            "quantity": len(event.activation_codes) if event.activation_codes else event.quantity,
+            "taken": 0,
+            "booked": 0,
+            "beginning_at": event.beginning_at,
+            "booking_limit_at": event.booking_limit_at,
+            "with_codes": bool(event.activation_codes),
+            "is_withdrawn": False,
+        }
+        rows.insert_rows(connection, tables.stocks, [row])
+        codes = enumerate(event.activation_codes, start=1)
+        rows.insert_rows(
+            connection,
+            tables.activation_codes,
+            [{"stock_id": event.stock_id, "rank": rank, "code": code, "booking_id": None} for rank, code in codes],
+        )
+
+    @on(Stock.Repriced)
+    def repriced(self, connection: sa.Connection, event: Stock.Repriced) -> None:
+        self._set(connection, event.stock_id, price=event.price, booking_limit_at=event.booking_limit_at)
+
+    @on(Stock.QuantityChanged)
+    def quantity_changed(self, connection: sa.Connection, event: Stock.QuantityChanged) -> None:
+        self._set(connection, event.stock_id, quantity=event.quantity)
+
+    @on(Stock.Rescheduled)
+    def rescheduled(self, connection: sa.Connection, event: Stock.Rescheduled) -> None:
+        self._set(connection, event.stock_id, beginning_at=event.beginning_at, booking_limit_at=event.booking_limit_at)
+
+    @on(Stock.Withdrawn)
+    def withdrawn(self, connection: sa.Connection, event: Stock.Withdrawn) -> None:
+        self._set(connection, event.stock_id, is_withdrawn=True)
+
+    @on(Booking.Requested, live=False)
+    def requested(self, connection: sa.Connection, event: Booking.Requested) -> None:
+        self._count(connection, event.terms, taken=event.terms.quantity)
+        if event.activation_code is not None:
+            codes = tables.activation_codes
+            which = (codes.c.stock_id == event.terms.stock_id) & (codes.c.code == event.activation_code)
+            free = sa.select(sa.func.min(codes.c.rank)).where(which, codes.c.booking_id.is_(None)).scalar_subquery()
+            statement = codes.update().where(codes.c.stock_id == event.terms.stock_id, codes.c.rank == free)
+            connection.execute(statement.values(booking_id=event.booking_id))
+
+    @on(Booking.RestoreRequested, live=False)
+    def restore_requested(self, connection: sa.Connection, event: Booking.RestoreRequested) -> None:
+        self._count(connection, event.terms, taken=event.terms.quantity)
+
+    @on(Booking.Confirmed, Booking.Restored, live=False)
+    def booked(self, connection: sa.Connection, event: Booking.Confirmed | Booking.Restored) -> None:
+        self._count(connection, event.terms, booked=event.terms.quantity)
+
+    @on(Booking.Rejected, Booking.RestoreRejected, live=False)
+    def rejected(self, connection: sa.Connection, event: Booking.Rejected | Booking.RestoreRejected) -> None:
+        self._count(connection, event.terms, taken=-event.terms.quantity)
+        if isinstance(event, Booking.Rejected):
+            codes = tables.activation_codes
+            statement = codes.update().where(codes.c.booking_id == event.booking_id)
+            connection.execute(statement.values(booking_id=None))
+
+    @on(Booking.Cancelled, live=False)
+    def cancelled(self, connection: sa.Connection, event: Booking.Cancelled) -> None:
+        self._count(connection, event.terms, taken=-event.terms.quantity, booked=-event.terms.quantity)
+
+    @staticmethod
+    def _set(connection: sa.Connection, stock_id: int, **columns: Any) -> None:
+        connection.execute(tables.stocks.update().where(tables.stocks.c.stock_id == stock_id).values(**columns))
+
+    @staticmethod
+    def _count(connection: sa.Connection, terms: Terms, *, taken: int = 0, booked: int = 0) -> None:
+        stocks = tables.stocks
+        statement = stocks.update().where(stocks.c.stock_id == terms.stock_id)
+        connection.execute(statement.values(taken=stocks.c.taken + taken, booked=stocks.c.booked + booked))
+
+
+class Guards(Projection):
+    """Who has a live booking of which offer, whose is a countermark, what is asked for and not answered yet?"""
+
+    name = "guards"
+    version = 1
+    tables = (tables.live_bookings, tables.countermarks, tables.open_requests)
+
+    @on(Booking.Requested, Booking.RestoreRequested, live=False)
+    def requested(self, connection: sa.Connection, event: Booking.Requested | Booking.RestoreRequested) -> None:
+        live = {"person_id": event.person_id, "offer_id": event.terms.offer_id, "booking_id": event.booking_id}
+        rows.insert_rows(connection, tables.live_bookings, [live])
+        rows.insert_rows(connection, tables.open_requests, [open_request(event.booking_id, event.asked)])
+
+    @on(Booking.Confirmed, live=False)
+    def confirmed(self, connection: sa.Connection, event: Booking.Confirmed) -> None:
+        mark = {"countermark": event.countermark, "booking_id": event.booking_id}
+        rows.insert_rows(connection, tables.countermarks, [mark])
+        rows.delete_rows(connection, tables.open_requests, "booking_id", [event.booking_id])
+
+    @on(Booking.Restored, live=False)
+    def restored(self, connection: sa.Connection, event: Booking.Restored) -> None:
+        rows.delete_rows(connection, tables.open_requests, "booking_id", [event.booking_id])
+
+    @on(Booking.Rejected, Booking.RestoreRejected, Booking.Cancelled, live=False)
+    def ended(self, connection: sa.Connection, event: Any) -> None:
+        rows.delete_rows(connection, tables.live_bookings, "booking_id", [event.booking_id])
+        rows.delete_rows(connection, tables.open_requests, "booking_id", [event.booking_id])
+
+
+def projections() -> list[Projection]:
+    return [Bookings(), Places(), Guards()]

@@ -1,0 +1,26 @@
+"""Which message leads to which use case."""
+
+from __future__ import annotations
+
+from services.booking.application import standing, stocks
+from shared.messaging.reactions import Reaction
+
+REACTIONS: dict[tuple[str, str], Reaction] = {
+    ("catalog", "VenueOpened"): standing.venue,
+    ("catalog", "VenueChanged"): standing.venue,
+    ("catalog", "OfferPublished"): standing.offer,
+    ("catalog", "OfferChanged"): standing.offer,
+    ("catalog", "OfferWithdrawn"): standing.offer_withdrawn,
+    ("catalog", "StockAdded"): stocks.open_stock,
+    ("catalog", "StockChanged"): stocks.change_stock,
+    ("catalog", "EventRescheduled"): stocks.reschedule,
+    ("catalog", "StockWithdrawn"): stocks.withdraw_stock,
+    ("identity", "BeneficiaryActivated"): standing.activated,
+    ("identity", "BeneficiarySuspended"): standing.suspended,
+    ("identity", "BeneficiaryUnsuspended"): standing.unsuspended,
+    ("identity", "PersonErased"): standing.erased,
+    ("identity", "ProAttached"): standing.attached,
+    ("identity", "ProDetached"): standing.detached,
+    ("payout", "BookingEnteredBatch"): standing.entered_batch,
+    ("payout", "BookingReimbursed"): standing.reimbursed,
+}

@@ -1,0 +1,89 @@
+"""What the other services told, as booking needs it: offers, venues, beneficiaries, who works for which structure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.booking.storage.tables import attachments, offers, persons, venues
+from shared.eventstore import sql
+from shared.eventstore.outcomes import Caller
+
+
+def put_offer(connection: sa.Connection, row: dict[str, Any]) -> None:
+    sql.upsert(connection, offers, [row])
+
+
+def unpublish_offer(connection: sa.Connection, offer_id: int) -> None:
+    connection.execute(offers.update().where(offers.c.offer_id == offer_id).values(is_published=False))
+
+
+def put_venue(connection: sa.Connection, row: dict[str, Any]) -> None:
+    sql.upsert(connection, venues, [row])
+
+
+def put_person(connection: sa.Connection, person_id: int, **columns: Any) -> None:
+    """Keeps what is not named as it was; a person who was never heard of is no beneficiary and not suspended."""
+    known = {"person_id": person_id, "is_beneficiary": False, "is_suspended": False}
+    sql.insert_ignore(connection, persons, [known])
+    connection.execute(persons.update().where(persons.c.person_id == person_id).values(**columns))
+
+
+def attach(connection: sa.Connection, account_id: int, offerer_id: int) -> None:
+    sql.insert_ignore(connection, attachments, [{"account_id": account_id, "offerer_id": offerer_id}])
+
+
+def detach(connection: sa.Connection, account_id: int, offerer_id: int) -> None:
+    which = (attachments.c.account_id == account_id) & (attachments.c.offerer_id == offerer_id)
+    connection.execute(attachments.delete().where(which))
+
+
+def may_book(connection: sa.Connection, person_ids: Collection[int]) -> set[int]:
+    """Those who are, or were, beneficiaries and are not suspended."""
+    query = sa.select(persons.c.person_id).where(
+        sql.among(connection, persons.c.person_id, sorted(person_ids)),
+        persons.c.is_beneficiary,
+        sa.not_(persons.c.is_suspended),
+    )
+    return set(connection.execute(query).scalars())
+
+
+class Access:
+    """For which structures callers may speak: an API key for its own, an account for those it is attached to."""
+
+    def __init__(self, connection: sa.Connection, callers: Collection[Caller | None]) -> None:
+        accounts = sorted({one.account_id for one in callers if one is not None and one.offerer_id is None})
+        rows = connection.execute(
+            sa.select(attachments).where(sql.among(connection, attachments.c.account_id, accounts))
+        )
+        self._attached = {(row.account_id, row.offerer_id) for row in rows}
+
+    def allows(self, caller: Caller | None, offerer_id: int) -> bool:
+        if caller is None:
+            return False
+        if caller.offerer_id is not None:
+            return caller.offerer_id == offerer_id
+        return (caller.account_id, offerer_id) in self._attached
+
+    def offerers(self, caller: Caller | None) -> list[int]:
+        if caller is None:
+            return []
+        if caller.offerer_id is not None:
+            return [caller.offerer_id]
+        return sorted(offerer for account, offerer in self._attached if account == caller.account_id)
+
+
+def venues_of(connection: sa.Connection, offerer_ids: Collection[int]) -> list[sa.Row[Any]]:
+    if not offerer_ids:
+        return []
+    query = sa.select(venues).where(sql.among(connection, venues.c.offerer_id, sorted(offerer_ids)))
+    return list(connection.execute(query.order_by(venues.c.venue_id)))
+
+
+def zones(connection: sa.Connection, venue_ids: Collection[int]) -> dict[int, str]:
+    """The time zone of each venue."""
+    query = sa.select(venues.c.venue_id, venues.c.timezone)
+    found = connection.execute(query.where(sql.among(connection, venues.c.venue_id, sorted(set(venue_ids)))))
+    return {row.venue_id: row.timezone for row in found}

@@ -1,0 +1,209 @@
+"""The guards: places of stocks under lock, live bookings, countermarks, open requests."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.booking.domain.booking import Booking
+from services.booking.domain.stock import Stock
+from services.booking.storage import rows
+from services.booking.storage.tables import (
+    activation_codes,
+    countermarks,
+    live_bookings,
+    offers,
+    open_requests,
+    stocks,
+    venues,
+)
+from shared.eventstore import Transaction, sql
+from shared.kernel.identifiers import stream_id
+
+_COLUMNS = (
+    *stocks.c,
+    offers.c.name.label("offer_name"),
+    offers.c.subcategory,
+    offers.c.is_duo,
+    offers.c.is_digital,
+    offers.c.url,
+    offers.c.withdrawal_details,
+    offers.c.is_published,
+    venues.c.name.label("venue_name"),
+    venues.c.establishment,
+    venues.c.address,
+    venues.c.postal_code,
+    venues.c.city,
+)
+
+
+@dataclass(slots=True)
+class Held:
+    """A locked stock: its row with its offer and venue, and what this transaction changes of its counts."""
+
+    row: Any
+    taken: int = 0
+    booked: int = 0
+
+    def remaining_to_take(self) -> int | None:
+        if self.row.quantity is None:
+            return None
+        return int(self.row.quantity - self.row.taken - self.taken)
+
+    def remaining(self) -> int | None:
+        """What the others are told: open requests not counted."""
+        if self.row.quantity is None:
+            return None
+        return int(self.row.quantity - self.row.booked - self.booked)
+
+    def was_remaining(self) -> int | None:
+        return None if self.row.quantity is None else int(self.row.quantity - self.row.booked)
+
+
+class Shelf:
+    """Stocks locked in the order of their numbers for the rest of a transaction, and the changes of their counts.
+
+    Decisions are taken in memory, under the lock; ``write`` stores them in one statement, and the table's own check is
+    the second guard.
+    """
+
+    def __init__(self, tx: Transaction, stock_ids: Iterable[int]) -> None:
+        self._tx = tx
+        self._held = {row.stock_id: Held(row) for row in _locked(tx.connection, sorted(set(stock_ids)))}
+
+    def get(self, stock_id: int) -> Held | None:
+        return self._held.get(stock_id)
+
+    def __getitem__(self, stock_id: int) -> Held:
+        return self._held[stock_id]
+
+    def take(self, stock_id: int, places: int) -> bool:
+        """Sets places aside for a request; False when there are not so many."""
+        held = self._held[stock_id]
+        left = held.remaining_to_take()
+        if left is not None and left < places:
+            return False
+        held.taken += places
+        return True
+
+    def book(self, stock_id: int, places: int) -> None:
+        """The places of a request become those of a booking."""
+        self._held[stock_id].booked += places
+
+    def give_back(self, stock_id: int, places: int, *, booked: bool) -> None:
+        held = self._held[stock_id]
+        held.taken -= places
+        if booked:
+            held.booked -= places
+
+    def write(self, at: datetime) -> None:
+        """Stores the counts, and says when the last place went or came back."""
+        changed = [held for held in self._held.values() if held.taken or held.booked]
+        counts = [
+            {
+                "stock_id": held.row.stock_id,
+                "taken": held.row.taken + held.taken,
+                "booked": held.row.booked + held.booked,
+            }
+            for held in changed
+        ]
+        rows.update_rows(self._tx.connection, stocks, "stock_id", counts)
+        turned = [held for held in changed if (held.was_remaining() == 0) != (held.remaining() == 0)]
+        loaded = self._tx.get_many(Stock, [stream_id("stock", held.row.stock_id) for held in turned])
+        for held in turned:
+            stock = loaded[stream_id("stock", held.row.stock_id)]
+            stock.tell(at, held.remaining())
+            self._tx.save(stock)
+
+
+def _locked(connection: sa.Connection, stock_ids: list[int]) -> Sequence[Any]:
+    if not stock_ids:
+        return []
+    joined = stocks.outerjoin(offers, offers.c.offer_id == stocks.c.offer_id).outerjoin(
+        venues, venues.c.venue_id == stocks.c.venue_id
+    )
+    query = sa.select(*_COLUMNS).select_from(joined).where(sql.among(connection, stocks.c.stock_id, stock_ids))
+    return connection.execute(query.order_by(stocks.c.stock_id).with_for_update(of=stocks)).all()
+
+
+def live_pairs(connection: sa.Connection, pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Which of the (person, offer) have a booking that is not cancelled."""
+    if not pairs:
+        return set()
+    people = sql.among(connection, live_bookings.c.person_id, sorted({person for person, _ in pairs}))
+    of = sql.among(connection, live_bookings.c.offer_id, sorted({offer for _, offer in pairs}))
+    found = connection.execute(sa.select(live_bookings.c.person_id, live_bookings.c.offer_id).where(people, of))
+    return {(row.person_id, row.offer_id) for row in found} & set(pairs)
+
+
+def enliven(connection: sa.Connection, bookings: Iterable[Booking]) -> bool:
+    """Claims the (person, offer) of each; False when one was claimed meanwhile."""
+    claims = sorted(
+        (
+            {"person_id": one.person_id, "offer_id": one.terms.offer_id, "booking_id": one.booking_id}
+            for one in bookings
+        ),
+        key=lambda claim: (claim["person_id"], claim["offer_id"]),
+    )
+    return len(rows.insert_new(connection, live_bookings, claims, "booking_id")) == len(claims)
+
+
+def bury(connection: sa.Connection, booking_ids: Iterable[int]) -> None:
+    rows.delete_rows(connection, live_bookings, "booking_id", booking_ids)
+
+
+def claim_countermarks(connection: sa.Connection, wanted: dict[str, int]) -> set[str]:
+    """Claims countermarks for bookings, for ever; gives those that were free."""
+    claims = [{"countermark": mark, "booking_id": number} for mark, number in sorted(wanted.items())]
+    return rows.insert_new(connection, countermarks, claims, "countermark")
+
+
+def open_by_key(connection: sa.Connection, keys: Collection[str]) -> Sequence[Any]:
+    if not keys:
+        return []
+    query = sa.select(open_requests).where(sql.among(connection, open_requests.c.key, sorted(keys)))
+    return connection.execute(query).all()
+
+
+def lock_open(connection: sa.Connection, booking_ids: Collection[int]) -> set[int]:
+    """Which of the requests are still open, locked in the order of their numbers."""
+    query = sa.select(open_requests.c.booking_id).where(
+        sql.among(connection, open_requests.c.booking_id, sorted(booking_ids))
+    )
+    return set(connection.execute(sql.lock_rows(query.order_by(open_requests.c.booking_id))).scalars())
+
+
+def open_numbers(connection: sa.Connection, limit: int) -> list[int]:
+    query = sa.select(open_requests.c.booking_id).order_by(open_requests.c.booking_id).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def count_open(connection: sa.Connection) -> int:
+    return connection.execute(sa.select(sa.func.count()).select_from(open_requests)).scalar_one()
+
+
+def take_codes(connection: sa.Connection, stock_id: int, booking_ids: Sequence[int]) -> dict[int, str]:
+    """Gives the stock's first free codes to bookings, in their order; the stock is locked. Fewer when few are left."""
+    codes = activation_codes.c
+    free = connection.execute(
+        sa.select(codes.rank, codes.code)
+        .where(codes.stock_id == stock_id, codes.booking_id.is_(None))
+        .order_by(codes.rank)
+        .limit(len(booking_ids))
+    ).all()
+    given = {}
+    for booking_id, (rank, code) in zip(booking_ids, free, strict=False):
+        which = (codes.stock_id == stock_id) & (codes.rank == rank)
+        connection.execute(activation_codes.update().where(which).values(booking_id=booking_id))
+        given[booking_id] = code
+    return given
+
+
+def return_codes(connection: sa.Connection, booking_ids: Collection[int]) -> None:
+    if booking_ids:
+        held = sql.among(connection, activation_codes.c.booking_id, sorted(booking_ids))
+        connection.execute(activation_codes.update().where(held).values(booking_id=None))
