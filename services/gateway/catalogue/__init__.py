@@ -1,0 +1,13 @@
+"""The public read model of the catalogue: what anyone may browse, in the gateway's own store.
+
+``reactions()`` keeps it up with catalog, booking and identity; ``search`` and ``offer`` read it; ``metadata`` holds its
+tables, which the gateway's migration ``0002_catalogue`` makes. Rules of the catalogue live in catalog, places left in
+booking: here is only what they said, arranged so that it is found fast and sent as it lies.
+"""
+
+from services.gateway.catalogue.cursors import CursorInvalid
+from services.gateway.catalogue.reactions import reactions
+from services.gateway.catalogue.search import offer, offer_json, search
+from services.gateway.catalogue.tables import metadata
+
+__all__ = ["CursorInvalid", "metadata", "offer", "offer_json", "reactions", "search"]

@@ -1,0 +1,173 @@
+"""How the read model follows catalog, booking and identity.
+
+Messages of the three travel on their own: what one of them says never waits for another. A stock's remaining places are
+booking's to say, everything else of it catalog's; whichever comes first makes the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.gateway.catalogue import rendering
+from services.gateway.catalogue.places import on_sphere
+from services.gateway.catalogue.tables import offerers, offers, stocks, tags, venues, words
+from services.gateway.catalogue.words import plain, weighted_words
+from shared.contracts.subcategories import SUBCATEGORIES
+from shared.eventstore import Message, Transaction, sql
+from shared.kernel.time import parse_instant
+from shared.messaging.reactions import Reaction
+
+
+def reactions() -> dict[tuple[str, str], Reaction]:
+    """(source, message) → what the read model does about it."""
+    return {
+        ("identity", "OffererValidated"): _offerer_is(is_open=True),
+        ("identity", "OffererRejected"): _offerer_is(is_open=False),
+        ("identity", "OffererClosed"): _offerer_is(is_open=False),
+        ("catalog", "VenueOpened"): venue_told,
+        ("catalog", "VenueChanged"): venue_told,
+        ("catalog", "OfferPublished"): offer_told,
+        ("catalog", "OfferChanged"): offer_told,
+        ("catalog", "OfferWithdrawn"): offer_withdrawn,
+        ("catalog", "StockAdded"): stock_added,
+        ("catalog", "StockChanged"): stock_changed,
+        ("catalog", "EventRescheduled"): event_rescheduled,
+        ("catalog", "StockWithdrawn"): stock_withdrawn,
+        ("booking", "BookingCreated"): places_remain("stockRemaining"),
+        ("booking", "BookingCancelled"): places_remain("stockRemaining"),
+        ("booking", "BookingRestored"): places_remain("stockRemaining"),
+        ("booking", "StockSoldOut"): places_remain("remaining"),
+        ("booking", "StockAvailable"): places_remain("remaining"),
+    }
+
+
+def _offerer_is(*, is_open: bool) -> Reaction:
+    def told(tx: Transaction, message: Message) -> None:
+        sql.upsert(tx.connection, offerers, [{"offerer_id": message.data["offererId"], "is_open": is_open}])
+
+    return told
+
+
+def venue_told(tx: Transaction, message: Message) -> None:
+    """Its offers show it: they are written anew."""
+    venue = message.data
+    sql.upsert(tx.connection, venues, [{"venue_id": venue["venueId"], "facts": venue}])
+    shown = sa.select(offers.c.facts, offers.c.is_published).where(offers.c.venue_id == venue["venueId"])
+    for facts, is_published in tx.connection.execute(shown).all():
+        _write_offer(tx.connection, facts, venue, is_published=is_published)
+
+
+def offer_told(tx: Transaction, message: Message) -> None:
+    offer = message.data
+    venue = tx.connection.execute(
+        sa.select(venues.c.facts).where(venues.c.venue_id == offer["venueId"])
+    ).scalar_one()  # catalog told of the venue before
+    _write_offer(tx.connection, offer, venue, is_published=True)
+
+
+def offer_withdrawn(tx: Transaction, message: Message) -> None:
+    tx.connection.execute(
+        sa.update(offers).where(offers.c.offer_id == message.data["offerId"]).values(is_published=False)
+    )
+
+
+def stock_added(tx: Transaction, message: Message) -> None:
+    """All of it is there, unless booking has said before what remains."""
+    data = message.data
+    described = {
+        "offer_id": data["offerId"],
+        "price_cents": data["priceCents"],
+        "beginning_at": _instant(data["beginningAt"]),
+        "booking_limit_at": _instant(data["bookingLimitAt"]),
+    }
+    statement = sql.insert(tx.connection, stocks).values(
+        stock_id=data["stockId"], remaining=data["quantity"], is_withdrawn=False, **described
+    )
+    tx.connection.execute(statement.on_conflict_do_update(index_elements=["stock_id"], set_=described))
+
+
+def stock_changed(tx: Transaction, message: Message) -> None:
+    data = message.data
+    _update_stock(tx, data, price_cents=data["priceCents"], booking_limit_at=_instant(data["bookingLimitAt"]))
+
+
+def event_rescheduled(tx: Transaction, message: Message) -> None:
+    data = message.data
+    _update_stock(
+        tx, data, beginning_at=_instant(data["beginningAt"]), booking_limit_at=_instant(data["bookingLimitAt"])
+    )
+
+
+def stock_withdrawn(tx: Transaction, message: Message) -> None:
+    _update_stock(tx, message.data, is_withdrawn=True)
+
+
+def places_remain(field: str) -> Callable[[Transaction, Message], None]:
+    """Booking says how many places are left; null: there is no limit."""
+
+    def told(tx: Transaction, message: Message) -> None:
+        left = {"remaining": message.data[field]}
+        statement = sql.insert(tx.connection, stocks).values(
+            stock_id=message.data["stockId"], is_withdrawn=False, **left
+        )
+        tx.connection.execute(statement.on_conflict_do_update(index_elements=["stock_id"], set_=left))
+
+    return told
+
+
+def _update_stock(tx: Transaction, data: dict[str, Any], **values: Any) -> None:
+    tx.connection.execute(sa.update(stocks).where(stocks.c.stock_id == data["stockId"]).values(**values))
+
+
+def _write_offer(
+    connection: sa.Connection, offer: dict[str, Any], venue: dict[str, Any], *, is_published: bool
+) -> None:
+    """The row that is sent and searched, its words and its tags."""
+    subcategory = SUBCATEGORIES[offer["subcategory"]]
+    lat, lon = (None, None) if offer["isDigital"] else (venue["lat"], venue["lon"])
+    x, y, z = (None, None, None) if lat is None or lon is None else on_sphere(lat, lon)
+    row = {
+        "offer_id": offer["offerId"],
+        "venue_id": offer["venueId"],
+        "offerer_id": offer["offererId"],
+        "is_published": is_published,
+        "body": rendering.lasting_body(offer, venue),
+        "facts": offer,
+        "category": subcategory.category,
+        "subcategory": subcategory.id,
+        "kind": rendering.kind_of(offer),
+        "is_duo": offer["isDuo"],
+        "published_at": parse_instant(offer["publishedAt"]),
+        "lat": lat,
+        "lon": lon,
+        "x": x,
+        "y": y,
+        "z": z,
+    }
+    sql.upsert(connection, offers, [row])
+    _write_words(connection, offer, venue, subcategory.app_label)
+
+
+def _write_words(connection: sa.Connection, offer: dict[str, Any], venue: dict[str, Any], label: str) -> None:
+    offer_id = offer["offerId"]
+    place = " ".join(filter(None, (venue["name"], venue["city"])))
+    weights = weighted_words(
+        [(offer["name"], 8), (" ".join(offer["tags"]), 4), (label, 4), (place, 3), (offer["description"], 1)]
+    )
+    _replace(connection, words, offer_id, [{"word": word, "weight": weight} for word, weight in weights.items()])
+    plain_tags = dict.fromkeys(plain(tag) for tag in offer["tags"])
+    _replace(connection, tags, offer_id, [{"tag": tag} for tag in plain_tags])
+
+
+def _replace(connection: sa.Connection, table: sa.Table, offer_id: int, rows: list[dict[str, Any]]) -> None:
+    connection.execute(sa.delete(table).where(table.c.offer_id == offer_id))
+    if rows:
+        connection.execute(table.insert(), [{"offer_id": offer_id, **row} for row in rows])
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else parse_instant(text)
