@@ -44,7 +44,8 @@ def own_database() -> Iterator[str]:
     finally:
         with admin.connect() as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-            roles = connection.execute(sa.text("SELECT rolname FROM pg_roles WHERE rolname LIKE :of"), {"of": f"{name}\\_%"})
+            own = sa.text("SELECT rolname FROM pg_roles WHERE rolname LIKE :of")
+            roles = connection.execute(own, {"of": f"{name}\\_%"})
             for role in roles.scalars().all():
                 connection.exec_driver_sql(f"DROP ROLE {role}")
         admin.dispose()
