@@ -1,0 +1,277 @@
+"""Accounts, from the sign-up to the confirmed e-mail."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from datetime import datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from services.identity import storage
+from services.identity.domain.errors import (
+    EmailNotConfirmed,
+    EmailTaken,
+    PasswordWeak,
+    PhoneInvalid,
+    SirenClosed,
+    SirenForeign,
+    SirenInvalid,
+    TokenExpired,
+    TokenInvalid,
+    TooYoung,
+)
+from services.identity.hashing import Argon2Hasher
+from services.identity.sirene import CLOSED, FOREIGN, EmbeddedDirectory
+from shared.kernel import identifiers
+from shared.kernel.errors import Invalid
+from shared.runtime.tokens import verify
+from tests.unit.identity.platform_of_identity import PASSWORD, SIGNING_KEY, Platform
+
+
+def accounts(platform: Platform) -> int:
+    with platform.store.reading() as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(storage.people)).scalar_one()
+
+
+def test_a_mail_with_a_link_confirms_the_account_and_signs_in(platform):
+    platform.sign_up()
+    (mail,) = platform.post.to("zoe@example.org")
+    assert "?token=" in mail.text and mail.text.split("?token=")[1].split()[0] == platform.token_for("zoe@example.org")
+    with pytest.raises(EmailNotConfirmed):
+        platform.send("sign-in", {"email": "zoe@example.org", "password": PASSWORD})
+    pair = platform.send("confirm-email", {"token": platform.token_for("zoe@example.org")})
+    assert set(pair) == {"accessToken", "refreshToken", "expiresIn"} and pair["expiresIn"] == 900
+    claims = verify(pair["accessToken"], SIGNING_KEY)
+    assert (claims["accountId"], claims["roles"]) == (1, ["beneficiary"])
+    assert platform.ask("me", who=1)["status"] == "active"
+
+
+def test_a_link_serves_once(platform):
+    platform.sign_up()
+    token = platform.token_for("zoe@example.org")
+    platform.send("confirm-email", {"token": token})
+    with pytest.raises(TokenInvalid):
+        platform.send("confirm-email", {"token": token})
+
+
+def test_a_link_lives_a_day_of_the_platforms_clock(platform):
+    platform.sign_up()
+    platform.pass_time(hours=24)
+    with pytest.raises(TokenExpired):
+        platform.send("confirm-email", {"token": platform.token_for("zoe@example.org")})
+
+
+def test_who_let_the_link_expire_signs_up_again(platform):
+    platform.sign_up()
+    platform.pass_time(hours=25)
+    platform.sign_up(firstName="Somebody", password="Another-horse-9-battery")
+    assert platform.confirm("zoe@example.org") == 1
+    assert platform.ask("me", who=1)["firstName"] == "Zoé", "a second sign-up changes nothing"
+    platform.send("sign-in", {"email": "zoe@example.org", "password": PASSWORD})
+
+
+def test_a_known_address_is_answered_alike_and_its_owner_told(platform):
+    platform.young()
+    before = accounts(platform)
+    assert platform.sign_up("ZOE@example.org", firstName="Thief") is None
+    assert accounts(platform) == before
+    mail = platform.post.to("zoe@example.org")[-1]
+    assert "déjà un compte" in mail.subject and "Thief" not in mail.text
+    platform.send("reset-password", {"token": platform.token_for("zoe@example.org"), "password": "Another-horse-9!x"})
+
+
+def test_a_known_address_takes_the_same_time(tmp_path):
+    platform = Platform(tmp_path)
+    platform.hasher = Argon2Hasher()
+    object.__setattr__(platform.ports, "hasher", platform.hasher)
+    platform.young()
+
+    def seconds(email: str) -> float:
+        begun = time.perf_counter()
+        platform.sign_up(email)
+        return time.perf_counter() - begun
+
+    known = statistics.median(seconds("zoe@example.org") for _ in range(7))
+    new = statistics.median(seconds(f"new{number}@example.org") for number in range(7))
+    assert 1 / 2 < known / new < 2, (known, new)
+
+
+def test_under_15_is_too_young_until_the_birthday_in_paris(platform):
+    with pytest.raises(TooYoung):
+        platform.sign_up(birthDate="2006-11-03")
+    platform.clock.move_to(datetime.fromisoformat("2021-11-02T22:59:59+00:00"))
+    with pytest.raises(TooYoung):
+        platform.sign_up(birthDate="2006-11-03")
+    platform.pass_time(seconds=1)
+    platform.sign_up(birthDate="2006-11-03")
+    assert accounts(platform) == 1
+
+
+def test_anybody_older_may_have_an_account_without_a_credit(platform):
+    who = platform.young(birthDate="1980-01-01")
+    me = platform.ask("me", who=who)
+    assert (me["eligibility"], me["nextStep"]) == (None, None)
+
+
+def test_a_17_year_old_is_told_from_when_on(platform):
+    who = platform.young(birthDate="2005-03-01")
+    me = platform.ask("me", who=who)
+    assert (me["eligibility"], me["nextStep"]) == (None, None)
+    assert me["nextEligibility"] == {
+        "kind": "underage",
+        "from": "2021-12-31T23:00:00Z",
+        "until": "2023-02-28T23:00:00Z",
+    }
+    platform.clock.move_to(datetime.fromisoformat("2021-12-31T23:00:00+00:00"))
+    me = platform.ask("me", who=who)
+    assert (me["eligibility"]["kind"], me["nextStep"]) == ("underage", "check-identity")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"email": "a\r\nb@x.fr"}, "email"),
+        ({"email": "zoé@example.org"}, "email"),
+        ({"email": "a@b"}, "email"),
+        ({"email": 5}, "email"),
+        ({"firstName": ""}, "firstName"),
+        ({"firstName": "a\nb"}, "firstName"),
+        ({"lastName": "x" * 101}, "lastName"),
+        ({"birthDate": "2050-01-01"}, "birthDate"),
+        ({"birthDate": "2003-02-30"}, "birthDate"),
+        ({"birthDate": "20030615"}, "birthDate"),
+        ({"birthDate": None}, "birthDate"),
+        ({"postalCode": "1"}, "postalCode"),
+        ({"postalCode": "8000٠"}, "postalCode"),
+        ({"marketingConsent": "yes"}, "marketingConsent"),
+        ({"evil": 1}, "evil"),
+        ({"password": ""}, "password"),
+    ],
+)
+def test_a_bad_body_is_refused_field_by_field_and_nothing_stored(platform, changes, field):
+    with pytest.raises(Invalid) as refusal:
+        platform.sign_up(**changes)
+    assert list(refusal.value.errors) == [field]
+    assert accounts(platform) == 0 and platform.post.sent == []
+
+
+def test_a_weak_password_and_a_foreign_phone_are_refused(platform):
+    with pytest.raises(PasswordWeak):
+        platform.sign_up(password="password")
+    with pytest.raises(PhoneInvalid):
+        platform.sign_up(phoneNumber="+4915112345678")
+    assert accounts(platform) == 0
+
+
+def test_names_of_any_script_are_kept_as_they_are(platform):
+    who = platform.young(firstName="Ωραία 3", lastName="O’Connor-Ñuñez")
+    me = platform.ask("me", who=who)
+    assert (me["firstName"], me["lastName"]) == ("Ωραία 3", "O’Connor-Ñuñez")
+
+
+# ---- cultural actors
+
+
+def test_the_first_of_an_unknown_siren_registers_the_structure_once_the_email_is_confirmed(platform):
+    platform.sign_up_pro()
+    assert [name for name, _ in platform.messages()] == ["AccountOpened"]
+    who = platform.confirm("sarah@example.org")
+    assert [name for name, _ in platform.messages()] == ["AccountOpened", "OffererRegistered", "ProAttached"]
+    (mine,) = platform.ask("offerers", who=who)["items"]
+    assert (mine["name"], mine["status"], mine["attachment"]) == ("COMMUNE DE MONTPELLIER", "pending", "approved")
+    assert (mine["address"], mine["postalCode"], mine["city"]) == ("1 PLACE GEORGES FRECHE", "34000", "MONTPELLIER")
+
+
+def test_the_next_of_a_known_siren_awaits_approval(platform):
+    platform.pro()
+    second = platform.pro("luc@example.org", "213 401 722")
+    (mine,) = platform.ask("offerers", who=second)["items"]
+    assert mine["attachment"] == "pending"
+    assert [name for name, _ in platform.messages()].count("ProAttached") == 1
+
+
+def test_a_siren_is_nobodys_before_the_email_is_confirmed(platform):
+    platform.sign_up_pro("squatter@example.org")
+    owner = platform.pro("sarah@example.org")
+    late = platform.confirm("squatter@example.org")
+    assert platform.ask("offerers", who=owner)["items"][0]["attachment"] == "approved"
+    assert platform.ask("offerers", who=late)["items"][0]["attachment"] == "pending"
+
+
+@pytest.mark.parametrize("siren", ["213401723", "123", "abcdefghi", "٢١٣٤٠١٧٢٢", "21340172200000"])
+def test_a_siren_with_a_wrong_check_digit_is_refused(platform, siren):
+    with pytest.raises(SirenInvalid) as refusal:
+        platform.sign_up_pro(siren=siren)
+    assert refusal.value.code == "siren-invalid" and "siren" in refusal.value.errors
+    assert accounts(platform) == 0
+
+
+def test_the_embedded_directory_refuses_the_ceased_and_the_foreign():
+    for siren in CLOSED:
+        with pytest.raises(SirenClosed):
+            EmbeddedDirectory().find(identifiers.siren(siren))
+    for siren in FOREIGN:
+        with pytest.raises(SirenForeign):
+            EmbeddedDirectory().find(identifiers.siren(siren))
+
+
+def test_the_embedded_directory_says_the_same_of_a_siren_each_time():
+    first, second = EmbeddedDirectory().find("552032534"), EmbeddedDirectory().find("552032534")
+    assert first == second and first.siren == "552032534"
+    assert first.name and first.address and len(first.postal_code) == 5 and first.city
+
+
+# ---- staff
+
+
+def test_staff_are_made_by_the_command_line_and_sign_in_at_once(platform):
+    made = platform.send(
+        "create-staff", {"email": "ops@example.org", "password": PASSWORD, "roles": ["staff", "finance"]}
+    )
+    pair = platform.send("sign-in", {"email": "ops@example.org", "password": PASSWORD})
+    assert verify(pair["accessToken"], SIGNING_KEY)["roles"] == ["finance", "staff"]
+    assert made == {"accountId": 1} and platform.post.sent == []
+    with pytest.raises(EmailTaken):
+        platform.send("create-staff", {"email": "ops@example.org", "password": PASSWORD, "roles": ["staff"]})
+    with pytest.raises(Invalid):
+        platform.send("create-staff", {"email": "x@example.org", "password": PASSWORD, "roles": ["pro"]})
+
+
+# ---- another address
+
+
+def test_a_changed_address_is_adopted_when_its_link_is_followed(platform):
+    who = platform.young()
+    platform.send("change-email", {"password": PASSWORD, "email": "New@example.org"}, who)
+    assert platform.ask("me", who=who)["email"] == "zoe@example.org"
+    platform.confirm("new@example.org")
+    assert platform.ask("me", who=who)["email"] == "new@example.org"
+    platform.send("sign-in", {"email": "new@example.org", "password": PASSWORD})
+    assert platform.young("zoe@example.org") == 2, "the old address is free"
+
+
+def test_a_taken_address_is_not_adopted_and_not_told(platform):
+    who, other = platform.young(), platform.young("max@example.org")
+    mails = len(platform.post.sent)
+    assert platform.send("change-email", {"password": PASSWORD, "email": "max@example.org"}, who) == {}
+    assert len(platform.post.sent) == mails
+    platform.send("change-email", {"password": PASSWORD, "email": "late@example.org"}, who)
+    token = platform.token_for("late@example.org")
+    platform.send("change-email", {"password": PASSWORD, "email": "late@example.org"}, other)
+    platform.send("confirm-email", {"token": platform.token_for("late@example.org")})
+    with pytest.raises(TokenInvalid):
+        platform.send("confirm-email", {"token": token})
+    assert platform.ask("me", who=who)["email"] == "zoe@example.org"
+
+
+def test_old_tokens_and_counts_are_forgotten(platform):
+    platform.young()
+    platform.pass_time(days=40)
+    platform.machine.move_to(platform.machine.now() + timedelta(days=40))
+    for task in platform.service.tasks:
+        task.run()
+    with platform.store.reading() as connection:
+        for table in (storage.mail_tokens, storage.refresh_tokens, storage.failures):
+            assert connection.execute(sa.select(table)).all() == []
