@@ -50,8 +50,10 @@ class Client:
     def post(
         self, path: str, body: dict[str, Any] | None = None, token: str | None = None, key: str | None = None
     ) -> Any:
-        """``key`` makes the request the same one when it is sent again, on another day too."""
-        return self._decoded("POST", path, body or {}, token, key or str(uuid.uuid4()))
+        """``key`` says in words which request this is, so that it stays the same one when it is sent again."""
+        # a key travels as visible ASCII, the words may be any
+        sent = uuid.uuid5(uuid.NAMESPACE_URL, key) if key else uuid.uuid4()
+        return self._decoded("POST", path, body or {}, token, str(sent))
 
     def patch(self, path: str, body: dict[str, Any] | None = None, token: str | None = None) -> Any:
         return self._decoded("PATCH", path, body, token, None)
