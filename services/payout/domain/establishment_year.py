@@ -132,6 +132,7 @@ class EstablishmentYear(Aggregate):
         line_id: int
         booking_id: int
         amount: Cents
+        entering: Cents
         reimbursed: Cents
         reason: str
 
@@ -144,6 +145,7 @@ class EstablishmentYear(Aggregate):
         batch_id: int
         iban: str | None
         bic: str | None
+        entering: Cents  # into the frozen revenue: 0 for a line that had been frozen before
 
         def apply(self, year: EstablishmentYear) -> None:
             if self.line_id in year.open:  # a line whose transfer the bank rejected was frozen before
@@ -242,16 +244,13 @@ class EstablishmentYear(Aggregate):
     def enter(self, at: datetime, batch_id: int, entries: Iterable[Entry], rules: Sequence[CustomRule]) -> None:
         """Freezes lines in a batch. Open ones that came before a frozen one now come after it."""
         for entry in entries:
-            kind = self.CorrectionEntered if entry.is_correction else self.BookingEntered
-            self._say(
-                kind,
-                at,
-                line_id=entry.line_id,
-                booking_id=entry.booking_id,
-                batch_id=batch_id,
-                iban=entry.iban,
-                bic=entry.bic,
-            )
+            facts = {"line_id": entry.line_id, "booking_id": entry.booking_id, "iban": entry.iban, "bic": entry.bic}
+            if entry.is_correction:
+                self._say(self.CorrectionEntered, at, batch_id=batch_id, **facts)
+            else:
+                opened = self.open.get(entry.line_id)
+                entering = opened.booking.entering if opened else ZERO
+                self._say(self.BookingEntered, at, batch_id=batch_id, entering=entering, **facts)
         self._reprice(at, 0, rules)
 
     def reimburse(
@@ -292,6 +291,7 @@ class EstablishmentYear(Aggregate):
             line_id=line.line_id,
             booking_id=line.booking.booking_id,
             amount=line.booking.total,
+            entering=line.booking.entering,
             reimbursed=line.price.reimbursed,
             reason=reason,
         )

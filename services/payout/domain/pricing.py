@@ -77,6 +77,25 @@ def standard_rule(booking: Priceable, revenue: Cents, register: Register = TODAY
     return outright[0] if outright else min(candidates, key=lambda rule: booking.total * rule.exact_rate)
 
 
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Where a year's revenue stands on the standard scale; ``next_threshold`` None: on its last step."""
+
+    rate: str
+    next_threshold: Cents | None
+
+
+def tier(revenue: Cents, at: datetime, register: Register = TODAY) -> Tier:
+    """The step in force at an instant; the rate changes once the revenue is above ``next_threshold``."""
+    scale = [
+        rule for rule in register.rules if rule.is_active(at) and "STANDARD" in rule.kinds and not rule.educational
+    ]
+    reached = [rule for rule in scale if rule.is_relevant("STANDARD", False, revenue)]
+    thresholds = sorted(rule.above for rule in scale if rule.above is not None and rule.above >= revenue)
+    lowest = min(reached, key=lambda rule: rule.exact_rate)
+    return Tier(lowest.rate, thresholds[0] if thresholds else None)
+
+
 def _by_agreement(rule: CustomRule, booking: Priceable) -> Cents:
     if rule.amount is not None:
         return Cents(rule.amount * booking.quantity)

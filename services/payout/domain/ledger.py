@@ -1,0 +1,139 @@
+"""The identities between the services' figures, and where one of them does not hold (architecture §8).
+
+Each is a sum on its left and one on its right, in cents, per civil day of use in Paris, per batch or in total; a
+difference names the bookings that it comes from.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+SPENT = "spent (wallet) = validated (booking)"
+VALIDATED = "validated (booking) = priced (payout)"
+PRICED = "priced = reimbursed + contribution"
+REIMBURSED = "reimbursed = paid + to pay + unpayable for want of bank details + carried forward"
+GRANTED = "granted = available + reserved + spent + lapsed"
+BATCH_LINES = "lines of a batch = transfers + carried"
+BATCH_FILE = "transfers of a batch = control sum of its file"
+BATCH_SENT = "transfers sent = lines paid by them"
+CARRIED = "lines carried forward = what accounts carry forward"
+RULE = "reimbursed = what the rule gives"
+MAX_BOOKINGS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    name: str
+    left: int
+    right: int
+
+    @property
+    def difference(self) -> int:
+        return self.left - self.right
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where something does not add up. ``where`` says of what: a day, a batch, a table."""
+
+    identity: str
+    where: str
+    left: int | None
+    right: int | None
+    bookings: tuple[int, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """A line as the log leads to it. ``state``: ``paid``, ``to-pay``, ``unpayable`` or ``carried``."""
+
+    booking_id: int
+    day: date
+    amount: int
+    reimbursed: int
+    contribution: int
+    state: str
+    by_rule: int
+    """What the rule that it names gives for its price and revenue; its reimbursement, for a correction."""
+
+
+@dataclass(slots=True)
+class Sums:
+    """Lines added up per day and per booking."""
+
+    days: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    bookings: Counter[int] = field(default_factory=Counter)
+    broken_prices: list[int] = field(default_factory=list)
+    broken_rules: list[int] = field(default_factory=list)
+
+    def take(self, line: LedgerLine) -> None:
+        day = self.days[line.day.isoformat()]
+        day["priced"] += line.amount
+        day["reimbursed"] += line.reimbursed
+        day["contribution"] += line.contribution
+        day[line.state] += line.reimbursed
+        self.bookings[line.booking_id] += line.amount
+        if line.amount != line.reimbursed + line.contribution:
+            self.broken_prices.append(line.booking_id)
+        if line.by_rule != line.reimbursed:
+            self.broken_rules.append(line.booking_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What another service's ledger says of one figure: per day, and per booking."""
+
+    days: Mapping[str, int]
+    bookings: Mapping[int, int]
+
+
+def identities_by_day(
+    spent: Told, validated_for_wallet: Told, validated: Told, sums: Sums
+) -> list[tuple[str, list[Identity]]]:
+    """Each day's identities. Wallet and payout are each held against booking as far as they have heard of it."""
+    days = sorted({*spent.days, *validated_for_wallet.days, *validated.days, *sums.days})
+    return [(day, _of_day(day, spent, validated_for_wallet, validated, sums)) for day in days]
+
+
+def differences_by_booking(spent: Told, validated_for_wallet: Told, validated: Told, sums: Sums) -> list[Difference]:
+    """Bookings whose figures differ between the services, and lines that do not add up in themselves."""
+    found = []
+    for name, left, right in (
+        (SPENT, spent.bookings, validated_for_wallet.bookings),
+        (VALIDATED, validated.bookings, sums.bookings),
+    ):
+        apart = [number for number in sorted({*left, *right}) if left.get(number, 0) != right.get(number, 0)]
+        if apart:
+            found.append(
+                Difference(
+                    name,
+                    "bookings",
+                    sum(left.get(number, 0) for number in apart),
+                    sum(right.get(number, 0) for number in apart),
+                    tuple(apart[:MAX_BOOKINGS]),
+                )
+            )
+    for name, numbers in ((PRICED, sums.broken_prices), (RULE, sums.broken_rules)):
+        if numbers:
+            found.append(Difference(name, "lines", None, None, tuple(sorted(numbers)[:MAX_BOOKINGS])))
+    return found
+
+
+def differences_of(where: str, identities: Iterable[Identity], bookings: tuple[int, ...] = ()) -> list[Difference]:
+    """Those of the identities that do not hold."""
+    return [Difference(one.name, where, one.left, one.right, bookings) for one in identities if one.difference]
+
+
+def _of_day(day: str, spent: Told, validated_for_wallet: Told, validated: Told, sums: Sums) -> list[Identity]:
+    of_lines = sums.days.get(day, Counter())
+    states = sum(of_lines[state] for state in ("paid", "to-pay", "unpayable", "carried"))
+    return [
+        Identity(SPENT, spent.days.get(day, 0), validated_for_wallet.days.get(day, 0)),
+        Identity(VALIDATED, validated.days.get(day, 0), of_lines["priced"]),
+        Identity(PRICED, of_lines["priced"], of_lines["reimbursed"] + of_lines["contribution"]),
+        Identity(REIMBURSED, of_lines["reimbursed"], states),
+    ]

@@ -1,0 +1,166 @@
+"""Lines: those that a close takes in, those whose reimbursement is to be told, those that a cultural actor reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from services.payout.storage.details import is_payable
+from services.payout.storage.tables import batch_lines, batches, establishment_years, lines, venues
+from shared.eventstore import sql
+
+
+def due(cutoff: datetime, last_line_id: int | None = None) -> sa.ColumnElement[bool]:
+    """Lines that the batch of a cut-off takes in, if they can be paid.
+
+    What was used before the cut-off and begins before it (decision 4), corrections, and what the bank rejected.
+    """
+    before = (lines.c.used_at < cutoff) & (lines.c.begins_at.is_(None) | (lines.c.begins_at < cutoff))
+    known = sa.true() if last_line_id is None else lines.c.line_id <= last_line_id
+    return lines.c.status.in_(["waiting", "rejected"]) & before & known
+
+
+def can_enter() -> sa.ColumnElement[bool]:
+    """A line of 0 euros needs no bank details."""
+    return (lines.c.reimbursed_cents == 0) | is_payable(lines)
+
+
+def next_to_enter(connection: sa.Connection, cutoff: datetime, last_line_id: int, limit: int) -> Sequence[int]:
+    query = (
+        sa.select(lines.c.line_id)
+        .where(due(cutoff, last_line_id), can_enter())
+        .order_by(lines.c.establishment, lines.c.year, lines.c.used_at, lines.c.booking_id, lines.c.line_id)
+    )
+    return connection.execute(query.limit(limit)).scalars().all()
+
+
+def keys_of(connection: sa.Connection, line_ids: Iterable[int]) -> list[tuple[str, int]]:
+    """The establishments' years that lines belong to."""
+    query = sa.select(lines.c.establishment, lines.c.year).distinct()
+    return list(connection.execute(query.where(_among(connection, line_ids))).tuples())
+
+
+def entering(connection: sa.Connection, cutoff: datetime, line_ids: Iterable[int]) -> Sequence[sa.Row[Any]]:
+    """Those of the lines that may still enter, in order."""
+    query = sa.select(lines).where(_among(connection, line_ids), due(cutoff), can_enter())
+    return connection.execute(query.order_by(lines.c.used_at, lines.c.booking_id, lines.c.line_id)).all()
+
+
+def due_by_venue(connection: sa.Connection, cutoff: datetime, last_line_id: int | None = None) -> Sequence[sa.Row[Any]]:
+    """``venue_id, offerer_id, is_zero, lines, reimbursed, contribution`` of what is due."""
+    is_zero = (lines.c.reimbursed_cents == 0).label("is_zero")
+    query = sa.select(
+        lines.c.venue_id,
+        lines.c.offerer_id,
+        is_zero,
+        sa.func.count().label("lines"),
+        _sum(lines.c.reimbursed_cents, "reimbursed"),
+        _sum(lines.c.contribution_cents, "contribution"),
+    ).where(due(cutoff, last_line_id))
+    return connection.execute(query.group_by(lines.c.venue_id, lines.c.offerer_id, is_zero)).all()
+
+
+def next_to_settle(connection: sa.Connection, limit: int) -> Sequence[int]:
+    query = sa.select(lines.c.line_id).where(lines.c.settling).order_by(lines.c.line_id)
+    return connection.execute(query.limit(limit)).scalars().all()
+
+
+def settling(connection: sa.Connection, line_ids: Iterable[int]) -> Sequence[sa.Row[Any]]:
+    """Those of the lines whose reimbursement is still to be told."""
+    query = sa.select(lines).where(_among(connection, line_ids), lines.c.settling)
+    return connection.execute(query.order_by(lines.c.line_id)).all()
+
+
+def count_settling(connection: sa.Connection) -> int:
+    return connection.execute(sa.select(sa.func.count()).where(lines.c.settling)).scalar_one()
+
+
+def last_line_id(connection: sa.Connection) -> int:
+    return connection.execute(sa.select(sa.func.coalesce(sa.func.max(lines.c.line_id), 0))).scalar_one()
+
+
+def of_batch_by_account(connection: sa.Connection, batch_id: int) -> Sequence[sa.Row[Any]]:
+    """``iban, bic, lines, reimbursed`` of a batch's lines that have an account."""
+    query = (
+        sa.select(
+            batch_lines.c.iban,
+            batch_lines.c.bic,
+            sa.func.count().label("lines"),
+            _sum(lines.c.reimbursed_cents, "reimbursed"),
+        )
+        .join(lines, lines.c.line_id == batch_lines.c.line_id)
+        .where(batch_lines.c.batch_id == batch_id, batch_lines.c.iban.is_not(None))
+    )
+    return connection.execute(query.group_by(batch_lines.c.iban, batch_lines.c.bic)).all()
+
+
+def of_batch_by_venue(connection: sa.Connection, batch_id: int) -> Sequence[sa.Row[Any]]:
+    """``venue_id, iban, bic, lines, reimbursed, contribution`` of all of a batch's lines."""
+    key = (lines.c.venue_id, batch_lines.c.iban, batch_lines.c.bic)
+    query = (
+        sa.select(
+            *key,
+            sa.func.count().label("lines"),
+            _sum(lines.c.reimbursed_cents, "reimbursed"),
+            _sum(lines.c.contribution_cents, "contribution"),
+        )
+        .join(lines, lines.c.line_id == batch_lines.c.line_id)
+        .where(batch_lines.c.batch_id == batch_id)
+    )
+    return connection.execute(query.group_by(*key)).all()
+
+
+def of_batch(connection: sa.Connection, batch_id: int) -> Sequence[sa.Row[Any]]:
+    """Lines as they are, with the account that this batch pays them on: ``paid_iban, paid_bic``."""
+    query = (
+        sa.select(lines, batch_lines.c.iban.label("paid_iban"), batch_lines.c.bic.label("paid_bic"))
+        .join(batch_lines, batch_lines.c.line_id == lines.c.line_id)
+        .where(batch_lines.c.batch_id == batch_id)
+    )
+    return connection.execute(query.order_by(lines.c.line_id)).all()
+
+
+def of_offerers(
+    connection: sa.Connection,
+    offerer_ids: Iterable[int],
+    *,
+    used_from: datetime | None,
+    used_until: datetime | None,
+    venue_id: int | None,
+    before: int | None,
+    limit: int,
+) -> Sequence[sa.Row[Any]]:
+    """Newest first, each with its batch's ``cutoff``."""
+    query = sa.select(lines, batches.c.cutoff).outerjoin(batches, batches.c.batch_id == lines.c.batch_id)
+    query = query.where(sql.among(connection, lines.c.offerer_id, sorted(offerer_ids)))
+    if used_from is not None:
+        query = query.where(lines.c.used_at >= used_from)
+    if used_until is not None:
+        query = query.where(lines.c.used_at < used_until)
+    if venue_id is not None:
+        query = query.where(lines.c.venue_id == venue_id)
+    if before is not None:
+        query = query.where(lines.c.line_id < before)
+    return connection.execute(query.order_by(lines.c.line_id.desc()).limit(limit)).all()
+
+
+def years_of_offerers(connection: sa.Connection, offerer_ids: Iterable[int]) -> Sequence[UUID]:
+    """The streams of the years in which structures have, or had, lines."""
+    owned = sql.among(connection, venues.c.offerer_id, sorted(offerer_ids))
+    establishments = sa.select(venues.c.establishment).where(owned)
+    with_lines = sa.select(lines.c.year_id).where(sql.among(connection, lines.c.offerer_id, sorted(offerer_ids)))
+    named = sa.select(establishment_years.c.year_id).where(establishment_years.c.establishment.in_(establishments))
+    return connection.execute(sa.union(with_lines, named)).scalars().all()
+
+
+def _among(connection: sa.Connection, line_ids: Iterable[int]) -> sa.ColumnElement[bool]:
+    return sql.among(connection, lines.c.line_id, list(line_ids))
+
+
+def _sum(column: sa.ColumnElement[int], name: str) -> sa.Label[int]:
+    # PostgreSQL gives the sum of bigints as a decimal
+    return sa.cast(sa.func.coalesce(sa.func.sum(column), 0), sa.BigInteger).label(name)

@@ -1,0 +1,57 @@
+"""What other services have said of venues, of structures, and of who works for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.payout.storage.tables import attachments, offerers, venues
+from shared.eventstore import sql
+
+
+def keep_venue(connection: sa.Connection, row: dict[str, Any]) -> None:
+    sql.upsert(connection, venues, [row])
+
+
+def keep_offerer(connection: sa.Connection, row: dict[str, Any]) -> None:
+    sql.upsert(connection, offerers, [row])
+
+
+def attach(connection: sa.Connection, account_id: int, offerer_id: int) -> None:
+    sql.insert_ignore(connection, attachments, [{"account_id": account_id, "offerer_id": offerer_id}])
+
+
+def detach(connection: sa.Connection, account_id: int, offerer_id: int) -> None:
+    one = (attachments.c.account_id == account_id) & (attachments.c.offerer_id == offerer_id)
+    connection.execute(attachments.delete().where(one))
+
+
+def offerers_of(connection: sa.Connection, account_id: int) -> Sequence[int]:
+    """The structures that an account works for."""
+    query = sa.select(attachments.c.offerer_id).where(attachments.c.account_id == account_id)
+    return connection.execute(query.order_by(attachments.c.offerer_id)).scalars().all()
+
+
+def venue(connection: sa.Connection, venue_id: int) -> sa.Row[Any] | None:
+    return connection.execute(sa.select(venues).where(venues.c.venue_id == venue_id)).one_or_none()
+
+
+def offerer(connection: sa.Connection, offerer_id: int) -> sa.Row[Any] | None:
+    return connection.execute(sa.select(offerers).where(offerers.c.offerer_id == offerer_id)).one_or_none()
+
+
+def venues_named(connection: sa.Connection, venue_ids: Iterable[int]) -> dict[int, sa.Row[Any]]:
+    """Venues with their structures: every venue column, and ``offerer_name, siren, offerer_address``."""
+    query = (
+        sa.select(
+            venues,
+            sa.func.coalesce(offerers.c.name, "").label("offerer_name"),
+            sa.func.coalesce(offerers.c.siren, "").label("siren"),
+            sa.func.coalesce(offerers.c.address, "").label("offerer_address"),
+        )
+        .outerjoin(offerers, offerers.c.offerer_id == venues.c.offerer_id)
+        .where(sql.among(connection, venues.c.venue_id, sorted(set(venue_ids))))
+    )
+    return {row.venue_id: row for row in connection.execute(query)}

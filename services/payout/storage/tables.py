@@ -1,0 +1,239 @@
+"""The tables. Money in cents; ``iban`` and ``bic`` together name an account.
+
+Read models (folded from the log, see ``projections.py``): lines, establishment_years, batches, batch_lines,
+batch_accounts, batch_venues, transfers, carried, bank_details, custom_rules. The other three hold what other services
+have said.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from shared.eventstore.sql import BigNumber, Instant, Json
+
+metadata = sa.MetaData()
+
+
+def _cents(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=False)
+
+
+lines = sa.Table(
+    "lines",
+    metadata,
+    sa.Column("line_id", BigNumber, primary_key=True),
+    sa.Column("corrects", sa.BigInteger),
+    sa.Column("year_id", sa.Uuid, nullable=False),
+    sa.Column("establishment", sa.Text, nullable=False),
+    sa.Column("year", sa.Integer, nullable=False),
+    sa.Column("booking_id", sa.BigInteger, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("person_id", sa.BigInteger, nullable=False),
+    sa.Column("stock_id", sa.BigInteger, nullable=False),
+    sa.Column("offer_id", sa.BigInteger, nullable=False),
+    sa.Column("offer_name", sa.Text, nullable=False),
+    sa.Column("venue_id", sa.BigInteger, nullable=False),
+    sa.Column("offerer_id", sa.BigInteger, nullable=False),
+    sa.Column("subcategory", sa.Text, nullable=False),
+    sa.Column("countermark", sa.Text, nullable=False),
+    sa.Column("quantity", sa.Integer, nullable=False),
+    _cents("unit_price_cents"),
+    sa.Column("booked_at", Instant, nullable=False),
+    sa.Column("begins_at", Instant),
+    sa.Column("used_at", Instant, nullable=False),
+    _cents("amount_cents"),
+    _cents("entering_cents"),
+    _cents("revenue_cents"),
+    sa.Column("rate", sa.Text),
+    sa.Column("rule", sa.Text, nullable=False),
+    _cents("reimbursed_cents"),
+    _cents("contribution_cents"),
+    sa.Column("reason", sa.Text),  # of a correction
+    sa.Column("provisional", sa.Boolean, nullable=False),  # may still be priced again
+    sa.Column("status", sa.Text, nullable=False),  # waiting, in-batch, carried-forward, sent, rejected
+    sa.Column("batch_id", sa.BigInteger),  # the last one it entered
+    sa.Column("iban", sa.Text),
+    sa.Column("bic", sa.Text),
+    sa.Column("end_to_end_id", sa.Text),
+    sa.Column("settling", sa.Boolean, nullable=False),  # paid for: its reimbursement is still to be told
+    sa.Index("lines_year", "year_id", "provisional"),
+    sa.Index("lines_booking", "booking_id"),
+    sa.Index("lines_offerer", "offerer_id", "line_id"),
+    sa.Index("lines_transfer", "end_to_end_id"),
+    sa.Index("lines_account", "iban", "bic", "status"),
+    sa.Index("lines_status", "status", "used_at"),
+    sa.Index("lines_batch", "batch_id"),
+    sa.Index(
+        "lines_settling",
+        "line_id",
+        postgresql_where=sa.text("settling"),
+        sqlite_where=sa.text("settling"),
+    ),
+)
+
+establishment_years = sa.Table(
+    "establishment_years",
+    metadata,
+    sa.Column("year_id", sa.Uuid, primary_key=True),
+    sa.Column("establishment", sa.Text, nullable=False),
+    sa.Column("year", sa.Integer, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    _cents("fixed_revenue_cents"),
+    _cents("revenue_cents"),
+    _cents("amount_cents"),
+    _cents("reimbursed_cents"),
+    _cents("contribution_cents"),
+    _cents("paid_cents"),
+)
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("batch_id", BigNumber, primary_key=True),
+    sa.Column("cutoff", sa.Date, nullable=False, unique=True),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),  # closing, closed
+    sa.Column("last_line_id", sa.BigInteger, nullable=False),
+    sa.Column("opened_at", Instant, nullable=False),
+    sa.Column("closed_at", Instant),
+    sa.Column("execution_date", sa.Date),
+    sa.Column("lines", sa.BigInteger, nullable=False),
+    sa.Column("transfers", sa.BigInteger, nullable=False),
+    _cents("total_cents"),
+    _cents("contribution_cents"),
+    _cents("transferred_cents"),
+    _cents("carried_cents"),
+    sa.Column("without_bank_details_lines", sa.BigInteger, nullable=False),
+    _cents("without_bank_details_cents"),
+    sa.Column("checksum", sa.Text),
+    sa.Column("debtor_name", sa.Text, nullable=False),
+    sa.Column("debtor_iban", sa.Text, nullable=False),
+    sa.Column("debtor_bic", sa.Text, nullable=False),
+)
+
+batch_lines = sa.Table(
+    "batch_lines",
+    metadata,
+    sa.Column("batch_id", sa.BigInteger, primary_key=True),
+    sa.Column("line_id", sa.BigInteger, primary_key=True),
+    sa.Column("iban", sa.Text),
+    sa.Column("bic", sa.Text),
+)
+
+batch_accounts = sa.Table(
+    "batch_accounts",
+    metadata,
+    sa.Column("batch_id", sa.BigInteger, primary_key=True),
+    sa.Column("iban", sa.Text, primary_key=True),
+    sa.Column("bic", sa.Text, primary_key=True),
+    sa.Column("lines", sa.BigInteger, nullable=False),
+    _cents("lines_cents"),
+    _cents("brought_forward_cents"),
+    _cents("transferred_cents"),
+    _cents("carried_cents"),
+    sa.Column("end_to_end_id", sa.Text),
+)
+
+batch_venues = sa.Table(
+    "batch_venues",
+    metadata,
+    sa.Column("batch_id", sa.BigInteger, primary_key=True),
+    sa.Column("venue_id", sa.BigInteger, primary_key=True),
+    sa.Column("iban", sa.Text, primary_key=True),  # empty where there is none
+    sa.Column("bic", sa.Text, primary_key=True),
+    sa.Column("venue_name", sa.Text, nullable=False),
+    sa.Column("siret", sa.Text),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("offerer_id", sa.BigInteger, nullable=False),
+    sa.Column("offerer_name", sa.Text, nullable=False),
+    sa.Column("siren", sa.Text, nullable=False),
+    sa.Column("lines", sa.BigInteger, nullable=False),
+    _cents("total_cents"),
+)
+
+transfers = sa.Table(
+    "transfers",
+    metadata,
+    sa.Column("end_to_end_id", sa.Text, primary_key=True),
+    sa.Column("batch_id", sa.BigInteger, nullable=False),
+    _cents("amount_cents"),
+    sa.Column("iban", sa.Text, nullable=False),
+    sa.Column("bic", sa.Text, nullable=False),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("siren", sa.Text, nullable=False),
+    sa.Column("remittance", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),  # pending, sent, rejected
+    sa.Column("reason", sa.Text),
+    sa.Column("answered_at", Instant),
+    sa.Column("answered_cents", sa.BigInteger),  # what the bank's answer was about: always the amount
+    sa.Index("transfers_batch", "batch_id", "status"),
+)
+
+carried = sa.Table(
+    "carried",
+    metadata,
+    sa.Column("iban", sa.Text, primary_key=True),
+    sa.Column("bic", sa.Text, primary_key=True),
+    _cents("carried_cents"),  # 0 or less
+)
+
+bank_details = sa.Table(
+    "bank_details",
+    metadata,
+    sa.Column("bank_details_id", BigNumber, primary_key=True),
+    sa.Column("offerer_id", sa.BigInteger, nullable=False),
+    sa.Column("venue_id", sa.BigInteger),
+    sa.Column("iban", sa.Text, nullable=False),
+    sa.Column("bic", sa.Text, nullable=False),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),  # pending, accepted, rejected
+    sa.Column("submitted_at", Instant, nullable=False),
+    sa.Column("decided_at", Instant),
+    sa.Column("reason", sa.Text),
+    sa.Index("bank_details_venue", "venue_id", "status"),
+    sa.Index("bank_details_offerer", "offerer_id", "status"),
+    sa.Index("bank_details_status", "status", "bank_details_id"),
+)
+
+custom_rules = sa.Table(
+    "custom_rules",
+    metadata,
+    sa.Column("rule_id", BigNumber, primary_key=True),
+    sa.Column("offer_id", sa.BigInteger),
+    sa.Column("offerer_id", sa.BigInteger),
+    sa.Column("amount_cents", sa.BigInteger),
+    sa.Column("rate", sa.Text),
+    sa.Column("subcategories", Json, nullable=False),
+    sa.Column("starts_at", Instant, nullable=False),
+    sa.Column("ends_at", Instant),
+)
+
+# ---- what other services have said
+
+venues = sa.Table(
+    "venues",
+    metadata,
+    sa.Column("venue_id", BigNumber, primary_key=True),
+    sa.Column("offerer_id", sa.BigInteger, nullable=False),
+    sa.Column("establishment", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("siret", sa.Text),
+    sa.Column("address", sa.Text, nullable=False),  # on one line, may be empty
+    sa.Index("venues_offerer", "offerer_id"),
+)
+
+offerers = sa.Table(
+    "offerers",
+    metadata,
+    sa.Column("offerer_id", BigNumber, primary_key=True),
+    sa.Column("siren", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("address", sa.Text, nullable=False),
+)
+
+attachments = sa.Table(
+    "attachments",
+    metadata,
+    sa.Column("account_id", sa.BigInteger, primary_key=True),
+    sa.Column("offerer_id", sa.BigInteger, primary_key=True),
+)
