@@ -58,8 +58,8 @@ class Standing:
 
     def run_birthdays(self, now: datetime) -> None:
         """Tells of every birthday that has come, each at its own instant, however late it is run."""
-        while self._ports.run(lambda work: _birthdays(work, now)) == BIRTHDAYS_AT_ONCE:
-            pass  # ends: each told birthday moves on, and a person has few of them
+        while self._ports.run(lambda work: _birthdays(work, now)):
+            pass  # ends: each told birthday moves its row to the next one, and there are three at most
 
     def prune(self) -> None:
         """Forgets what can serve nobody any more."""

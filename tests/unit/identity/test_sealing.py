@@ -1,0 +1,85 @@
+"""Sealing: opened with the person's key, by nobody without it, and never taken for another's."""
+
+from __future__ import annotations
+
+import base64
+from datetime import date
+
+import pytest
+import sqlalchemy as sa
+
+from services.identity import storage
+from services.identity.domain.people import NOBODY, Profile
+from services.identity.sealing import BrokenSeal, Erased, KeyRing
+
+PROFILE = Profile("zoe@example.org", "Zoé", "Martin", date(2003, 6, 15), "80000", "+33610000001")
+
+
+@pytest.fixture
+def keys(platform):
+    with platform.store.transaction() as tx:
+        ring = KeyRing(tx.connection)
+        ring.make(1)
+        ring.make(2)
+        yield ring
+
+
+def test_what_is_sealed_is_opened_with_the_same_key(keys):
+    sealed = keys.seal_profile(1, PROFILE)
+    assert "Zo" not in base64.urlsafe_b64decode(sealed).decode("latin-1")
+    assert keys.open_profile(1, sealed) == PROFILE
+    assert KeyRing(keys._connection).open_profile(1, sealed) == PROFILE
+
+
+def test_the_same_content_is_sealed_differently_each_time(keys):
+    assert len({keys.seal(1, {"a": 1}) for _ in range(50)}) == 50
+
+
+def test_one_persons_seal_cannot_pass_for_anothers(keys):
+    sealed = keys.seal_profile(1, PROFILE)
+    keys._known[2] = keys._known[1]  # even with the very same key, the number is bound into the seal
+    with pytest.raises(BrokenSeal):
+        keys.open(2, sealed)
+
+
+def test_an_altered_seal_is_found(keys):
+    raw = bytearray(base64.urlsafe_b64decode(keys.seal_profile(1, PROFILE)))
+    for place in (0, 12, len(raw) - 1):
+        altered = raw.copy()
+        altered[place] ^= 1
+        with pytest.raises(BrokenSeal):
+            keys.open(1, base64.urlsafe_b64encode(bytes(altered)).decode())
+
+
+def test_without_its_key_nothing_is_opened(keys):
+    sealed = keys.seal_profile(1, PROFILE)
+    storage.forget_person(keys._connection, 1)
+    after = KeyRing(keys._connection)
+    with pytest.raises(Erased):
+        after.open(1, sealed)
+    assert after.open_profile(1, sealed) == NOBODY
+    with pytest.raises(Erased):
+        after.seal(1, {})
+
+
+def test_a_digest_compares_and_tells_nothing(keys):
+    digest = keys.digest("email", "zoe@example.org")
+    assert digest == KeyRing(keys._connection).digest("email", "zoe@example.org")
+    assert digest != keys.digest("phone", "zoe@example.org") and digest != keys.digest("email", "zoe@example.com")
+    keys._connection.execute(
+        storage.person_keys.update().where(storage.person_keys.c.account_id == 0).values(key=b"x" * 32)
+    )
+    assert KeyRing(keys._connection).digest("email", "zoe@example.org") != digest
+
+
+def test_two_platforms_have_different_keys_for_their_digests(tmp_path):
+    from tests.unit.identity.platform_of_identity import Platform
+
+    found = set()
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        platform = Platform(tmp_path / name)
+        with platform.store.reading() as connection:
+            found.add(connection.execute(sa.select(storage.person_keys.c.key)).scalar_one())
+        platform.store.engine.dispose()
+    assert len(found) == 2
