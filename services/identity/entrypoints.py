@@ -1,4 +1,4 @@
-"""Identity on nameko: each entrypoint hands over and answers."""
+"""Identity on the bus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class IdentityService:
     """Accounts, eligibility, identity checks, structures, sign-in, and all personal data."""
 
     name = "identity"
-    identity = Hosted(build)
+    build = staticmethod(build)
+    identity = Hosted()
 
     @takes_commands
     def decide(self, calls: Sequence[Call]) -> Any:
