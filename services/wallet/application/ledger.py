@@ -179,4 +179,5 @@ def _table_differences(
 def _shown(row: Any) -> dict[str, Any] | None:
     if row is None:
         return None
-    return {name: instant_text(value) if hasattr(value, "tzinfo") else value for name, value in row.items()}
+    # the names of columns are a kind of text of SQLAlchemy's own
+    return {str(name): instant_text(value) if hasattr(value, "tzinfo") else value for name, value in row.items()}

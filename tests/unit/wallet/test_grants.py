@@ -1,0 +1,129 @@
+"""Credits come once of each kind, grow on birthdays, and end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shared.kernel.time import parse_instant
+from tests.unit.wallet.stage import ZOE, Stage
+
+
+def test_an_activation_at_18_grants_300_euros_for_two_years(stage: Stage) -> None:
+    stage.activate()
+    current = stage.credit()["current"]
+    assert (current["grantedCents"], current["remainingCents"], current["kind"]) == (300_00, 300_00, "age-18")
+    assert current["expiresAt"] == "2023-11-02T09:00:00Z"
+    assert current["digital"] == {"capCents": 100_00, "remainingCents": 100_00}
+    assert current["physical"] is None
+    assert stage.published() == [
+        (
+            "CreditGranted",
+            {
+                "personId": ZOE,
+                "creditId": 1,
+                "kind": "age-18",
+                "amountCents": 300_00,
+                "grantedAt": "2021-11-02T09:00:00Z",
+                "expiresAt": "2023-11-02T09:00:00Z",
+                "recredit": False,
+            },
+        )
+    ]
+
+
+def test_a_first_version_credit_has_both_caps(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, datetime(2021, 3, 1, 9, tzinfo=UTC))
+    stage.activate()
+    current = stage.credit()["current"]
+    assert current["grantedCents"] == 500_00
+    assert current["digital"]["capCents"] == current["physical"]["capCents"] == 200_00
+
+
+def test_never_two_of_a_kind(stage: Stage) -> None:
+    stage.activate()
+    stage.activate()
+    assert len(stage.credit()["credits"]) == 1
+    assert stage.credit()["current"]["grantedCents"] == 300_00
+
+
+def test_nobody_has_a_credit_before_activation(stage: Stage) -> None:
+    assert stage.credit() == {"current": None, "credits": []}
+    assert stage.entries() == {"items": [], "nextCursor": None}
+
+
+def test_birthdays_add_to_an_under_age_credit_once_each(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, datetime(2022, 3, 1, 9, tzinfo=UTC))
+    stage.activate(kind="underage", age=15, birth="2006-07-14")
+    assert stage.credit()["current"]["grantedCents"] == 20_00
+    assert stage.credit()["current"]["digital"] is None
+    for age, at in ((16, "2022-07-13T22:00:00Z"), (16, "2022-07-13T22:00:00Z"), (17, "2023-07-13T22:00:00Z")):
+        stage.clock.move_to(max(stage.clock.now(), parse_instant(at)))
+        stage.tell("identity", "BirthdayReached", personId=ZOE, age=age, at=at)
+    stage.tell("identity", "BirthdayReached", personId=ZOE, age=16, at="2022-07-13T22:00:00Z")
+    assert stage.credit()["current"]["grantedCents"] == 80_00
+    assert [entry["kind"] for entry in stage.entries()["items"]] == ["granted", "recredited", "recredited"]
+    assert [data["recredit"] for _, data in stage.published()] == [False, True, True]
+
+
+def test_a_birthday_before_the_activation_adds_nothing(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, datetime(2022, 7, 20, 9, tzinfo=UTC))
+    stage.activate(kind="underage", age=16, birth="2006-07-14")
+    stage.tell("identity", "BirthdayReached", personId=ZOE, age=16, at="2022-07-13T22:00:00Z")
+    stage.tell("identity", "BirthdayReached", personId=99, age=16, at="2022-07-13T22:00:00Z")
+    assert stage.credit()["current"]["grantedCents"] == 30_00
+
+
+def test_at_18_the_old_credit_lapses_and_a_new_one_is_granted_beside_it(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, datetime(2024, 7, 1, 9, tzinfo=UTC))
+    stage.activate(kind="underage", age=17, birth="2006-07-14")
+    stage.reserve(1, 10_00)
+    stage.pass_time(days=20)
+    assert stage.credit()["current"]["remainingCents"] == 0
+    stage.activate()
+    answer = stage.credit()
+    assert [credit["kind"] for credit in answer["credits"]] == ["underage", "age-18"]
+    assert answer["credits"][0]["lapsedCents"] == 20_00
+    assert answer["current"]["remainingCents"] == 300_00
+    stage.release(1)
+    answer = stage.credit()
+    assert answer["credits"][0]["lapsedCents"] == 30_00
+    assert answer["current"]["remainingCents"] == 300_00
+    assert stage.ledger()["rowDifferences"] == []
+
+
+def test_what_is_left_lapses_at_the_expiry_as_of_that_instant(stage: Stage) -> None:
+    stage.activate()
+    stage.reserve(1, 50_00)
+    stage.reserve(2, 20_00)
+    with stage.store.reading() as connection:
+        assert stage.service.timers[0].next_due(connection) == datetime(2023, 11, 2, 9, tzinfo=UTC)
+    stage.pass_time(days=729, hours=24)
+    last = stage.entries()["items"][-1]
+    assert (last["kind"], last["amountCents"], last["balanceCents"]) == ("lapsed", -230_00, 0)
+    assert last["at"] == "2023-11-02T09:00:00Z"
+    stage.booking_says("CountermarkValidated", 1, 50_00)
+    stage.booking_says("BookingCancelled", 2, 20_00)
+    ledger = stage.ledger()
+    assert ledger["totals"] == {"granted": 300_00, "available": 0, "reserved": 0, "spent": 50_00, "lapsed": 250_00}
+    with stage.store.reading() as connection:
+        assert stage.service.timers[0].next_due(connection) is None
+
+
+def test_an_instant_before_the_expiry_all_is_there_and_at_it_nothing(stage: Stage) -> None:
+    stage.activate()
+    stage.pass_time(days=729, hours=23, minutes=59)
+    assert stage.credit()["current"]["remainingCents"] == 300_00
+    stage.clock.move_to(datetime(2023, 11, 2, 9, tzinfo=UTC))
+    assert stage.credit()["current"]["remainingCents"] == 0  # the timer has not run yet
+    stage.process.run_due_timers()
+    assert [data["amountCents"] for name, data in stage.published() if name == "CreditLapsed"] == [300_00]
+
+
+def test_an_activation_that_no_rule_foresees_becomes_a_dead_letter(stage: Stage) -> None:
+    stage.activate(kind="underage", age=15, birth="2006-07-14")  # in 2021
+    assert stage.credit()["current"] is None
+    with stage.store.reading() as connection:
+        rows = connection.exec_driver_sql("SELECT state, error FROM dead_letters").all()
+    assert [state for state, _ in rows] == ["failed"]
+    assert "no credit of kind underage" in rows[0][1]

@@ -1,0 +1,127 @@
+"""The ledger is folded from the log alone, and every row that differs from it by a cent is found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from services.wallet import storage
+from services.wallet.projections import Balances, LedgerEntries
+from shared.eventstore.tables import stored_events
+from shared.kernel.errors import Refused
+from tests.unit.wallet.stage import ZOE, Stage
+
+
+@pytest.fixture
+def stage(stage: Stage) -> Stage:
+    stage.activate()
+    stage.activate(8)
+    stage.reserve(1, 100_00)
+    stage.booking_says("CountermarkValidated", 1, 100_00)
+    stage.reserve(2, 30_00, digital=True)
+    stage.release(3)
+    stage.reserve(4, 40_00, personId=8)
+    stage.pass_time(days=1)
+    stage.booking_says("CountermarkValidated", 4, 40_00, personId=8)
+    stage.booking_says("CountermarkValidated", 77, 0)
+    return stage
+
+
+def execute(stage: Stage, statement: Any) -> None:
+    with stage.store.transaction() as tx:
+        tx.connection.execute(statement)
+
+
+def test_its_sums(stage: Stage) -> None:
+    ledger = stage.ledger()
+    assert ledger["totals"] == {
+        "granted": 600_00,
+        "available": 430_00,
+        "reserved": 30_00,
+        "spent": 140_00,
+        "lapsed": 0,
+    }
+    assert ledger["days"] == {
+        "2021-11-02": {"granted": 600_00, "reserved": 170_00, "spent": 100_00},
+        "2021-11-03": {"spent": 40_00},
+    }
+    assert ledger["bookings"] == {"1": 100_00, "4": 40_00}
+    assert ledger["sources"] == {"booking": 3, "identity": 2}
+    assert ledger["rowDifferences"] == []
+
+
+def test_up_to_a_position_it_says_how_far_booking_had_been_heard(stage: Stage) -> None:
+    with stage.store.reading() as connection:
+        log = list(stage.store.log.events(connection))
+    first_spent = next(position for position, _, event in log if type(event).__name__ == "Spent")
+    early = stage.ledger(position=first_spent)
+    assert early["position"] == first_spent
+    assert early["sources"]["booking"] == 1
+    assert early["bookings"] == {"1": 100_00}
+    assert stage.ledger(position=first_spent - 1)["sources"]["booking"] == 0
+    assert stage.ledger(position=0)["totals"]["granted"] == 0
+    assert stage.ledger(position=10**6)["position"] == log[-1][0]
+    with pytest.raises(Refused):
+        stage.ledger(position=-1)
+
+
+@pytest.mark.parametrize("table", ["wallets", "credits", "attempts", "ledger_entries"])
+def test_a_row_that_is_gone_is_found(stage: Stage, table: str) -> None:
+    execute(stage, sa.text(f"DELETE FROM {table} WHERE person_id = {ZOE}"))
+    assert {difference["table"] for difference in stage.ledger()["rowDifferences"]} == {table}
+
+
+@pytest.mark.parametrize(
+    ("table", "changes"),
+    [
+        (storage.credits, {"available": storage.credits.c.available - 1, "reserved": storage.credits.c.reserved + 1}),
+        (storage.attempts, {"amount": storage.attempts.c.amount + 1}),
+        (storage.ledger_entries, {"balance": storage.ledger_entries.c.balance + 1}),
+    ],
+    ids=["credits", "attempts", "entries"],
+)
+def test_a_cent_too_many_in_a_row_is_found(stage: Stage, table: sa.Table, changes: dict[str, Any]) -> None:
+    execute(stage, table.update().where(table.c.person_id == 8).values(changes))
+    differences = stage.ledger()["rowDifferences"]
+    assert {difference["table"] for difference in differences} == {table.name}
+    assert differences[0]["row"] != differences[0]["fold"]
+
+
+def test_a_row_that_nothing_led_to_is_found(stage: Stage) -> None:
+    execute(stage, storage.wallets.insert().values(person_id=1234, version=0))
+    (difference,) = stage.ledger()["rowDifferences"]
+    assert (difference["key"], difference["fold"]) == ([1234], None)
+
+
+def test_a_cent_altered_in_the_log_is_found(stage: Stage) -> None:
+    altered = sa.func.replace(stored_events.c.state, '"amount":4000', '"amount":4001')
+    execute(stage, stored_events.update().where(stored_events.c.topic == "Wallet.Spent").values(state=altered))
+    ledger = stage.bus.query("wallet", "ledger", {})
+    assert ledger["bookings"]["4"] == 40_01
+    assert ledger["rowDifferences"]
+    assert {"log", "credits"} <= {difference["table"] for difference in ledger["rowDifferences"]}
+
+
+def test_the_database_itself_refuses_a_lost_cent(stage: Stage) -> None:
+    lost = storage.credits.update().values(spent=storage.credits.c.spent + 1)
+    with pytest.raises(Exception, match="every_cent_is_somewhere"):
+        execute(stage, lost)
+
+
+def test_a_rebuild_gives_the_rows_that_were_written_live(stage: Stage) -> None:
+    tables = (*Balances.tables, *LedgerEntries.tables)
+
+    def rows(connection: sa.Connection) -> dict[str, list[Any]]:
+        return {table.name: connection.execute(sa.select(table).order_by(*table.primary_key)).all() for table in tables}
+
+    with stage.store.reading() as connection:
+        live = rows(connection)
+        events = [event for _, _, event in stage.store.log.events(connection)]
+    with stage.store.transaction() as tx:
+        for table in tables:
+            tx.connection.execute(table.delete())
+        for projection in (Balances(), LedgerEntries()):
+            projection.apply(tx.connection, events, live=False)
+        assert rows(tx.connection) == live
