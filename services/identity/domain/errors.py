@@ -24,7 +24,7 @@ DomainError
     ├── PasswordWeak             422
     ├── PhoneInvalid             422
     ├── CodeInvalid              422  not the code that was sent, or too old
-    ├── TokenInvalid             422  a mail's token that was never given, or was used
+    ├── TokenInvalid             422  ``link-invalid``: a mail's token that was never given, or was used
     └── SirenInvalid             422
         ├── SirenClosed          422
         └── SirenForeign         422
@@ -100,7 +100,7 @@ class CodeInvalid(Invalid):
 
 
 class TokenInvalid(Invalid):
-    code = "token-invalid"
+    code = "link-invalid"
 
 
 class SirenInvalid(Invalid):
