@@ -42,10 +42,15 @@ def test_countermarks_have_six_readable_characters(world: World) -> None:
     assert {len(mark) for mark in marks} == {6}
 
 
-def test_a_seeded_platform_draws_the_same_countermark_for_the_same_command(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_seeded_platform_draws_the_same_countermark_for_the_same_command(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     worlds = [World(tmp_path_factory.mktemp("world")) for _ in range(2)]
     worlds[1].book(worlds[1].stock(), key="another before it")
-    assert worlds[0].book(worlds[0].stock(), key="k")["countermark"] == worlds[1].book(worlds[1].stock(), key="k")["countermark"]
+    assert (
+        worlds[0].book(worlds[0].stock(), key="k")["countermark"]
+        == worlds[1].book(worlds[1].stock(), key="k")["countermark"]
+    )
 
 
 def test_a_duo_counts_twice(world: World) -> None:

@@ -9,8 +9,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from services.booking.application.requests import Requests
 from services.booking.bootstrap import build
 from services.booking.domain.booking import Booking
+from services.booking.neighbours import Wallet
 from shared.eventstore import Message
 from shared.eventstore.engines import make_engine
 from shared.eventstore.outcomes import Caller
@@ -74,9 +76,7 @@ class World:
         data = schema.load(data)
         number = next(self.numbers)
         now = self.clock.now()
-        message = Message(
-            f"{source}:{number}", source, name, 1, "", 1, number, number - 1, "", now, now, "", "", data
-        )
+        message = Message(f"{source}:{number}", source, name, 1, "", 1, number, number - 1, "", now, now, "", "", data)
         self.store.run(lambda tx: self.service.reactions[source, name](tx, message))
 
     def welcome(self, person_id: int) -> int:
@@ -196,6 +196,15 @@ class World:
         with self.store.reading() as connection:
             found = [timer.next_due(connection) for timer in self.service.timers]
         return min((due for due in found if due is not None), default=None)
+
+    def recover(self) -> None:
+        """What a fresh process does once it has seen open requests for longer than its patience."""
+        seconds = iter((0.0, 10.0))
+        requests = Requests(
+            self.store, Wallet(self.bus), self.settings.randomness(), machine_seconds=lambda: next(seconds)
+        )
+        requests.recover()
+        requests.recover()
 
     # what became of it
 

@@ -1,0 +1,134 @@
+"""The desk: its checks in the order of domain.md §5.2, and decisions 11, 20, 21 and 30."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared.eventstore.outcomes import Call, Caller
+from shared.kernel.errors import DomainError
+from tests.unit.booking.world import DESK, OFFERER, SOFTWARE, YOUNG, World
+
+OTHER = Caller(777, frozenset({"pro"}))
+OTHER_SOFTWARE = Caller(0, frozenset(), OFFERER + 1)
+BATCH = {"batchId": 1, "lineId": 1}
+
+
+def refusal(world: World, what: str, mark: str, caller: Caller | None = DESK) -> tuple[int, str]:
+    with pytest.raises(DomainError) as refused:
+        world.desk(what, mark, caller)
+    return refused.value.status, refused.value.extra["key"]
+
+
+def test_look_up_use_keep_use(world: World) -> None:
+    booked = world.book(world.stock())
+    mark = booked["countermark"]
+    seen = world.desk("look-up", mark.lower())
+    assert (seen["bookingId"], seen["personId"], seen["status"]) == (booked["bookingId"], YOUNG, "confirmed")
+    assert world.desk("use", f" {mark.lower()} ") == {}
+    assert world.seen(booked["bookingId"])["status"] == "used"
+    assert world.seen(booked["bookingId"])["expiresAt"] is None
+    assert refusal(world, "use", mark) == (410, "booking")
+    assert world.desk("keep", mark) == {}
+    assert world.seen(booked["bookingId"])["expiresAt"] == booked["expiresAt"]
+    assert world.desk("use", mark, SOFTWARE) == {}
+    assert [data["by"] for data in world.messages("CountermarkValidated")] == ["desk", "api"]
+    assert world.differences() == []
+
+
+@pytest.mark.parametrize("what", ["look-up", "use", "keep", "cancel"])
+@pytest.mark.parametrize("mark", ["ZZZZZZ", "0E3344", "", "ABC", "ABCDEFG", "AB-DEF", "ÀBCDEF", "ABCDE\n"])
+def test_an_unknown_countermark_is_not_found(world: World, what: str, mark: str) -> None:
+    assert refusal(world, what, mark) == (404, "global")
+
+
+@pytest.mark.parametrize("what", ["look-up", "use", "keep", "cancel"])
+@pytest.mark.parametrize("caller", [OTHER, OTHER_SOFTWARE, None])
+def test_anothers_countermark_is_forbidden(world: World, what: str, caller: Caller | None) -> None:
+    booked = world.book(world.stock())
+    assert refusal(world, what, booked["countermark"], caller) == (403, "user")
+
+
+@pytest.mark.parametrize("what", ["look-up", "use"])
+def test_the_order_of_what_keeps_a_countermark_from_being_used(world: World, what: str) -> None:
+    booked = world.book(world.event(timedelta(days=8)))
+    mark = booked["countermark"]
+    assert refusal(world, what, mark) == (403, "booking")
+    world.pass_time(timedelta(hours=48))
+    world.desk("use", mark)
+    assert refusal(world, what, mark) == (410, "booking")
+    world.enter_batch(booked["bookingId"])
+    assert refusal(world, what, mark) == (403, "payment")
+    assert refusal(world, what, mark, OTHER) == (403, "user")
+    reimbursed = {"bookingId": booked["bookingId"], "batchId": 1, "at": world.now_text()}
+    world.tell("payout", "BookingReimbursed", reimbursed)
+    assert refusal(world, what, mark) == (403, "payment")
+    assert world.seen(booked["bookingId"])["status"] == "reimbursed"
+
+
+@pytest.mark.parametrize("what", ["look-up", "use", "keep"])
+def test_a_cancelled_one_is_said_with_the_key_of_its_surface(world: World, what: str) -> None:
+    booked = world.book(world.event(timedelta(days=8)))
+    world.cancel(booked["bookingId"])
+    assert refusal(world, what, booked["countermark"]) == (403, "booking_cancelled")
+
+
+def test_too_early_says_from_when_in_the_venues_own_time(world: World) -> None:
+    booked = world.book(world.event(timedelta(days=8)))
+    with pytest.raises(DomainError) as refused:
+        world.desk("use", booked["countermark"])
+    assert "02/11/2021 à 13:00" in refused.value.detail
+    assert "04/11/2021 à 13:00" in refused.value.detail
+
+
+def test_an_event_can_be_validated_from_its_limit_on(world: World) -> None:
+    booked = world.book(world.event(timedelta(hours=30)))
+    assert world.desk("use", booked["countermark"]) == {}
+
+
+def test_keep_refuses_in_its_own_order(world: World) -> None:
+    code = world.book(world.stock(world.offer("VOD", url="https://example.org"), codes=("A",)))
+    assert refusal(world, "keep", code["countermark"]) == (403, "booking")
+    booked = world.book(world.stock())
+    mark = booked["countermark"]
+    assert refusal(world, "keep", mark) == (410, "booking")
+    world.desk("use", mark)
+    world.enter_batch(booked["bookingId"])
+    assert refusal(world, "keep", mark) == (410, "payment")
+
+
+def test_cancel_refuses_in_its_own_order(world: World) -> None:
+    booked = world.book(world.stock())
+    mark = booked["countermark"]
+    world.desk("use", mark)
+    assert refusal(world, "cancel", mark) == (403, "global")
+    world.desk("keep", mark)
+    world.desk("cancel", mark)
+    assert refusal(world, "cancel", mark) == (410, "global")
+
+
+def test_a_validation_taken_back_before_booking_hears_of_the_batch_stays_taken_back(world: World) -> None:
+    booked = world.book(world.stock())
+    world.desk("use", booked["countermark"])
+    world.desk("keep", booked["countermark"])
+    world.enter_batch(booked["bookingId"])
+    reimbursed = {"bookingId": booked["bookingId"], "batchId": 1, "at": world.now_text()}
+    world.tell("payout", "BookingReimbursed", reimbursed)
+    assert world.seen(booked["bookingId"])["status"] == "confirmed"
+    assert world.desk("use", booked["countermark"]) == {}
+
+
+def test_a_detached_account_is_no_longer_let_in(world: World) -> None:
+    booked = world.book(world.stock())
+    world.tell("identity", "ProDetached", {"accountId": 500, "offererId": OFFERER, "at": world.now_text()})
+    assert refusal(world, "look-up", booked["countermark"]) == (403, "user")
+
+
+def test_a_batch_at_the_desk_decides_one_after_the_other(world: World) -> None:
+    mark = world.book(world.stock())["countermark"]
+    other = world.book(world.stock())["countermark"]
+    calls = [Call("desk-use", {"countermark": one}, None, DESK) for one in (mark, mark, "ZZZZZZ", other)]
+    outcomes = [outcome for outcome, _, _ in world.process.decide(calls)]
+    seen = [outcome.status if isinstance(outcome, DomainError) else outcome for outcome in outcomes]
+    assert seen == [{}, 410, 404, {}]

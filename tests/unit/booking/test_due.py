@@ -1,0 +1,208 @@
+"""What falls due by itself: automatic validations and expiries, against what the real system answered."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.booking.domain import rules
+from shared.kernel.time import parse_instant
+from tests.unit.booking.world import NOON, YOUNG, World
+
+CASES = Path(__file__).parents[2] / "cases"
+EXPIRY = json.loads((CASES / "expiry.json").read_text())
+AUTO_USE = json.loads((CASES / "auto_use.json").read_text())["cases"]
+
+
+def utc(naive: str | None) -> datetime | None:
+    return None if naive is None else datetime.fromisoformat(naive).replace(tzinfo=UTC)
+
+
+def dated(case: dict[str, Any]) -> bool:
+    return bool(rules.SUBCATEGORIES[case["subcategory"]].is_event)
+
+
+@pytest.mark.parametrize("case", EXPIRY["expiration_dates"])
+def test_expiry_dates_are_those_of_the_real_system(case: dict[str, Any]) -> None:
+    created = utc(case["created"])
+    assert created is not None
+    # what is used or cancelled shows no expiry; paper books before 2021-09-22 waited 30 days, whatever code runs today
+    expires = None if case["is_used"] or case["is_cancelled"] else rules.expires_at(case["subcategory"], created, None)
+    if case["subcategory"] == "LIVRE_PAPIER" and created < datetime(2021, 9, 22, tzinfo=UTC) and expires:
+        assert expires == created + timedelta(days=30)
+    else:
+        assert expires == utc(case["expected_expiration"])
+
+
+@pytest.mark.parametrize("case", [case for case in EXPIRY["batch"] if case["status"] == "CONFIRMED"])
+def test_the_nightly_run_takes_what_the_real_one_took(case: dict[str, Any]) -> None:
+    created, today = utc(case["created"]), utc(f"{case['today']}T00:00:00")
+    assert created is not None and today is not None
+    expires = rules.expires_at(case["subcategory"], created, None)
+    taken = expires is not None and rules.expiry_run(expires) <= today + timedelta(hours=5)
+    if dated(case) and case["expected_expired_by_nightly_job"]:
+        # decision 29: what has a date does not expire, and an event always has one
+        assert rules.expires_at(case["subcategory"], created, today) is None
+    else:
+        assert taken == case["expected_expired_by_nightly_job"]
+
+
+@pytest.mark.parametrize("case", AUTO_USE)
+def test_automatic_validation_takes_what_the_real_one_took(world: World, case: dict[str, Any]) -> None:
+    """Adapted to decision 5: ``usedAt`` is start + 48 h, where the real system wrote the time of its job."""
+    now, begins = utc(case["now"]), utc(case["event_beginning"])
+    assert now is not None and begins is not None
+    booked = world.book(world.stock(begins=begins))
+    world.move_to(now)
+    seen = world.seen(booked["bookingId"])
+    assert (seen["status"] == "used") == case["expected_used"]
+    expected = begins + timedelta(hours=48) if case["expected_used"] else None
+    assert (parse_instant(seen["usedAt"]) if seen["usedAt"] else None) == expected
+
+
+def test_not_yet_at_48_hours_exactly_and_on_time_however_late(world: World) -> None:
+    begins = NOON + timedelta(days=8)
+    booked = world.book(world.stock(begins=begins))
+    world.move_to(begins + timedelta(hours=48))
+    assert world.seen(booked["bookingId"])["status"] == "confirmed"
+    world.clock.move_to(begins + timedelta(days=30))
+    assert world.process.run_due_timers() == 1
+    (validated,) = world.messages("CountermarkValidated")
+    assert (validated["usedAt"], validated["by"]) == ("2021-11-12T12:00:00Z", "automatic")
+    assert world.seen(booked["bookingId"])["usedAt"] == "2021-11-12T12:00:00Z"
+    assert world.differences() == []
+
+
+def test_what_the_desk_takes_back_afterwards_is_left_to_it_for_two_days(world: World) -> None:
+    begins = NOON + timedelta(days=8)
+    booked = world.book(world.stock(begins=begins))
+    world.move_to(begins + timedelta(hours=50))
+    world.desk("keep", booked["countermark"])
+    world.pass_time(timedelta(hours=48))
+    assert world.seen(booked["bookingId"])["status"] == "confirmed"
+    world.pass_time(timedelta(seconds=1))
+    assert world.seen(booked["bookingId"])["usedAt"] == "2021-11-12T12:00:00Z"
+    assert world.differences() == []
+
+
+def test_validate_due_runs_what_is_due_before_an_instant_and_never_what_is_not(world: World) -> None:
+    early, late = NOON + timedelta(days=8), NOON + timedelta(days=9)
+    first, second = world.book(world.stock(begins=early)), world.book(world.stock(begins=late))
+    world.clock.move_to(late + timedelta(days=5))
+    until = early + timedelta(hours=48, seconds=1)
+    answer = world.command("validate-due", {"until": until.isoformat().replace("+00:00", "Z")})
+    assert answer == {"position": world.store.published_head()}
+    states = [world.seen(one["bookingId"])["status"] for one in (first, second)]
+    assert states == ["used", "confirmed"]
+
+
+def test_validate_due_does_not_foresee(world: World) -> None:
+    booked = world.book(world.stock(begins=NOON + timedelta(days=8)))
+    world.command("validate-due", {"until": "2030-01-01T00:00:00Z"})
+    assert world.seen(booked["bookingId"])["status"] == "confirmed"
+
+
+def test_hundreds_fall_due_together(world: World) -> None:
+    begins = NOON + timedelta(days=8)
+    stock = world.stock(begins=begins, price=0, quantity=None)
+    for person in range(3_000, 3_020):
+        world.book(stock, world.welcome(person))
+    world.move_to(begins + timedelta(hours=49))
+    assert len(world.messages("CountermarkValidated")) == 20
+    assert world.differences() == []
+
+
+def test_a_paper_book_expires_at_the_run_after_its_tenth_day(world: World) -> None:
+    stock = world.stock(quantity=1)
+    booked = world.book(stock)
+    assert booked["expiresAt"] == "2021-11-12T12:00:00Z"
+    world.move_to(parse_instant("2021-11-13T04:59:59Z"))
+    assert world.desk("look-up", booked["countermark"])["status"] == "confirmed"
+    world.move_to(parse_instant("2021-11-13T05:00:00Z"))
+    seen = world.seen(booked["bookingId"])
+    assert (seen["status"], seen["cancellationReason"]) == ("cancelled", "EXPIRED")
+    assert seen["expiresAt"] is None
+    assert seen["cancelledAt"] == "2021-11-13T05:00:00Z"
+    assert world.wallet.available(YOUNG) == 30_000
+    assert world.counts(stock) == (0, 0)
+    assert world.differences() == []
+
+
+def test_the_expiry_timer_is_due_only_when_something_expires(world: World) -> None:
+    assert world._first_due() is None
+    world.book(world.stock(world.offer("ACHAT_INSTRUMENT")))
+    assert world._first_due() == parse_instant("2021-12-03T05:00:00Z")
+
+
+def test_midnight_exactly_expires_the_same_day(world: World) -> None:
+    world.clock.move_to(parse_instant("2021-11-03T00:00:00Z"))
+    world.book(world.stock())
+    assert world._first_due() == parse_instant("2021-11-13T05:00:00Z")
+
+
+def test_what_is_taken_back_after_its_expiry_goes_at_the_next_run(world: World) -> None:
+    booked = world.book(world.stock())
+    world.desk("use", booked["countermark"])
+    world.move_to(parse_instant("2021-12-01T06:00:00Z"))
+    world.desk("keep", booked["countermark"])
+    assert world._first_due() == parse_instant("2021-12-02T05:00:00Z")
+    world.move_to(parse_instant("2021-12-02T05:00:00Z"))
+    assert world.seen(booked["bookingId"])["status"] == "cancelled"
+
+
+def test_what_has_a_date_does_not_expire(world: World) -> None:
+    stock = world.stock(world.offer("SEANCE_ESSAI_PRATIQUE_ART"), begins=NOON + timedelta(days=60))
+    assert world.book(stock)["expiresAt"] is None
+
+
+def moved(world: World, stock: int, to: datetime) -> None:
+    world.tell(
+        "catalog",
+        "EventRescheduled",
+        {
+            "stockId": stock,
+            "offerId": 1,
+            "beginningAt": to.isoformat().replace("+00:00", "Z"),
+            "previousBeginningAt": "2021-11-10T12:00:00Z",
+            "bookingLimitAt": to.isoformat().replace("+00:00", "Z"),
+        },
+    )
+
+
+def test_a_moved_event_has_new_limits_counted_from_the_move(world: World) -> None:
+    stock = world.event(timedelta(days=8))
+    booked = world.book(stock)
+    world.pass_time(timedelta(days=5))
+    moved(world, stock, NOON + timedelta(days=20))
+    seen = world.seen(booked["bookingId"])
+    assert seen["stock"]["beginningAt"] == "2021-11-22T12:00:00Z"
+    assert seen["cancellationLimitAt"] == "2021-11-09T12:00:00Z"
+    assert world.cancel(booked["bookingId"])["status"] == "cancelled"
+    assert world.differences() == []
+
+
+def test_a_postponed_event_takes_its_validations_back(world: World) -> None:
+    stock = world.event(timedelta(hours=40))
+    booked = world.book(stock)
+    world.desk("use", booked["countermark"])
+    moved(world, stock, NOON + timedelta(hours=48))
+    assert world.seen(booked["bookingId"])["status"] == "used"
+    moved(world, stock, NOON + timedelta(hours=48, seconds=1))
+    assert world.seen(booked["bookingId"])["status"] == "confirmed"
+    assert len(world.messages("CountermarkInvalidated")) == 1
+    world.move_to(NOON + timedelta(hours=96, seconds=2))
+    assert world.seen(booked["bookingId"])["usedAt"] == "2021-11-06T12:00:01Z"
+    assert world.differences() == []
+
+
+def test_a_postponed_event_that_was_put_in_a_batch_stays_validated(world: World) -> None:
+    stock = world.event(timedelta(hours=40))
+    booked = world.book(stock)
+    world.desk("use", booked["countermark"])
+    world.enter_batch(booked["bookingId"])
+    moved(world, stock, NOON + timedelta(days=20))
+    assert world.seen(booked["bookingId"])["status"] == "used"

@@ -1,0 +1,240 @@
+"""What the saga leaves behind when it is cut off: wherever that is, it ends as if nothing had happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from shared.eventstore.outcomes import Call, Caller
+from shared.kernel.errors import DomainError, OutcomePending
+from tests.unit.booking.world import YOUNG, World
+
+
+class Crash(Exception):
+    """The process is gone."""
+
+
+def book(world: World, stock: int, key: str = "k") -> Any:
+    """The outcome, or what the caller of a crashed process meets."""
+    call = Call("book", {"stockId": stock, "quantity": 1}, key, Caller(YOUNG))
+    return world.process.decide([call])[0][0]
+
+
+@contextmanager
+def commits(world: World, allowed: int) -> Iterator[None]:
+    """The process dies at the commit after so many."""
+    left = allowed
+
+    def commit(_connection: sa.Connection) -> None:
+        nonlocal left
+        if left == 0:
+            raise Crash
+        left -= 1
+
+    sa.event.listen(world.engine, "commit", commit)
+    try:
+        yield
+    finally:
+        sa.event.remove(world.engine, "commit", commit)
+
+
+def crash(_data: Any, _caller: Any) -> Any:
+    raise Crash
+
+
+def after_reserving(world: World) -> Any:
+    def reserve(data: Any, caller: Any) -> Any:
+        world.wallet.reserve(data, caller)
+        raise Crash
+
+    return reserve
+
+
+def state(world: World, stock: int) -> dict[str, Any]:
+    return {
+        "counts": world.counts(stock),
+        "available": world.wallet.available(YOUNG),
+        "live": world.rows("live_bookings"),
+        "open": world.rows("open_requests"),
+        "marks": world.rows("countermarks"),
+        "created": world.messages("BookingCreated"),
+        "differences": world.differences(),
+    }
+
+
+def interrupted(world: World, stock: int, where: str) -> None:
+    if where == "before transaction 1 commits":
+        with commits(world, 0):
+            book(world, stock)
+    elif where == "after transaction 1":
+        world.bus.handlers["wallet", "reserve"] = crash
+        book(world, stock)
+    elif where == "after wallet":
+        world.bus.handlers["wallet", "reserve"] = after_reserving(world)
+        book(world, stock)
+    elif where == "before transaction 3 commits":
+        with commits(world, 1):
+            book(world, stock)
+    else:
+        book(world, stock)
+    world.bus.handlers["wallet", "reserve"] = world.wallet.reserve
+    world.restart()
+
+
+PLACES = (
+    "before transaction 1 commits",
+    "after transaction 1",
+    "after wallet",
+    "before transaction 3 commits",
+    "after transaction 3",
+)
+
+
+@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize("price", [1_000, 30_001])
+def test_a_crash_anywhere_ends_in_the_same_state(
+    tmp_path_factory: pytest.TempPathFactory, where: str, price: int
+) -> None:
+    whole, cut = (World(tmp_path_factory.mktemp("world")) for _ in range(2))
+    stock = whole.stock(price=price, quantity=1)
+    outcome = book(whole, stock)
+    assert cut.stock(price=price, quantity=1) == stock
+    interrupted(cut, stock, where)
+    cut.recover()
+    again = book(cut, stock)
+    if isinstance(outcome, DomainError):
+        assert again.code == outcome.code == "insufficient-credit"
+    else:
+        assert again == outcome
+    assert state(cut, stock) == state(whole, stock)
+
+
+@pytest.mark.parametrize("where", PLACES[1:4])
+def test_the_same_key_finishes_what_was_cut_off_without_waiting_for_recovery(world: World, where: str) -> None:
+    stock = world.stock()
+    interrupted(world, stock, where)
+    assert world.rows("open_requests") == 1
+    assert book(world, stock)["status"] == "confirmed"
+    assert world.rows("open_requests") == 0
+    assert world.counts(stock) == (1, 1)
+
+
+def test_while_wallet_is_silent_the_outcome_is_pending_and_the_key_gives_it_later(world: World) -> None:
+    stock = world.stock()
+    world.bus.away.add("wallet")
+    assert isinstance(book(world, stock), OutcomePending)
+    assert isinstance(book(world, stock), OutcomePending)
+    assert world.counts(stock) == (1, 0)
+    world.recover()
+    assert world.rows("open_requests") == 1
+    world.bus.away.clear()
+    world.recover()
+    booked = book(world, stock)
+    assert booked["status"] == "confirmed"
+    assert world.seen(booked["bookingId"]) == booked
+    assert len(world.messages("BookingCreated")) == 1
+
+
+def test_an_open_key_with_another_body_is_refused(world: World) -> None:
+    stock, other = world.stock(), world.stock()
+    world.bus.away.add("wallet")
+    book(world, stock)
+    assert book(world, other).code == "idempotency-key-reused"
+
+
+def test_another_key_meets_the_open_request_as_a_booking(world: World) -> None:
+    stock = world.stock()
+    world.bus.away.add("wallet")
+    book(world, stock)
+    assert book(world, stock, key="other").code == "already-booked"
+
+
+def test_what_the_first_answer_lost_is_not_taken_twice(world: World) -> None:
+    stock = world.stock()
+    world.wallet.silent_after = 0
+    assert isinstance(book(world, stock), OutcomePending)
+    assert world.wallet.available(YOUNG) == 29_000
+    world.wallet.silent_after = None
+    assert book(world, stock)["status"] == "confirmed"
+    assert world.wallet.available(YOUNG) == 29_000
+
+
+def test_recovery_leaves_young_requests_to_their_saga(world: World) -> None:
+    stock = world.stock()
+    world.bus.away.add("wallet")
+    book(world, stock)
+    world.bus.away.clear()
+    for task in world.service.tasks:
+        if task.name == "recover-requests":
+            task.run()
+    assert world.rows("open_requests") == 1
+
+
+def test_two_sagas_on_one_request_confirm_it_once(world: World) -> None:
+    stock = world.stock()
+    world.bus.away.add("wallet")
+    book(world, stock)
+    world.bus.away.clear()
+
+    def reserve_beside_recovery(data: Any, caller: Any) -> Any:
+        world.bus.handlers["wallet", "reserve"] = world.wallet.reserve
+        world.wallet.reserve(data, caller)
+        world.recover()
+        return {}
+
+    world.bus.handlers["wallet", "reserve"] = reserve_beside_recovery
+    booked = book(world, stock)
+    assert booked["status"] == "confirmed"
+    assert len(world.messages("BookingCreated")) == 1
+    assert world.differences() == []
+
+
+@pytest.mark.parametrize("answers", [0, 1])
+def test_a_codeless_request_cut_off_around_its_release_is_refused_in_the_end(world: World, answers: int) -> None:
+    stock = world.stock(world.offer("VOD", url="https://example.org"), codes=("AAA",))
+    world.book(stock, world.welcome(2002))
+    world.command("set-quantity", {"stockId": stock, "quantity": 5})
+    world.wallet.silent_after = answers
+    assert isinstance(book(world, stock), OutcomePending)
+    world.wallet.silent_after = None
+    world.recover()
+    assert book(world, stock).code == "no-activation-code"
+    assert world.wallet.available(YOUNG) == 30_000
+    assert world.counts(stock) == (1, 1)
+
+
+def test_a_stock_withdrawn_while_the_credit_is_asked_for_leaves_a_cancelled_booking(world: World) -> None:
+    stock = world.stock(quantity=3)
+    world.bus.away.add("wallet")
+    book(world, stock)
+    world.bus.away.clear()
+    world.tell("catalog", "StockWithdrawn", {"stockId": stock, "offerId": 1, "withdrawnAt": world.now_text()})
+    booked = book(world, stock)
+    assert (booked["status"], booked["cancellationReason"]) == ("cancelled", "OFFERER")
+    assert world.counts(stock) == (0, 0)
+    assert [data["attempt"] for data in world.messages("BookingCancelled")] == [1]
+    assert world.differences() == []
+
+
+def test_an_event_moved_while_the_credit_is_asked_for_has_its_new_date(world: World) -> None:
+    begins = world.clock.now() + timedelta(days=8)
+    offer = world.offer("CONCERT")
+    stock = world.stock(offer, begins=begins)
+    world.bus.away.add("wallet")
+    book(world, stock)
+    world.bus.away.clear()
+    moved = {
+        "stockId": stock,
+        "offerId": offer,
+        "beginningAt": "2021-12-01T19:00:00Z",
+        "previousBeginningAt": "2021-11-10T12:00:00Z",
+        "bookingLimitAt": "2021-12-01T19:00:00Z",
+    }
+    world.tell("catalog", "EventRescheduled", moved)
+    assert book(world, stock)["stock"]["beginningAt"] == "2021-12-01T19:00:00Z"
+    assert world.differences() == []
