@@ -37,13 +37,21 @@ def decode(text: str) -> tuple[list[Any], list[Any]]:
     """The filters and the position. Raises CursorInvalid; what they hold is still to be checked."""
     try:
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        unpacked = zlib.decompressobj().decompress(packed, MAX_BYTES)  # a small text may unpack to a large one
-        version, filters, position = orjson.loads(unpacked)
+        version, filters, position = orjson.loads(_unpacked(packed))
     except (binascii.Error, zlib.error, ValueError, TypeError):
         raise CursorInvalid from None
     if version != _VERSION or not isinstance(filters, list) or not isinstance(position, list):
         raise CursorInvalid
     return filters, position
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """Whole and nothing beside it. A small text may unpack to a huge one, so no more is unpacked than any of ours."""
+    unpacker = zlib.decompressobj()
+    content = unpacker.decompress(packed, MAX_BYTES)
+    if not unpacker.eof or unpacker.unused_data:
+        raise CursorInvalid
+    return content
 
 
 def number(value: Any) -> float | int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
+
+import sqlalchemy as sa
 
 from services.catalog.bootstrap import build
 from shared.eventstore import Message
-from shared.eventstore.engines import make_engine
 from shared.eventstore.outcomes import Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.time import SettableClock, instant_text, parse_instant
@@ -50,16 +50,15 @@ GAME = {
 class World:
     """One catalogue. ``set_quantity`` is what booking answers; it may raise."""
 
-    def __init__(self, settings: Settings, database_url: str) -> None:
+    def __init__(self, settings: Settings, engine: sa.Engine) -> None:
         self.clock = SettableClock(START)
         self.asked: list[tuple[int, int | None]] = []
         self.set_quantity: Callable[[dict[str, Any]], Any] = lambda data: {"remaining": data["quantity"]}
         self.bus = BusDouble(
             {("booking", "set-quantity"): self._set_quantity, ("booking", "reached"): lambda data, caller: {}}
         )
-        self.engine = make_engine(database_url)
-        upgrade(self.engine, "catalog")
-        self.service = build(settings, self.clock, self.bus, self.engine)
+        upgrade(engine, "catalog")
+        self.service = build(settings, self.clock, self.bus, engine)
         self.process = self.bus.add(self.service, self.clock)
         self.store = self.service.store
         self._position = 0
@@ -151,10 +150,6 @@ class World:
         offer = self.offer(self.venue()["venueId"])
         added = self.stock(offer["offerId"], **{"quantity": 10, "beginningAt": "2021-11-10T19:00:00Z", **stock})
         return offer["offerId"], added["stockId"]
-
-
-def make_world(folder: Path, settings: Settings) -> World:
-    return World(settings, f"sqlite:///{folder / 'catalog.sqlite'}")
 
 
 def refused(error: DomainError) -> tuple[str, int, list[str]]:

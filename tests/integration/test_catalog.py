@@ -1,0 +1,63 @@
+"""The catalogue on PostgreSQL: the very tests that run on SQLite, and its guards under two at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import eventlet
+import pytest
+import sqlalchemy as sa
+
+from shared.eventstore.engines import make_engine
+from shared.kernel.errors import DomainError
+from shared.runtime.settings import Settings
+from tests.servers import own_database
+from tests.unit.catalog.test_offers import *  # noqa: F403 - the same tests, another database
+from tests.unit.catalog.test_stocks import *  # noqa: F403
+from tests.unit.catalog.test_venues import *  # noqa: F403
+from tests.unit.catalog.world import World
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    with own_database() as url:
+        yield url
+
+
+@pytest.fixture
+def world(database: str, tmp_path: Path) -> Iterator[World]:
+    """In a schema of its own, made anew for each test."""
+    engine = make_engine(database, schema="catalog")
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP SCHEMA IF EXISTS catalog CASCADE"))
+        connection.execute(sa.text("CREATE SCHEMA catalog"))
+    settings = Settings.from_environment({"STATE_DIR": str(tmp_path), "CLOCK": "2021-11-02T09:00:00Z"})
+    world = World(settings, engine)
+    world.register()
+    yield world
+    engine.dispose()
+
+
+def test_one_siret_asked_for_by_many_at_once_is_one_venue_s(world: World) -> None:
+    def open_venue(_number: int) -> str:
+        try:
+            return str(world.venue()["establishment"])
+        except DomainError as refusal:
+            return refusal.code
+
+    answers = list(eventlet.GreenPool(8).imap(open_venue, range(8)))
+    assert sorted(answers) == ["21340172200011"] + ["siret-taken"] * 7
+
+
+def test_one_stock_changed_by_many_at_once_keeps_one_price(world: World) -> None:
+    _, stock_id = world.concert()
+
+    def reprice(number: int) -> int:
+        return int(world.do("change-stock", stockId=stock_id, priceCents=2000 + number)["priceCents"])
+
+    assert sorted(eventlet.GreenPool(4).imap(reprice, range(4))) == [2000, 2001, 2002, 2003]
+    stock = world.ask("stock", stockId=stock_id)
+    assert stock["version"] == 5
+    last = [data["priceCents"] for name, data in world.published() if name == "StockChanged"][-1]
+    assert stock["priceCents"] == last
