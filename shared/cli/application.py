@@ -6,11 +6,15 @@ import sys
 from importlib.metadata import entry_points
 from typing import Annotated
 
+import orjson
 import typer
 
 from shared.runtime import logging as logs
 from shared.runtime import platform
-from shared.runtime.settings import SERVICES, BadSettings, Settings
+from shared.runtime.settings import SERVICES, BadSettings, Settings, listing
+from shared.runtime.tokens import COMMAND_LINE, access_token
+
+OPERATING_ROLES = ("staff", "finance", "operator")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
@@ -49,6 +53,26 @@ def run(
     finally:
         if "gateway" in names:
             address_file.unlink(missing_ok=True)
+
+
+@app.command("settings")
+def list_settings(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
+    """The settings in force, checked; secrets are not shown."""
+    Settings.from_environment()
+    rows = listing()
+    if as_json:
+        print(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
+        return
+    for row in rows:
+        print(f"{row['name']:24} {row['value'] or '-':40} {row['meaning']}")
+
+
+@app.command()
+def token(role: Annotated[str, typer.Argument(help=", ".join(OPERATING_ROLES))]) -> None:
+    """An access token for a role, signed with the configured key; it lives for 15 minutes."""
+    if role not in OPERATING_ROLES:
+        raise BadSettings(f"token: {role!r} is not one of {', '.join(OPERATING_ROLES)}")
+    print(access_token(COMMAND_LINE, frozenset({role}), Settings.from_environment().signing_key))
 
 
 def main() -> None:
