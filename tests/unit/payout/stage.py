@@ -1,0 +1,233 @@
+"""A payout service on a store of its own; identity, catalog, booking and wallet are played."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from services.payout.bootstrap import build
+from shared.eventstore import Message
+from shared.eventstore.engines import make_engine
+from shared.eventstore.outcomes import Caller
+from shared.kernel.identifiers import stream_id
+from shared.kernel.time import SettableClock, instant_text, paris_day, parse_instant
+from shared.runtime.migrations import upgrade
+from shared.runtime.settings import Settings
+from shared.testing import BusDouble
+
+START = datetime(2021, 11, 2, 9, tzinfo=UTC)
+EPOCH = "epoch-of-the-stage"
+SARAH = Caller(90, frozenset({"pro"}))
+STRANGER = Caller(91, frozenset({"pro"}))
+SIREN = "800000014"
+
+
+def iban(number: int) -> str:
+    """A valid French one."""
+    account = f"{number:011d}"
+    key = 97 - (89 * 30004 + 15 * 1 + 3 * int(account)) % 97
+    bban = f"3000400001{account}{key:02d}"
+    return f"FR{98 - int(bban + '152700') % 97:02d}{bban}"
+
+
+class Stage:
+    def __init__(self, folder: Path, start: datetime = START, **settings: str) -> None:
+        self.clock = SettableClock(start)
+        self.bus = BusDouble()
+        engine = make_engine(f"sqlite:///{folder / 'payout.sqlite'}")
+        upgrade(engine, "payout")
+        self.service = build(
+            Settings.from_environment({"STATE_DIR": str(folder), **settings}), self.clock, self.bus, engine
+        )
+        self.process = self.bus.add(self.service, self.clock)
+        self.store = self.service.store
+        self.logs: dict[str, list[Message]] = {"identity": [], "catalog": [], "booking": []}
+        self.used: dict[int, tuple[int, str]] = {}
+        self.bus.handlers = {
+            (source, "log"): lambda data, _caller, log=log: self._read_log(log, data)
+            for source, log in self.logs.items()
+        } | {
+            ("booking", "validate-due"): lambda _data, _caller: {"position": len(self.logs["booking"])},
+            ("booking", "ledger"): lambda data, _caller: self._booking_ledger(),
+            ("wallet", "ledger"): lambda data, _caller: self._wallet_ledger(),
+            ("identity", "people"): lambda data, _caller: {
+                "people": {
+                    str(number): {"firstName": "Zoé", "lastName": f"Martin {number}", "email": "", "phoneNumber": ""}
+                    for number in data["accountIds"]
+                }
+            },
+        }
+        for source in self.logs:
+            self.process.catch_up(source)
+
+    @staticmethod
+    def _read_log(log: list[Message], data: dict[str, Any]) -> dict[str, Any]:
+        later = [message.to_wire() for message in log if message.position > data["after"]]
+        return {"epoch": EPOCH, "messages": later[: data["limit"]]}
+
+    def _booking_ledger(self) -> dict[str, Any]:
+        days: Counter[str] = Counter()
+        for cents, day in self.used.values():
+            days[day] += cents
+        return {
+            "position": len(self.logs["booking"]),
+            "days": {day: {"validated": cents} for day, cents in days.items()},
+            "totals": {"validated": sum(days.values())},
+            "bookings": {str(number): cents for number, (cents, _) in self.used.items()},
+            "rowDifferences": [],
+        }
+
+    def _wallet_ledger(self) -> dict[str, Any]:
+        told = self._booking_ledger()
+        spent = told["totals"]["validated"]
+        return {
+            "position": 1,
+            "sources": {"booking": told["position"], "identity": 0},
+            "days": {day: {"spent": sums["validated"]} for day, sums in told["days"].items()},
+            "totals": {"granted": spent + 5, "available": 5, "reserved": 0, "spent": spent, "lapsed": 0},
+            "bookings": told["bookings"],
+            "rowDifferences": [],
+        }
+
+    def message(self, source: str, kind: str, /, **data: Any) -> Message:
+        """Another service publishes; payout has not heard it yet."""
+        log = self.logs[source]
+        position = len(log) + 1
+        number = data.get("bookingId", data.get("venueId", data.get("offererId", 0)))
+        log.append(
+            Message(
+                id=f"{source}:epoch-of:{position}",
+                source=source,
+                name=kind,
+                version=1,
+                stream=str(stream_id(source, number)),
+                stream_version=position,
+                position=position,
+                previous=position - 1,
+                epoch=EPOCH,
+                occurred_at=self.clock.now(),
+                recorded_at=self.clock.now(),
+                causation_id="test",
+                correlation_id="test",
+                data=data,
+            )
+        )
+        return log[-1]
+
+    def tell(self, source: str, kind: str, /, **data: Any) -> None:
+        self.process.react(source, [self.message(source, kind, **data)])
+
+    def structure(self, offerer: int = 1, siren: str = SIREN, pro: int = SARAH.account_id) -> None:
+        self.tell(
+            "identity",
+            "OffererRegistered",
+            offererId=offerer,
+            siren=siren,
+            name=f"Structure {offerer}",
+            address="1 rue de la Paix",
+            postalCode="67000",
+            city="Strasbourg",
+            registeredAt=instant_text(START),
+        )
+        self.tell("identity", "ProAttached", accountId=pro, offererId=offerer, at=instant_text(START))
+
+    def venue(self, number: int = 1, offerer: int = 1) -> None:
+        self.tell(
+            "catalog",
+            "VenueOpened",
+            venueId=number,
+            offererId=offerer,
+            kind="siret",
+            name=f"Lieu {number}",
+            siret=f"{SIREN}{number:05d}",
+            establishment=self.establishment(number),
+            address="3 rue des Arts",
+            postalCode="67000",
+            city="Strasbourg",
+        )
+
+    @staticmethod
+    def establishment(venue: int) -> str:
+        return f"{SIREN}{venue:05d}"
+
+    def accepted_account(self, number: int = 1, *, venue: int | None = None, offerer: int = 1) -> int:
+        owner = {"offererId": offerer} if venue is None else {"venueId": venue}
+        data = {**owner, "iban": iban(number), "bic": "BNPAFRPP", "holder": f"Star {number}"}
+        submitted = self.command("submit-bank-details", data, caller=SARAH)
+        self.command("accept-bank-details", {"bankDetailsId": submitted["bankDetailsId"]})
+        return int(submitted["bankDetailsId"])
+
+    def validation(self, booking: int, cents: int, *, used_at: str | None = None, venue: int = 1, **more: Any) -> Any:
+        """The data of a CountermarkValidated, noted for the ledgers of the others."""
+        used = used_at or instant_text(self.clock.now())
+        data = {
+            "bookingId": booking,
+            "attempt": 1,
+            "personId": 7,
+            "stockId": 1,
+            "offerId": 1,
+            "offerName": "Concert",
+            "venueId": venue,
+            "offererId": 1,
+            "establishment": self.establishment(venue),
+            "subcategory": "CONCERT",
+            "countermark": "ABC234",
+            "quantity": 1,
+            "unitPriceCents": cents,
+            "totalCents": cents * more.get("quantity", 1),
+            "bookedAt": instant_text(START - timedelta(days=1)),
+            "beginningAt": None,
+            "usedAt": used,
+            "by": "desk",
+            **more,
+        }
+        self.used[booking] = (data["totalCents"], paris_day(parse_instant(used)).isoformat())
+        return data
+
+    def validate(self, booking: int, cents: int, **more: Any) -> None:
+        self.tell("booking", "CountermarkValidated", **self.validation(booking, cents, **more))
+
+    def invalidate(self, booking: int, *, venue: int = 1) -> None:
+        cents, _ = self.used.pop(booking)
+        now = instant_text(self.clock.now())
+        self.tell(
+            "booking",
+            "CountermarkInvalidated",
+            bookingId=booking,
+            attempt=1,
+            personId=7,
+            venueId=venue,
+            establishment=self.establishment(venue),
+            totalCents=cents,
+            usedAt=now,
+            invalidatedAt=now,
+        )
+
+    def command(self, name: str, data: dict[str, Any], *, key: str | None = None, caller: Caller | None = None) -> Any:
+        return self.bus.command("payout", name, data, key=key, caller=caller).result
+
+    def query(self, name: str, data: dict[str, Any] | None = None, *, caller: Caller | None = None) -> Any:
+        return self.bus.query("payout", name, data or {}, caller=caller)
+
+    def lines(self, **data: Any) -> dict[int, dict[str, Any]]:
+        """Sarah's lines by number."""
+        return {line["lineId"]: line for line in self.query("reimbursements", data, caller=SARAH)["items"]}
+
+    def close(self, cutoff: str = "2021-11-15", at: str = "2021-11-16T09:00:00Z", key: str | None = None) -> Any:
+        if parse_instant(at) > self.clock.now():
+            self.clock.move_to(parse_instant(at))
+        return self.command("close", {"cutoff": cutoff}, key=key)
+
+    def published(self, *names: str) -> list[dict[str, Any]]:
+        told = self.store.messages(0, 10_000)
+        return [{"name": one.name, **one.data} for one in told if not names or one.name in names]
+
+    def balanced(self) -> None:
+        answer = self.query("reconciliation")
+        assert answer["differences"] == []
+        assert answer["balanced"] is True
+
+
+__all__ = ["SARAH", "STRANGER", "Stage", "iban"]

@@ -1,0 +1,305 @@
+"""A period previewed, closed, paid and rejected."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+
+from shared.kernel.errors import Refused
+from tests.unit.payout.stage import SARAH, STRANGER, Stage, iban
+
+
+def refused(stage: Stage, name: str, data: dict[str, Any], **more: Any) -> str:
+    with pytest.raises(Refused) as caught:
+        stage.command(name, data, **more)
+    return caught.value.code
+
+
+def test_preview_then_close_then_sent(stage: Stage) -> None:
+    stage.validate(1, 2550)
+    stage.validate(2, 1090, subcategory="LIVRE_PAPIER")
+    stage.validate(3, 700, subcategory="VOD")
+    before = stage.query("preview", {"cutoff": "2021-11-15"})
+    assert (before["batchId"], before["lines"], before["transfers"]) == (None, 3, 1)
+    assert (before["totalCents"], before["contributionCents"]) == (3640, 700)
+    batch = stage.close()
+    assert {name: batch[name] for name in before if name != "batchId"} == {
+        name: value for name, value in before.items() if name != "batchId"
+    }
+    assert batch["label"] == "Novembre 2021 : remboursement 1ère quinzaine"
+    assert (batch["number"], batch["executionDate"], batch["status"]) == ("VIR1", "2021-11-17", "closed")
+    assert stage.close()["batchId"] == batch["batchId"]
+    assert stage.query("preview", {"cutoff": "2021-11-15"})["totalCents"] == 3640
+    assert {line["status"] for line in stage.lines().values()} == {"in-batch", "sent"}
+    assert [one["bookingId"] for one in stage.published("BookingReimbursed")] == [3], "0 euros: at the close"
+    assert sorted(one["bookingId"] for one in stage.published("BookingEnteredBatch")) == [1, 2, 3]
+    sent = stage.command("mark-sent", {"batchId": batch["batchId"]})
+    assert sent["status"] == "sent"
+    stage.command("mark-sent", {"batchId": batch["batchId"]})
+    assert sorted(one["bookingId"] for one in stage.published("BookingReimbursed")) == [1, 2, 3]
+    assert len(stage.published("TransferSent")) == 1
+    assert {line["status"] for line in stage.lines().values()} == {"sent"}
+    stage.balanced()
+
+
+def test_the_files_of_a_batch_are_the_same_for_ever(stage: Stage) -> None:
+    stage.validate(1, 2550)
+    batch = stage.close()
+    number = {"batchId": batch["batchId"]}
+    xml, details = stage.query("transfers-xml", number)["text"], stage.query("details-csv", number)["text"]
+    assert "<CtrlSum>25.50</CtrlSum>" in xml
+    assert iban(1) in xml
+    stage.tell(
+        "identity", "OffererRegistered", offererId=1, siren="x", name="Renamed", address="", postalCode="", city=""
+    )
+    stage.accepted_account(2)
+    stage.command("mark-sent", number)
+    assert stage.query("transfers-xml", number)["text"] == xml
+    assert stage.query("details-csv", number)["text"] == details
+    assert stage.query("payout", number)["checksum"] == batch["checksum"]
+    assert stage.query("payouts")["items"][0]["batchId"] == batch["batchId"]
+
+
+def test_what_cannot_be_closed(stage: Stage) -> None:
+    assert refused(stage, "close", {"cutoff": "2021-11-14"}) == "cutoff-ends-no-period"
+    assert refused(stage, "close", {"cutoff": "yesterday"}) == "invalid"
+    assert refused(stage, "close", {"cutoff": "2021-11-15"}, key="early") == "cutoff-in-the-future"
+    stage.close("2021-11-30", "2021-12-01T09:00:00Z")
+    assert refused(stage, "close", {"cutoff": "2021-11-15"}) == "earlier-than-last-batch"
+    with pytest.raises(Refused, match="closed already"):
+        stage.query("preview", {"cutoff": "2021-11-15"})
+
+
+def test_a_validation_on_its_way_holds_the_close_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.payout.application.closing.CATCH_UP_SECONDS", 0.1)
+    stage.message("booking", "CountermarkValidated", **stage.validation(1, 2550))
+    stage.clock.move_to(stage.clock.now().replace(day=16))
+    assert refused(stage, "close", {"cutoff": "2021-11-15"}, key="k") == "not-caught-up"
+    stage.process.catch_up("booking")
+    assert stage.command("close", {"cutoff": "2021-11-15"}, key="k")["totalCents"] == 2550
+
+
+def test_a_message_among_the_dead_letters_holds_the_close_up(stage: Stage) -> None:
+    stage.validate(1, 2550, totalCents=9999)
+    stage.clock.move_to(stage.clock.now().replace(day=16))
+    assert refused(stage, "close", {"cutoff": "2021-11-15"}) == "not-caught-up"
+
+
+def test_validated_before_its_event_it_waits_for_the_batch_after_the_start(stage: Stage) -> None:
+    stage.validate(1, 2550, beginningAt="2021-11-20T19:00:00Z")
+    stage.validate(2, 1000)
+    assert stage.close()["totalCents"] == 1000
+    assert stage.close("2021-11-30", "2021-12-01T09:00:00Z")["totalCents"] == 2550
+
+
+def test_without_bank_details_lines_wait_and_say_so(stage: Stage) -> None:
+    stage.structure(2, "800000022")
+    stage.venue(5, offerer=2)
+    stage.validate(1, 2550, venue=5, offererId=2)
+    stage.validate(2, 0, venue=5, offererId=2)
+    batch = stage.close()
+    assert batch["withoutBankDetails"] == {"lines": 1, "totalCents": 2550}
+    assert (batch["lines"], batch["transfers"], batch["checksum"]) == (1, 0, None)
+    assert {line["bookingId"]: line["status"] for line in stage.lines().values()} == {1: "no-bank-details", 2: "sent"}
+    text = stage.query("reimbursements-csv", {"columns": 16}, caller=SARAH)["text"]
+    assert "Remboursement impossible : IBAN et BIC manquants sur l'offreur" in text
+    stage.balanced()
+    stage.accepted_account(3, offerer=2)
+    assert stage.close("2021-11-30", "2021-12-01T09:00:00Z")["totalCents"] == 2550
+
+
+def test_one_transfer_for_each_account(stage: Stage) -> None:
+    stage.venue(2)
+    stage.venue(3)
+    stage.accepted_account(9, venue=3)
+    for booking, venue in ((1, 1), (2, 2), (3, 3)):
+        stage.validate(booking, 1000 * booking, venue=venue)
+    batch = stage.close()
+    transfers = stage.query("payout", {"batchId": batch["batchId"]})["transferList"]
+    assert {one["iban"]: one["amountCents"] for one in transfers} == {iban(1): 3000, iban(9): 3000}
+    assert sorted(one["endToEndId"] for one in transfers) == ["VIR1-000001", "VIR1-000002"]
+    stage.balanced()
+
+
+def test_a_rejected_transfer_is_paid_again_in_the_next_batch(stage: Stage) -> None:
+    stage.validate(1, 2550)
+    first = stage.close()
+    bad = {"batchId": first["batchId"], "transfers": [{"endToEndId": "VIR1-000001", "reason": "AC04"}]}
+    stage.command("mark-rejected", bad)
+    stage.command("mark-rejected", bad)
+    assert len(stage.published("TransferRejected")) == 1
+    assert [line["status"] for line in stage.lines().values()] == ["rejected"]
+    unknown = {"batchId": first["batchId"], "transfers": ["VIR1-000009"]}
+    assert refused(stage, "mark-sent", unknown) == "transfer-not-found"
+    assert refused(stage, "mark-sent", {"batchId": 1, "transfers": ["VIR1-000001"]}) == "transfer-already-answered"
+    stage.balanced()
+    stage.accepted_account(2)
+    details = stage.query("details-csv", {"batchId": 1})["text"]
+    second = stage.close("2021-11-30", "2021-12-01T09:00:00Z")
+    assert (second["lines"], second["totalCents"]) == (1, 2550)
+    assert stage.query("details-csv", {"batchId": 1})["text"] == details
+    stage.command("mark-sent", {"batchId": second["batchId"]})
+    assert [one["batchId"] for one in stage.published("BookingReimbursed")] == [2]
+    stage.balanced()
+
+
+def test_a_validation_taken_back_after_the_close_is_a_line_of_the_next_batch(stage: Stage) -> None:
+    stage.validate(1, 2550)
+    stage.close()
+    stage.invalidate(1)
+    stage.balanced()
+    stage.validate(2, 1000)
+    second = stage.close("2021-11-30", "2021-12-01T09:00:00Z")
+    assert (second["totalCents"], second["transferredCents"], second["carriedCents"]) == (-1550, 0, -1550)
+    stage.balanced()
+    assert {line["bookingId"]: line["status"] for line in stage.lines(periodFrom="2021-11-16").values()} == {
+        2: "carried-forward"
+    }
+    stage.validate(3, 5000)
+    third = stage.close("2021-12-15", "2021-12-16T09:00:00Z")
+    assert (third["totalCents"], third["transferredCents"], third["carriedCents"]) == (5000, 3450, 1550)
+    stage.balanced()
+    stage.command("mark-sent", {"batchId": third["batchId"]})
+    assert sorted(one["bookingId"] for one in stage.published("BookingReimbursed")) == [2, 3]
+    assert [one["bookingId"] for one in stage.published("BookingEnteredBatch")] == [1, 2, 3]
+    stage.balanced()
+
+
+def test_staff_correct_what_a_line_should_have_paid(stage: Stage) -> None:
+    stage.validate(1, 2550)
+    right = {"bookingId": 1, "reason": "wrong price", "reimbursedCents": 2000}
+    assert refused(stage, "correct", right) == "line-not-in-a-batch"
+    stage.close()
+    assert stage.command("correct", right)["reimbursedCents"] == -550
+    assert stage.command("correct", right)["reimbursedCents"] == 0, "it is right by now"
+    assert refused(stage, "correct", {**right, "bookingId": 99}) == "line-not-found"
+    stage.validate(2, 1000)
+    assert stage.close("2021-11-30", "2021-12-01T09:00:00Z")["transferredCents"] == 450
+    stage.balanced()
+
+
+def test_an_account_that_comes_out_at_nothing_is_settled_at_the_close(stage: Stage) -> None:
+    stage.validate(1, 1000)
+    stage.close()
+    stage.invalidate(1)
+    stage.validate(2, 1000)
+    batch = stage.close("2021-11-30", "2021-12-01T09:00:00Z")
+    assert (batch["lines"], batch["transfers"], batch["totalCents"]) == (2, 0, 0)
+    assert [one["bookingId"] for one in stage.published("BookingReimbursed")] == [2]
+    stage.balanced()
+
+
+def test_told_twice_it_is_one_line_and_used_again_another(stage: Stage) -> None:
+    stage.validate(1, 2550)
+    stage.validate(1, 2550)
+    assert len(stage.lines()) == 1
+    stage.invalidate(1)
+    assert stage.lines() == {}
+    stage.validate(1, 2550)
+    assert [line["status"] for line in stage.lines().values()] == ["waiting"]
+    stage.balanced()
+
+
+def test_a_close_in_many_pages_interrupted_and_taken_up_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.payout.application.closing.PAGE", 3)
+    for number in range(1, 12):
+        stage.validate(number, 100 * number, venue=1)
+    stage.clock.move_to(stage.clock.now().replace(day=16))
+    closing = stage.service.tasks[0].run.__self__  # type: ignore[attr-defined]  # the composition's own
+    from services.payout.domain.periods import Period
+
+    stage.store.run(lambda tx: closing._open(tx, Period("fortnight", stage.clock.now().date().replace(day=15))))
+    stage.store.run(lambda tx: closing._enter_page(tx, 1))
+    assert stage.query("payouts")["items"] == []
+    assert stage.process._positions(None)["open"] == 1  # type: ignore[arg-type]  # takes no data
+    stage.service.tasks[0].run()
+    batch = stage.command("close", {"cutoff": "2021-11-15"})
+    assert (batch["batchId"], batch["lines"], batch["totalCents"]) == (1, 11, 6600)
+    stage.balanced()
+
+
+def test_weeks_when_the_setting_says_so(tmp_path: Any) -> None:
+    weekly = Stage(tmp_path, PAYOUT_PERIOD="week")
+    weekly.structure()
+    weekly.venue()
+    weekly.accepted_account()
+    weekly.validate(1, 1000)
+    assert weekly.close("2021-11-07", "2021-11-08T09:00:00Z")["label"] == "Novembre 2021 : remboursement semaine 44"
+    assert refused(weekly, "close", {"cutoff": "2021-11-15"}) == "cutoff-ends-no-period"
+
+
+def test_the_reimbursements_of_a_structure_are_its_own(stage: Stage) -> None:
+    stage.validate(1, 2550)
+    assert stage.query("reimbursements", caller=STRANGER)["items"] == []
+    line = next(iter(stage.lines().values()))
+    assert (line["venueName"], line["amountCents"], line["rate"], line["batchId"]) == ("Lieu 1", 2550, "1", None)
+    assert stage.query("reimbursements", {"asOf": "2021-11-02T08:59:59Z"}, caller=SARAH)["items"] == []
+    stage.close()
+    stage.command("mark-sent", {"batchId": 1})
+    past = stage.query("reimbursements", {"asOf": "2021-11-15T00:00:00Z"}, caller=SARAH)["items"]
+    assert [one["status"] for one in past] == ["waiting"]
+    text = stage.query("reimbursements-csv", {"columns": 16}, caller=SARAH)["text"]
+    rows = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=";"))
+    assert len(rows[0]) == 16
+    assert rows[1][:3] == ["2021", "Novembre : remboursement 1ère quinzaine", "Lieu 1"]
+    assert "Martin 7" in rows[1]
+    assert rows[1][-1] == "Remboursement envoyé"
+    older = stage.query("reimbursements-csv", {"columns": 14}, caller=SARAH)["text"]
+    assert older.count(";", 0, older.index("\n")) == 13
+
+
+def test_a_year_and_how_it_stood(stage: Stage) -> None:
+    stage.validate(1, 15_000_00)
+    stage.clock.move_to(stage.clock.now().replace(day=10))
+    stage.validate(2, 10_000_00)
+    asked = {"establishment": stage.establishment(1), "year": 2021}
+    now = stage.query("establishment-year", asked)
+    assert now == {
+        **asked, "revenueCents": 2500000, "rate": "0.95", "nextThresholdCents": 4000000, "leftBeforeNextCents": 1500000,
+        "reimbursedCents": 2450000, "contributionCents": 50000, "paidCents": 0, "pendingCents": 2450000,
+    }  # fmt: skip
+    then = stage.query("establishment-year", {**asked, "asOf": "2021-11-05T00:00:00Z"})
+    assert (then["revenueCents"], then["rate"], then["leftBeforeNextCents"]) == (1500000, "1", 500000)
+    assert stage.query("establishment-year", {**asked, "year": 2020})["revenueCents"] == 0
+
+
+def test_bank_details_of_a_venue_come_before_those_of_its_structure(stage: Stage) -> None:
+    number = {"offererId": 1, "iban": iban(5), "bic": "BNPAFRPP", "holder": "Star"}
+    assert refused(stage, "submit-bank-details", number, caller=STRANGER) == "not-found"
+    bad = {**number, "iban": "FR761234", "bic": "x"}
+    with pytest.raises(Refused) as caught:
+        stage.command("submit-bank-details", bad, caller=SARAH)
+    assert set(caught.value.errors) == {"iban", "bic"}
+    pending = stage.command("submit-bank-details", number, caller=SARAH)
+    assert [one["bankDetailsId"] for one in stage.query("pending-bank-details")["items"]] == [pending["bankDetailsId"]]
+    stage.validate(1, 1000)
+    stage.close()
+    assert stage.query("payout", {"batchId": 1})["transferList"][0]["iban"] == iban(1), "pending ones hide nothing"
+    chosen = {"bankDetailsId": pending["bankDetailsId"]}
+    assert stage.command("reject-bank-details", chosen)["status"] == "rejected"
+    assert stage.command("reject-bank-details", chosen)["status"] == "rejected"
+    assert refused(stage, "accept-bank-details", chosen) == "bank-details-already-decided"
+    assert refused(stage, "accept-bank-details", {"bankDetailsId": 999}) == "bank-details-not-found"
+
+
+def test_custom_rules_start_tomorrow_and_do_not_overlap(stage: Stage) -> None:
+    rule = {"offerId": 1, "amountCents": 3000, "start": "2021-11-03T00:00:00Z", "end": "2021-11-10T00:00:00Z"}
+    assert refused(stage, "add-custom-rule", {**rule, "start": "2021-11-02T12:00:00Z"}) == "custom-rule-invalid"
+    assert refused(stage, "add-custom-rule", {**rule, "rate": "0.5"}) == "custom-rule-invalid"
+    assert refused(stage, "add-custom-rule", {**rule, "amountCents": None, "rate": "1.5"}) == "custom-rule-invalid"
+    added = stage.command("add-custom-rule", rule)
+    assert stage.query("custom-rules")["items"] == [added]
+    assert (
+        refused(stage, "add-custom-rule", {**rule, "start": "2021-11-09T23:00:00Z", "end": None})
+        == "custom-rule-overlaps"
+    )
+    stage.clock.move_to(stage.clock.now().replace(day=5))
+    stage.validate(1, 2550)
+    line = next(iter(stage.lines().values()))
+    assert (line["reimbursedCents"], line["contributionCents"], line["rate"]) == (3000, -450, None)
+    assert line["rule"] == "CustomReimbursementRule 1"
+    stage.close()
+    stage.balanced()
