@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from services.identity.application.ports import Ports
 from services.identity.bootstrap import AGGREGATES, assemble
 from services.identity.mails import Letters
@@ -14,6 +16,7 @@ from services.identity.projections import projections
 from services.identity.provider import EmbeddedProvider
 from services.identity.publishing import publication
 from services.identity.sirene import EmbeddedDirectory
+from shared.eventstore import Store
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.randomness import SeededRandomness
@@ -59,17 +62,17 @@ class Post:
 
 
 class Platform:
-    def __init__(self, folder: Path, now: datetime = NOW) -> None:
+    def __init__(self, folder: Path, now: datetime = NOW, engine: sa.Engine | None = None) -> None:
+        """On a SQLite file in ``folder``, or on a migrated database of another kind."""
         self.clock = SettableClock(now)
         self.machine = SettableClock(datetime(2026, 1, 1, tzinfo=UTC))
-        self.store = sqlite_store(
-            folder,
-            "identity",
-            clock=self.clock,
-            aggregates=AGGREGATES,
-            publication=publication,
-            projections=projections(),
-        )
+        parts: dict[str, Any] = {
+            "clock": self.clock,
+            "aggregates": AGGREGATES,
+            "publication": publication,
+            "projections": projections(),
+        }
+        self.store = Store(engine, **parts) if engine else sqlite_store(folder, "identity", **parts)
         self.post = Post()
         self.outbox = Outbox(
             "identity", self.store, {"mail": self.post, "sms": self.post, "push": self.post}, machine=self.machine
