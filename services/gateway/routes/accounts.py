@@ -38,7 +38,7 @@ def guarded(*subjects: str) -> Iterator[None]:
     "/v1/accounts",
     body=schemas.NewAccount,
     answers=(202, schemas.Accepted),
-    refuses=["too-young", "phone-invalid"],
+    refuses=["too-young", "password-weak", "phone-invalid"],
 )
 def open_account(body: dict[str, Any]) -> Any:
     """Opens a young person's account.
@@ -52,7 +52,7 @@ def open_account(body: dict[str, Any]) -> Any:
     "/v1/pro/accounts",
     body=schemas.NewProAccount,
     answers=(202, schemas.Accepted),
-    refuses=["siren-invalid", "phone-invalid"],
+    refuses=["siren-invalid", "siren-closed", "siren-foreign", "password-weak", "phone-invalid"],
 )
 def open_pro_account(body: dict[str, Any]) -> Any:
     """Opens a cultural actor's account.
@@ -66,7 +66,7 @@ def open_pro_account(body: dict[str, Any]) -> Any:
     "/v1/accounts/confirm-email",
     body=schemas.MailToken,
     answers=(200, schemas.TokenPair),
-    refuses=["token-invalid", "too-many-requests"],
+    refuses=["link-invalid", "token-expired", "account-suspended", "too-many-requests"],
 )
 def confirm_email(body: dict[str, Any]) -> Any:
     """Confirms the e-mail with the token of the mail, and signs in."""
@@ -79,7 +79,7 @@ def confirm_email(body: dict[str, Any]) -> Any:
     "/v1/auth/sign-in",
     body=schemas.SignIn,
     answers=(200, schemas.TokenPair),
-    refuses=["credentials-invalid", "account-suspended", "too-many-requests"],
+    refuses=["credentials-invalid", "email-not-confirmed", "account-suspended", "too-many-requests"],
 )
 def sign_in(body: dict[str, Any]) -> Any:
     """Signs in with e-mail and password."""
@@ -92,7 +92,7 @@ def sign_in(body: dict[str, Any]) -> Any:
     "/v1/auth/refresh",
     body=schemas.RefreshToken,
     answers=(200, schemas.TokenPair),
-    refuses=["token-invalid", "account-suspended", "too-many-requests"],
+    refuses=["token-invalid", "email-not-confirmed", "account-suspended", "too-many-requests"],
 )
 def refresh(body: dict[str, Any]) -> Any:
     """Gives a new token pair for a refresh token; one that was used before revokes its whole family."""
@@ -106,7 +106,13 @@ def sign_out(body: dict[str, Any]) -> Any:
     return send("identity", "sign-out", body) or {}
 
 
-@audience.endpoint("POST", "/v1/auth/password-reset", body=schemas.PasswordReset, answers=(202, schemas.Accepted))
+@audience.endpoint(
+    "POST",
+    "/v1/auth/password-reset",
+    body=schemas.PasswordReset,
+    answers=(202, schemas.Accepted),
+    refuses=["too-many-requests"],
+)
 def request_password_reset(body: dict[str, Any]) -> Any:
     """Sends a mail to reset the password, if the e-mail has an account."""
     return send("identity", "request-password-reset", body) or {}
@@ -117,7 +123,7 @@ def request_password_reset(body: dict[str, Any]) -> Any:
     "/v1/auth/password-reset/confirm",
     body=schemas.NewPassword,
     answers=(200, schemas.Accepted),
-    refuses=["token-invalid", "too-many-requests"],
+    refuses=["link-invalid", "token-expired", "password-weak", "account-suspended", "too-many-requests"],
 )
 def reset_password(body: dict[str, Any]) -> Any:
     """Sets a new password with the token of the mail; every session ends."""

@@ -11,6 +11,7 @@ from flask import Response
 from services.gateway.schemas import bookings as schemas
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
+from services.gateway.web.cursors import paged
 from services.gateway.web.security import SIGNED_IN
 from shared.kernel.errors import NotFound
 
@@ -54,7 +55,7 @@ def book(body: dict[str, Any]) -> Any:
 )
 def my_bookings(query: dict[str, Any]) -> Any:
     """Ongoing and ended bookings, newest first."""
-    return ask("booking", "bookings", query)
+    return paged("bookings", query, lambda asked: ask("booking", "bookings", asked))
 
 
 @audience.endpoint("GET", "/v1/me/bookings/<number:booking_id>", access=SIGNED_IN, answers=(200, schemas.Booking))
@@ -80,7 +81,7 @@ def my_booking_qr(booking_id: int) -> Any:
     "/v1/me/bookings/<number:booking_id>/cancel",
     access=SIGNED_IN,
     answers=(200, schemas.Booking),
-    refuses=["cancellation-limit-passed", "already-used", "already-cancelled"],
+    refuses=["cancellation-limit-passed", "already-used", "already-cancelled", "in-a-batch"],
 )
 def cancel_my_booking(booking_id: int) -> Any:
     """Cancels a booking; the credit and the place are back at once."""

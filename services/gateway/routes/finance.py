@@ -11,6 +11,7 @@ from flask import Response
 from services.gateway.schemas import finance as schemas
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
+from services.gateway.web.cursors import paged
 from services.gateway.web.gate import gate
 from services.gateway.web.security import only
 
@@ -21,11 +22,16 @@ LONG_SECONDS = 110.0
 """A close of a whole country's fortnight, a reconciliation from the first event on."""
 
 POLL_SECONDS = 0.25
-CLOSING = ["not-caught-up", "cutoff-in-the-future", "earlier-than-last-batch", "conflict"]
+CLOSING = ["not-caught-up", "cutoff-in-the-future", "earlier-than-last-batch", "cutoff-ends-no-period"]
 
 
 @audience.endpoint(
-    "POST", "/v1/finance/payouts/preview", access=FINANCE, body=schemas.Cutoff, answers=(200, schemas.Preview)
+    "POST",
+    "/v1/finance/payouts/preview",
+    access=FINANCE,
+    body=schemas.Cutoff,
+    answers=(200, schemas.Preview),
+    refuses=["cutoff-ends-no-period", "earlier-than-last-batch"],
 )
 def preview_payout(body: dict[str, Any]) -> Any:
     """What closing would do, to the cent; changes nothing."""
@@ -55,17 +61,27 @@ def close_payout(body: dict[str, Any]) -> Any:
 )
 def payouts(query: dict[str, Any]) -> Any:
     """The batches, newest first."""
-    return ask("payout", "payouts", query)
+    return paged("payouts", query, lambda asked: ask("payout", "payouts", asked))
 
 
-@audience.endpoint("GET", "/v1/finance/payouts/<number:batch_id>", access=FINANCE, answers=(200, schemas.Batch))
+@audience.endpoint(
+    "GET",
+    "/v1/finance/payouts/<number:batch_id>",
+    access=FINANCE,
+    answers=(200, schemas.BatchWithTransfers),
+    refuses=["batch-not-found"],
+)
 def payout(batch_id: int) -> Any:
     """One batch."""
     return ask("payout", "payout", {"batchId": batch_id})
 
 
 @audience.endpoint(
-    "GET", "/v1/finance/payouts/<number:batch_id>/transfers.xml", access=FINANCE, media_type="application/xml"
+    "GET",
+    "/v1/finance/payouts/<number:batch_id>/transfers.xml",
+    access=FINANCE,
+    media_type="application/xml",
+    refuses=["batch-not-found", "no-transfers"],
 )
 def transfers_file(batch_id: int) -> Any:
     """The transfers as pain.001, valid against its schema; the same bytes for ever."""
@@ -73,11 +89,30 @@ def transfers_file(batch_id: int) -> Any:
     return _file(answer["text"], "application/xml", f"VIR{batch_id}.xml")
 
 
-@audience.endpoint("GET", "/v1/finance/payouts/<number:batch_id>/details.csv", access=FINANCE, media_type="text/csv")
+@audience.endpoint(
+    "GET",
+    "/v1/finance/payouts/<number:batch_id>/details.csv",
+    access=FINANCE,
+    media_type="text/csv",
+    refuses=["batch-not-found"],
+)
 def details_file(batch_id: int) -> Any:
     """Every line of the batch; the same bytes for ever."""
     answer = ask("payout", "details-csv", {"batchId": batch_id}, seconds=LONG_SECONDS)
     return _file(answer["text"], "text/csv", f"VIR{batch_id}.csv")
+
+
+@audience.endpoint(
+    "GET",
+    "/v1/finance/payouts/<number:batch_id>/venues.csv",
+    access=FINANCE,
+    media_type="text/csv",
+    refuses=["batch-not-found"],
+)
+def venues_file(batch_id: int) -> Any:
+    """What each venue is paid by the batch; the same bytes for ever."""
+    answer = ask("payout", "venues-csv", {"batchId": batch_id}, seconds=LONG_SECONDS)
+    return _file(answer["text"], "text/csv", f"VIR{batch_id}-venues.csv")
 
 
 def _file(text: str, media_type: str, name: str) -> Response:
@@ -92,7 +127,7 @@ def _file(text: str, media_type: str, name: str) -> Response:
     access=FINANCE,
     body=schemas.Sent,
     answers=(200, schemas.Batch),
-    refuses=["conflict"],
+    refuses=["batch-not-found", "batch-not-closed", "transfer-not-found", "transfer-already-answered"],
 )
 def mark_sent(body: dict[str, Any], batch_id: int) -> Any:
     """The bank has executed transfers: their bookings are reimbursed."""
@@ -105,7 +140,7 @@ def mark_sent(body: dict[str, Any], batch_id: int) -> Any:
     access=FINANCE,
     body=schemas.Rejections,
     answers=(200, schemas.Batch),
-    refuses=["conflict"],
+    refuses=["batch-not-found", "batch-not-closed", "transfer-not-found", "transfer-already-answered"],
 )
 def mark_rejected(body: dict[str, Any], batch_id: int) -> Any:
     """The bank has rejected transfers."""
@@ -167,7 +202,7 @@ def custom_rules() -> Any:
     access=FINANCE,
     body=schemas.NewCustomRule,
     answers=(201, schemas.CustomRule),
-    refuses=["conflict"],
+    refuses=["custom-rule-invalid", "custom-rule-overlaps"],
 )
 def add_custom_rule(body: dict[str, Any]) -> Any:
     """Agrees a rule for an offer or a structure from an instant on."""

@@ -8,11 +8,18 @@ from flask import g
 
 from services.gateway.routes.accounts import guarded
 from services.gateway.schemas import people as schemas
+from services.gateway.schemas.accounts import TokenPair
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
+from services.gateway.web.cursors import paged
 from services.gateway.web.security import SIGNED_IN, address
 
 audience = Audience("Me", "The signed-in person: profile, steps, credit.")
+
+USABLE = ("not-found", "account-suspended", "email-not-confirmed")
+"""What every step of a person may meet."""
+
+SLOWED = ("too-many-requests",)
 
 NO_CREDIT: dict[str, Any] = {
     "kind": None,
@@ -53,7 +60,8 @@ def _credit(query: dict[str, Any]) -> dict[str, Any]:
 )
 def my_credit_entries(query: dict[str, Any]) -> Any:
     """The lines of the ledger, oldest first, each with the balance after it."""
-    return ask("wallet", "entries", {"personId": g.caller.account_id, **query})
+    person = {"personId": g.caller.account_id}
+    return paged("entries", query, lambda asked: ask("wallet", "entries", person | asked))
 
 
 @audience.endpoint(
@@ -61,7 +69,7 @@ def my_credit_entries(query: dict[str, Any]) -> Any:
     "/v1/me/phone-code",
     access=SIGNED_IN,
     answers=(200, schemas.Done),
-    refuses=["step-not-due", "phone-not-needed", "phone-invalid", "too-many-requests"],
+    refuses=["step-not-due", "not-eligible", "phone-not-needed", "phone-invalid", "phone-taken", *USABLE, *SLOWED],
 )
 def send_phone_code() -> Any:
     """Sends a code of six digits to the phone."""
@@ -74,7 +82,7 @@ def send_phone_code() -> Any:
     access=SIGNED_IN,
     body=schemas.PhoneCode,
     answers=(200, schemas.Done),
-    refuses=["code-invalid", "step-not-due", "too-many-requests"],
+    refuses=["code-invalid", "step-not-due", "not-eligible", "phone-not-needed", "phone-taken", *USABLE, *SLOWED],
 )
 def confirm_phone_code(body: dict[str, Any]) -> Any:
     """Confirms the phone with the code that was sent to it."""
@@ -88,7 +96,7 @@ def confirm_phone_code(body: dict[str, Any]) -> Any:
     access=SIGNED_IN,
     body=schemas.IdentityDocument,
     answers=(200, schemas.IdentityOutcome),
-    refuses=["step-not-due"],
+    refuses=["step-not-due", "not-eligible", *USABLE],
 )
 def check_identity(body: dict[str, Any]) -> Any:
     """Checks the identity document; staff review what is left suspicious."""
@@ -101,8 +109,47 @@ def check_identity(body: dict[str, Any]) -> Any:
     access=SIGNED_IN,
     body=schemas.Completion,
     answers=(200, schemas.Done),
-    refuses=["step-not-due"],
+    refuses=["step-not-due", "not-eligible", *USABLE],
 )
 def complete_profile(body: dict[str, Any]) -> Any:
     """The last step: it activates the beneficiary and grants the credit."""
     return send("identity", "complete-profile", body) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/me/password",
+    access=SIGNED_IN,
+    body=schemas.PasswordChange,
+    answers=(200, TokenPair),
+    refuses=["credentials-invalid", "password-weak", *USABLE, *SLOWED],
+)
+def change_password(body: dict[str, Any]) -> Any:
+    """Changes the password, which ends every session; the answer is a new one."""
+    g.idempotency_key = None  # the outcome holds tokens: it is not to be stored
+    return send("identity", "change-password", body)
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/me/email",
+    access=SIGNED_IN,
+    body=schemas.EmailChange,
+    answers=(202, schemas.Done),
+    refuses=["credentials-invalid", *USABLE, *SLOWED],
+)
+def change_email(body: dict[str, Any]) -> Any:
+    """Sends a link to the new address; it is adopted when the link is followed."""
+    return send("identity", "change-email", body) or {}
+
+
+@audience.endpoint("POST", "/v1/me/suspend", access=SIGNED_IN, answers=(200, schemas.Suspended), refuses=USABLE)
+def suspend_me() -> Any:
+    """Suspends the own account: bookings that can still be cancelled are; staff can lift it."""
+    return send("identity", "suspend-me", {})
+
+
+@audience.endpoint("DELETE", "/v1/me", access=SIGNED_IN, answers=(204, None), refuses=USABLE)
+def erase_me() -> Any:
+    """Erases the person: no name is left anywhere; the sums stay."""
+    send("identity", "erase", {})

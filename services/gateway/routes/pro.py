@@ -6,20 +6,36 @@ from typing import Any
 
 from flask import Response, g
 
+from services.gateway.bookings_csv import bookings_csv
 from services.gateway.schemas import pro as schemas
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
+from services.gateway.web.cursors import paged
 from services.gateway.web.security import only
 from shared.kernel.errors import NotFound
 
 audience = Audience("Cultural actors", "Structures, venues, offers, stocks, bank details, reimbursements.")
 
 PRO = only("pro")
+EARLIEST, LATEST = "2019-02-01", "2199-12-31"
+"""No booking lies outside: the first credits were granted in February 2019."""
+
+MOST_ROWS = 100_000
+"""Of a file."""
+
 NO_COUNTERS = {"activeOffers": 0, "ongoingBookings": 0, "validatedBookings": 0, "soldOutOffers": 0}
-VENUE_CODES = ["siret-invalid", "conflict"]
-OFFER_CODES = ["conflict"]
-STOCK_CODES = ["conflict", "quantity-below-booked"]
-BANK_CODES = ["iban-invalid", "bic-invalid"]
+VENUE_CODES = ["siret-invalid", "siret-taken", "offerer-closed"]
+OFFER_CODES = ["offer-in-review", "offer-rejected", "offer-not-published", "offerer-closed"]
+STOCK_CODES = [
+    "date-in-the-past",
+    "event-passed",
+    "stock-withdrawn",
+    "quantity-below-booked",
+    "offer-in-review",
+    "offer-rejected",
+    "offerer-closed",
+]
+BANK_CODES = ["bank-details-invalid"]
 
 
 @audience.endpoint("GET", "/v1/pro/offerers", access=PRO, answers=(200, schemas.Offerers))
@@ -90,11 +106,7 @@ def open_venue(body: dict[str, Any], offerer_id: int) -> Any:
 @audience.endpoint("GET", "/v1/pro/venues/<number:venue_id>", access=PRO, answers=(200, schemas.Venue))
 def my_venue(venue_id: int) -> Any:
     """One venue of a structure of the caller's."""
-    offerers = ask("identity", "offerers", {})["items"]
-    for venue in _venues([one["offererId"] for one in offerers if one["attachment"] == "approved"]):
-        if venue["venueId"] == venue_id:
-            return venue
-    raise NotFound("there is no such venue")
+    return ask("catalog", "venue", {"venueId": venue_id})
 
 
 @audience.endpoint(
@@ -113,7 +125,7 @@ def change_venue(body: dict[str, Any], venue_id: int) -> Any:
 
 def _version() -> dict[str, int]:
     """The version that the caller read, when it told one."""
-    return {} if g.if_version is None else {"ifVersion": g.if_version}
+    return {} if g.if_match is None else {"ifMatch": g.if_match}
 
 
 @audience.endpoint(
@@ -127,6 +139,24 @@ def _version() -> dict[str, int]:
 def create_offer(body: dict[str, Any], venue_id: int) -> Any:
     """Creates an offer: a draft until its first stock."""
     return send("catalog", "create-offer", {"venueId": venue_id, **body})
+
+
+@audience.endpoint(
+    "GET",
+    "/v1/pro/venues/<number:venue_id>/offers",
+    access=PRO,
+    query=schemas.OffersQuery,
+    answers=(200, schemas.Offers),
+    refuses=["cursor-invalid"],
+)
+def offers_of_venue(query: dict[str, Any], venue_id: int) -> Any:
+    """The offers of a venue, whatever their status."""
+
+    def page(asked: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = ask("catalog", "offers", {"venueId": venue_id, **asked})
+        return found
+
+    return paged(f"offers-{venue_id}", query, page)
 
 
 @audience.endpoint("GET", "/v1/pro/offers/<number:offer_id>", access=PRO, answers=(200, schemas.Offer))
@@ -186,6 +216,12 @@ def add_stock(body: dict[str, Any], offer_id: int) -> Any:
     return send("catalog", "add-stock", {"offerId": offer_id, **body})
 
 
+@audience.endpoint("GET", "/v1/pro/stocks/<number:stock_id>", access=PRO, answers=(200, schemas.Stock))
+def my_stock(stock_id: int) -> Any:
+    """A stock of a structure of the caller's."""
+    return ask("catalog", "stock", {"stockId": stock_id})
+
+
 @audience.endpoint(
     "PATCH",
     "/v1/pro/stocks/<number:stock_id>",
@@ -201,7 +237,11 @@ def change_stock(body: dict[str, Any], stock_id: int) -> Any:
 
 
 @audience.endpoint(
-    "DELETE", "/v1/pro/stocks/<number:stock_id>", access=PRO, answers=(200, schemas.Stock), refuses=STOCK_CODES
+    "DELETE",
+    "/v1/pro/stocks/<number:stock_id>",
+    access=PRO,
+    answers=(200, schemas.Stock),
+    refuses=["withdrawal-too-late"],
 )
 def withdraw_stock(stock_id: int) -> Any:
     """Withdraws a stock; bookings that were not used are cancelled."""
@@ -244,7 +284,7 @@ def submit_venue_bank_details(body: dict[str, Any], venue_id: int) -> Any:
 )
 def my_reimbursements(query: dict[str, Any]) -> Any:
     """The priced bookings of the caller's structures, and what became of each."""
-    return ask("payout", "reimbursements", query)
+    return paged("reimbursements", query, lambda asked: ask("payout", "reimbursements", asked))
 
 
 @audience.endpoint(
@@ -255,6 +295,62 @@ def my_reimbursements_file(query: dict[str, Any]) -> Any:
     query.setdefault("columns", 16)
     answer = ask("payout", "reimbursements-csv", query, seconds=60.0)
     return csv_file(answer["text"], "remboursements_pass_culture.csv")
+
+
+@audience.endpoint(
+    "GET",
+    "/v1/pro/bookings",
+    access=PRO,
+    query=schemas.RecapQuery,
+    answers=(200, schemas.Recap),
+    refuses=["cursor-invalid"],
+)
+def my_venues_bookings(query: dict[str, Any]) -> Any:
+    """What was booked at the caller's venues, newest first, a row for each place."""
+    return paged("recap", query, lambda asked: ask("booking", "recap", _recap_data(asked)))
+
+
+@audience.endpoint("GET", "/v1/pro/bookings.csv", access=PRO, query=schemas.RecapFileQuery, media_type="text/csv")
+def my_venues_bookings_file(query: dict[str, Any]) -> Any:
+    """The same as a file of 13 columns."""
+    return csv_file(bookings_csv(_whole_recap(_recap_data(query))), "reservations_pass_culture.csv")
+
+
+@audience.endpoint("GET", "/v1/pro/stocks/<number:stock_id>/attendees", access=PRO, answers=(200, schemas.Recap))
+def attendees(stock_id: int) -> Any:
+    """Who is expected on the day: the list for the door."""
+    rows = _attendees(stock_id)
+    return {"items": rows, "total": len(rows), "nextCursor": None}
+
+
+@audience.endpoint("GET", "/v1/pro/stocks/<number:stock_id>/attendees.csv", access=PRO, media_type="text/csv")
+def attendees_file(stock_id: int) -> Any:
+    """The same as a file."""
+    return csv_file(bookings_csv(_attendees(stock_id)), f"liste_{stock_id}.csv")
+
+
+def _attendees(stock_id: int) -> list[dict[str, Any]]:
+    """Raises NotFound for a stock of somebody else's. Booking can be long before the day: the period is everything."""
+    ask("catalog", "stock", {"stockId": stock_id})
+    rows = _whole_recap({"stockId": stock_id, "periodFrom": EARLIEST, "periodTo": LATEST})
+    return [row for row in rows if row["status"] != "cancelled"]
+
+
+def _recap_data(query: dict[str, Any]) -> dict[str, Any]:
+    """The booking service takes a list of venues."""
+    data = {name: value for name, value in query.items() if name != "venueId"}
+    return data if "venueId" not in query else {**data, "venueIds": [query["venueId"]]}
+
+
+def _whole_recap(data: dict[str, Any]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    asked = dict(data)
+    while True:
+        page = ask("booking", "recap", asked, seconds=60.0)
+        rows.extend(page["items"])
+        if page["nextCursor"] is None or len(rows) >= MOST_ROWS:
+            return rows[:MOST_ROWS]
+        asked = {"cursor": page["nextCursor"]}
 
 
 def csv_file(text: str, name: str) -> Response:
@@ -269,13 +365,19 @@ def csv_file(text: str, name: str) -> Response:
     "/v1/pro/offerers/<number:offerer_id>/api-keys",
     access=PRO,
     answers=(201, schemas.NewApiKey),
-    refuses=["conflict"],
+    refuses=["too-many-api-keys"],
 )
 def create_api_key(offerer_id: int) -> Any:
     """Makes an API key, at most 5 a structure; it is shown this once."""
     # no key is handed on: the outcome would be stored under it, and holds the secret
     g.idempotency_key = None
     return send("identity", "create-api-key", {"offererId": offerer_id})
+
+
+@audience.endpoint("GET", "/v1/pro/offerers/<number:offerer_id>/api-keys", access=PRO, answers=(200, schemas.ApiKeys))
+def api_keys(offerer_id: int) -> Any:
+    """The structure's API keys, by their prefixes."""
+    return {"nextCursor": None, **ask("identity", "api-keys", {"offererId": offerer_id})}
 
 
 @audience.endpoint("DELETE", "/v1/pro/offerers/<number:offerer_id>/api-keys/<prefix>", access=PRO, answers=(204, None))

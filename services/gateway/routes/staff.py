@@ -7,32 +7,54 @@ from typing import Any
 from services.gateway.schemas import staff as schemas
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
+from services.gateway.web.cursors import paged
 from services.gateway.web.security import only
 
 audience = Audience("Staff", "What waits for a decision, and the decisions.")
 
 STAFF = only("staff")
-DECIDES = ["conflict"]
+DECIDES = ["already-decided"]
+DECIDES_ON_OFFERS = ["offer-not-in-review"]
+DECIDES_ON_BANK_DETAILS = ["bank-details-not-found", "bank-details-already-decided"]
+CREDIT = ["insufficient-credit", "digital-cap-reached", "physical-cap-reached"]
+CANCELS = ["already-cancelled", "already-reimbursed", "in-a-batch"]
 
 
-def _listed(answer: dict[str, Any]) -> dict[str, Any]:
-    return {"nextCursor": None, **answer}
+def _pending(name: str, query: dict[str, Any], service: str, call: str, **about: str) -> dict[str, Any]:
+    """What is pending is all that these lists hold: the filter itself does not travel."""
+
+    def page(asked: dict[str, Any]) -> dict[str, Any]:
+        kept = {key: value for key, value in asked.items() if key != "status"}
+        found: dict[str, Any] = ask(service, call, {**about, **kept})
+        return found
+
+    return paged(f"pending-{name}", query, page)
 
 
 @audience.endpoint(
-    "GET", "/v1/staff/offerers", access=STAFF, query=schemas.PendingQuery, answers=(200, schemas.PendingOfferers)
+    "GET",
+    "/v1/staff/offerers",
+    access=STAFF,
+    query=schemas.PendingQuery,
+    refuses=["cursor-invalid"],
+    answers=(200, schemas.PendingOfferers),
 )
 def pending_offerers(query: dict[str, Any]) -> Any:
     """Structures that await validation."""
-    return _listed(ask("identity", "pending", {"what": "offerers", **_page(query)}))
+    return _pending("offerers", query, "identity", "pending", what="offerers")
 
 
 @audience.endpoint(
-    "GET", "/v1/staff/attachments", access=STAFF, query=schemas.PendingQuery, answers=(200, schemas.PendingAttachments)
+    "GET",
+    "/v1/staff/attachments",
+    access=STAFF,
+    query=schemas.PendingQuery,
+    refuses=["cursor-invalid"],
+    answers=(200, schemas.PendingAttachments),
 )
 def pending_attachments(query: dict[str, Any]) -> Any:
     """People who ask to be attached to a structure that is there already."""
-    return _listed(ask("identity", "pending", {"what": "attachments", **_page(query)}))
+    return _pending("attachments", query, "identity", "pending", what="attachments")
 
 
 @audience.endpoint(
@@ -40,32 +62,38 @@ def pending_attachments(query: dict[str, Any]) -> Any:
     "/v1/staff/identity-checks",
     access=STAFF,
     query=schemas.PendingQuery,
+    refuses=["cursor-invalid"],
     answers=(200, schemas.PendingIdentityChecks),
 )
 def pending_identity_checks(query: dict[str, Any]) -> Any:
     """Identity checks that were left suspicious."""
-    return _listed(ask("identity", "pending", {"what": "identity-checks", **_page(query)}))
+    return _pending("identity-checks", query, "identity", "pending", what="identity-checks")
 
 
 @audience.endpoint(
-    "GET", "/v1/staff/offers", access=STAFF, query=schemas.PendingQuery, answers=(200, schemas.PendingOffers)
+    "GET",
+    "/v1/staff/offers",
+    access=STAFF,
+    query=schemas.PendingQuery,
+    refuses=["cursor-invalid"],
+    answers=(200, schemas.PendingOffers),
 )
 def pending_offers(query: dict[str, Any]) -> Any:
     """Offers that await moderation."""
-    return _listed(ask("catalog", "pending-offers", _page(query)))
+    return _pending("offers", query, "catalog", "pending-offers")
 
 
 @audience.endpoint(
-    "GET", "/v1/staff/bank-details", access=STAFF, query=schemas.PendingQuery, answers=(200, schemas.PendingBankDetails)
+    "GET",
+    "/v1/staff/bank-details",
+    access=STAFF,
+    query=schemas.PendingQuery,
+    refuses=["cursor-invalid"],
+    answers=(200, schemas.PendingBankDetails),
 )
 def pending_bank_details(query: dict[str, Any]) -> Any:
     """Bank details that await a decision."""
-    return _listed(ask("payout", "pending-bank-details", _page(query)))
-
-
-def _page(query: dict[str, Any]) -> dict[str, Any]:
-    """What is pending is what these lists hold: the filter itself does not travel."""
-    return {name: value for name, value in query.items() if name != "status"}
+    return _pending("bank-details", query, "payout", "pending-bank-details")
 
 
 @audience.endpoint(
@@ -136,7 +164,7 @@ def reject_attachment(body: dict[str, Any], attachment_id: int) -> Any:
     "/v1/staff/offers/<number:offer_id>/validate",
     access=STAFF,
     answers=(200, schemas.Decided),
-    refuses=DECIDES,
+    refuses=DECIDES_ON_OFFERS,
 )
 def validate_offer(offer_id: int) -> Any:
     """Approves an offer that awaited moderation."""
@@ -149,7 +177,7 @@ def validate_offer(offer_id: int) -> Any:
     access=STAFF,
     body=schemas.Rejection,
     answers=(200, schemas.Decided),
-    refuses=DECIDES,
+    refuses=DECIDES_ON_OFFERS,
 )
 def reject_offer(body: dict[str, Any], offer_id: int) -> Any:
     """Rejects an offer; bookings of it that were not used are cancelled."""
@@ -161,7 +189,7 @@ def reject_offer(body: dict[str, Any], offer_id: int) -> Any:
     "/v1/staff/bank-details/<number:bank_details_id>/validate",
     access=STAFF,
     answers=(200, schemas.Decided),
-    refuses=DECIDES,
+    refuses=DECIDES_ON_BANK_DETAILS,
 )
 def validate_bank_details(bank_details_id: int) -> Any:
     """Accepts bank details."""
@@ -174,7 +202,7 @@ def validate_bank_details(bank_details_id: int) -> Any:
     access=STAFF,
     body=schemas.Rejection,
     answers=(200, schemas.Decided),
-    refuses=DECIDES,
+    refuses=DECIDES_ON_BANK_DETAILS,
 )
 def reject_bank_details(body: dict[str, Any], bank_details_id: int) -> Any:
     """Rejects bank details; ones accepted earlier stay in force."""
@@ -244,8 +272,21 @@ def unsuspend_account(body: dict[str, Any], account_id: int) -> Any:
     access=STAFF,
     body=schemas.Reason,
     answers=(200, schemas.Decided),
-    refuses=["already-cancelled", "already-used", "conflict"],
+    refuses=CANCELS,
 )
 def cancel_booking(body: dict[str, Any], booking_id: int) -> Any:
     """Cancels any booking that is in no batch."""
     return send("booking", "staff-cancel", {"bookingId": booking_id, **body}) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/staff/bookings/<number:booking_id>/restore",
+    access=STAFF,
+    body=schemas.Reason,
+    answers=(200, schemas.Decided),
+    refuses=["not-cancelled", "stock-not-bookable", *CREDIT],
+)
+def restore_booking(body: dict[str, Any], booking_id: int) -> Any:
+    """Takes a cancellation back, for what was collected all the same: the credit is taken again."""
+    return send("booking", "staff-restore", {"bookingId": booking_id, **body}) or {}

@@ -56,6 +56,22 @@ class Batch(Preview):
     version = WholeNumber(0, MAX_NUMBER)
 
 
+class Transfer(Schema):
+    endToEndId = fields.String(required=True)
+    amountCents = cents(required=True)
+    iban = fields.String(required=True)
+    bic = fields.String(required=True)
+    holder = fields.String(required=True)
+    siren = fields.String(allow_none=True)
+    status = fields.String(required=True)
+    reason = fields.String(allow_none=True)
+    answeredAt = Moment(allow_none=True)
+
+
+class BatchWithTransfers(Batch):
+    transferList = fields.List(fields.Nested(Transfer), required=True)
+
+
 class PayoutsQuery(Strict):
     cursor = cursor()
     limit = limit()
@@ -112,7 +128,9 @@ class NewCustomRule(Strict):
     offerId = number()
     offererId = number()
     amountCents = cents()
-    rate = fields.String(validate=validate.Regexp(r"\A(0|1|0\.[0-9]{1,6}|1\.0{1,6})\Z"))
+    rate = fields.String(
+        validate=validate.Regexp(r"\A(0|1|0\.[0-9]{1,6}|1\.0{1,6})\Z"), metadata={"description": "0 to 1, as text."}
+    )
     subcategories = fields.List(one_of(*SUBCATEGORIES), validate=validate.Length(max=len(SUBCATEGORIES)))
     start = Moment(required=True)
     end = Moment(allow_none=True)
@@ -129,7 +147,7 @@ class CustomRule(Schema):
     class Meta:
         unknown = INCLUDE
 
-    ruleId = number()
+    customRuleId = number(required=True)
     offerId = number(allow_none=True)
     offererId = number(allow_none=True)
     amountCents = cents(allow_none=True)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-from services.gateway.web.fields import Day, Moment, Strict, Text, cents, cursor, limit, number, postal_code
+from services.gateway.web.fields import (
+    Day,
+    Email,
+    Moment,
+    Password,
+    Strict,
+    Text,
+    cents,
+    cursor,
+    limit,
+    number,
+    postal_code,
+)
 
 KINDS_OF_ENTRY = ("granted", "recredited", "reserved", "spent", "unspent", "released", "lapsed")
 
@@ -36,21 +48,34 @@ class Completion(Strict):
     activity = Text(1, 80, required=True)
 
 
+class PasswordChange(Strict):
+    currentPassword = Password(required=True)
+    password = Password(required=True)
+
+
+class EmailChange(Strict):
+    password = Password(required=True)
+    email = Email(required=True)
+
+
+class Suspended(Schema):
+    accountId = number(required=True)
+    status = fields.String(required=True)
+
+
 class Done(Strict):
     """Nothing more to say."""
 
 
 class IdentityItem(Schema):
-    name = fields.String()
-    outcome = fields.String()
-    status = fields.String()
-    detail = fields.String(allow_none=True)
-    reason = fields.String(allow_none=True)
+    name = fields.String(required=True)
+    outcome = fields.String(required=True, metadata={"enum": ["ok", "suspicious", "ko"]})
+    detail = fields.String(required=True)
 
 
 class IdentityOutcome(Schema):
     outcome = fields.String(required=True, metadata={"enum": ["ok", "suspicious", "ko"]})
-    items = fields.List(fields.Raw(), required=True)
+    items = fields.List(fields.Nested(IdentityItem), required=True)
 
 
 class Cap(Schema):
@@ -67,6 +92,9 @@ class Credit(Schema):
     physical = fields.Nested(Cap, required=True, allow_none=True)
     grantedAt = Moment(allow_none=True)
     expiresAt = Moment(required=True, allow_none=True)
+    reservedCents = cents()
+    spentCents = cents()
+    lapsedCents = cents()
 
 
 class Credits(Credit):
@@ -109,6 +137,7 @@ class Me(Schema):
     activity = fields.String(allow_none=True)
     roles = fields.List(fields.String(), required=True)
     status = fields.String(allow_none=True)
+    nextEligibility = fields.Nested(Eligibility, allow_none=True)
     eligibility = fields.Nested(Eligibility, required=True, allow_none=True)
     nextStep = fields.String(
         required=True,

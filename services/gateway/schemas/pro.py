@@ -74,7 +74,7 @@ class NewVenue(Strict):
     siret = Text(
         1, 25, allow_none=True, metadata={"description": "14 digits; or a comment that says why there is none."}
     )
-    comment = Text(1, 500, lines=True, allow_none=True)
+    comment = Text(1, 1_000, lines=True, allow_none=True)
     address = Text(1, 200, required=True)
     postalCode = postal_code(required=True)
     city = Text(1, 100, required=True)
@@ -88,7 +88,7 @@ class NewVenue(Strict):
 class VenueChange(Strict):
     name = Text(1, 140)
     siret = Text(1, 25, metadata={"description": "Only where there is none yet."})
-    comment = Text(1, 500, lines=True, allow_none=True)
+    comment = Text(1, 1_000, lines=True, allow_none=True)
     address = Text(1, 200)
     postalCode = postal_code()
     city = Text(1, 100)
@@ -124,25 +124,25 @@ class Venue(Schema):
 class NewOffer(Strict):
     name = Text(1, 90, required=True)
     subcategory = one_of(*SUBCATEGORIES, required=True)
-    description = Text(0, 10_000, lines=True, allow_none=True)
+    description = Text(0, 10_000, lines=True)
     isDuo = Flag()
     url = WebAddress(allow_none=True)
     durationMinutes = WholeNumber(1, 100_000, allow_none=True)
     withdrawalDetails = Text(0, 1_000, lines=True, allow_none=True)
     bookingEmail = Email(allow_none=True)
-    tags = fields.List(Text(1, 100), validate=validate.Length(max=50))
+    tags = fields.List(Text(1, 50), validate=validate.Length(max=20))
 
 
 class OfferChange(Strict):
     name = Text(1, 90)
     subcategory = one_of(*SUBCATEGORIES)
-    description = Text(0, 10_000, lines=True, allow_none=True)
+    description = Text(0, 10_000, lines=True)
     isDuo = Flag()
     url = WebAddress(allow_none=True)
     durationMinutes = WholeNumber(1, 100_000, allow_none=True)
     withdrawalDetails = Text(0, 1_000, lines=True, allow_none=True)
     bookingEmail = Email(allow_none=True)
-    tags = fields.List(Text(1, 100), validate=validate.Length(max=50))
+    tags = fields.List(Text(1, 50), validate=validate.Length(max=20))
 
 
 class Stock(Schema):
@@ -154,7 +154,8 @@ class Stock(Schema):
     remaining = WholeNumber(0, MAX_QUANTITY, allow_none=True)
     beginningAt = Moment(required=True, allow_none=True)
     bookingLimitAt = Moment(required=True, allow_none=True)
-    activationCodes = fields.Raw(metadata={"description": "How many codes were given, or the codes."})
+    venueId = number()
+    activationCodes = WholeNumber(0, MAX_CODES, metadata={"description": "How many codes were given."})
     version = WholeNumber(0, 2**53 - 1)
 
 
@@ -175,7 +176,7 @@ class Offer(Schema):
     bookingEmail = fields.String(allow_none=True)
     tags = fields.List(fields.String())
     status = fields.String(required=True, metadata={"enum": list(OFFER_STATUSES)})
-    rejectionReason = fields.String(allow_none=True)
+    review = fields.Dict(allow_none=True, metadata={"description": "What staff look at, or decided."})
     stocks = fields.List(fields.Nested(Stock), required=True)
     publishedAt = Moment(allow_none=True)
     version = WholeNumber(0, 2**53 - 1)
@@ -186,7 +187,7 @@ class NewStock(Strict):
     quantity = WholeNumber(0, MAX_QUANTITY, required=True, allow_none=True, metadata={"description": "null: no limit."})
     beginningAt = Moment(allow_none=True)
     bookingLimitAt = Moment(allow_none=True)
-    activationCodes = fields.List(Text(1, 255), validate=validate.Length(1, MAX_CODES))
+    activationCodes = fields.List(Text(1, 100), validate=validate.Length(1, MAX_CODES))
 
 
 class StockChange(Strict):
@@ -220,22 +221,39 @@ class NewApiKey(Schema):
     prefix = fields.String(required=True)
 
 
-class RecapQuery(Strict):
-    periodFrom = Day(metadata={"description": "First day of booking; 60 days before today when left out."})
-    periodTo = Day()
-    venueId = number(in_query=True)
-    offerName = Text(1, 140)
-    eventDate = Day()
+class ApiKeyItem(Schema):
+    prefix = fields.String(required=True)
+    createdAt = Moment(required=True)
+
+
+class ApiKeys(Schema):
+    items = fields.List(fields.Nested(ApiKeyItem), required=True)
+    nextCursor = fields.String(required=True, allow_none=True)
+
+
+class OffersQuery(Strict):
     cursor = cursor()
-    limit = limit(1000)
+    limit = limit()
+
+
+class Offers(Schema):
+    items = fields.List(fields.Nested(Offer), required=True)
+    nextCursor = fields.String(required=True, allow_none=True)
 
 
 class RecapFileQuery(Strict):
-    periodFrom = Day()
+    """Days are those of the venue."""
+
+    periodFrom = Day(metadata={"description": "First day of booking; 60 days before the last one when left out."})
     periodTo = Day()
     venueId = number(in_query=True)
     offerName = Text(1, 140)
     eventDate = Day()
+
+
+class RecapQuery(RecapFileQuery):
+    cursor = cursor()
+    limit = limit(1000)
 
 
 class ReimbursementsQuery(Strict):
@@ -258,6 +276,9 @@ class ReimbursementsFileQuery(Strict):
 
 class ReimbursementLine(Schema):
     lineId = number(required=True)
+    corrects = number(allow_none=True)
+    offerId = number(allow_none=True)
+    quantity = fields.Integer()
     bookingId = number(required=True, allow_none=True)
     countermark = fields.String(required=True, allow_none=True)
     establishment = fields.String(required=True)
@@ -280,6 +301,11 @@ class Reimbursements(Schema):
     nextCursor = fields.String(required=True, allow_none=True)
 
 
+class RecapStep(Schema):
+    status = fields.String(required=True)
+    date = Moment(required=True)
+
+
 class RecapRow(Schema):
     """One place of a booking: a duo is two rows."""
 
@@ -287,21 +313,29 @@ class RecapRow(Schema):
     stockId = number()
     offerId = number()
     offerName = fields.String(required=True)
-    isbn = fields.String(allow_none=True)
     venueId = number()
-    venueName = fields.String()
+    venueName = fields.String(allow_none=True)
+    timezone = fields.String(allow_none=True)
     beginningAt = Moment(allow_none=True)
-    beneficiary = fields.Dict(required=True)
+    firstName = fields.String(required=True)
+    lastName = fields.String(required=True)
+    email = fields.String(required=True)
+    phoneNumber = fields.String(allow_none=True)
     bookedAt = Moment(required=True)
     countermark = fields.String(required=True, allow_none=True)
-    status = fields.String(required=True)
-    statusHistory = fields.List(fields.Dict())
-    isDuo = Flag()
-    amountCents = cents()
+    status = fields.String(
+        required=True, metadata={"enum": ["booked", "confirmed", "validated", "cancelled", "reimbursed"]}
+    )
+    statusHistory = fields.List(fields.Nested(RecapStep), required=True)
+    isDuo = Flag(required=True)
+    unitPriceCents = cents(required=True)
     usedAt = Moment(allow_none=True)
     reimbursedAt = Moment(allow_none=True)
 
 
 class Recap(Schema):
+    """``total`` counts places: a duo is two."""
+
     items = fields.List(fields.Nested(RecapRow), required=True)
+    total = fields.Integer(required=True)
     nextCursor = fields.String(required=True, allow_none=True)

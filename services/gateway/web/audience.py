@@ -81,7 +81,7 @@ class Audience(Blueprint):
         """Registers a view: who may come, what it takes, what it answers, and the codes of its own refusals.
 
         Anyone's POST takes an Idempotency-Key without minding; a signed-in caller's writes hand it on.
-        ``media_type`` is for what is not JSON. ``if_match``: ``g.if_version`` is the version the caller read, or None.
+        ``media_type`` is for what is not JSON. ``if_match``: ``g.if_match`` is the version the caller read, or None.
         """
         writes = method != "GET"
         keyed = writes and access is not ANYONE
@@ -204,12 +204,12 @@ def _admitting(view: View, access: Access, keyed: bool, key_required: bool, if_m
 
     @wraps(view)
     def admitting(**path: Any) -> Any:
-        g.replayed, g.idempotency_key, g.if_version = False, None, None
+        g.replayed, g.idempotency_key, g.if_match = False, None, None
         access.admit()
         if keyed:
             g.idempotency_key = idempotency_key(required=key_required)
         if if_match:
-            g.if_version = if_version()
+            g.if_match = if_match_version()
         return view(**path)
 
     return admitting
@@ -227,7 +227,7 @@ def idempotency_key(*, required: bool) -> str | None:
     return key.strip()
 
 
-def if_version() -> int | None:
+def if_match_version() -> int | None:
     """The version that ``If-Match`` names; None without one or with ``*``. Raises Stale for what is none of ours."""
     header = request.headers.get("If-Match", "").strip()
     if header in ("", "*"):

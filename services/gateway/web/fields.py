@@ -230,7 +230,7 @@ def phone_number(**options: Any) -> fields.String:
 
 def cursor(**options: Any) -> fields.String:
     """What a list gave as ``nextCursor``."""
-    return _Pattern(re.compile(r"[A-Za-z0-9_=.:~-]{1,1000}"), "Not a cursor of ours.", **options)
+    return _Pattern(re.compile(r"[A-Za-z0-9_=.:~-]{1,3000}"), "Not a cursor of ours.", **options)
 
 
 class _Pattern(fields.String):

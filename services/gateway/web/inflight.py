@@ -27,10 +27,13 @@ class InFlight:
         if key is None:
             yield
             return
-        if (owner, key) in self._open:
+        if self.is_open(owner, key):
             raise RequestInProgress("the first request with this key is still open: ask again with the same key")
         self._open.add((owner, key))
         try:
             yield
         finally:
             self._open.discard((owner, key))
+
+    def is_open(self, owner: str, key: str) -> bool:
+        return (owner, key) in self._open

@@ -110,14 +110,9 @@ def test_successes_and_troubles_of_ours_are_not_counted(platform: Any) -> None:
 
 
 def test_a_refusal_keeps_its_code_status_and_fields(platform: Any) -> None:
-    refusal = {
-        "code": "account-suspended",
-        "status": 403,
-        "detail": "d",
-        "errors": {"email": ["e"]},
-        "extra": {"more": 1},
-    }
-    platform.answers("identity", "sign-in", Refused(refusal))
+    fields = {"errors": {"email": ["e"]}, "extra": {"more": 1}}
+    refusal = Refused({"code": "account-suspended", "status": 403, "detail": "d", **fields})
+    platform.answers("identity", "sign-in", refusal)
     answer = platform.client.post("/v1/auth/sign-in", json=SIGN_IN)
     assert outcome(answer) == (403, "account-suspended")
     assert (answer.json["detail"], answer.json["errors"], answer.json["more"]) == ("d", {"email": ["e"]}, 1)

@@ -141,13 +141,11 @@ def test_a_key_is_free_again_when_its_request_failed() -> None:
     open_requests = InFlight()
     with pytest.raises(ZeroDivisionError), open_requests.hold("account-1", "k"):
         raise ZeroDivisionError
-    with (
-        open_requests.hold("account-1", "k"),
-        open_requests.hold("account-2", "k"),
-        open_requests.hold("account-1", None),
-    ):
-        with pytest.raises(RequestInProgress), open_requests.hold("account-1", "k"):
-            pass
+    with open_requests.hold("account-1", "k"), open_requests.hold("account-2", "k"), open_requests.hold("a", None):
+        assert open_requests.is_open("account-2", "k")
+        with pytest.raises(RequestInProgress):
+            open_requests.hold("account-1", "k").__enter__()
+    assert not open_requests.is_open("account-1", "k")
 
 
 def test_an_outcome_that_is_not_known_is_503(platform: Any, signed_in: Any) -> None:
@@ -193,7 +191,7 @@ def test_a_version_is_an_etag_and_comes_back_as_a_condition(platform: Any, signe
     platform.answers("catalog", "change-stock", stock)
     answer = platform.client.patch("/v1/pro/stocks/3", json={"priceCents": 1}, headers=signed_in("pro"))
     assert answer.headers["ETag"] == '"4"'
-    for condition, sent in (('"4"', {"ifVersion": 4}), ("*", {})):
+    for condition, sent in (('"4"', {"ifMatch": 4}), ("*", {})):
         headers = {**signed_in("pro"), "If-Match": condition}
         platform.client.patch("/v1/pro/stocks/3", json={"priceCents": 1}, headers=headers)
         assert platform.called("change-stock")[-1] == {"stockId": 3, "priceCents": 1, **sent}
