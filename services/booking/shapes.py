@@ -12,7 +12,7 @@ from shared.kernel.time import instant_text
 
 
 def booking_shape(row: Any, place: Any, now: datetime) -> dict[str, Any]:
-    """``row`` is of ``bookings``; ``place`` has its offer's, stock's and venue's present facts (None: not known yet)."""
+    """``row`` is of ``bookings``; ``place`` has the present facts of its offer and venue (None: not known yet)."""
     return {
         "bookingId": row.booking_id,
         "countermark": row.countermark,

@@ -1,4 +1,4 @@
-"""Cancelling: the places go back in the same transaction, the credit by a call at once and by the message for certain."""
+"""Cancelling: the places go back in its transaction, the credit by a call at once and by the message for certain."""
 
 from __future__ import annotations
 

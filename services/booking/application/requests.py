@@ -1,9 +1,9 @@
 """The saga of a booking: the request and its places, the credit, the answer.
 
 Transaction 1 (booking): what can be refused at once is; for the others, ``Requested`` and their places set aside.
-Transaction 2 (wallet): all their credits, in one call. Transaction 3 (booking): confirmed with a countermark, or rejected
-and the places given back. What a crash or a silent wallet leaves open is finished by ``recover``, which asks wallet
-again: it answers the same as the first time. A free booking needs no wallet and is confirmed in transaction 1.
+Transaction 2 (wallet): all their credits, in one call. Transaction 3 (booking): confirmed with a countermark, or
+rejected and the places given back. What a crash or a silent wallet leaves open is finished by ``recover``, which asks
+wallet again: it answers the same as the first time. A free booking needs no wallet and is confirmed in transaction 1.
 
 Checks in the order of domain.md §4.2 and decision 19: not a beneficiary, unknown stock, already booked, quantity, stock
 not bookable, then wallet's, then no activation code.

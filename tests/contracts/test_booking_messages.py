@@ -1,0 +1,143 @@
+"""What booking has published or stored once, it can read and says the same way for ever.
+
+``golden/booking/<Message>.v1.json`` is a message's data, ``golden/booking/stored/<Aggregate>.<Event>.v1.json`` an event
+as it lies in the log. A sample is never edited: a change of shape is a new version beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from marshmallow import ValidationError
+
+from services.booking.domain.booking import Asked, Booking, Terms
+from services.booking.domain.stock import Stock
+from services.booking.publishing import publication
+from shared.contracts.booking import MESSAGES
+from shared.eventstore.mapper import EventMapper
+from shared.kernel.identifiers import stream_id
+from shared.kernel.money import Cents
+
+GOLDEN = Path(__file__).parent / "golden" / "booking"
+AT = datetime(2021, 11, 2, 9, tzinfo=UTC)
+START = datetime(2021, 11, 10, 19, tzinfo=UTC)
+STREAM = stream_id("booking", 17)
+TERMS = Terms(
+    stock_id=8,
+    offer_id=5,
+    venue_id=3,
+    offerer_id=1,
+    establishment="21340172200011",
+    subcategory="SEANCE_CINE",
+    offer_name="Le Chant du loup",
+    is_digital=False,
+    quantity=2,
+    unit_price=Cents(12_75),
+    beginning_at=START,
+)
+ASKED = Asked("book", "a-key", 7, {"stockId": 8, "quantity": 2})
+FACTS = {"attempt": 1, "person_id": 7, "countermark": "XUUQM4", "booked_at": AT, "terms": TERMS}
+REFUSED = {"terms": TERMS, "code": "insufficient-credit", "status": 409, "detail": "Crédit insuffisant."}
+
+
+def of_booking(kind: type, /, **fields: Any) -> Any:
+    return kind(originator_id=STREAM, originator_version=2, timestamp=AT, booking_id=17, **fields)
+
+
+def of_stock(kind: type, /, **fields: Any) -> Any:
+    return kind(originator_id=STREAM, originator_version=2, timestamp=AT, stock_id=8, **fields)
+
+
+EVENTS = [
+    of_booking(
+        Booking.Requested,
+        originator_topic="services.booking.domain.booking:Booking",
+        person_id=7,
+        terms=TERMS,
+        asked=ASKED,
+        with_code=False,
+        activation_code=None,
+    ),
+    of_booking(Booking.Rejected, **REFUSED),
+    of_booking(
+        Booking.Confirmed, **FACTS, cancellation_limit_at=AT.replace(day=4), activation_code=None, stock_remaining=98
+    ),
+    of_booking(Booking.Validated, **FACTS, used_at=AT.replace(day=9), by="desk"),
+    of_booking(Booking.Invalidated, **FACTS, used_at=AT.replace(day=1)),
+    of_booking(Booking.Cancelled, **FACTS, reason="OFFERER", comment="", stock_remaining=None),
+    of_booking(Booking.RestoreRequested, attempt=2, person_id=7, terms=TERMS, asked=ASKED),
+    of_booking(Booking.RestoreRejected, **REFUSED),
+    of_booking(Booking.Restored, **FACTS, stock_remaining=97),
+    of_booking(Booking.Moved, terms=TERMS, cancellation_limit_at=AT.replace(day=4), is_waiting=True),
+    of_booking(Booking.EnteredBatch, batch_id=2, line_id=40),
+    of_booking(Booking.Reimbursed, batch_id=2),
+    of_stock(
+        Stock.Opened,
+        originator_topic="services.booking.domain.stock:Stock",
+        offer_id=5,
+        venue_id=3,
+        offerer_id=1,
+        price=Cents(12_75),
+        quantity=100,
+        beginning_at=START,
+        booking_limit_at=START,
+        activation_codes=[],
+    ),
+    of_stock(Stock.Repriced, price=Cents(10_00), booking_limit_at=None),
+    of_stock(Stock.QuantityChanged, quantity=120),
+    of_stock(Stock.Rescheduled, beginning_at=START.replace(day=12), booking_limit_at=START),
+    of_stock(Stock.Withdrawn),
+    of_stock(Stock.SoldOut, offer_id=5),
+    of_stock(Stock.Available, offer_id=5, remaining=3),
+]
+PUBLISHED = [event for event in EVENTS if publication.includes(type(event))]
+MAPPER = EventMapper([Booking, Stock])
+
+
+def named(event: Any) -> str:
+    return str(type(event).__qualname__)
+
+
+def sample(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8"))
+
+
+def test_every_message_has_a_schema_and_a_sample() -> None:
+    assert publication.names() == set(MESSAGES)
+    samples = {path.name for path in GOLDEN.glob("*.json")}
+    assert samples == {f"{name}.v{version}.json" for name, version in MESSAGES}
+
+
+@pytest.mark.parametrize("published", PUBLISHED, ids=named)
+def test_messages_are_said_as_ever(published: Any) -> None:
+    name, version, data = publication.translate(published)
+    assert data == sample(GOLDEN / f"{name}.v{version}.json")
+    assert MESSAGES[name, version]().load(data) == data
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"totalCents": 12.5}, {"quantity": 0}, {"bookedAt": "2021-11-02"}, {"more": 1}, {"beginningAt": 5}],
+    ids=str,
+)
+def test_what_only_looks_like_a_message_is_refused(wrong: dict[str, Any]) -> None:
+    data = sample(GOLDEN / "BookingCreated.v1.json")
+    with pytest.raises(ValidationError):
+        MESSAGES["BookingCreated", 1]().load({**data, **wrong})
+
+
+def test_every_stored_event_has_a_sample() -> None:
+    abstract = {"Fact"}  # what concrete events derive from
+    assert {type(event) for event in EVENTS} == {kind for kind in MAPPER.kinds() if kind.__name__ not in abstract}
+
+
+@pytest.mark.parametrize("stored", EVENTS, ids=named)
+def test_stored_events_are_read_as_ever(stored: Any) -> None:
+    state = (GOLDEN / "stored" / f"{named(stored)}.v1.json").read_text("utf-8")
+    read = MAPPER.decode(STREAM, 2, named(stored), state)
+    assert vars(read) == vars(stored)
+    assert json.loads(MAPPER.encode(stored)[1]) == json.loads(state)

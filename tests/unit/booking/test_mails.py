@@ -1,0 +1,113 @@
+"""Who is told what, and when."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from email import message_from_bytes, policy
+from typing import Any
+
+from tests.unit.booking.world import YOUNG, World
+
+ZOE, STAR = "young1001@example.org", "star@example.org"
+
+
+def work(world: World) -> None:
+    for task in world.service.tasks:
+        if task.name.endswith("-mails"):
+            task.run()
+
+
+def open_work(world: World) -> int:
+    with world.store.reading() as connection:
+        return world.service.open_work(connection)
+
+
+def mails(world: World) -> list[Any]:
+    files = sorted((world.folder / "mail").glob("*.eml"))
+    return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]
+
+
+def to(world: World, address: str) -> list[tuple[str, str]]:
+    found = [mail for mail in mails(world) if mail["To"] == address]
+    return [(mail["Subject"], mail.get_content()) for mail in found]
+
+
+def test_a_booking_is_told_to_both(world: World) -> None:
+    booked = world.book(world.event(timedelta(days=8), price=2_550))
+    assert open_work(world) > 0
+    work(world)
+    assert open_work(world) == 0
+    ((_, mine),) = to(world, ZOE)
+    ((subject, theirs),) = to(world, STAR)
+    for text in (mine, theirs):
+        assert booked["countermark"] in text
+        assert "25,50 €" in text
+        assert "10/11/2021 à 13:00" in text
+    assert "À la caisse" in mine and "3 rue des Arts" in mine
+    assert "Zoé Martin1001" in theirs and "+33612345678" in theirs
+    assert "Nouvelle réservation" in subject
+    assert next(mail for mail in mails(world) if mail["To"] == STAR)["Reply-To"] == ZOE
+
+
+def test_mails_are_written_once(world: World) -> None:
+    world.book(world.stock())
+    work(world)
+    work(world)
+    assert len(mails(world)) == 2
+
+
+def test_an_activation_code_stands_in_the_mail(world: World) -> None:
+    world.book(world.stock(world.offer("VOD", url="https://example.org"), codes=("SECRET-7",)))
+    work(world)
+    assert "SECRET-7" in to(world, ZOE)[0][1]
+    assert "SECRET-7" not in to(world, STAR)[0][1]
+
+
+def test_a_cancellation_is_told_to_those_it_concerns(world: World) -> None:
+    mine, desks = world.book(world.stock()), world.book(world.stock())
+    work(world)
+    for mail in (world.folder / "mail").glob("*.eml"):
+        mail.unlink()
+    world.cancel(mine["bookingId"])
+    world.desk("cancel", desks["countermark"])
+    work(world)
+    assert sorted(text.splitlines()[2].split(" : ")[0] for _, text in to(world, ZOE)) == [
+        "Ta réservation a été annulée par l'organisateur",
+        "Ta réservation a été annulée à ta demande",
+    ]
+    ((_, theirs),) = to(world, STAR)
+    assert "Places restantes : 10" in theirs
+
+
+def test_nobody_is_told_that_they_are_suspected(world: World) -> None:
+    world.book(world.stock())
+    work(world)
+    world.tell("identity", "BeneficiarySuspended", {"personId": YOUNG, "reason": "FRAUD", "at": world.now_text()})
+    work(world)
+    assert len(to(world, ZOE)) == 1
+    assert any("suspicion" in text for _, text in to(world, STAR))
+
+
+def test_a_moved_event_is_told(world: World) -> None:
+    stock = world.event(timedelta(days=8))
+    world.book(stock)
+    moved = {
+        "stockId": stock,
+        "offerId": 1,
+        "beginningAt": "2021-12-01T19:00:00Z",
+        "previousBeginningAt": "2021-11-10T12:00:00Z",
+        "bookingLimitAt": "2021-12-01T19:00:00Z",
+    }
+    world.tell("catalog", "EventRescheduled", moved)
+    work(world)
+    assert any("01/12/2021 à 20:00" in text for _, text in to(world, ZOE))
+
+
+def test_while_identity_is_away_mails_wait_and_bookings_do_not(world: World) -> None:
+    world.bus.away.add("identity")
+    assert world.book(world.stock())["status"] == "confirmed"
+    work(world)
+    assert mails(world) == []
+    world.bus.away.clear()
+    work(world)
+    assert len(mails(world)) == 2

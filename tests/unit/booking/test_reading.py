@@ -1,0 +1,221 @@
+"""What people ask of their bookings."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared.eventstore.outcomes import Caller
+from shared.kernel.errors import DomainError
+from shared.kernel.time import parse_instant
+from tests.unit.booking.world import DESK, NOON, VENUE, YOUNG, World
+
+
+def listed(world: World, **query: object) -> list[int]:
+    return [item["bookingId"] for item in world.query("bookings", query, Caller(YOUNG))["items"]]
+
+
+def test_ongoing_and_ended(world: World) -> None:
+    film = world.book(world.stock(world.offer("VOD", url="https://example.org")))
+    book, other = world.book(world.stock()), world.book(world.stock())
+    future = world.book(world.event(timedelta(hours=30)))
+    code = world.book(world.stock(world.offer("VOD", url="https://example.org"), codes=("A",)))
+    for used in (film, book, future):
+        world.desk("use", used["countermark"])
+    world.cancel(other["bookingId"])
+    ended = [other["bookingId"], book["bookingId"]]
+    ongoing = [code["bookingId"], future["bookingId"], film["bookingId"]]
+    assert listed(world, status="ended") == ended
+    assert listed(world, status="ongoing") == ongoing
+    assert listed(world) == sorted(ended + ongoing, reverse=True)
+    assert listed(world, status="cancelled") == [other["bookingId"]]
+    world.pass_time(timedelta(hours=31))
+    assert future["bookingId"] in listed(world, status="ended")
+
+
+def test_pages_go_on_where_they_stopped_with_their_filter(world: World) -> None:
+    numbers = [world.book(world.stock(price=0))["bookingId"] for _ in range(5)]
+    world.cancel(numbers[2])
+    first = world.query("bookings", {"status": "ongoing", "limit": 2}, Caller(YOUNG))
+    second = world.query("bookings", {"cursor": first["nextCursor"], "limit": 2}, Caller(YOUNG))
+    found = [item["bookingId"] for page in (first, second) for item in page["items"]]
+    assert found == [numbers[4], numbers[3], numbers[1], numbers[0]]
+    assert second["nextCursor"] is None
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "%00%ff", "e30", "W10", 5, "eyJiZWZvcmUiOiJ4In0", "é"])
+def test_a_broken_cursor_is_refused(world: World, cursor: object) -> None:
+    for name, caller in (("bookings", Caller(YOUNG)), ("recap", DESK)):
+        with pytest.raises(DomainError) as refused:
+            world.query(name, {"cursor": cursor}, caller)
+        assert refused.value.status == 422
+
+
+def test_an_unknown_state_is_refused(world: World) -> None:
+    with pytest.raises(DomainError) as refused:
+        listed(world, status="lost")
+    assert refused.value.status == 422
+
+
+def test_the_qr_code_hides_once_the_event_is_past(world: World) -> None:
+    booked = world.book(world.event(timedelta(hours=30)))
+    world.pass_time(timedelta(hours=30))
+    assert world.seen(booked["bookingId"])["qrCode"] is not None
+    world.pass_time(timedelta(seconds=1))
+    assert world.seen(booked["bookingId"])["qrCode"] is None
+
+
+def test_counters_of_a_venue(world: World) -> None:
+    duo = world.stock(world.offer("CONCERT", is_duo=True), begins=NOON + timedelta(days=9), quantity=2)
+    world.book(duo, quantity=2)
+    used, cancelled = world.book(world.stock()), world.book(world.stock())
+    world.desk("use", used["countermark"])
+    world.cancel(cancelled["bookingId"])
+    world.book(world.stock())
+    counters = world.query("counters", {"venueIds": [VENUE, 999]}, DESK)
+    assert counters == {str(VENUE): {"ongoingBookings": 3, "validatedBookings": 1, "soldOutOffers": 1}}
+    world.pass_time(timedelta(hours=48))
+    counters = world.query("counters", {"venueIds": [VENUE]}, None)
+    assert counters == {str(VENUE): {"ongoingBookings": 1, "validatedBookings": 3, "soldOutOffers": 1}}
+    assert world.query("counters", {"venueIds": [VENUE]}, Caller(999)) == {}
+
+
+def test_an_offer_with_a_place_in_another_stock_is_not_sold_out(world: World) -> None:
+    offer = world.offer()
+    world.stock(offer, quantity=0)
+    assert world.query("counters", {"venueIds": [VENUE]}, DESK)[str(VENUE)]["soldOutOffers"] == 1
+    world.stock(offer, quantity=None)
+    assert world.query("counters", {"venueIds": [VENUE]}, DESK)[str(VENUE)]["soldOutOffers"] == 0
+
+
+def test_the_recap_masks_what_waits_to_be_used_and_shows_a_duo_twice(world: World) -> None:
+    duo = world.book(world.stock(world.offer("CONCERT", is_duo=True), begins=NOON + timedelta(days=9)), quantity=2)
+    thing, used = world.book(world.stock()), world.book(world.stock())
+    world.desk("use", used["countermark"])
+    recap = world.query("recap", {"periodFrom": "2021-11-01", "periodTo": "2021-11-30"}, DESK)
+    shown = [(row["bookingId"], row["countermark"], row["status"]) for row in recap["items"]]
+    assert shown == [
+        (used["bookingId"], used["countermark"], "validated"),
+        (thing["bookingId"], None, "booked"),
+        (duo["bookingId"], duo["countermark"], "booked"),
+        (duo["bookingId"], duo["countermark"], "booked"),
+    ]
+    assert recap["total"] == 4
+    first = recap["items"][0]
+    assert (first["firstName"], first["lastName"], first["email"]) == ("Zoé", "Martin1001", "young1001@example.org")
+    assert [step["status"] for step in first["statusHistory"]] == ["booked", "validated"]
+    world.pass_time(timedelta(hours=48))
+    recap = world.query("recap", {"periodFrom": "2021-11-01", "periodTo": "2021-11-30"}, DESK)
+    assert recap["items"][-1]["status"] == "confirmed"
+
+
+def test_the_recaps_days_are_the_venues(world: World) -> None:
+    world.clock.move_to(parse_instant("2021-11-02T23:30:00Z"))
+    booked = world.book(world.stock())
+
+    def found(day: str) -> list[int]:
+        recap = world.query("recap", {"periodFrom": day, "periodTo": day}, DESK)
+        return [row["bookingId"] for row in recap["items"]]
+
+    assert found("2021-11-02") == []
+    assert found("2021-11-03") == [booked["bookingId"]]
+
+
+def test_the_recap_filters_and_pages(world: World) -> None:
+    begins = NOON + timedelta(days=9)
+    concerts = [world.book(world.stock(world.offer("CONCERT"), begins=begins))["bookingId"] for _ in range(3)]
+    world.book(world.stock())
+    filters = {"eventDate": "2021-11-11", "limit": 2}
+    first = world.query("recap", filters, DESK)
+    second = world.query("recap", {"cursor": first["nextCursor"], "limit": 2}, DESK)
+    assert [row["bookingId"] for row in first["items"] + second["items"]] == concerts[::-1]
+    named = world.query("recap", {"offerName": "oFFre"}, DESK)
+    assert named["total"] == 4
+    assert world.query("recap", {"offerName": "%"}, DESK)["total"] == 0
+    assert world.query("recap", {"venueIds": [VENUE]}, Caller(999))["items"] == []
+
+
+def test_the_recap_lives_without_names(world: World) -> None:
+    world.book(world.stock())
+    world.bus.away.add("identity")
+    (row,) = world.query("recap", {}, DESK)["items"]
+    assert row["lastName"] == ""
+
+
+@pytest.mark.parametrize(
+    "data", [{"periodFrom": "2021-13-01"}, {"periodFrom": "2021-12-01", "periodTo": "2021-11-01"}, {"venueIds": "1"}]
+)
+def test_a_recap_of_nonsense_is_refused(world: World, data: dict[str, object]) -> None:
+    with pytest.raises(DomainError) as refused:
+        world.query("recap", data, DESK)
+    assert refused.value.status == 422
+
+
+def test_the_ledger_is_folded_from_the_log_up_to_a_position(world: World) -> None:
+    first, second = world.book(world.stock()), world.book(world.stock(price=2_000))
+    world.desk("use", first["countermark"])
+    position = world.store.published_head()
+    world.pass_time(timedelta(days=1))
+    world.desk("use", second["countermark"])
+    world.desk("keep", first["countermark"])
+    then, now = world.query("ledger", {"position": position}), world.query("ledger", {})
+    assert then["position"] == position
+    assert then["totals"] == {"validated": 1_000}
+    assert then["bookings"] == {str(first["bookingId"]): 1_000}
+    assert now["days"] == {"2021-11-02": {"validated": 0}, "2021-11-03": {"validated": 2_000}}
+    assert now["totals"] == {"validated": 2_000}
+    assert then["rowDifferences"] == now["rowDifferences"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        ("UPDATE bookings SET unit_price = unit_price + 1", "unit_price"),
+        ("UPDATE bookings SET status = 'used'", "status"),
+        ("UPDATE stocks SET booked = 0", "booked"),
+    ],
+)
+def test_an_altered_row_is_found(world: World, change: str, column: str) -> None:
+    world.book(world.stock())
+    with world.store.transaction() as tx:
+        tx.connection.exec_driver_sql(change)
+    (difference,) = world.differences()
+    assert difference["column"] == column
+
+
+def test_a_lost_row_is_found(world: World) -> None:
+    world.book(world.stock())
+    with world.store.transaction() as tx:
+        tx.connection.exec_driver_sql("DELETE FROM bookings")
+    assert len(world.differences()) == 1
+
+
+def test_rows_are_folded_again_from_the_log(world: World) -> None:
+    """Every read model and guard, emptied and folded from the first event on, is what the use cases had written."""
+    stock = world.event(timedelta(days=8), quantity=3)
+    codes = world.stock(world.offer("VOD", url="https://example.org"), codes=("A", "B"))
+    booked, coded = world.book(stock), world.book(codes)
+    world.book(stock, world.welcome(2002))
+    world.cancel(booked["bookingId"])
+    world.command("staff-restore", {"bookingId": booked["bookingId"], "reason": ""}, Caller(1), "r")
+    with pytest.raises(DomainError):
+        world.book(world.stock(price=50_000))
+    world.bus.away.add("wallet")
+    with pytest.raises(DomainError):
+        world.book(world.stock(price=1))
+    world.enter_batch(coded["bookingId"])
+    tables = [table for projection in world.store.projections for table in projection.tables]
+
+    def contents() -> dict[str, set[tuple[object, ...]]]:
+        with world.store.reading() as connection:
+            return {table.name: {tuple(row) for row in connection.execute(table.select())} for table in tables}
+
+    before = contents()
+    with world.store.transaction() as tx:
+        for table in tables:
+            tx.connection.execute(table.delete())
+        events = [event for _, _, event in world.store.log.events(tx.connection)]
+        for projection in world.store.projections:
+            projection.apply(tx.connection, events, live=False)
+    assert contents() == before
