@@ -155,6 +155,8 @@ def run(settings: Settings, names: Sequence[str], *, ready: Any = None) -> None:
             "WEB_SERVER_ADDRESS": f"{settings.bind}:{settings.port}",
         }
     )
+    if settings.embedded_bus:
+        _declare_topology(settings, names)
     runner = ServiceRunner()
     for name in names:
         runner.add_service(service_class(name))
@@ -171,6 +173,13 @@ def run(settings: Settings, names: Sequence[str], *, ready: Any = None) -> None:
     stopping.wait()
     runner.stop()
     watcher.wait()  # raises what a container died of
+
+
+def _declare_topology(settings: Settings, names: Sequence[str]) -> None:
+    """The bus within the process begins empty: what is sent to a queue that is not there yet would be lost."""
+    sources = {name: sources_of(service_class(name)) for name in names}
+    with connect(settings.amqp_uri) as connection:
+        topology.declare(connection, settings.namespace, sources, purge=False)
 
 
 def _first_line(error: BaseException) -> str:
