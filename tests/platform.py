@@ -251,6 +251,15 @@ class Platform:
         )
 
 
+    def logs(self) -> dict[str, int]:
+        """How many events each service has stored."""
+        counts = {}
+        for service in SERVICES:
+            with self.database(service).connect() as connection:
+                counts[service] = connection.execute(sa.text("SELECT count(*) FROM stored_events")).scalar_one()
+        return counts
+
+
 def settings_only(given: Mapping[str, str]) -> dict[str, str]:
     """This machine's environment without any setting of the platform, and the given ones."""
     inherited = {name: value for name, value in os.environ.items() if name not in SETTINGS}

@@ -1,0 +1,187 @@
+"""The files that payout hands out, read as a bank, the finance team and a spreadsheet read them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from lxml import etree
+
+from shared.kernel.time import PARIS
+from tests.platform import Platform
+
+XSD = Path(__file__).parents[2] / "services/payout/files/schemas/pain.001.001.03.xsd"
+PAIN = {"p": "urn:iso:std:iso:20022:tech:xsd:pain.001.001.03"}
+
+SIXTEEN_COLUMNS = [
+    "Année",
+    "Virement",
+    "Créditeur",
+    "SIRET créditeur",
+    "Adresse créditeur",
+    "IBAN",
+    "Raison sociale du lieu",
+    "Nom de l'offre",
+    "Nom utilisateur",
+    "Prénom utilisateur",
+    "Contremarque",
+    "Date de validation de la réservation",
+    "Montant de la réservation",
+    "Barème",
+    "Montant remboursé",
+    "Statut du remboursement",
+]
+DETAILS_COLUMNS = [
+    "Libellé fournisseur",
+    "Raison sociale de la structure",
+    "SIREN",
+    "Raison sociale du lieu",
+    "SIRET",
+    "ID du lieu",
+    "ID de l'offre",
+    "Nom de l'offre",
+    "Sous-catégorie de l'offre",
+    "Date de la réservation",
+    "Prix de la réservation",
+    "Type de réservation",
+    "Date de validation",
+    "IBAN",
+    "Paiement ID",
+    "Taux de remboursement",
+    "Montant remboursé à l'offreur",
+    "Marge",
+]
+
+
+@dataclass(frozen=True)
+class Transfer:
+    end_to_end_id: str
+    amount: Decimal
+    """In euros."""
+    iban: str
+
+
+@dataclass(frozen=True)
+class TransferFile:
+    """A pain.001 file that its schema accepts."""
+
+    control_sum: Decimal
+    transfers: list[Transfer]
+
+    @classmethod
+    def read(cls, raw: bytes) -> TransferFile:
+        document = etree.fromstring(raw)
+        etree.XMLSchema(file=str(XSD)).assertValid(document)
+        sums = {Decimal(one.text or "") for one in document.iterfind(".//p:CtrlSum", PAIN)}
+        (control_sum,) = sums
+        found = [_transfer(one) for one in document.iterfind(".//p:CdtTrfTxInf", PAIN)]
+        assert sum(one.amount for one in found) == control_sum
+        assert len({one.end_to_end_id for one in found}) == len(found)
+        counts = {int(one.text or "") for one in document.iterfind(".//p:NbOfTxs", PAIN)}
+        assert counts == {len(found)}
+        return cls(control_sum, found)
+
+    def of(self, iban: str) -> Transfer:
+        (found,) = [one for one in self.transfers if one.iban == iban]
+        return found
+
+
+def _transfer(element: Any) -> Transfer:
+    def text(path: str) -> str:
+        return str(element.findtext(path, namespaces=PAIN))
+
+    return Transfer(
+        end_to_end_id=text("p:PmtId/p:EndToEndId"),
+        amount=Decimal(text("p:Amt/p:InstdAmt")),
+        iban=text("p:CdtrAcct/p:Id/p:IBAN"),
+    )
+
+
+def table(raw: bytes, delimiter: str) -> list[dict[str, str]]:
+    """The rows of a CSV file by the names of its columns; ``utf-8-sig`` takes the mark off where there is one."""
+    return list(csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline=""), delimiter=delimiter))
+
+
+def reimbursements(platform: Platform, token: str) -> list[dict[str, str]]:
+    """An establishment's own file, its columns checked."""
+    raw = platform.client.bytes_of("/v1/pro/reimbursements.csv", token)
+    assert raw.startswith(b"\xef\xbb\xbf")
+    header = next(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline=""), delimiter=";"))
+    assert header == SIXTEEN_COLUMNS
+    return table(raw, ";")
+
+
+class Finance:
+    """The finance team at its desk."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+
+    @property
+    def token(self) -> str:
+        return self.platform.token("finance")
+
+    def close_fortnight(self) -> dict[str, Any]:
+        """Lets the current fortnight end and closes it the next morning; gives the batch."""
+        last_day = self.wait_for_the_end_of_the_fortnight()
+        closed = self.platform.post("/v1/finance/payouts", {"cutoff": last_day}, self.token)
+        assert closed.status == 201, closed
+        batch: dict[str, Any] = closed.json
+        return batch
+
+    def wait_for_the_end_of_the_fortnight(self) -> str:
+        """The clock goes to the morning after it; gives its last day."""
+        last = end_of_fortnight(self.platform.now())
+        self.platform.clock_to((last + timedelta(days=1)).replace(hour=8))
+        return last.date().isoformat()
+
+    def transfers(self, batch: dict[str, Any]) -> TransferFile:
+        path = f"/v1/finance/payouts/{batch['batchId']}/transfers.xml"
+        raw = self.platform.client.bytes_of(path, self.token)
+        assert self.platform.client.bytes_of(path, self.token) == raw
+        return TransferFile.read(raw)
+
+    def details(self, batch: dict[str, Any]) -> list[dict[str, str]]:
+        raw = self.platform.client.bytes_of(f"/v1/finance/payouts/{batch['batchId']}/details.csv", self.token)
+        delimiter = ";" if b";" in raw.splitlines()[0] else ","
+        rows = table(raw, delimiter)
+        assert list(rows[0]) == DETAILS_COLUMNS
+        return rows
+
+    def sent(self, batch: dict[str, Any], transfers: list[str] | None = None) -> None:
+        body = {} if transfers is None else {"transfers": transfers}
+        answer = self.platform.post(f"/v1/finance/payouts/{batch['batchId']}/sent", body, self.token)
+        assert answer.status == 200, answer
+        self.platform.settle()
+
+    def rejected(self, batch: dict[str, Any], transfer: str, reason: str) -> None:
+        body = {"transfers": [{"endToEndId": transfer, "reason": reason}]}
+        answer = self.platform.post(f"/v1/finance/payouts/{batch['batchId']}/rejections", body, self.token)
+        assert answer.status == 200, answer
+        self.platform.settle()
+
+    def year(self, siret: str, year: int) -> dict[str, Any]:
+        found: dict[str, Any] = self.platform.get(f"/v1/finance/establishments/{siret}/years/{year}", self.token)
+        return found
+
+    def reconciled(self) -> None:
+        """Every identity holds."""
+        self.platform.settle()
+        found = self.platform.get("/v1/finance/reconciliation", self.token)
+        assert found["balanced"] is True, found["differences"]
+
+
+def end_of_fortnight(instant: datetime) -> datetime:
+    """Some instant of the last day of the fortnight in which this one lies, in Paris."""
+    day = instant.astimezone(PARIS)
+    if day.day <= 15:
+        return day.replace(day=15)
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+
+
+__all__ = ["Finance", "TransferFile", "end_of_fortnight", "reimbursements", "table"]

@@ -1,0 +1,423 @@
+"""What nobody should send: a problem document with its code, never a 500, and nothing stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from shared.kernel.time import instant_text
+from tests.platform import Answer, Platform
+from tests.system.stage import Actor, Beneficiary, Stage, key
+
+THIRTY_DIGITS = 10**29 + 1
+UNKNOWN = 9_007_199_254_740_991
+ACCESSIBLE = {"audio": False, "mental": False, "motor": True, "visual": False}
+
+
+@pytest.fixture(scope="module")
+def actor(stage: Stage) -> Actor:
+    return stage.actor()
+
+
+@pytest.fixture(scope="module")
+def stranger(stage: Stage) -> Actor:
+    return stage.actor()
+
+
+@pytest.fixture(scope="module")
+def person(stage: Stage) -> Beneficiary:
+    return stage.young_person()
+
+
+@pytest.fixture
+def nothing_stored(platform: Platform) -> Iterator[None]:
+    """What happens meanwhile leaves no event in any service's log."""
+    platform.settle()
+    before = platform.logs()
+    yield
+    platform.settle()
+    assert platform.logs() == before
+
+
+def refused(answer: Answer, *outcomes: tuple[int, str]) -> None:
+    """A problem document with everything in it, and one of these outcomes where they are given."""
+    assert 400 <= answer.status < 500, answer
+    assert answer.headers.get_content_type() == "application/problem+json", answer
+    problem = answer.json
+    assert problem["status"] == answer.status
+    assert problem["type"].endswith(problem["code"])
+    assert problem["title"] and problem["detail"] is not None
+    assert "Traceback" not in answer.body.decode()
+    if outcomes:
+        assert answer.outcome in outcomes, answer
+
+
+# --- every route that writes, as the OpenAPI document lists them ----------------------------------------------------
+
+Route = tuple[str, str, dict[str, Any]]
+
+
+def write_routes(platform: Platform) -> list[Route]:
+    """Method, path with an identifier that exists nowhere, and the operation."""
+    document = platform.get("/openapi.json")
+    found = []
+    for template, operations in document["paths"].items():
+        if template.startswith(("/v2/", "/public/")):
+            continue  # the desk's own format has its own tests
+        for method, operation in operations.items():
+            if method in ("post", "put", "patch", "delete"):
+                found.append((method.upper(), re.sub(r"\{[^}]*\}", str(UNKNOWN), template), operation))
+    assert len(found) > 35, "the document lists the routes that write"
+    return found
+
+
+def properties(platform: Platform, operation: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a route's body, references followed; none for a route without one."""
+    schemas = platform.get("/openapi.json")["components"]["schemas"]
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    schema = content.get("schema", {})
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rsplit("/", 1)[1]]
+    found: dict[str, Any] = schema.get("properties", {})
+    return found
+
+
+ROLES = ("beneficiary", "pro", "staff", "finance", "operator")
+
+
+def bearer_for(stage: Stage, path: str, actor: Actor, person: Beneficiary) -> str | None:
+    """A token that reaches the route's own checks."""
+    audience = path.split("/")[2]
+    if audience in ("staff", "finance"):
+        return stage.platform.token(audience)
+    if audience == "ops":
+        return stage.platform.token("operator")
+    return actor.token if audience == "pro" and path != "/v1/pro/accounts" else person.token
+
+
+Bad = Callable[[dict[str, Any]], Any]
+WORST: dict[str, Bad] = {
+    "not JSON": lambda _: b"{",
+    "not UTF-8": lambda _: b'{"a": "\xff\xfe"}',
+    "a list": lambda _: [],
+    "a number": lambda _: 7,
+    "an unknown field": lambda _: {"evil": 1},
+    "numbers of 30 digits": lambda fields: dict.fromkeys(fields, THIRTY_DIGITS),
+    "nulls": lambda fields: dict.fromkeys(fields),
+    "objects everywhere": lambda fields: {name: {"$ne": 1} for name in fields},
+    "control characters": lambda fields: dict.fromkeys(fields, "a\r\nBcc: b\x00"),
+    "a deep nesting": lambda _: b"[" * 50_000,
+}
+
+
+@pytest.mark.parametrize("kind", WORST)
+def test_bodies_that_no_route_takes(
+    stage: Stage, actor: Actor, person: Beneficiary, nothing_stored: None, kind: str
+) -> None:
+    for method, path, operation in write_routes(stage.platform):
+        if method == "DELETE":
+            continue
+        fields = properties(stage.platform, operation)
+        body = WORST[kind](fields)
+        if body == {}:
+            continue  # a route without fields: an empty body is what it takes
+        token = bearer_for(stage, path, actor, person)
+        refused(stage.platform.call(method, path, body, token, key=key(), source="127.0.0.6"))
+
+
+def test_a_body_of_another_type_and_one_that_is_too_large(stage: Stage, actor: Actor, nothing_stored: None) -> None:
+    path = f"/v1/pro/offerers/{actor.offerer_id}/bank-details"
+    form = stage.platform.call("POST", path, b"iban=1", actor.token, headers={"Content-Type": "text/plain"})
+    refused(form, (415, "unsupported-media-type"))
+    refused(stage.platform.call("POST", path, b" " * (1024 * 1024 + 1), actor.token), (413, "too-large"))
+
+
+def test_no_token_a_bad_one_and_one_of_the_wrong_role(
+    stage: Stage, actor: Actor, person: Beneficiary, nothing_stored: None
+) -> None:
+    for method, path, operation in write_routes(stage.platform):
+        if not operation.get("security"):
+            continue
+        body = None if method == "DELETE" else {}
+        refused(stage.platform.call(method, path, body), (401, "unauthorized"))
+        refused(stage.platform.call(method, path, body, "not.a.token"), (401, "token-invalid"))
+        if path.startswith(("/v1/pro/", "/v1/staff/", "/v1/finance/", "/v1/ops/")):
+            refused(stage.platform.call(method, path, body, person.token), (403, "forbidden"))
+
+
+def test_identifiers_that_exist_nowhere(
+    stage: Stage, actor: Actor, person: Beneficiary, nothing_stored: None
+) -> None:
+    for method, path, operation in write_routes(stage.platform):
+        if str(UNKNOWN) not in path or operation.get("requestBody", {}).get("required"):
+            continue
+        token = bearer_for(stage, path, actor, person)
+        refused(stage.platform.call(method, path, None, token, key=key()), (404, "not-found"))
+
+
+@pytest.mark.parametrize("identifier", ["0", "-1", "x", "1.5", "1e3", str(THIRTY_DIGITS), "%00", "1%2F2", "é"])
+def test_identifiers_that_are_none(stage: Stage, person: Beneficiary, nothing_stored: None, identifier: str) -> None:
+    text = identifier if "%" in identifier else quote(identifier)
+    for path in (f"/v1/offers/{text}", f"/v1/me/bookings/{text}", f"/v1/finance/payouts/{text}"):
+        token = stage.platform.token("finance") if "finance" in path else person.token
+        refused(stage.platform.call("GET", path, None, token), (404, "not-found"))
+    refused(stage.platform.call("POST", f"/v1/me/bookings/{text}/cancel", {}, person.token, key=key()), (404, "not-found"))
+
+
+@pytest.mark.parametrize("bad_key", ["", " ", "a b", "x" * 201, "clé"])
+def test_idempotency_keys_that_are_none(
+    stage: Stage, actor: Actor, person: Beneficiary, nothing_stored: None, bad_key: str
+) -> None:
+    headers = {"Idempotency-Key": bad_key.encode().decode("latin-1")}
+    answer = stage.platform.call("POST", "/v1/bookings", {"stockId": 1, "quantity": 1}, person.token, headers=headers)
+    refused(answer, (422, "idempotency-key-invalid"), (422, "idempotency-key-required"))
+
+
+# --- reads ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cursor=%00%ff",
+        "cursor=abc",
+        "cursor=" + "A" * 5000,
+        "lat=999&lon=1",
+        "lat=x&lon=1",
+        "lat=1",
+        "lat=nan&lon=nan",
+        "limit=0",
+        f"limit={THIRTY_DIGITS}",
+        "priceMinCents=-1",
+        "from=yesterday",
+        "kind=boat",
+        "sort=random",
+        "isFree=maybe",
+        "unknown=1",
+        "q=%00",
+        "category=NONE_SUCH",
+    ],
+)
+def test_searches_that_mean_nothing(stage: Stage, nothing_stored: None, query: str) -> None:
+    refused(stage.platform.call("GET", f"/v1/offers?{query}"), (422, "invalid"), (422, "cursor-invalid"))
+
+
+@pytest.mark.parametrize("cursor", ["%00", "abc", "eyJhIjoxfQ", "-1", str(THIRTY_DIGITS), "A" * 3000])
+def test_broken_cursors(stage: Stage, actor: Actor, person: Beneficiary, cursor: str) -> None:
+    finance = stage.platform.token("finance")
+    for path, token in (
+        ("/v1/offers", None),
+        ("/v1/me/bookings", person.token),
+        ("/v1/me/credit/entries", person.token),
+        ("/v1/pro/bookings", actor.token),
+        ("/v1/pro/reimbursements", actor.token),
+        ("/v1/finance/payouts", finance),
+    ):
+        refused(
+            stage.platform.call("GET", f"{path}?cursor={cursor}", token=token), (422, "cursor-invalid"), (422, "invalid")
+        )
+
+
+@pytest.mark.parametrize("query", ["after=-5", "after=x", f"after={THIRTY_DIGITS}", "limit=0", "limit=1001", "wait=9999"])
+def test_positions_that_mean_nothing(stage: Stage, query: str) -> None:
+    refused(
+        stage.platform.call("GET", f"/v1/finance/events?{query}", token=stage.platform.token("finance")),
+        (422, "invalid"),
+    )
+
+
+def test_addresses_and_methods_that_are_not_there(stage: Stage) -> None:
+    refused(stage.platform.call("GET", "/v1/nowhere"), (404, "not-found"))
+    refused(stage.platform.call("GET", "/../../etc/passwd"), (404, "not-found"))
+    refused(stage.platform.call("PUT", "/v1/offers", {}), (405, "method-not-allowed"))
+
+
+# --- what the domain refuses ----------------------------------------------------------------------------------------
+
+
+def account(**fields: Any) -> dict[str, Any]:
+    return {
+        "email": "new@example.org",
+        "password": "Correct-horse-9-battery",
+        "firstName": "Zoé",
+        "lastName": "Martin",
+        "birthDate": "2003-06-15",
+        "postalCode": "80000",
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "codes"),
+    [
+        ({"email": "a\r\nb@x.org"}, "invalid"),
+        ({"email": "nobody"}, "invalid"),
+        ({"email": "x" * 300 + "@example.org"}, "invalid"),
+        ({"password": "short"}, "invalid"),
+        ({"password": "alllowercaseletters"}, "invalid"),
+        ({"firstName": ""}, "invalid"),
+        ({"firstName": "a\nb"}, "invalid"),
+        ({"birthDate": "2050-01-01"}, "invalid too-young"),
+        ({"birthDate": "2003-02-30"}, "invalid"),
+        ({"birthDate": "15/06/2003"}, "invalid"),
+        ({"birthDate": "2015-01-01"}, "too-young"),
+        ({"postalCode": "1"}, "invalid"),
+        ({"phoneNumber": "12"}, "invalid phone-invalid"),
+        ({"phoneNumber": THIRTY_DIGITS}, "invalid"),
+        ({"isAdmin": True}, "invalid"),
+    ],
+)
+def test_accounts(stage: Stage, nothing_stored: None, fields: dict[str, Any], codes: str) -> None:
+    answer = stage.platform.call("POST", "/v1/accounts", account(**fields), source="127.0.0.7")
+    refused(answer, *((422, code) for code in codes.split()))
+
+
+@pytest.mark.parametrize("siren", ["123456789", "12345678", "abcdefghi", "", "1" * 30, "000000001"])
+def test_sirens(stage: Stage, nothing_stored: None, siren: str) -> None:
+    body = {
+        "email": "new-pro@example.org",
+        "password": "Correct-horse-9-battery",
+        "firstName": "Sarah",
+        "lastName": "Lang",
+        "phoneNumber": "+33631441045",
+        "siren": siren,
+        "contactConsent": True,
+    }
+    answer = stage.platform.call("POST", "/v1/pro/accounts", body, source="127.0.0.8")
+    refused(answer, (422, "siren-invalid"), *([(422, "invalid")] if len(siren) != 9 else []))
+
+
+def a_venue(**fields: Any) -> dict[str, Any]:
+    return {
+        "name": "Musée",
+        "address": "1 rue",
+        "postalCode": "67000",
+        "city": "Strasbourg",
+        "lat": 48.58,
+        "lon": 7.74,
+        "venueType": "MUSEUM",
+        "accessibility": ACCESSIBLE,
+        **fields,
+    }
+
+
+def test_venues(stage: Stage, actor: Actor, stranger: Actor, nothing_stored: None) -> None:
+    siren, taken = actor.structure.siren, stage.siret(actor)
+    path = f"/v1/pro/offerers/{actor.offerer_id}/venues"
+
+    def open_venue(token: str = actor.token, at: str = path, **fields: Any) -> Answer:
+        return stage.platform.post(at, a_venue(**fields), token)
+
+    refused(open_venue(siret=f"{siren}00000"), (422, "siret-invalid"))
+    refused(open_venue(siret=stage.siret(stranger)), (422, "siret-invalid"), (409, "conflict"))
+    again = open_venue(siret=taken)
+    refused(again)
+    assert again.status in (409, 422)
+    refused(open_venue(), (422, "invalid"))  # neither a SIRET nor a comment
+    refused(open_venue(comment="sans SIRET", lat=91), (422, "invalid"))
+    refused(open_venue(comment="sans SIRET", venueType="BOAT"), (422, "invalid"))
+    refused(open_venue(comment="sans SIRET", accessibility={}), (422, "invalid"))
+    refused(open_venue(stranger.token, comment="pas à moi"), (404, "not-found"))
+
+
+def test_bank_details(stage: Stage, actor: Actor, stranger: Actor, nothing_stored: None) -> None:
+    good = {"iban": "FR7630001007941234567890185", "bic": "BDFEFRPPCCT", "holder": "Star"}
+    path = f"/v1/pro/offerers/{actor.offerer_id}/bank-details"
+
+    def give(token: str = actor.token, at: str = path, **fields: Any) -> Answer:
+        return stage.platform.post(at, {**good, **fields}, token)
+
+    refused(give(iban="FR7630001007941234567890186"), (422, "iban-invalid"))
+    refused(give(iban="0" * 27), (422, "iban-invalid"))
+    refused(give(bic="NOTABIC"), (422, "bic-invalid"))
+    refused(give(holder=""), (422, "invalid"))
+    refused(give(iban=THIRTY_DIGITS), (422, "invalid"))
+    refused(give(stranger.token), (404, "not-found"))
+    venue = f"/v1/pro/venues/{stage.venue(actor)}/bank-details"
+    refused(give(stranger.token, venue), (404, "not-found"))
+
+
+@pytest.fixture(scope="module")
+def published(stage: Stage, actor: Actor) -> dict[str, Any]:
+    begins = stage.platform.now() + timedelta(days=20)
+    concert = stage.publish(actor, 1000, 5, subcategory="CONCERT", begins=begins, name="Concert")
+    book = stage.publish(actor, 1000, 5)
+    return {"concert": concert, "book": book, "begins": begins}
+
+
+def test_offers(stage: Stage, actor: Actor, stranger: Actor, nothing_stored: None) -> None:
+    path = f"/v1/pro/venues/{stage.venue(actor)}/offers"
+    good = {"name": "Livre", "subcategory": "LIVRE_PAPIER", "description": ""}
+
+    def publish(token: str = actor.token, **fields: Any) -> Answer:
+        return stage.platform.post(path, {**good, **fields}, token)
+
+    refused(publish(subcategory="NONE_SUCH"), (422, "invalid"))
+    refused(publish(name=""), (422, "invalid"))
+    refused(publish(name="x" * 91), (422, "invalid"))
+    refused(publish(subcategory="VOD", url="https://example.org"))  # online, in a venue that is not
+    refused(publish(url="javascript:alert(1)"), (422, "invalid"))
+    refused(publish(isDuo="yes"), (422, "invalid"))
+    refused(publish(isDuo=True))  # a book is for one
+    refused(publish(durationMinutes=-1), (422, "invalid"))
+    refused(publish(stranger.token), (404, "not-found"))
+
+
+def test_stocks(
+    stage: Stage, actor: Actor, stranger: Actor, published: dict[str, Any], nothing_stored: None
+) -> None:
+    now, begins = stage.platform.now(), published["begins"]
+    of_concert = f"/v1/pro/offers/{published['concert'].offer_id}/stocks"
+    of_book = f"/v1/pro/offers/{published['book'].offer_id}/stocks"
+
+    def add(path: str, token: str = actor.token, **fields: Any) -> Answer:
+        return stage.platform.post(path, {"priceCents": 1000, "quantity": 5, **fields}, token)
+
+    refused(add(of_book, priceCents=-1), (422, "invalid"))
+    refused(add(of_book, priceCents=10.5), (422, "invalid"))
+    refused(add(of_book, priceCents=THIRTY_DIGITS), (422, "invalid"))
+    refused(add(of_book, priceCents=30001))  # things cost 300 € at most
+    refused(add(of_book, quantity=-1), (422, "invalid"))
+    refused(add(of_book, beginningAt=instant_text(begins)))  # a thing has no date
+    refused(add(of_concert))  # an event has one
+    refused(add(of_concert, beginningAt=instant_text(now - timedelta(days=1))))
+    late = instant_text(begins + timedelta(days=1))
+    refused(add(of_concert, beginningAt=instant_text(begins), bookingLimitAt=late))
+    refused(add(of_concert, beginningAt="2021-12-01"), (422, "invalid"))
+    refused(add(of_book, stranger.token), (404, "not-found"))
+    stock = f"/v1/pro/stocks/{published['book'].stock_id}"
+    refused(stage.platform.call("PATCH", stock, {"priceCents": 1}, stranger.token), (404, "not-found"))
+    refused(stage.platform.call("DELETE", stock, None, stranger.token), (404, "not-found"))
+    refused(stage.platform.call("PATCH", stock, {"priceCents": -1}, actor.token), (422, "invalid"))
+    stale = stage.platform.call("PATCH", stock, {"priceCents": 900}, actor.token, headers={"If-Match": '"9999"'})
+    refused(stale, (412, "precondition-failed"))
+
+
+def test_bookings(stage: Stage, person: Beneficiary, published: dict[str, Any], nothing_stored: None) -> None:
+    stock = published["book"].stock_id
+    for body in (
+        {"stockId": "x", "quantity": 1},
+        {"stockId": stock, "quantity": 1, "evil": 1},
+        {"stockId": THIRTY_DIGITS, "quantity": 1},
+        {"stockId": stock},
+        {"quantity": 1},
+        {"stockId": -1, "quantity": 1},
+        {"stockId": stock, "quantity": True},
+        {"stockId": None, "quantity": 1},
+    ):
+        refused(stage.platform.post("/v1/bookings", body, person.token), (422, "invalid"))
+    duplicate = f'{{"stockId": {stock}, "stockId": {stock}, "quantity": 1}}'.encode()
+    refused(stage.platform.call("POST", "/v1/bookings", duplicate, person.token, key=key()), (400, "bad-json"))
+
+
+def test_the_rest_of_the_story(stage: Stage, actor: Actor, person: Beneficiary) -> None:
+    """After all of that the platform still does its work, and it adds up."""
+    stage.sold(actor, person, 1000)
+    stage.platform.settle()
+    found = stage.platform.get("/v1/finance/reconciliation", stage.platform.token("finance"))
+    assert found["balanced"] is True, found["differences"]

@@ -1,0 +1,213 @@
+"""The desk: statuses, keys and the order of the checks (domain.md §5.2; decisions 20 to 22 and 30)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.platform import Answer
+from tests.system.money_files import Finance
+from tests.system.stage import Actor, Beneficiary, Stage
+
+V2, PUBLIC = "/v2/bookings", "/public/bookings/v1"
+SURFACES = pytest.mark.parametrize("surface", [V2, PUBLIC])
+UNKNOWN = "ZZZZZZ"
+KEY_KEPT_SECONDS = 8.0
+
+
+@pytest.fixture(scope="module")
+def actor(stage: Stage) -> Actor:
+    return stage.actor()
+
+
+@pytest.fixture(scope="module")
+def stranger(stage: Stage) -> Actor:
+    return stage.actor()
+
+
+@pytest.fixture(scope="module")
+def person(stage: Stage) -> Beneficiary:
+    return stage.young_person()
+
+
+@pytest.fixture(scope="module")
+def api_key(stage: Stage, actor: Actor) -> str:
+    return stage.api_key(actor)
+
+
+@pytest.fixture
+def book(stage: Stage, actor: Actor, person: Beneficiary) -> Callable[..., dict[str, Any]]:
+    """A booking of an offer of its own."""
+
+    def make(price: int = 1000, **offer: Any) -> dict[str, Any]:
+        return stage.booked(person, stage.publish(actor, price, 5, **offer).stock_id)
+
+    return make
+
+
+def said(answer: Answer) -> tuple[int, list[str]]:
+    """Status and keys of an error in the partners' format."""
+    assert answer.headers.get_content_type() == "application/json", answer
+    assert all(isinstance(messages, list) and messages for messages in answer.json.values()), answer
+    return answer.status, list(answer.json)
+
+
+@SURFACES
+@pytest.mark.parametrize("with_key", [False, True], ids=["token", "api key"])
+def test_a_countermark_s_way_through_the_desk(
+    stage: Stage, actor: Actor, api_key: str, book: Callable[..., dict[str, Any]], surface: str, with_key: bool
+) -> None:
+    credentials = api_key if with_key else actor.token
+    booking = book()
+
+    def desk(action: str) -> Answer:
+        return stage.desk(action, booking["countermark"], credentials, surface=surface)
+
+    seen = desk("look-up")
+    assert (seen.status, seen.json["isUsed"], seen.json["price"]) == (200, False, 10)
+    assert said(desk("keep")) == (410, ["booking"])
+    assert desk("use").status == 204
+    assert said(desk("look-up")) == (410, ["booking"])
+    assert said(desk("use")) == (410, ["booking"])
+    assert said(desk("cancel")) == (403, ["global"])
+    assert desk("keep").status == 204
+    assert desk("look-up").json["isUsed"] is False
+    assert desk("cancel").status == 204
+    assert said(desk("cancel")) == (410, ["global"])
+
+
+@SURFACES
+def test_what_a_cancelled_booking_answers(
+    stage: Stage, actor: Actor, person: Beneficiary, book: Callable[..., dict[str, Any]], surface: str
+) -> None:
+    booking = book()
+    assert stage.cancel(person, booking["bookingId"]).status == 200
+    expected = (403, ["booking"]) if surface == V2 else (410, ["booking_cancelled"])
+    for action in ("look-up", "use"):
+        assert said(stage.desk(action, booking["countermark"], actor.token, surface=surface)) == expected
+
+
+def test_the_lookup_s_body(stage: Stage, actor: Actor, book: Callable[..., dict[str, Any]]) -> None:
+    begins = stage.platform.now() + timedelta(days=10)
+    booking = book(1250, subcategory="SEANCE_CINE", begins=begins, name="Annette")
+    # too early to be validated, and so it is not looked up either: the order of §5.2 is one for both
+    early = stage.desk("look-up", booking["countermark"], actor.token)
+    assert said(early) == (403, ["booking"])
+    thing = book(2600, name="Livre trop sympa")
+    body = stage.desk("look-up", thing["countermark"], actor.token).json
+    assert body["offerName"] == "Livre trop sympa"
+    assert body["price"] == 26
+    assert (body["datetime"], body["quantity"], body["isUsed"]) == ("", 1, False)
+    assert body["offerId"] == thing["offer"]["offerId"]
+    assert body["venueName"] == actor.structure.venues[0].name
+    assert body["venueDepartmentCode"] == "67"
+    assert body["email"].endswith("@example.org")
+    assert set(body) >= {
+        "bookingId",
+        "dateOfBirth",
+        "ean13",
+        "formula",
+        "offerType",
+        "phoneNumber",
+        "publicOfferId",
+        "theater",
+        "userName",
+        "venueAddress",
+    }
+
+
+@SURFACES
+def test_the_order_of_the_checks(
+    stage: Stage, actor: Actor, stranger: Actor, person: Beneficiary, book: Callable[..., dict[str, Any]], surface: str
+) -> None:
+    begins = stage.platform.now() + timedelta(days=10)
+    dated = book(1000, subcategory="CONCERT", begins=begins, name="Ordre")
+
+    def use(token: str | None, mark: str) -> Answer:
+        source = "127.0.0.2" if surface == V2 else "127.0.0.3"
+        return stage.platform.call("PATCH", f"{surface}/use/token/{mark}", token=token, source=source)
+
+    assert said(use(None, UNKNOWN)) == (401, ["auth"])
+    assert said(use("not-a-key", dated["countermark"])) == (401, ["auth"])
+    assert said(use(stranger.token, UNKNOWN)) == (404, ["global"])
+    assert said(use(stranger.token, dated["countermark"])) == (403, ["user"])
+    assert said(use(actor.token, dated["countermark"])) == (403, ["booking"])
+    assert stage.cancel(person, dated["bookingId"]).status == 200
+    cancelled = (403, ["booking"]) if surface == V2 else (410, ["booking_cancelled"])
+    assert said(use(stranger.token, dated["countermark"])) == (403, ["user"])
+    assert said(use(actor.token, dated["countermark"])) == cancelled
+
+
+def test_an_api_key_of_another_structure_and_one_that_was_ended(
+    stage: Stage, actor: Actor, stranger: Actor, book: Callable[..., dict[str, Any]]
+) -> None:
+    booking = book()
+    theirs = stage.api_key(stranger)
+    assert said(stage.desk("use", booking["countermark"], theirs)) == (403, ["user"])
+    made = stage.platform.post(f"/v1/pro/offerers/{actor.offerer_id}/api-keys", {}, actor.token).json
+    assert stage.desk("look-up", booking["countermark"], made["key"]).status == 200
+    path = f"/v1/pro/offerers/{actor.offerer_id}/api-keys/{made['prefix']}"
+    assert stage.platform.call("DELETE", path, token=actor.token).status == 204
+    stage.platform.settle()
+    # the gateway keeps whose key it is for some seconds
+    deadline = time.monotonic() + KEY_KEPT_SECONDS
+    while (ended := stage.desk("look-up", booking["countermark"], made["key"])).status == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert said(ended) == (401, ["auth"])
+
+
+def test_an_activation_code_cannot_be_taken_back(stage: Stage, actor: Actor) -> None:
+    film = stage.publish(
+        actor,
+        500,
+        1,
+        subcategory="VOD",
+        venue=stage.digital_venue(actor),
+        url="https://example.org/vod",
+        name="Codes",
+        stock={"activationCodes": ["XYZ-789"]},
+    )
+    booking = stage.booked(stage.young_person(), film.stock_id)
+    assert said(stage.desk("keep", booking["countermark"], actor.token)) == (403, ["booking"])
+
+
+def test_failures_are_limited_and_successes_are_not(
+    stage: Stage, actor: Actor, book: Callable[..., dict[str, Any]]
+) -> None:
+    """Ten failures a minute per caller and per address (decisions 22 and 32)."""
+    booking = book()
+    other = stage.actor()  # what its failures use up is not the other tests' allowance
+
+    def look_up(mark: str) -> Answer:
+        return stage.platform.call("GET", f"{V2}/token/{mark}", token=other.token, source="127.0.0.5")
+
+    assert [look_up(f"ZZZZZ{letter}").status for letter in "ABCDEFGHIJ"] == [404] * 10
+    limited = look_up("ZZZZZK")
+    assert limited.status == 429
+    assert 0 < int(limited.headers["Retry-After"]) <= 60
+    assert all(stage.desk("look-up", booking["countermark"], actor.token).status == 200 for _ in range(12))
+
+
+def test_what_is_in_a_batch_is_out_of_the_desk_s_hands(
+    stage: Stage, actor: Actor, book: Callable[..., dict[str, Any]]
+) -> None:
+    booking = book(1700)
+    stage.used(actor, booking)
+    batch = Finance(stage.platform).close_fortnight()
+    stage.platform.settle()
+
+    def desk(action: str) -> Answer:
+        return stage.desk(action, booking["countermark"], actor.token)
+
+    assert said(desk("look-up")) == (403, ["payment"])
+    assert said(desk("use")) == (403, ["payment"])
+    assert said(desk("keep")) == (410, ["payment"])
+    assert desk("cancel").status == 403
+    Finance(stage.platform).sent(batch)
+    assert said(desk("use")) == (403, ["payment"])
+    Finance(stage.platform).reconciled()

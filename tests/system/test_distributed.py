@@ -1,0 +1,146 @@
+"""What only several processes can show: walls between the services, one thread through all of them, processes dying."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from shared.eventstore.tables import stored_events
+from shared.messaging import topology
+from shared.messaging.connections import connect
+from shared.runtime.settings import SERVICES, Settings
+from tests.platform import Platform, distributed, namespace_of
+from tests.servers import AMQP
+from tests.system.money_files import Finance
+from tests.system.stage import Stage, key
+
+pytestmark = pytest.mark.distributed
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """In one mode only."""
+    with distributed(tmp_path_factory.mktemp("distributed")) as platform:
+        yield platform
+
+
+def as_role(platform: Platform, service: str) -> sa.Engine:
+    """The connection that a service itself uses."""
+    url = Settings.from_environment(platform.environment).database_url(service)
+    return sa.create_engine(url, poolclass=sa.pool.NullPool)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_s_role_reads_nothing_of_the_others(platform: Platform, service: str) -> None:
+    engine = as_role(platform, service)
+    with engine.connect() as connection:
+        mine = connection.execute(sa.text(f"SELECT count(*) FROM {service}.stored_events")).scalar_one()
+        assert mine >= 0
+    with platform.database(service).connect() as owner:
+        everything = owner.execute(
+            sa.text("SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY(:of)"), {"of": list(SERVICES)}
+        ).all()
+    others = [(schema, table) for schema, table in everything if schema != service]
+    assert len({schema for schema, _ in others}) == 5
+    for schema, table in others:
+        with engine.connect() as connection, pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
+            connection.execute(sa.text(f"SELECT * FROM {schema}.{table} LIMIT 1"))
+    with engine.connect() as connection, pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
+        connection.execute(sa.text("CREATE TABLE public.mine (a int)"))
+
+
+def events_of(platform: Platform, service: str, correlation_id: str) -> list[str]:
+    query = sa.select(stored_events.c.topic).where(stored_events.c.correlation_id == correlation_id)
+    with platform.database(service).connect() as connection:
+        return list(connection.execute(query.order_by(stored_events.c.id)).scalars())
+
+
+def test_one_correlation_id_from_the_request_to_the_last_consumer(stage: Stage) -> None:
+    """A validation at the desk is priced by payout two processes further on."""
+    platform = stage.platform
+    actor, person = stage.actor(), stage.young_person()
+    book = stage.publish(actor, 1000, 5)
+    asked, validated = "request-of-booking", "request-of-desk"
+    answer = platform.call(
+        "POST",
+        "/v1/bookings",
+        {"stockId": book.stock_id, "quantity": 1},
+        person.token,
+        key=key(),
+        headers={"X-Request-Id": asked},
+    )
+    assert answer.status == 201, answer
+    assert answer.headers["X-Request-Id"] == asked
+    path = f"/v2/bookings/use/token/{answer.json['countermark']}"
+    assert platform.call("PATCH", path, token=actor.token, headers={"X-Request-Id": validated}).status == 204
+    platform.settle()
+    assert events_of(platform, "booking", asked)
+    assert events_of(platform, "wallet", asked)
+    assert events_of(platform, "payout", asked) == []
+    assert any("Validated" in topic for topic in events_of(platform, "booking", validated))
+    assert any("riced" in topic for topic in events_of(platform, "payout", validated))
+
+
+def test_what_the_request_id_is_when_none_or_a_bad_one_came(stage: Stage) -> None:
+    made = stage.platform.call("GET", "/v1/settings").headers["X-Request-Id"]
+    assert len(made) >= 16
+    bad = stage.platform.call("GET", "/v1/settings", headers={"X-Request-Id": "a b"}).headers["X-Request-Id"]
+    assert bad != "a b"
+
+
+@pytest.mark.parametrize("service", ["booking", "wallet", "payout", "catalog", "identity"])
+def test_a_service_killed_while_it_works_loses_nothing(stage: Stage, service: str) -> None:
+    """Bookings come in while the process dies and comes back; each ends with one outcome, and it all adds up."""
+    platform = stage.platform
+    actor = stage.actor()
+    people = [stage.young_person() for _ in range(6)]
+    stock = stage.publish(actor, 1000, 4).stock_id
+    keys = [key() for _ in people]
+    outcomes: dict[int, Any] = {}
+
+    def insist(number: int) -> None:
+        for _ in range(40):
+            try:
+                answer = stage.book(people[number], stock, key=keys[number])
+            except OSError:
+                continue
+            if answer.status != 503:
+                outcomes[number] = answer
+                return
+
+    threads = [threading.Thread(target=insist, args=(number,)) for number in range(len(people))]
+    for thread in threads[:3]:
+        thread.start()
+    platform.kill(service)
+    for thread in threads[3:]:
+        thread.start()
+    platform.start_process(service)
+    platform.wait_until_ready()
+    for thread in threads:
+        thread.join()
+    platform.settle()
+    assert sorted(answer.status for answer in outcomes.values()) == [201] * 4 + [409] * 2
+    for number, answer in outcomes.items():
+        assert stage.remaining(people[number]) == (29000 if answer.status == 201 else 30000)
+        assert stage.book(people[number], stock, key=keys[number]).body == answer.body
+        if answer.status == 201:
+            stage.used(actor, answer.json)
+    Finance(platform).reconciled()
+
+
+def test_a_queue_deleted_by_hand_is_made_again_and_caught_up(stage: Stage) -> None:
+    platform = stage.platform
+    actor, person = stage.actor(), stage.young_person()
+    booking = stage.booked(person, stage.publish(actor, 1000, 5).stock_id)
+    namespace = namespace_of(platform.environment["DATABASE_URL"])
+    with connect(AMQP) as connection, connection.channel() as channel:
+        topology.events_queue(namespace, "payout", "booking")(channel).delete()
+    stage.used(actor, booking)
+    platform.settle()
+    year = Finance(platform).year(stage.siret(actor), platform.now().year)
+    assert year["revenueCents"] == 1000
+    Finance(platform).reconciled()

@@ -1,0 +1,127 @@
+"""What the clock does by itself: elapsed dates, automatic validation, expiry; and how it is moved."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from shared.eventstore.tables import stored_events
+from shared.kernel.time import instant_text, parse_instant
+from tests.platform import Platform
+from tests.system.stage import Actor, Stage
+
+HOURS_48 = timedelta(hours=48)
+
+
+@pytest.fixture(scope="module")
+def actor(stage: Stage) -> Actor:
+    return stage.actor()
+
+
+def states(platform: Platform, service: str, name: str) -> list[str]:
+    """What a service's log holds of the events of a name, as it is stored."""
+    query = sa.select(stored_events.c.state).where(stored_events.c.topic.like(f"%{name}")).order_by(stored_events.c.id)
+    engine = platform.database(service)
+    with engine.connect() as connection:
+        return list(connection.execute(query).scalars())
+
+
+def elapsed(platform: Platform, stock_id: int) -> list[str]:
+    return [state for state in states(platform, "catalog", "EventDateElapsed") if f'"{stock_id}"' in spaced(state)]
+
+
+def spaced(state: str) -> str:
+    """Every value of a stored event in quotes, so that 1 is not found within 12."""
+    return "".join(character if character.isalnum() else '"' for character in state)
+
+
+def test_a_dated_booking_is_validated_just_after_48_hours(stage: Stage, actor: Actor) -> None:
+    begins = stage.platform.now() + timedelta(days=5, minutes=7)
+    concert = stage.publish(actor, 1500, 5, subcategory="CONCERT", begins=begins, name="48 heures")
+    person = stage.young_person()
+    booking = stage.booked(person, concert.stock_id)["bookingId"]
+    stage.platform.clock_to(begins + HOURS_48)
+    assert stage.booking(person, booking)["status"] == "confirmed"
+    stage.platform.clock_to(begins + HOURS_48 + timedelta(seconds=1))
+    used = stage.booking(person, booking)
+    assert used["status"] == "used"
+    assert parse_instant(used["usedAt"]) == begins + HOURS_48
+
+
+def test_the_validation_s_instant_does_not_depend_on_when_the_timer_runs(stage: Stage, actor: Actor) -> None:
+    begins = stage.platform.now() + timedelta(days=3)
+    concert = stage.publish(actor, 1500, 5, subcategory="CONCERT", begins=begins, name="En retard")
+    person = stage.young_person()
+    booking = stage.booked(person, concert.stock_id)["bookingId"]
+    stage.platform.advance(timedelta(days=9))
+    assert parse_instant(stage.booking(person, booking)["usedAt"]) == begins + HOURS_48
+
+
+def test_cancelled_and_undated_bookings_are_not_validated(stage: Stage, actor: Actor) -> None:
+    begins = stage.platform.now() + timedelta(days=5)
+    concert = stage.publish(actor, 1500, 5, subcategory="CONCERT", begins=begins, name="Annulé")
+    record = stage.publish(actor, 1500, 5, subcategory="SUPPORT_PHYSIQUE_MUSIQUE", name="Disque")
+    person = stage.young_person()
+    cancelled, undated = stage.booked(person, concert.stock_id), stage.booked(person, record.stock_id)
+    assert stage.cancel(person, cancelled["bookingId"]).status == 200
+    stage.platform.clock_to(begins + timedelta(days=3))
+    assert stage.booking(person, cancelled["bookingId"])["status"] == "cancelled"
+    assert stage.booking(person, undated["bookingId"])["status"] == "confirmed"
+
+
+def test_the_passing_of_an_event_s_date_is_recorded_once_at_its_start(stage: Stage, actor: Actor) -> None:
+    begins = stage.platform.now() + timedelta(days=2, hours=1)
+    concert = stage.publish(actor, 1500, 5, subcategory="CONCERT", begins=begins, name="Daté")
+    thing = stage.publish(actor, 1500, 5)
+    stage.platform.clock_to(begins - timedelta(seconds=1))
+    assert elapsed(stage.platform, concert.stock_id) == []
+    stage.platform.clock_to(begins)
+    assert len(elapsed(stage.platform, concert.stock_id)) == 1
+    stage.platform.advance(timedelta(days=3))
+    assert len(elapsed(stage.platform, concert.stock_id)) == 1
+    assert elapsed(stage.platform, thing.stock_id) == []
+
+
+def test_an_undated_booking_expires_and_gives_everything_back(stage: Stage, actor: Actor) -> None:
+    book = stage.publish(actor, 1500, 1)
+    person = stage.young_person()
+    booking = stage.booked(person, book.stock_id)
+    due = parse_instant(booking["expiresAt"])
+    assert due == parse_instant(booking["bookedAt"]) + timedelta(days=10)
+    run = due.replace(hour=5, minute=0, second=0, microsecond=0)
+    if due > due.replace(hour=0, minute=0, second=0, microsecond=0):
+        run += timedelta(days=1)  # the nightly run takes what has expired by that day's midnight
+    stage.platform.clock_to(run - timedelta(seconds=1))
+    assert stage.booking(person, booking["bookingId"])["status"] == "confirmed"
+    stage.platform.clock_to(run)
+    expired = stage.booking(person, booking["bookingId"])
+    assert (expired["status"], expired["cancellationReason"]) == ("cancelled", "EXPIRED")
+    assert stage.remaining(person) == 30000
+    stage.booked(stage.young_person(), book.stock_id)
+
+
+def test_the_clock_does_not_go_back(stage: Stage) -> None:
+    platform = stage.platform
+    now = platform.now()
+    back = platform.call("POST", "/v1/ops/clock", {"to": instant_text(now - timedelta(seconds=1))}, operator(platform))
+    assert back.outcome == (422, "clock-goes-back")
+    assert platform.now() == now
+
+
+def test_the_clock_takes_one_instruction_from_operators_only(stage: Stage) -> None:
+    platform = stage.platform
+    now = platform.now()
+    bodies: list[Any] = [{}, {"to": "soon"}, {"to": instant_text(now), "advanceSeconds": 1}, {"advanceSeconds": -1}]
+    for body in bodies:
+        assert platform.call("POST", "/v1/ops/clock", body, operator(platform)).status == 422
+    ahead = {"advanceSeconds": 60}
+    assert platform.call("POST", "/v1/ops/clock", ahead, platform.token("finance")).outcome == (403, "forbidden")
+    assert platform.call("POST", "/v1/ops/clock", ahead).status == 401
+    assert platform.now() == now
+
+
+def operator(platform: Platform) -> str:
+    return platform.token("operator")

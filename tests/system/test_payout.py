@@ -1,0 +1,217 @@
+"""Fortnights, transfers and the bank's answers; the scale over a year and into the next one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from demo import sign_up
+from tests.system.money_files import Finance, reimbursements
+from tests.system.stage import Actor, Beneficiary, Stage
+
+
+@pytest.fixture(scope="module")
+def finance(stage: Stage) -> Finance:
+    return Finance(stage.platform)
+
+
+def iban(actor: Actor) -> str:
+    assert actor.structure.bank is not None
+    return actor.structure.bank.iban
+
+
+def test_a_fortnight_is_previewed_and_closed_once(stage: Stage, finance: Finance) -> None:
+    actor, person = stage.actor(), stage.young_person()
+    stage.sold(actor, person, 1234)
+    stage.platform.settle()
+    last_day = finance.wait_for_the_end_of_the_fortnight()
+    before = stage.platform.settle()
+    previews = [
+        stage.platform.call("POST", "/v1/finance/payouts/preview", {"cutoff": last_day}, finance.token).json
+        for _ in range(2)
+    ]
+    assert previews[0] == previews[1]
+    assert stage.platform.settle() == before  # a preview stores nothing
+    closed = stage.platform.post("/v1/finance/payouts", {"cutoff": last_day}, finance.token)
+    again = stage.platform.post("/v1/finance/payouts", {"cutoff": last_day}, finance.token)
+    assert closed.status == again.status == 201
+    assert again.json == closed.json
+    for name in ("label", "cutoff", "lines", "transfers", "totalCents", "contributionCents"):
+        assert closed.json[name] == previews[0][name]
+    assert closed.json["totalCents"] == 1234
+    listed = stage.platform.get("/v1/finance/payouts", finance.token)["items"]
+    assert [batch["batchId"] for batch in listed] == [closed.json["batchId"]]
+    later = stage.platform.post(
+        "/v1/finance/payouts", {"cutoff": (stage.platform.now() + timedelta(days=20)).date().isoformat()}, finance.token
+    )
+    assert later.status == 409 and later.code in ("cutoff-in-the-future", "conflict"), later
+
+
+def test_cutoffs_that_cannot_be_closed(stage: Stage, finance: Finance) -> None:
+    batch = finance.close_fortnight()
+
+    def close(cutoff: str) -> tuple[int, str]:
+        return stage.platform.post("/v1/finance/payouts", {"cutoff": cutoff}, finance.token).outcome
+
+    today = stage.platform.now().date()
+    assert close(batch["cutoff"]) == (201, "")
+    assert close(end_of_month_after(batch["cutoff"])) == (409, "cutoff-in-the-future")
+    assert close("2021-06-15") == (409, "earlier-than-last-batch")
+    assert close("2021-02-30") == (422, "invalid")
+    assert close("soon") == (422, "invalid")
+    for role in ("staff", "operator"):
+        refused = stage.platform.post(
+            "/v1/finance/payouts", {"cutoff": today.isoformat()}, stage.platform.token(role)
+        )
+        assert refused.outcome == (403, "forbidden")
+
+
+def end_of_month_after(day: str) -> str:
+    """The last day of a fortnight that certainly lies ahead."""
+    return f"{int(day[:4]) + 1}{day[4:8]}15"
+
+
+def test_transfers_are_one_per_account_and_become_reimbursed_when_sent(stage: Stage, finance: Finance) -> None:
+    one, other, person = stage.actor(venues=2), stage.actor(), stage.young_person()
+    sold = [
+        stage.sold(one, person, 1000),
+        stage.sold(one, person, 2000, venue=stage.venue(one, 1)),
+        stage.sold(other, person, 4000),
+    ]
+    batch = finance.close_fortnight()
+    transfers = finance.transfers(batch)
+    assert transfers.of(iban(one)).amount == Decimal("30.00")
+    assert transfers.of(iban(other)).amount == Decimal("40.00")
+    finance.sent(batch, [transfers.of(iban(other)).end_to_end_id])
+    assert [stage.booking(person, one["bookingId"])["status"] for one in sold] == ["used", "used", "reimbursed"]
+    finance.sent(batch)
+    finance.sent(batch)  # asked for twice, safe twice
+    assert [stage.booking(person, one["bookingId"])["status"] for one in sold] == ["reimbursed"] * 3
+    rows = reimbursements(stage.platform, one.token)
+    assert sorted(row["Montant remboursé"] for row in rows) == ["10,00", "20,00"]
+    assert {row["Statut du remboursement"] for row in rows} == {"Remboursement envoyé"}
+    finance.reconciled()
+
+
+def test_the_files_are_the_same_bytes_for_ever(stage: Stage, finance: Finance) -> None:
+    actor, person = stage.actor(), stage.young_person()
+    stage.sold(actor, person, 1000)
+    batch = finance.close_fortnight()
+    paths = [f"/v1/finance/payouts/{batch['batchId']}/{name}" for name in ("transfers.xml", "details.csv")]
+    before = [stage.platform.client.bytes_of(path, finance.token) for path in paths]
+    finance.sent(batch)
+    stage.platform.advance(timedelta(days=3))
+    assert [stage.platform.client.bytes_of(path, finance.token) for path in paths] == before
+
+
+def test_a_rejected_transfer_is_paid_again_with_the_next_batch(stage: Stage, finance: Finance) -> None:
+    actor, person = stage.actor(), stage.young_person()
+    first = stage.sold(actor, person, 1000)
+    batch = finance.close_fortnight()
+    transfer = finance.transfers(batch).of(iban(actor))
+    finance.rejected(batch, transfer.end_to_end_id, "AC04 compte clos")
+    assert stage.booking(person, first["bookingId"])["status"] == "used"
+    second = stage.sold(actor, person, 500)
+    later = finance.close_fortnight()
+    again = finance.transfers(later).of(iban(actor))
+    assert again.amount == Decimal("15.00")
+    assert again.end_to_end_id != transfer.end_to_end_id
+    finance.sent(later)
+    statuses = [stage.booking(person, one["bookingId"])["status"] for one in (first, second)]
+    assert statuses == ["reimbursed", "reimbursed"]
+    years = {booking["usedAt"][:4] for booking in (stage.booking(person, one["bookingId"]) for one in (first, second))}
+    assert sum(finance.year(stage.siret(actor), int(year))["paidCents"] for year in years) == 1500
+    finance.reconciled()
+
+
+def test_what_has_no_bank_details_waits_for_them(stage: Stage, finance: Finance) -> None:
+    actor, person = stage.actor(bank=False), stage.young_person()
+    stage.sold(actor, person, 900)
+    batch = finance.close_fortnight()
+    assert batch["withoutBankDetails"] == {"lines": 1, "totalCents": 900}
+    (row,) = reimbursements(stage.platform, actor.token)
+    assert row["Statut du remboursement"] == "Remboursement impossible : IBAN et BIC manquants sur l'offreur"
+    assert actor.structure.bank is not None
+    give_bank_details(stage, actor)
+    later = finance.close_fortnight()
+    assert finance.transfers(later).of(iban(actor)).amount == Decimal("9.00")
+    finance.sent(later)
+    finance.reconciled()
+
+
+def give_bank_details(stage: Stage, actor: Actor) -> None:
+    assert actor.structure.bank is not None
+    sign_up.give_bank_details(stage.platform.client, actor, actor.structure.bank)
+    stage.platform.settle()
+
+
+def test_free_and_digital_bookings_cost_nothing(stage: Stage, finance: Finance) -> None:
+    actor, person = stage.actor(), stage.young_person()
+    free = stage.sold(actor, person, 0)
+    film = stage.sold(
+        actor,
+        person,
+        700,
+        subcategory="VOD",
+        venue=stage.digital_venue(actor),
+        url="https://example.org/vod",
+        name="Film",
+    )
+    batch = finance.close_fortnight()
+    transfers = finance.transfers(batch).transfers if batch["transfers"] else []
+    assert iban(actor) not in [one.iban for one in transfers]
+    finance.sent(batch)
+    assert stage.booking(person, film["bookingId"])["status"] == "reimbursed"  # at the close (decision 9)
+    assert stage.booking(person, free["bookingId"])["status"] in ("used", "reimbursed")
+    finance.reconciled()
+
+
+def test_the_year_begins_at_midnight_in_paris(stage: Stage, finance: Finance) -> None:
+    """From 2022 on (decision 1): half past eleven in the evening, UTC, is the new year already."""
+    actor, people = stage.actor(), [stage.young_person(), stage.young_person()]
+    year = stage.platform.now().year
+    stage.platform.clock_to(f"{year}-12-31T22:59:59Z")
+    stage.sold(actor, people[0], 1000)
+    stage.platform.clock_to(f"{year}-12-31T23:00:00Z")
+    stage.sold(actor, people[1], 1001)
+    stage.platform.settle()
+    assert finance.year(stage.siret(actor), year)["revenueCents"] == 1000
+    assert finance.year(stage.siret(actor), year + 1)["revenueCents"] == 1001
+
+
+def sell_up_to(stage: Stage, actor: Actor, target: int, people: list[Beneficiary]) -> None:
+    """Sells concerts of 300 € until the establishment's year stands at ``target`` cents."""
+    begins = stage.platform.now() + timedelta(days=1)
+    festival = stage.publish(
+        actor, 30000, 200, subcategory="FESTIVAL_MUSIQUE", begins=begins, name=f"Festival {begins:%d%m%Y}"
+    )
+    for person in people[: target // 30000]:
+        stage.booked(person, festival.stock_id)
+    stage.platform.clock_to(begins + timedelta(hours=48, seconds=1))
+
+
+@pytest.mark.slow
+def test_a_year_s_scale_and_the_new_year(stage: Stage, finance: Finance) -> None:
+    """More than 20 000 € in a year is paid at 95 % from the booking that passes it; the next year begins at 100 %."""
+    actor = stage.actor()
+    people = [stage.young_person() for _ in range(67)]
+    sell_up_to(stage, actor, 66 * 30000, people)
+    year = stage.platform.now().year
+    assert finance.year(stage.siret(actor), year)["revenueCents"] == 1_980_000
+    assert finance.year(stage.siret(actor), year)["reimbursedCents"] == 1_980_000
+    passing = stage.booked(people[66], stage.publish(actor, 30000, 1).stock_id)
+    stage.used(actor, passing)
+    stage.platform.settle()
+    after = finance.year(stage.siret(actor), year)
+    assert after["revenueCents"] == 2_010_000
+    assert after["reimbursedCents"] == 1_980_000 + 28_500
+    assert after["contributionCents"] == 1_500
+    stage.platform.clock_to(f"{year + 1}-01-04T09:00:00Z")
+    stage.sold(actor, stage.young_person(), 30000)
+    stage.platform.settle()
+    fresh = finance.year(stage.siret(actor), year + 1)
+    assert (fresh["revenueCents"], fresh["reimbursedCents"], fresh["contributionCents"]) == (30000, 30000, 0)
+    assert finance.year(stage.siret(actor), year) == after
+    finance.reconciled()

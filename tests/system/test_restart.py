@@ -1,0 +1,73 @@
+"""A platform that is stopped, or killed, and started again on what it left goes on from there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from demo.founding_document import PASSWORD
+from tests.platform import Platform
+from tests.system.money_files import Finance
+from tests.system.stage import Stage, key
+
+
+def stop_and_start(platform: Platform) -> None:
+    codes = platform.stop()
+    assert set(codes) == {0}, f"not a clean end: {codes}\n{platform.log()}"
+    platform.start()
+
+
+def test_clock_state_and_outcomes_survive_a_restart(stage: Stage) -> None:
+    platform = stage.platform
+    actor, person = stage.actor(), stage.young_person()
+    book = stage.publish(actor, 1000, 5)
+    once = key()
+    booking = stage.booked(person, book.stock_id, key=once)
+    now = platform.advance(timedelta(days=1, seconds=17))
+    stop_and_start(platform)
+    assert platform.now() == now
+    assert stage.booking(person, booking["bookingId"]) == booking
+    assert stage.remaining(person) == 29000
+    assert stage.places(book) == 4
+    again = stage.book(person, book.stock_id, key=once)
+    assert (again.status, again.json) == (201, booking)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    stage.used(actor, booking)
+    finance = Finance(platform)
+    batch = finance.close_fortnight()
+    stop_and_start(platform)
+    finance.sent(batch)
+    assert stage.booking(person, booking["bookingId"])["status"] == "reimbursed"
+    finance.reconciled()
+
+
+def test_a_token_that_was_signed_out_stays_refused(stage: Stage) -> None:
+    platform = stage.platform
+    email = stage.young_person().person.email
+
+    def sign_in() -> str:
+        answer = platform.post("/v1/auth/sign-in", {"email": email, "password": PASSWORD})
+        assert answer.status == 200, answer
+        return str(answer.json["refreshToken"])
+
+    signed_out, alive = sign_in(), sign_in()
+    assert platform.post("/v1/auth/sign-out", {"refreshToken": signed_out}).status == 200
+    stop_and_start(platform)
+    assert platform.post("/v1/auth/refresh", {"refreshToken": signed_out}).outcome == (401, "token-invalid")
+    assert platform.post("/v1/auth/refresh", {"refreshToken": alive}).status == 200
+    assert platform.post("/v1/auth/refresh", {"refreshToken": alive}).outcome == (401, "token-invalid")
+
+
+def test_a_power_cut_loses_nothing_that_was_answered(stage: Stage) -> None:
+    platform = stage.platform
+    actor, people = stage.actor(), [stage.young_person() for _ in range(3)]
+    book = stage.publish(actor, 1000, 10)
+    bookings = [stage.booked(person, book.stock_id) for person in people]
+    for service in platform.services or ("",):
+        platform.kill(service)
+    platform.start()
+    platform.settle()
+    assert [
+        stage.booking(person, booking["bookingId"]) for person, booking in zip(people, bookings, strict=True)
+    ] == bookings
+    assert stage.places(book) == 7
+    Finance(platform).reconciled()

@@ -1,0 +1,82 @@
+"""One story, played on one process and on six: with the same seed the money files are the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.platform import MODES, Platform
+from tests.system.money_files import Finance
+from tests.system.stage import Stage
+
+SEED = "a seed for the money"
+
+
+def play(platform: Platform) -> dict[str, bytes]:
+    """Two structures, three people, two fortnights, a rejected transfer; gives every file that came of it."""
+    stage, finance = Stage(platform), Finance(platform)
+    one, other = stage.actor(venues=2), stage.actor()
+    people = [stage.young_person() for _ in range(3)]
+    begins = datetime(2021, 11, 8, 19, tzinfo=UTC)
+    concert = stage.publish(one, 2550, 5, subcategory="CONCERT", begins=begins, name="Concert d'été", isDuo=True)
+    book = stage.publish(other, 1099, 5, name="Œuvres complètes")
+    for number, person in enumerate(people):
+        stage.booked(person, concert.stock_id, 1 + number % 2, key=f"concert-{number}")
+        booking = stage.booked(person, book.stock_id, key=f"book-{number}")
+        stage.used(other, booking)
+    stage.platform.clock_to(begins + timedelta(days=3))
+    files: dict[str, bytes] = {}
+    first = finance.close_fortnight()
+    collect(files, finance, first)
+    assert one.structure.bank is not None
+    rejected = finance.transfers(first).of(one.structure.bank.iban)
+    finance.rejected(first, rejected.end_to_end_id, "AC04")
+    finance.sent(first, [t.end_to_end_id for t in finance.transfers(first).transfers if t != rejected])
+    second = finance.close_fortnight()
+    collect(files, finance, second)
+    finance.sent(second)
+    for number, actor in enumerate((one, other)):
+        files[f"{number}/reimbursements.csv"] = platform.client.bytes_of("/v1/pro/reimbursements.csv", actor.token)
+    finance.reconciled()
+    return files
+
+
+def collect(files: dict[str, bytes], finance: Finance, batch: dict[str, object]) -> None:
+    for name in ("transfers.xml", "details.csv"):
+        path = f"/v1/finance/payouts/{batch['batchId']}/{name}"
+        files[f"{batch['batchId']}/{name}"] = finance.platform.client.bytes_of(path, finance.token)
+
+
+def played(mode: str, folder: Path, seed: str) -> Iterator[dict[str, bytes]]:
+    with MODES[mode](folder, RANDOM_SEED=seed) as platform:
+        yield play(platform)
+
+
+def files_of(mode: str, folder: Path, seed: str = SEED) -> dict[str, bytes]:
+    (files,) = played(mode, folder, seed)
+    return files
+
+
+@pytest.mark.distributed
+def test_the_money_files_are_the_same_in_both_modes(tmp_path: Path) -> None:
+    embedded, distributed = files_of("embedded", tmp_path / "one"), files_of("distributed", tmp_path / "six")
+    assert list(embedded) == list(distributed)
+    assert len(embedded) == 6
+    for name, content in embedded.items():
+        assert content == distributed[name], name
+
+
+@pytest.mark.slow
+def test_another_seed_gives_other_countermarks_and_transfers(tmp_path: Path) -> None:
+    """The control: what is compared does depend on the seed."""
+    one, other = files_of("embedded", tmp_path / "one"), files_of("embedded", tmp_path / "other", "another seed")
+    assert one["1/transfers.xml"] != other["1/transfers.xml"]
+    assert one["1/reimbursements.csv"] != other["1/reimbursements.csv"]
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_files_again(tmp_path: Path) -> None:
+    assert files_of("embedded", tmp_path / "one") == files_of("embedded", tmp_path / "again")

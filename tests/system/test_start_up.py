@@ -1,0 +1,118 @@
+"""What keeps the platform from starting is one clear line on the error output and an exit code that is not 0."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.platform import PASSCULTURE, ROOT, free_port, namespace_of, remove_topology, settings_only
+from tests.servers import AMQP, DATABASE, own_database
+
+NOWHERE = "127.0.0.1:1"
+SECONDS = 30
+
+
+def run(state: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = settings_only({"STATE_DIR": str(state), "PORT": str(free_port()), **settings})
+    return subprocess.run(
+        [PASSCULTURE, *(arguments or ("run",))],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+def says(ended: subprocess.CompletedProcess[str], pattern: str) -> None:
+    assert ended.returncode not in (0, None), ended.stdout
+    lines = ended.stderr.strip().splitlines()
+    assert len(lines) == 1, ended.stderr
+    assert re.search(pattern, lines[0]), lines[0]
+    assert "ready" not in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("settings", "pattern"),
+    [
+        ({"DATABASE_URL": "mysql://root@localhost/pass"}, "DATABASE_URL.*postgresql"),
+        ({"DATABASE_URL": "not a url"}, "DATABASE_URL"),
+        ({"DATABASE_URL": f"postgresql+psycopg2://postgres@{NOWHERE}/pass"}, "(?i)refused.*"),
+        ({"AMQP_URI": "http://localhost"}, "AMQP_URI"),
+        ({"AMQP_URI": f"amqp://guest:guest@{NOWHERE}//"}, "AMQP_URI.*RabbitMQ cannot be reached"),
+        ({"CLOCK": "yesterday"}, "CLOCK.*yesterday"),
+        ({"CLOCK": "2021-11-02T09:00:00"}, "CLOCK"),
+        ({"RANDOM_SEED": "7"}, "RANDOM_SEED.*simulated clock"),
+        ({"PORT": "http"}, "PORT.*http"),
+        ({"PORT": "70000"}, "PORT.*70000"),
+        ({"PAYOUT_PERIOD": "month"}, "PAYOUT_PERIOD.*month"),
+        ({"DEBTOR_IBAN": "FR00"}, "DEBTOR_IBAN"),
+        ({"SIGNING_KEY": "short"}, "SIGNING_KEY"),
+        ({"MAIL_URL": "pop3://example.org"}, "MAIL_URL"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
+)
+def test_a_setting_that_is_wrong(tmp_path: Path, settings: dict[str, str], pattern: str) -> None:
+    says(run(tmp_path, **settings), pattern)
+
+
+def test_a_secret_is_not_said_aloud(tmp_path: Path) -> None:
+    ended = run(tmp_path, AMQP_URI="http://someone:in-confidence@localhost")
+    says(ended, "AMQP_URI")
+    assert "in-confidence" not in ended.stdout + ended.stderr
+
+
+def test_a_service_that_is_none(tmp_path: Path) -> None:
+    says(run(tmp_path, "run", "--service", "bank"), "--service.*bank")
+
+
+def test_a_port_in_use(tmp_path: Path) -> None:
+    with taken_port() as port:
+        says(run(tmp_path, PORT=str(port)), f"PORT.*{port} is in use")
+
+
+@contextmanager
+def taken_port() -> Iterator[int]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        yield taken.getsockname()[1]
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    says(run(tmp_path / "file" / "state"), "STATE_DIR")
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize("service", ["", "payout"])
+def test_a_migration_that_is_missing(tmp_path: Path, service: str) -> None:
+    arguments = ("run", "--service", service) if service else ("run",)
+    with own_database() as url:
+        says(run(tmp_path, *arguments, DATABASE_URL=url, AMQP_URI=AMQP), "passculture migrate")
+
+
+@pytest.mark.distributed
+def test_migrating_without_the_servers(tmp_path: Path) -> None:
+    nowhere = f"postgresql+psycopg2://postgres@{NOWHERE}/pass"
+    says(run(tmp_path, "migrate", DATABASE_URL=nowhere, AMQP_URI=AMQP), "DATABASE_URL")
+    missing = DATABASE.rsplit("/", 1)[0] + "/pc_test_no_such_database"
+    says(run(tmp_path, "migrate", DATABASE_URL=missing, AMQP_URI=AMQP), "does not exist")
+    with own_database() as url:
+        broker = f"amqp://guest:guest@{NOWHERE}//"
+        says(run(tmp_path, "migrate", DATABASE_URL=url, AMQP_URI=broker), "AMQP_URI")
+
+
+@pytest.mark.distributed
+def test_migrating_twice_is_safe(tmp_path: Path) -> None:
+    with own_database() as url:
+        for _ in range(2):
+            assert run(tmp_path, "migrate", DATABASE_URL=url, AMQP_URI=AMQP).returncode == 0
+        remove_topology(namespace_of(url))
