@@ -94,26 +94,35 @@ class Line:
 class Sender(Line):
     """Sends commands, queries and answers: no confirms, whoever waits has a time-out."""
 
+    _declared: set[str]
+
     def send_calls(
-        self, queue: str, reply_to: str, batch_id: str, calls: Sequence[dict[str, Any]], seconds: float
+        self, queue: kombu.Queue, reply_to: str, batch_id: str, calls: Sequence[dict[str, Any]], seconds: float
     ) -> None:
-        self._send(
-            queue, calls, {"reply_to": reply_to, "correlation_id": batch_id, "expiration": str(int(seconds * 1000))}
-        )
+        """The queue is declared first: calls to a service that is not up yet wait there with their callers."""
+        expiration = str(int(seconds * 1000))
+        properties = {"reply_to": reply_to, "correlation_id": batch_id, "expiration": expiration}
+        self._send(queue.name, calls, properties, queue)
 
     def send_answers(self, queue: str, batch_id: str, answers: Sequence[dict[str, Any]]) -> None:
         self._send(queue, answers, {"correlation_id": batch_id})
 
-    def _send(self, queue: str, body: Any, properties: dict[str, Any]) -> None:
+    def _send(self, name: str, body: Any, properties: dict[str, Any], queue: kombu.Queue | None = None) -> None:
         try:
-            self._once(queue, body, properties)
+            self._once(name, body, properties, queue)
         except BusUnavailable:  # the line may only have been old: the broker was restarted since it was last used
-            self._once(queue, body, properties)
+            self._once(name, body, properties, queue)
 
-    def _once(self, queue: str, body: Any, properties: dict[str, Any]) -> None:
+    def _once(self, name: str, body: Any, properties: dict[str, Any], queue: kombu.Queue | None) -> None:
         with self.channel() as channel:
+            if queue is not None and name not in self._declared:
+                queue(channel).declare()
+                self._declared.add(name)
             message = channel.prepare_message(orjson.dumps(body), None, JSON, "utf-8", {}, properties)
-            channel.basic_publish(message, "", queue)
+            channel.basic_publish(message, "", name)
+
+    def _opened(self, channel: Any) -> None:
+        self._declared = set()
 
 
 class EventPublisher(Line):
@@ -223,7 +232,7 @@ class AmqpCourier:
         self.reply_queue = kombu.Queue(f"{namespace}.answers.{name}", durable=False, exclusive=True, auto_delete=True)
 
     def send(self, service: str, kind: str, batch_id: str, calls: Sequence[dict[str, Any]], seconds: float) -> None:
-        queue = calls_queue(self._namespace, service, kind).name
+        queue = calls_queue(self._namespace, service, kind)
         self._sender.send_calls(queue, self.reply_queue.name, batch_id, calls, seconds)
 
     def close(self) -> None:
