@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from services.payout.domain import ledger
 from services.payout.domain.custom_rules import CustomRule
-from services.payout.domain.ledger import Difference, Identity, LedgerLine, Sums, Told
+from services.payout.domain.ledger import Difference, Identity, LedgerLine, PriceChain, Sums, Told
 from services.payout.domain.pricing import price
 from services.payout.files.refusals import FileNotValid
 from services.payout.files.transfers_xml import transfers_xml
@@ -85,13 +85,21 @@ class Reconciling:
         }
 
     def _own(self) -> _Own:
-        with self._store.snapshot() as connection, replayed(self._store, connection) as folded:
+        chain = PriceChain()
+        with (
+            self._store.snapshot() as connection,
+            replayed(self._store, connection, watching=chain.take) as folded,
+        ):
             heard = connection.execute(sa.select(tracking.c.position).where(tracking.c.source == "booking")).scalar()
             return _Own(
                 position=self._store.log.head(connection),
                 heard=heard or 0,
                 sums=_sums(folded),
-                differences=[*_batch_differences(folded), *_row_differences(folded, connection)],
+                differences=[
+                    *chain.differences(),
+                    *_batch_differences(folded),
+                    *_row_differences(folded, connection),
+                ],
             )
 
     def _in_flight(self, consumer: str, heard: int) -> Iterator[dict[str, Any]]:

@@ -219,8 +219,9 @@ class EstablishmentYear(Aggregate):
         """The whole year's, so far."""
         return self._revenue_before(len(self.order))
 
-    def line_of(self, booking_id: int) -> OpenLine | None:
-        return next((line for line in self.open.values() if line.booking.booking_id == booking_id), None)
+    def revenue_up_to(self, place: tuple[datetime, int, int]) -> Cents:
+        """Of what is frozen and of the open lines that come before a place."""
+        return self._revenue_before(bisect_left(self.order, place))
 
     def validate(self, at: datetime, line_id: int, booking: Validation, rules: Sequence[CustomRule]) -> None:
         """Prices a booking at its place, and again what comes after it."""

@@ -10,6 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
+from uuid import UUID
+
+from services.payout.domain.establishment_year import EstablishmentYear
 
 SPENT = "spent (wallet) = validated (booking)"
 VALIDATED = "validated (booking) = priced (payout)"
@@ -21,6 +25,7 @@ BATCH_FILE = "transfers of a batch = control sum of its file"
 BATCH_SENT = "transfers sent = lines paid by them"
 CARRIED = "lines carried forward = what accounts carry forward"
 RULE = "reimbursed = what the rule gives"
+CHAIN = "revenue of a price = revenue before it + what its booking adds"
 MAX_BOOKINGS = 100
 
 
@@ -126,6 +131,29 @@ def differences_by_booking(spent: Told, validated_for_wallet: Told, validated: T
 def differences_of(where: str, identities: Iterable[Identity], bookings: tuple[int, ...] = ()) -> list[Difference]:
     """Those of the identities that do not hold."""
     return [Difference(one.name, where, one.left, one.right, bookings) for one in identities if one.difference]
+
+
+class PriceChain:
+    """Follows every establishment's year along the log: each price, superseded ones too, hangs on what came before."""
+
+    def __init__(self) -> None:
+        self._years: dict[UUID, EstablishmentYear] = {}
+        self.broken: list[int] = []
+
+    def take(self, event: Any) -> None:
+        """The next event of the log, of whatever kind."""
+        if not isinstance(event, EstablishmentYear.Event):
+            return
+        year = self._years.get(event.originator_id)
+        if year is not None and isinstance(event, EstablishmentYear.Priced):
+            place = (event.booking.used_at, event.booking.booking_id, event.line_id)
+            if event.price.revenue != year.revenue_up_to(place) + event.booking.entering:
+                self.broken.append(event.booking.booking_id)
+        self._years[event.originator_id] = event.mutate(year)
+
+    def differences(self) -> list[Difference]:
+        numbers = tuple(sorted(set(self.broken))[:MAX_BOOKINGS])
+        return [Difference(CHAIN, "prices", None, None, numbers)] if numbers else []
 
 
 def _of_day(day: str, spent: Told, validated_for_wallet: Told, validated: Told, sums: Sums) -> list[Identity]:

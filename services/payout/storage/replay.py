@@ -6,7 +6,7 @@ What an instant of the past looked like is asked of these; so is whether a live 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -30,8 +30,12 @@ def replayed(
     recorded_until: datetime | None = None,
     streams: Sequence[UUID] | None = None,
     topics: Sequence[str] | None = None,
+    watching: Callable[[Any], None] | None = None,
 ) -> Iterator[sa.Connection]:
-    """A connection to payout's tables as they follow from the log: all of it, up to an instant, or of some streams."""
+    """A connection to payout's tables as they follow from the log: all of it, up to an instant, or of some streams.
+
+    ``watching`` is shown every event on the way.
+    """
     engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
     try:
         with engine.connect() as memory:
@@ -40,6 +44,8 @@ def replayed(
             for page in _pages(store, connection, recorded_until, streams, topics):
                 for projection in folding:
                     projection.apply(memory, page, live=False)
+                for event in page if watching else ():
+                    watching(event)
                 time.sleep(0)  # others of this process get their turn
             yield memory
     finally:
