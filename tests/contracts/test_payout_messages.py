@@ -1,0 +1,166 @@
+"""What payout has published or stored once, it can read and says the same way for ever.
+
+``golden/payout/<Message>.v1.json`` is a message's data, ``golden/payout/stored/<Aggregate>.<Event>.v1.json`` an event
+as it lies in the log. A sample is never edited: a change of shape is a new version beside it. (A correction is published
+as ``BookingPriced`` too: its sample is ``BookingPriced-correction.v1.json``.)
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services.payout.bootstrap import AGGREGATES
+from services.payout.domain.bank_details import Account, BankDetails
+from services.payout.domain.batches import AccountDue, AccountSettled, PayoutBatch, Totals
+from services.payout.domain.custom_rules import Agreement, CustomRule
+from services.payout.domain.establishment_year import Correction, EstablishmentYear, Validation
+from services.payout.domain.pricing import Price
+from services.payout.domain.records import Debtor, VenuePaid
+from services.payout.publishing import publication
+from shared.contracts.payout import MESSAGES
+from shared.eventstore.mapper import EventMapper
+from shared.kernel.money import Cents
+
+GOLDEN = Path(__file__).parent / "golden" / "payout"
+AT = datetime(2021, 11, 16, 9, tzinfo=UTC)
+STREAM = UUID("3f0c5a0e-9d1f-4f6a-8c1b-7e110000bbbb")
+IBAN, BIC = "FR7630001007941234567890185", "BDFEFRPPCCT"
+BOOKING = Validation(
+    booking_id=17,
+    attempt=1,
+    person_id=7,
+    stock_id=8,
+    offer_id=5,
+    offer_name="Le Chant du loup",
+    venue_id=3,
+    offerer_id=1,
+    subcategory="SEANCE_CINE",
+    countermark="ABC234",
+    quantity=2,
+    unit_price=Cents(1000),
+    booked_at=datetime(2021, 11, 1, 9, tzinfo=UTC),
+    begins_at=datetime(2021, 11, 8, 19, tzinfo=UTC),
+    used_at=datetime(2021, 11, 10, 19, tzinfo=UTC),
+)
+PRICE = Price(Cents(2001000), "0.95", "ReimbursementRateByVenueBetween20000And40000", Cents(1900), Cents(100))
+FIX = Correction(32, 31, Cents(-2000), Cents(-1900), Cents(-2000), "invalidated")
+VENUE = VenuePaid(
+    venue_id=3,
+    venue_name="Cinéma Municipal Nestor Burma",
+    siret="21340172200011",
+    address="2 rue Marcellin Albert, 34000 Montpellier",
+    offerer_id=1,
+    offerer_name="COMMUNE DE MONTPELLIER",
+    siren="213401722",
+    iban=IBAN,
+    bic=BIC,
+    lines=1,
+    total=Cents(1900),
+)
+DUE = AccountDue(IBAN, BIC, "Trésor public", "213401722", 1, Cents(1900), Cents(-100))
+SETTLED = AccountSettled(DUE, Cents(1800), Cents(0), "VIR1-000001", "Novembre 2021 : remboursement 1ère quinzaine")
+TOTALS = Totals(1, 1, Cents(1900), Cents(100), Cents(1800), Cents(100), 2, Cents(500))
+LABEL = {"label": "Novembre 2021 : remboursement 1ère quinzaine", "cutoff": date(2021, 11, 15)}
+RULE = CustomRule(start=AT, end=None, offerer_id=1, rate="0.80", subcategories=("LIVRE_PAPIER",), rule_id=4)
+YEAR = {"establishment": "21340172200011", "year": 2021}
+ENTERED = {"line_id": 31, "booking_id": 17, "batch_id": 1, "iban": IBAN, "bic": BIC}
+PAID = {"line_id": 31, "booking_id": 17, "batch_id": 1, "reimbursed": Cents(1900)}
+TRANSFER = {"batch_id": 1, "end_to_end_id": "VIR1-000001", "amount": Cents(1800)}
+CHECKSUM = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+DOMAIN = "services.payout.domain"
+
+
+def event(kind: type, **fields: Any) -> Any:
+    return kind(originator_id=STREAM, originator_version=2, timestamp=AT, **fields)
+
+
+EVENTS = [
+    event(EstablishmentYear.Opened, **YEAR, originator_topic=f"{DOMAIN}.establishment_year:EstablishmentYear"),
+    event(EstablishmentYear.Priced, **YEAR, line_id=31, booking=BOOKING, price=PRICE),
+    event(
+        EstablishmentYear.Voided,
+        **YEAR,
+        line_id=31,
+        booking_id=17,
+        amount=Cents(2000),
+        entering=Cents(2000),
+        reimbursed=Cents(1900),
+        reason="repriced",
+    ),
+    event(EstablishmentYear.BookingEntered, **YEAR, **ENTERED, entering=Cents(2000)),
+    event(EstablishmentYear.CorrectionEntered, **YEAR, **ENTERED),
+    event(EstablishmentYear.Corrected, **YEAR, booking=BOOKING, correction=FIX),
+    event(EstablishmentYear.BookingReimbursed, **YEAR, **PAID),
+    event(EstablishmentYear.CorrectionReimbursed, **YEAR, **PAID),
+    event(
+        PayoutBatch.Opened,
+        **LABEL,
+        batch_id=1,
+        last_line_id=31,
+        debtor=Debtor("pass Culture", IBAN, BIC),
+        originator_topic=f"{DOMAIN}.batches:PayoutBatch",
+    ),
+    event(PayoutBatch.VenueListed, batch_id=1, venue=VENUE),
+    event(PayoutBatch.AccountListed, batch_id=1, account=SETTLED),
+    event(PayoutBatch.Closed, **LABEL, batch_id=1, execution_date=date(2021, 11, 17), totals=TOTALS, checksum=CHECKSUM),
+    event(PayoutBatch.TransferSent, **TRANSFER),
+    event(PayoutBatch.TransferRejected, **TRANSFER, reason="AC04"),
+    event(
+        BankDetails.Submitted,
+        bank_details_id=2,
+        offerer_id=1,
+        venue_id=None,
+        account=Account(IBAN, BIC, "Trésor public"),
+        originator_topic=f"{DOMAIN}.bank_details:BankDetails",
+    ),
+    event(BankDetails.Accepted, bank_details_id=2),
+    event(BankDetails.Rejected, bank_details_id=2, reason="not legible"),
+    event(Agreement.Agreed, rule=RULE, originator_topic=f"{DOMAIN}.custom_rules:Agreement"),
+]
+PUBLISHED = [event for event in EVENTS if publication.includes(type(event))]
+MAPPER = EventMapper(AGGREGATES)
+
+
+def named(event: Any) -> str:
+    return str(type(event).__qualname__)
+
+
+def sample(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8"))
+
+
+def message_file(event: Any) -> Path:
+    name, version, _ = publication.translate(event)
+    kind = "-correction" if isinstance(event, EstablishmentYear.Corrected) else ""
+    return GOLDEN / f"{name}{kind}.v{version}.json"
+
+
+def test_every_message_has_a_schema_and_a_sample() -> None:
+    assert publication.names() == set(MESSAGES)
+    assert set(GOLDEN.glob("*.json")) == {message_file(event) for event in PUBLISHED}
+
+
+@pytest.mark.parametrize("published", PUBLISHED, ids=named)
+def test_messages_are_said_as_ever(published: Any) -> None:
+    name, version, data = publication.translate(published)
+    assert data == sample(message_file(published))
+    assert MESSAGES[name, version]().load(data) == data
+
+
+def test_every_stored_event_has_a_sample() -> None:
+    concrete = {kind for kind in MAPPER.kinds() if kind.__name__ != "Created"}  # what the first events derive from
+    assert {type(event) for event in EVENTS} == concrete
+
+
+@pytest.mark.parametrize("stored", EVENTS, ids=named)
+def test_stored_events_are_read_as_ever(stored: Any) -> None:
+    state = (GOLDEN / "stored" / f"{named(stored)}.v1.json").read_text("utf-8")
+    read = MAPPER.decode(STREAM, 2, named(stored), state)
+    assert vars(read) == vars(stored)
+    assert json.loads(MAPPER.encode(stored)[1]) == json.loads(state)
