@@ -1,8 +1,8 @@
 """What payout has published or stored once, it can read and says the same way for ever.
 
 ``golden/payout/<Message>.v1.json`` is a message's data, ``golden/payout/stored/<Aggregate>.<Event>.v1.json`` an event
-as it lies in the log. A sample is never edited: a change of shape is a new version beside it. (A correction is published
-as ``BookingPriced`` too: its sample is ``BookingPriced-correction.v1.json``.)
+as it lies in the log. A sample is never edited: a change of shape is a new version beside it. (A correction is
+published as ``BookingPriced`` too: its sample is ``BookingPriced-correction.v1.json``.)
 """
 
 from __future__ import annotations
