@@ -9,6 +9,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from shared.cli import operating
 from shared.runtime import logging as logs
 from shared.runtime import platform
 from shared.runtime.settings import SERVICES, BadSettings, Settings, listing
@@ -76,6 +77,8 @@ def token(role: Annotated[str, typer.Argument(help=", ".join(OPERATING_ROLES))])
 
 
 def main() -> None:
+    for name, command in operating.COMMANDS.items():
+        app.command(name)(command)
     for entry_point in entry_points(group="passculture.commands"):
         app.command(entry_point.name)(entry_point.load())
     try:

@@ -1,0 +1,188 @@
+"""Operators' work from the command line: reconcile, verify, replay, look into streams and dead letters.
+
+Exit codes: 0 when all is well, 1 when something does not balance or differs, and one line on standard error with 1 when
+the command could not be carried out.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from shared.cli.reaching import Reach, reach
+from shared.kernel.errors import DomainError
+from shared.kernel.identifiers import stream_id
+from shared.kernel.money import Cents, euros
+from shared.runtime import logging as logs
+from shared.runtime.settings import Settings
+
+Json = Annotated[bool, typer.Option("--json", help="for programs")]
+Projection = Annotated[str, typer.Argument(help="a read model: wallet.balances")]
+MAX_SHOWN = 20
+
+
+def _refusals_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+        except DomainError as refusal:
+            sys.exit(f"passculture: {refusal.detail or refusal.code}")
+
+    return run
+
+
+@_refusals_in_one_line
+def reconcile(as_json: Json = False) -> None:
+    """Proves that the money adds up, per day and to the cent, over everything that happened; 1 when it does not."""
+    found = _reach().reconciliation()
+    if as_json:
+        _print_json(found)
+    else:
+        _print_reconciliation(found)
+    if not found["balanced"]:
+        raise typer.Exit(1)
+
+
+@_refusals_in_one_line
+def projections(as_json: Json = False) -> None:
+    """The read models, and how far each service has followed the others."""
+    found = _reach().projections()
+    if as_json:
+        return _print_json(found)
+    for model in found["items"]:
+        print(f"{model['name']:32} version {model['version']}")
+    for source in found["sources"]:
+        print(f"{source['service']:10} follows {source['source']:10} {source['position']} of {source['head']}")
+    return None
+
+
+@_refusals_in_one_line
+def diff(
+    projection: Annotated[str, typer.Argument(help="a read model: wallet.balances")], as_json: Json = False
+) -> None:
+    """Folds a read model anew from the log and says where the live one differs; 1 when it does."""
+    differences = _reach().differences(projection)
+    _show_differences({projection: differences}, as_json)
+
+
+@_refusals_in_one_line
+def verify(as_json: Json = False) -> None:
+    """Folds every read model of every service anew and compares; 1 when one differs."""
+    platform = _reach()
+    names = [model["name"] for model in platform.projections()["items"]]
+    _show_differences({name: platform.differences(name) for name in names}, as_json)
+
+
+@_refusals_in_one_line
+def replay(
+    projection: Annotated[str, typer.Argument(help="a read model: wallet.balances")], as_json: Json = False
+) -> None:
+    """Folds a read model anew from the log and puts it in the place of the live one."""
+    rows = _reach().rebuild(projection)
+    _print_json({"projection": projection, "rows": rows}) if as_json else print(f"{projection}: {rows} rows")
+
+
+@_refusals_in_one_line
+def streams(
+    stream: Annotated[str, typer.Argument(help="an identifier, or what it is of: booking, wallet, offer…")],
+    number: Annotated[str, typer.Argument(help="whose: 17")] = "",
+    as_json: Json = False,
+) -> None:
+    """The events of one stream, personal data masked: `streams booking 17`, or the stream's identifier alone."""
+    found = _reach().stream(str(stream_id(stream, number)) if number else stream)
+    if as_json:
+        return _print_json(found)
+    print(f"{found['service']} {found['streamId']}")
+    for event in found["items"]:
+        state = orjson.dumps(event["state"]).decode()
+        print(f"{event['position']:>8} v{event['version']:<4} {event['recordedAt']:28} {event['name']:28} {state}")
+    return None
+
+
+@_refusals_in_one_line
+def dead_letters(
+    verb: Annotated[str, typer.Argument(help="list, replay or discard")] = "list",
+    letter: Annotated[str, typer.Argument(help="wallet-3")] = "",
+    as_json: Json = False,
+) -> None:
+    """Messages that could not be handled: lists them, or replays or discards one."""
+    if verb == "list" and not letter:
+        return _show_letters(_reach().dead_letters(), as_json)
+    if verb not in ("replay", "discard") or not letter:
+        sys.exit("passculture: dead-letters [list], or dead-letters replay|discard <letter>")
+    settled = _reach().settle_letter(letter, verb)
+    _print_json({"letters": settled}) if as_json else print(f"{verb}: {settled}")
+    return None
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "reconcile": reconcile,
+    "verify": verify,
+    "projections": projections,
+    "diff": diff,
+    "replay": replay,
+    "streams": streams,
+    "dead-letters": dead_letters,
+}
+
+
+def _reach() -> Reach:
+    settings = Settings.from_environment()
+    logs.configure("warning", "command")
+    return reach(settings)
+
+
+def _print_json(value: Any) -> None:
+    print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def _print_reconciliation(found: dict[str, Any]) -> None:
+    for difference in found["differences"][:MAX_SHOWN]:
+        print(f"differs: {difference['identity']} {_bookings(difference)}".rstrip())
+    _print_rest(found["differences"])
+    for day in found["days"]:
+        for identity in day["identities"]:
+            if identity["difference"]:
+                left, right = euros(Cents(identity["left"])), euros(Cents(identity["right"]))
+                print(f"{day['day']}: {identity['name']}: {left} ≠ {right}")
+    for flying in found.get("inFlight", ()):
+        print(f"in flight: {orjson.dumps(flying).decode()}")
+    verdict = "balanced to the cent" if found["balanced"] else "NOT BALANCED"
+    print(f"{verdict}: {len(found['days'])} days, positions {orjson.dumps(found.get('positions')).decode()}")
+
+
+def _bookings(difference: dict[str, Any]) -> str:
+    return " ".join(str(booking) for booking in difference.get("bookings") or ())
+
+
+def _show_differences(found: dict[str, list[dict[str, Any]]], as_json: bool) -> None:
+    if as_json:
+        _print_json({"equal": not any(found.values()), "projections": found})
+    else:
+        for name, differences in found.items():
+            print(f"{name:32} {'equal' if not differences else f'{len(differences)} rows differ'}")
+            for difference in differences[:MAX_SHOWN]:
+                print(f"  {orjson.dumps(difference).decode()}")
+            _print_rest(differences)
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+def _show_letters(letters: Iterable[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        return _print_json({"items": list(letters)})
+    for letter in letters:
+        what = f"{letter['message']} of {letter['source']} at {letter['position']}"
+        print(f"{letter['id']:14} {letter['state']:8} {what:44} {letter['error']}")
+    return None
+
+
+def _print_rest(shown: list[Any]) -> None:
+    if len(shown) > MAX_SHOWN:
+        print(f"… and {len(shown) - MAX_SHOWN} more")

@@ -1,0 +1,70 @@
+"""What operators ask of all services together: read models, streams, dead letters.
+
+Across services a read model is named ``<service>.<name>`` and a dead letter ``<service>-<number>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from shared.kernel.errors import NotFound
+from shared.kernel.identifiers import MAX_NUMBER
+
+UNKNOWN = "There is no such thing."
+
+
+class Ask(Protocol):
+    """A query to a service."""
+
+    def __call__(self, service: str, name: str, data: dict[str, Any], /) -> Any: ...
+
+
+def projections_of(ask: Ask, services: Sequence[str]) -> dict[str, Any]:
+    """``{items: the read models, sources: how far each service has followed each of its sources}``."""
+    items: list[dict[str, Any]] = []
+    sources: list[dict[str, Any]] = []
+    for service in services:
+        answer = ask(service, "projections", {})
+        items += [{**model, "name": f"{service}.{model['name']}"} for model in answer["projections"]]
+        sources += [{"service": service, **source} for source in answer["sources"]]
+    return {"items": items, "sources": sources}
+
+
+def stream_of(ask: Ask, services: Sequence[str], stream_id: str) -> dict[str, Any]:
+    """``{service, streamId, items: its events}``, sealed personal data sealed. Raises NotFound."""
+    try:
+        identifier = str(UUID(stream_id))
+    except ValueError:
+        raise NotFound(UNKNOWN) from None
+    for service in services:
+        items = ask(service, "stream", {"streamId": identifier})["items"]
+        if items:
+            return {"service": service, "streamId": identifier, "items": items}
+    raise NotFound(UNKNOWN)
+
+
+def dead_letters_of(ask: Ask, services: Sequence[str]) -> list[dict[str, Any]]:
+    """Those that wait, over all services."""
+    return [
+        {**letter, "id": f"{service}-{letter['id']}", "service": service}
+        for service in services
+        for letter in ask(service, "dead-letters", {})["items"]
+    ]
+
+
+def split_projection(name: str, services: Sequence[str]) -> tuple[str, str]:
+    """``wallet.balances`` → (service, read model). Raises NotFound."""
+    service, _, model = name.partition(".")
+    if service not in services or not model:
+        raise NotFound(UNKNOWN)
+    return service, model
+
+
+def split_letter(name: str, services: Sequence[str]) -> tuple[str, int]:
+    """``wallet-3`` → (service, number). Raises NotFound."""
+    service, _, digits = name.rpartition("-")
+    if service not in services or not (digits.isascii() and digits.isdigit()) or int(digits[:17]) > MAX_NUMBER:
+        raise NotFound(UNKNOWN)
+    return service, int(digits[:17])
