@@ -10,8 +10,9 @@ from services.identity import storage
 from services.identity.application.journey import Journey
 from services.identity.application.ports import Ports, each
 from services.identity.application.questions import Questions
-from services.identity.application.sessions import Failures, Sessions
-from services.identity.application.signing_up import SigningUp
+from services.identity.application.requests import CHANGE_ADDRESS, PASSWORD_RESET, SIGN_UP, Requests
+from services.identity.application.sessions import Failures, Sessions, mail_new_address, mail_reset
+from services.identity.application.signing_up import SigningUp, sign_up
 from services.identity.application.standing import Standing
 from services.identity.application.structures import Structures
 from services.identity.domain.accounts import Account
@@ -57,6 +58,16 @@ def assemble(ports: Ports) -> Service:
     failures = Failures(ports)
     standing = Standing(ports)
     outbox = ports.outbox
+    done_by = {SIGN_UP: sign_up, PASSWORD_RESET: mail_reset, CHANGE_ADDRESS: mail_new_address}
+    requests = Requests(ports, done_by)
+
+    def answer_letters() -> None:
+        requests.run()
+        outbox.send_due()
+
+    def open_work(connection: sa.Connection) -> int:
+        return requests.open_work(connection) + outbox.open_work(connection)
+
     return Service(
         name="identity",
         store=ports.store,
@@ -64,11 +75,11 @@ def assemble(ports: Ports) -> Service:
         queries=_queries(Questions(ports)),
         timers=[Timer("birthdays", storage.next_birthday, standing.run_birthdays)],
         tasks=[
-            Task("send-notifications", 0.2, outbox.send_due),
+            Task("requests-and-notifications", 0.1, answer_letters),
             Task("forget-notifications", 3600, outbox.forget),
             Task("prune", 3600, standing.prune),
         ],
-        open_work=outbox.open_work,
+        open_work=open_work,
     )
 
 

@@ -25,6 +25,8 @@ from shared.eventstore import sql
 
 DIGESTS = 0
 """The row of ``person_keys`` that holds the key of the digests: account numbers begin at 1."""
+REQUESTS = -1
+"""The row of the key that seals requests until they are done: they are nobody's yet."""
 _NONCE = 12
 
 

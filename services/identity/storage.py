@@ -111,7 +111,7 @@ api_keys = sa.Table(
 person_keys = sa.Table(
     "person_keys",
     metadata,
-    sa.Column("account_id", BigNumber, primary_key=True),  # 0: the key of the digests
+    sa.Column("account_id", BigNumber, primary_key=True),  # 0, -1: the platform's own
     sa.Column("key", sa.LargeBinary, nullable=False),
 )
 
@@ -149,6 +149,16 @@ failures = sa.Table(
     sa.Column("subject", sa.Text, primary_key=True),
     sa.Column("since", Instant, nullable=False, index=True),  # the machine's clock
     sa.Column("failed", sa.Integer, nullable=False),
+)
+
+requests = sa.Table(
+    "requests",
+    metadata,
+    sa.Column("id", BigNumber, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.Text, nullable=False),  # sign-up, password-reset, change-email
+    sa.Column("sealed", sa.Text, nullable=False),
+    sa.Column("correlation_id", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
 )
 
 Row = sa.Row[Any]
@@ -274,6 +284,32 @@ def count_failures(connection: sa.Connection, subjects: Iterable[str], now: date
             },
         )
     )
+
+
+# ---- requests: answered first, done afterwards
+
+
+def put_request(connection: sa.Connection, **row: Any) -> None:
+    connection.execute(requests.insert().values(attempts=0, **row))
+
+
+def open_requests(connection: sa.Connection, attempts: int) -> int:
+    query = sa.select(sa.func.count()).select_from(requests).where(requests.c.attempts < attempts)
+    number: int = connection.execute(query).scalar_one()
+    return number
+
+
+def take_request(connection: sa.Connection, attempts: int) -> Row | None:
+    """The oldest that nobody else is at, gone from the table when the transaction commits."""
+    oldest = sa.select(requests).where(requests.c.attempts < attempts).order_by(requests.c.id).limit(1)
+    row = connection.execute(oldest.with_for_update(skip_locked=True)).first()
+    if row is not None:
+        connection.execute(requests.delete().where(requests.c.id == row.id))
+    return row
+
+
+def count_attempt(connection: sa.Connection, number: int) -> None:
+    connection.execute(requests.update().where(requests.c.id == number).values(attempts=requests.c.attempts + 1))
 
 
 # ---- questions

@@ -21,6 +21,7 @@ from services.identity.application.ports import (
     caller_account,
     secret_digest,
 )
+from services.identity.application.requests import CHANGE_ADDRESS, PASSWORD_RESET, put
 from services.identity.domain.accounts import Account
 from services.identity.domain.errors import CredentialsInvalid, RefreshInvalid, TokenExpired, TokenInvalid
 from services.identity.domain.passwords import check_password
@@ -118,7 +119,7 @@ class Sessions:
         names = [_subject("password-reset", email)]
         self._failures.check(names)
         self._failures.count(names)
-        self._ports.run(lambda work: _mail_reset(work, email))
+        self._ports.run(lambda work: put(work, PASSWORD_RESET, {"email": email}))
         return {}
 
     def reset_password(self, call: Call) -> Outcome:
@@ -150,7 +151,8 @@ class Sessions:
         body = forms.read_form(forms.EmailChange, call.data)
         number = caller_account(call)
         self._verify(number, body["password"])
-        self._ports.run(lambda work: _mail_new_address(work, number, normal_email(body["email"])))
+        content = {"account": number, "email": normal_email(body["email"])}
+        self._ports.run(lambda work: put(work, CHANGE_ADDRESS, content))
         return {}
 
     def _credentials(self, email: str) -> tuple[int | None, str | None]:
@@ -183,8 +185,9 @@ def _rotate(work: Work, token: str) -> dict[str, Any] | RefreshInvalid:
     return work.token_pair(account, family=row.family)
 
 
-def _mail_reset(work: Work, email: str) -> None:
-    number = storage.account_of_email(work.connection, work.keys.digest("email", email))
+def mail_reset(work: Work, content: dict[str, Any]) -> None:
+    """The letter to who forgot a password, if the address is anybody's."""
+    number = storage.account_of_email(work.connection, work.keys.digest("email", content["email"]))
     if number is None:
         return
     account = work.account(number)
@@ -224,10 +227,14 @@ def _set_password(work: Work, account: Account, hashed: str) -> None:
     work.tell(letter, f"password/{account.number}/{account.version}")
 
 
-def _mail_new_address(work: Work, number: int, email: str) -> None:
-    account = work.usable_account(number)
+def mail_new_address(work: Work, content: dict[str, Any]) -> None:
+    """The letter to a new address, unless it is somebody's."""
+    number, email = content["account"], content["email"]
+    account = work.account(number)
+    if account.status != "active":
+        return  # suspended or erased since
     if storage.account_of_email(work.connection, work.keys.digest("email", email)) is not None:
-        return  # the answer is the same: whose address it is, is nobody's business
+        return
     token = work.mail_token(number, CHANGE_EMAIL, work.keys.seal(number, {"email": email}))
     changed, _ = work.sealed(account, work.profile(account), email=email)
     work.tell(work.ports.letters.change_email(changed, token), f"change-email/{secret_digest(token)}")

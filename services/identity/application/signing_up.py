@@ -1,17 +1,20 @@
 """Accounts, from the sign-up to the confirmed e-mail.
 
-An address that has an account already is answered like a new one, after the same work; only its owner is told, by mail.
+An address that has an account already is answered like a new one, in the same time: which of the two it is, is
+looked up after the answer (``requests``). Only its owner is told, by mail.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
 from services.identity import storage
 from services.identity.application import forms
 from services.identity.application.ports import CHANGE_EMAIL, CONFIRM_EMAIL, RESET_PASSWORD, Ports, Work, secret_digest
+from services.identity.application.requests import SIGN_UP, put
 from services.identity.application.sessions import Failures
 from services.identity.domain.accounts import Account, Role, Structure
 from services.identity.domain.eligibility import MINIMUM_AGE, age_at
@@ -44,7 +47,7 @@ class SigningUp:
             phone_number=phone,
             marketing_consent=body["marketingConsent"],
         )
-        return self._open(profile, body["password"], {Role.BENEFICIARY}, None)
+        return self._ask(profile, body["password"], Role.BENEFICIARY, None)
 
     def open_pro_account(self, call: Call) -> Outcome:
         """A cultural actor's. Raises SirenInvalid, SirenClosed, SirenForeign. The structure is registered, or joined,
@@ -60,7 +63,7 @@ class SigningUp:
             phone_number=phone,
             marketing_consent=body["contactConsent"],
         )
-        return self._open(profile, body["password"], {Role.PRO}, structure)
+        return self._ask(profile, body["password"], Role.PRO, structure)
 
     def create_staff(self, call: Call) -> Outcome:
         """From the command line: confirmed at once. Raises EmailTaken."""
@@ -85,20 +88,16 @@ class SigningUp:
         with self._failures.watching("mail-token", body["clientAddress"]):
             return self._ports.run(lambda work: _confirm(work, body["token"]))
 
-    def _open(self, profile: Profile, password: str, roles: set[Role], structure: Structure | None) -> Outcome:
-        hashed = self._ports.hasher.hash(password)
-
-        def work(work: Work) -> dict[str, Any]:
-            account = _new_account(work, profile, hashed, roles, structure)
-            if account is None:
-                _tell_owner(work, profile.email)
-            else:
-                work.tx.save(account)
-                token = work.mail_token(account.number, CONFIRM_EMAIL)
-                work.tell(work.ports.letters.confirm_email(profile, token), f"confirm/{secret_digest(token)}")
-            return {}
-
-        return self._ports.run(work)
+    def _ask(self, profile: Profile, password: str, role: Role, structure: Structure | None) -> Outcome:
+        """Whether the address is known is looked up after the answer: nobody can tell by the time it took."""
+        content = {
+            "profile": profile.to_json(),
+            "passwordHash": self._ports.hasher.hash(password),
+            "role": role.value,
+            "structure": asdict(structure) if structure else None,
+        }
+        self._ports.run(lambda work: put(work, SIGN_UP, content))
+        return {}
 
     def _check_age(self, birth: date) -> None:
         now = self._ports.store.clock.now()
@@ -106,6 +105,19 @@ class SigningUp:
             raise Invalid("the birth date lies ahead", errors={"birthDate": ["lies ahead"]})
         if age_at(birth, now) < MINIMUM_AGE:
             raise TooYoung(f"the pass begins at {MINIMUM_AGE}", errors={"birthDate": [f"younger than {MINIMUM_AGE}"]})
+
+
+def sign_up(work: Work, content: dict[str, Any]) -> None:
+    """What was asked for: a new account and its letter, or a letter to whom the address belongs."""
+    profile = Profile.from_json(content["profile"])
+    structure = Structure(**content["structure"]) if content["structure"] else None
+    account = _new_account(work, profile, content["passwordHash"], [Role(content["role"])], structure)
+    if account is None:
+        _tell_owner(work, profile.email)
+        return
+    work.tx.save(account)
+    token = work.mail_token(account.number, CONFIRM_EMAIL)
+    work.tell(work.ports.letters.confirm_email(profile, token), f"confirm/{secret_digest(token)}")
 
 
 def _new_account(

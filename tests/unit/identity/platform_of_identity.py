@@ -99,14 +99,23 @@ class Platform:
     def send(
         self, name: str, data: dict[str, Any] | None = None, who: int | Caller | None = None, key: str | None = None
     ) -> Any:
-        """The result of a command; raises its refusal."""
-        ((outcome, _, _),) = self._commands.decide([Call(name, data or {}, key, _caller(who))])
-        self.outbox.send_due()
+        """The result of a command, and what it leads to by mail; raises its refusal."""
+        outcome = self.decide(name, data or {}, who, key)
+        self.run_tasks()
         return _result(outcome)
+
+    def decide(self, name: str, data: dict[str, Any], who: int | Caller | None = None, key: str | None = None) -> Any:
+        """The outcome of a command, as soon as it is known."""
+        ((outcome, _, _),) = self._commands.decide([Call(name, data, key, _caller(who))])
+        return outcome
 
     def ask(self, name: str, data: dict[str, Any] | None = None, who: int | Caller | None = None) -> Any:
         (answer,) = self._queries.answer([Call(name, data or {}, None, _caller(who))])
         return _result(answer)
+
+    def run_tasks(self) -> None:
+        """What the process does every so often: requests, then letters."""
+        self.service.tasks[0].run()
 
     def messages(self) -> list[tuple[str, dict[str, Any]]]:
         return [(message.name, message.data) for message in self.store.messages(0, 10_000)]
@@ -118,8 +127,9 @@ class Platform:
         assert found is not None
         return found.group(1)
 
-    def sign_up(self, email: str = "zoe@example.org", **changes: Any) -> None:
-        body = {
+    @staticmethod
+    def young_body(email: str) -> dict[str, Any]:
+        return {
             "email": email,
             "password": PASSWORD,
             "firstName": "Zoé",
@@ -128,7 +138,9 @@ class Platform:
             "postalCode": "80000",
             "phoneNumber": "+33610000001",
         }
-        self.send("open-account", {**body, **changes})
+
+    def sign_up(self, email: str = "zoe@example.org", **changes: Any) -> None:
+        self.send("open-account", {**self.young_body(email), **changes})
 
     def young(self, email: str = "zoe@example.org", **changes: Any) -> int:
         """A confirmed young person's account."""

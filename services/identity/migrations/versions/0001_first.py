@@ -23,9 +23,9 @@ def upgrade() -> None:
     _people()
     _offerers()
     _outside_the_log()
-    # The key of the digests: made here, once, and kept with the persons' keys.
+    # The platform's own keys (of the digests, of the requests): made here, once, and kept with the persons'.
     keys = sa.table("person_keys", sa.column("account_id", BigNumber), sa.column("key", sa.LargeBinary))
-    op.bulk_insert(keys, [{"account_id": 0, "key": os.urandom(32)}])
+    op.bulk_insert(keys, [{"account_id": number, "key": os.urandom(32)} for number in (0, -1)])
 
 
 def _people() -> None:
@@ -144,5 +144,13 @@ def _outside_the_log() -> None:
         sa.Column("subject", sa.Text, primary_key=True),
         sa.Column("since", Instant, nullable=False),
         sa.Column("failed", sa.Integer, nullable=False),
+    )
+    op.create_table(
+        "requests",
+        sa.Column("id", BigNumber, primary_key=True, autoincrement=True),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("sealed", sa.Text, nullable=False),
+        sa.Column("correlation_id", sa.Text, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
     )
     op.create_index("failures_since", "failures", ["since"])
