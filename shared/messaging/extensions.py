@@ -37,7 +37,8 @@ log = structlog.get_logger()
 BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 IDLE_LOOK_SECONDS = 2.0
 """How often a consumer to whom nothing comes asks the source whether there is something."""
-RELAY_POLL_SECONDS = 0.05
+RELAY_POLL_SECONDS = {"postgresql": 0.05, "sqlite": 1.0}
+"""Other processes write to a PostgreSQL log; a SQLite one is this process's own, whose commits wake the relay."""
 TIMER_POLL_SECONDS = 0.5
 OBSERVE_SECONDS = 5.0
 PREFETCH_CALLS = 16
@@ -140,6 +141,7 @@ class HostedProcess(SharedExtension):
         publisher = EventPublisher(self.settings.amqp_uri, self.settings.namespace, self.process.service.name)
         relay = Relay(self.process.store, publisher.publish)
         state = {"started": False}
+        poll_seconds = RELAY_POLL_SECONDS[self.process.store.dialect]
 
         def step() -> None:
             if not state["started"]:
@@ -148,7 +150,7 @@ class HostedProcess(SharedExtension):
             wake = self._wake
             if relay.send() == 0:
                 self.process.relayed = relay.position
-                with eventlet.Timeout(RELAY_POLL_SECONDS, False):
+                with eventlet.Timeout(poll_seconds, False):
                     wake.wait()
             self.process.relayed = relay.position
 
