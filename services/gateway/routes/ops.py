@@ -1,4 +1,4 @@
-"""Operators: the simulated clock, waiting for rest; health for whoever runs the processes."""
+"""Operators: the simulated clock, waiting for rest, read models, streams, dead letters; health of the processes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from typing import Any
 from services.gateway.schemas import ops as schemas
 from services.gateway.simulation import SERVICES
 from services.gateway.web.audience import Audience
+from services.gateway.web.calls import ask, send
 from services.gateway.web.gate import gate
 from services.gateway.web.security import only
 from shared.kernel.errors import DomainError, Unavailable
 from shared.kernel.time import instant_text, parse_instant
+from shared.runtime import operations
 
-audience = Audience("Operations", "The simulated clock, waiting for rest, health.")
+audience = Audience("Operations", "The simulated clock, waiting for rest, read models, streams, dead letters, health.")
 
 OPERATOR = only("operator")
 READY_SECONDS = 2.0
+LONG_SECONDS = 110.0
+"""A read model is folded from the first event on."""
 
 
 @audience.endpoint(
@@ -42,6 +46,66 @@ def settle() -> Any:
     return {"positions": gate().simulation.settle()}
 
 
+@audience.endpoint("GET", "/v1/ops/projections", access=OPERATOR, answers=(200, schemas.ReadModels))
+def projections() -> Any:
+    """The read models of every service, and how far each has followed the others."""
+    return operations.projections_of(_ask, SERVICES)
+
+
+@audience.endpoint(
+    "GET", "/v1/ops/projections/<name>/differences", access=OPERATOR, answers=(200, schemas.RowDifferences)
+)
+def projection_differences(name: str) -> Any:
+    """Folds a read model anew beside the live one, and says where they differ."""
+    service, model = operations.split_projection(name, SERVICES)
+    return {"items": _ask(service, "compare-projection", {"name": model})["differences"]}
+
+
+@audience.endpoint("POST", "/v1/ops/projections/<name>/rebuild", access=OPERATOR, answers=(200, schemas.Rebuilt))
+def rebuild_projection(name: str) -> Any:
+    """Folds a read model anew from the log and puts it in the place of the live one."""
+    service, model = operations.split_projection(name, SERVICES)
+    return send(service, "rebuild-projection", {"name": model}, seconds=LONG_SECONDS)
+
+
+@audience.endpoint("GET", "/v1/ops/streams/<stream_id>", access=OPERATOR, answers=(200, schemas.Stream))
+def stream(stream_id: str) -> Any:
+    """A stream's events, personal data masked."""
+    return operations.stream_of(_ask, SERVICES, stream_id)
+
+
+@audience.endpoint("GET", "/v1/ops/dead-letters", access=OPERATOR, answers=(200, schemas.DeadLetters))
+def dead_letters() -> Any:
+    """The messages that could not be handled, and those parked behind them."""
+    return {"items": operations.dead_letters_of(_ask, SERVICES)}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/ops/dead-letters/<letter_id>/replay",
+    access=OPERATOR,
+    answers=(200, schemas.SettledLetters),
+    refuses=["not-waiting"],
+)
+def replay_dead_letter(letter_id: str) -> Any:
+    """Handles a message again, with everything parked behind it, in order."""
+    service, number = operations.split_letter(letter_id, SERVICES)
+    return send(service, "replay-dead-letter", {"id": number})
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/ops/dead-letters/<letter_id>/discard",
+    access=OPERATOR,
+    answers=(200, schemas.SettledLetters),
+    refuses=["not-waiting"],
+)
+def discard_dead_letter(letter_id: str) -> Any:
+    """Gives a message up for good."""
+    service, number = operations.split_letter(letter_id, SERVICES)
+    return send(service, "discard-dead-letter", {"id": number})
+
+
 @audience.endpoint("GET", "/health/live", answers=(200, schemas.Health))
 def live() -> Any:
     """This process answers."""
@@ -55,6 +119,10 @@ def ready() -> Any:
     if any(state == "away" for state in states.values()):
         raise Unavailable("not every service answers", extra={"services": states})
     return {"status": "ok", "services": states}
+
+
+def _ask(service: str, name: str, data: dict[str, Any]) -> Any:
+    return ask(service, name, data, seconds=LONG_SECONDS)
 
 
 def _state(service: str) -> str:

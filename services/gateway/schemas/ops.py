@@ -38,3 +38,84 @@ class Settled(Schema):
 class Health(Schema):
     status = fields.String(required=True, metadata={"enum": ["ok", "trouble"]})
     services = fields.Dict(keys=fields.String(), values=fields.String())
+
+
+class ReadModel(Schema):
+    """``name`` is ``<service>.<read model>``."""
+
+    name = fields.String(required=True)
+    version = fields.Integer(required=True)
+
+
+class Followed(Schema):
+    """How far a service has followed another's messages."""
+
+    service = fields.String(required=True)
+    source = fields.String(required=True)
+    position = fields.Integer(required=True)
+    head = fields.Integer(required=True)
+    behind = fields.Integer(required=True)
+
+
+class ReadModels(Schema):
+    items = fields.List(fields.Nested(ReadModel), required=True)
+    sources = fields.List(fields.Nested(Followed), required=True)
+
+
+class RowDifference(Schema):
+    """A row that is not what the log says; ``live`` or ``folded`` is null where it is missing."""
+
+    table = fields.String(required=True)
+    key = fields.Dict(keys=fields.String(), required=True)
+    live = fields.Dict(keys=fields.String(), required=True, allow_none=True)
+    folded = fields.Dict(keys=fields.String(), required=True, allow_none=True)
+
+
+class RowDifferences(Schema):
+    items = fields.List(fields.Nested(RowDifference), required=True)
+
+
+class Rebuilt(Schema):
+    rows = fields.Integer(required=True)
+
+
+class StoredEvent(Schema):
+    """Personal data are sealed in the log, and stay so here."""
+
+    position = fields.Integer(required=True)
+    version = fields.Integer(required=True)
+    name = fields.String(required=True)
+    recordedAt = Moment(required=True)
+    correlationId = fields.String(required=True)
+    causationId = fields.String(required=True)
+    state = fields.Dict(keys=fields.String(), required=True)
+
+
+class Stream(Schema):
+    service = fields.String(required=True)
+    streamId = fields.String(required=True)
+    items = fields.List(fields.Nested(StoredEvent), required=True)
+
+
+class DeadLetter(Schema):
+    """``failed``: it could not be handled; ``parked``: it waits behind one of its stream that could not."""
+
+    id = fields.String(required=True)
+    service = fields.String(required=True)
+    source = fields.String(required=True)
+    stream = fields.String(required=True)
+    position = fields.Integer(required=True)
+    message = fields.String(required=True)
+    error = fields.String(required=True)
+    state = fields.String(required=True, metadata={"enum": ["failed", "parked"]})
+    recordedAt = Moment(required=True)
+
+
+class DeadLetters(Schema):
+    items = fields.List(fields.Nested(DeadLetter), required=True)
+
+
+class SettledLetters(Schema):
+    """How many: a replay takes along what is parked behind the letter."""
+
+    letters = fields.Integer(required=True)
