@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import re
+import shutil
+import tempfile
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ from services.identity.provider import EmbeddedProvider
 from services.identity.publishing import publication
 from services.identity.sirene import EmbeddedDirectory
 from shared.eventstore import Store
+from shared.eventstore.engines import make_engine
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.randomness import SeededRandomness
@@ -24,6 +29,7 @@ from shared.kernel.time import SettableClock
 from shared.messaging.answering import Commands, Queries
 from shared.notifications import Mail, Outbox, TextMessage
 from shared.notifications.transports import Envelope
+from shared.runtime.migrations import upgrade
 from shared.runtime.tokens import verify
 from shared.testing import sqlite_store
 
@@ -72,7 +78,7 @@ class Platform:
             "publication": publication,
             "projections": projections(),
         }
-        self.store = Store(engine, **parts) if engine else sqlite_store(folder, "identity", **parts)
+        self.store = Store(engine, **parts) if engine else _quick_store(folder, parts)
         self.post = Post()
         self.outbox = Outbox(
             "identity", self.store, {"mail": self.post, "sms": self.post, "push": self.post}, machine=self.machine
@@ -208,6 +214,32 @@ class Platform:
 
     def pass_machine_time(self, **duration: float) -> None:
         self.machine.move_to(self.machine.now() + timedelta(**duration))
+
+
+def _quick_store(folder: Path, parts: dict[str, Any]) -> Store:
+    """Migrated once for all tests; what a test writes need not survive a power failure."""
+    shutil.copy(_migrated(), folder / "identity.sqlite")
+    store = sqlite_store(folder, "identity", **parts)
+    sa.event.listen(store.engine, "connect", _write_at_leisure)
+    store.engine.dispose()
+    return store
+
+
+@cache
+def _migrated() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="identity-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    engine = make_engine(f"sqlite:///{folder / 'identity.sqlite'}")
+    upgrade(engine, "identity")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return folder / "identity.sqlite"
+
+
+def _write_at_leisure(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 def _caller(who: int | Caller | None) -> Caller | None:

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from services.identity import storage
 from services.identity.domain.people import NOBODY, Profile
 from services.identity.sealing import BrokenSeal, Erased, KeyRing
+from shared.eventstore.engines import make_engine
+from shared.runtime.migrations import upgrade
 
 PROFILE = Profile("zoe@example.org", "Zoé", "Martin", date(2003, 6, 15), "80000", "+33610000001")
 
@@ -73,13 +75,11 @@ def test_a_digest_compares_and_tells_nothing(keys):
 
 
 def test_two_platforms_have_different_keys_of_their_own(tmp_path):
-    from tests.unit.identity.platform_of_identity import Platform
-
     found = set()
     for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        platform = Platform(tmp_path / name)
-        with platform.store.reading() as connection:
+        engine = make_engine(f"sqlite:///{tmp_path / name}")
+        upgrade(engine, "identity")
+        with engine.connect() as connection:
             found.update(connection.execute(sa.select(storage.person_keys.c.key)).scalars())
-        platform.store.engine.dispose()
+        engine.dispose()
     assert len(found) == 4, "of the digests and of the requests"
