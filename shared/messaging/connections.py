@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 import shared.messaging.local  # noqa: F401  # registers the transport of local:// with kombu
 from shared.eventstore import Message
 from shared.kernel.errors import Unavailable
-from shared.messaging.topology import calls_queue, events_exchange
+from shared.messaging.topology import answers_queue, calls_queue, events_exchange
 
 CONNECT_SECONDS = 3
 CONFIRM_SECONDS = 10
@@ -229,7 +229,7 @@ class AmqpCourier:
     def __init__(self, uri: str, namespace: str, name: str) -> None:
         self._namespace = namespace
         self._sender = Sender(uri)
-        self.reply_queue = kombu.Queue(f"{namespace}.answers.{name}", durable=False, exclusive=True, auto_delete=True)
+        self.reply_queue = answers_queue(namespace, name)
 
     def send(self, service: str, kind: str, batch_id: str, calls: Sequence[dict[str, Any]], seconds: float) -> None:
         queue = calls_queue(self._namespace, service, kind)

@@ -7,6 +7,7 @@ import kombu
 MAX_BACKLOG = 100_000
 """Messages a queue keeps; beyond it the oldest go, and the consumer asks the source's log for them."""
 MAX_WAITING_CALLS = 10_000
+ANSWERS_IDLE_SECONDS = 60
 
 
 def events_exchange(namespace: str, source: str) -> kombu.Exchange:
@@ -40,6 +41,23 @@ def calls_queue(namespace: str, service: str, kind: str) -> kombu.Queue:
         durable=False,
         auto_delete=False,
         queue_arguments={"x-max-length": MAX_WAITING_CALLS, "x-overflow": "drop-head"},
+    )
+
+
+def answers_queue(namespace: str, process: str) -> kombu.Queue:
+    """Where a process gets its answers. It goes when nobody has read it for a while.
+
+    Not exclusive: after a cut line the broker may hold the old connection for dead long after the new one came.
+    """
+    return kombu.Queue(
+        f"{namespace}.answers.{process}",
+        durable=False,
+        auto_delete=False,
+        queue_arguments={
+            "x-expires": ANSWERS_IDLE_SECONDS * 1000,
+            "x-max-length": MAX_WAITING_CALLS,
+            "x-overflow": "drop-head",
+        },
     )
 
 
