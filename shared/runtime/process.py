@@ -273,4 +273,7 @@ def restored_clock(start: datetime | None, engine: sa.Engine) -> Clock:
 
 def _json(row: dict[str, Any] | None) -> dict[str, Any] | None:
     """A row for people: what JSON has not, as text."""
-    return None if row is None else orjson.loads(orjson.dumps(row, default=str))
+    if row is None:
+        return None
+    readable: dict[str, Any] = orjson.loads(orjson.dumps({str(name): row[name] for name in row}, default=str))
+    return readable
