@@ -41,7 +41,7 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
         Ports(
             store=store,
             outbox=Outbox("identity", store, lines),
-            letters=Letters(f"http://{settings.bind}:{settings.port}"),
+            letters=Letters(settings.public_url),
             hasher=Argon2Hasher(),
             provider=EmbeddedProvider(),
             directory=EmbeddedDirectory(),

@@ -36,6 +36,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "MAIL_URL": ("", "file:/folder or smtp://host:port; without it STATE_DIR/mail"),
     "SMS_URL": ("", "file:/folder; without it STATE_DIR/sms"),
     "PUSH_URL": ("", "file:/folder; without it STATE_DIR/push"),
+    "PUBLIC_URL": ("", "what links in mails begin with; without it http://BIND:PORT"),
     "PAYOUT_PERIOD": ("fortnight", "fortnight or week"),
     "DEBTOR_NAME": ("pass Culture", "who pays"),
     "DEBTOR_IBAN": ("FR7630001007941234567890185", "from which account"),
@@ -75,6 +76,7 @@ class Settings:
     mail_url: str
     sms_url: str
     push_url: str
+    public_url: str
     payout_period: str
     debtor: Debtor
     demo: bool
@@ -108,6 +110,7 @@ class Settings:
             mail_url=_folder_or_server("MAIL_URL", given["MAIL_URL"], state_dir / "mail"),
             sms_url=_folder_or_server("SMS_URL", given["SMS_URL"], state_dir / "sms"),
             push_url=_folder_or_server("PUSH_URL", given["PUSH_URL"], state_dir / "push"),
+            public_url=_public_url(given["PUBLIC_URL"] or f"http://{given['BIND']}:{given['PORT']}"),
             payout_period=_one_of("PAYOUT_PERIOD", given["PAYOUT_PERIOD"], ("fortnight", "week")),
             debtor=_debtor(given),
             demo=_one_of("DEMO", given["DEMO"], ("0", "1")) == "1",
@@ -213,7 +216,15 @@ def _folder_or_server(name: str, text: str, default: Path) -> str:
     schemes = ("file:", "smtp://") if name == "MAIL_URL" else ("file:",)
     if not text.startswith(schemes):
         raise BadSettings(f"{name}: {text!r} does not begin with {' or '.join(schemes)}")
+    if text.startswith("file:") and not text.removeprefix("file:").startswith("/"):
+        raise BadSettings(f"{name}: {text!r} is not file:/an/absolute/folder")
     return text
+
+
+def _public_url(text: str) -> str:
+    if not text.startswith(("http://", "https://")) or any(char.isspace() for char in text):
+        raise BadSettings(f"PUBLIC_URL: {text!r} is not an http or https address")
+    return text.rstrip("/")
 
 
 def _debtor(given: Mapping[str, str]) -> Debtor:

@@ -58,7 +58,7 @@ def test_one_address_signed_up_many_times_at_once_is_one_account(platform: Platf
     outcomes = at_once(12, lambda _: platform.sign_up())
     assert codes(outcomes) == {"done": 12}
     assert len(rows(platform, storage.people)) == len(rows(platform, storage.credentials)) == 1
-    assert len(rows(platform, storage.person_keys)) == 2, "one person's, and the digests'"
+    assert len(rows(platform, storage.person_keys)) == 3, "one person's, and the two of the platform"
 
 
 def test_one_siren_confirmed_many_times_at_once_is_one_structure(platform: Platform) -> None:
