@@ -127,13 +127,13 @@ class OnStores:
     """No platform runs: the services are built on their stores, and nothing of them runs but what is asked."""
 
     def __init__(self, settings: Settings) -> None:
-        self._processes: dict[str, Process] = {}
-        bus = StoresBus(self._processes)
+        self.processes: dict[str, Process] = {}
+        bus = StoresBus(self.processes)
         for name in SERVICES:
             engine = _open(settings, name)
             clock = restored_clock(settings.clock, engine)
             service = service_class(name).build(settings, clock, bus, engine)  # type: ignore[attr-defined]  # by convention
-            self._processes[name] = Process(service, clock, bus)
+            self.processes[name] = Process(service, clock, bus)
         self._bus = bus
 
     def reconciliation(self) -> dict[str, Any]:

@@ -1,0 +1,190 @@
+"""Operators' commands where no platform runs: on the stores themselves, here of wallet among six empty ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import typer
+
+from shared.cli import operating
+from shared.cli.reaching import OnStores, reach
+from shared.eventstore import Message
+from shared.kernel.identifiers import stream_id
+from shared.runtime.platform import CannotStart, migrate_embedded
+from shared.runtime.settings import SERVICES, Settings
+
+ZOE = 7
+NOW = "2021-11-02T09:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six stores; in wallet's a credit, a reservation, and a message that could not be handled."""
+    folder = tmp_path_factory.mktemp("state")
+    settings = Settings.from_environment({"STATE_DIR": str(folder), "CLOCK": NOW})
+    migrate_embedded(settings, SERVICES)
+    wallet = OnStores(settings).processes["wallet"]
+    for consumer in wallet.consumers.values():
+        consumer.start()
+        consumer.epoch = "other"
+    activated = {"personId": ZOE, "kind": "age-18", "age": 18, "birthDate": None, "activatedAt": NOW}
+    wallet.consumers["identity"].handle([message("identity", "BeneficiaryActivated", 1, activated)])
+    wallet.bus.command("wallet", "reserve", {"bookingId": 1, "attempt": 1, "personId": ZOE, **held(25_50)})
+    never_held = {"bookingId": 5, "attempt": 1, "personId": ZOE, "totalCents": 9_00, "usedAt": NOW}
+    wallet.consumers["booking"].handle([message("booking", "CountermarkValidated", 1, never_held)])
+    wallet.store.engine.dispose()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _environment(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIR", str(state))
+    monkeypatch.setenv("CLOCK", NOW)
+    for name in ("DATABASE_URL", "AMQP_URI", "RANDOM_SEED"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def held(amount: int) -> dict[str, Any]:
+    return {"amountCents": amount, "digital": False, "physical": False}
+
+
+def message(source: str, name: str, position: int, data: dict[str, Any]) -> Message:
+    return Message.from_wire(
+        {
+            "id": f"{source}:other:{position}",
+            "source": source,
+            "name": name,
+            "version": 1,
+            "stream": str(stream_id(source, position)),
+            "streamVersion": 1,
+            "position": position,
+            "previous": position - 1,
+            "epoch": "other",
+            "occurredAt": NOW,
+            "recordedAt": NOW,
+            "causationId": "test",
+            "correlationId": "test",
+            "data": data,
+        }
+    )
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out)
+
+
+def alter(state: Path, statement: str) -> None:
+    engine = sa.create_engine(f"sqlite:///{state / 'wallet.sqlite'}")
+    with engine.begin() as connection:
+        assert connection.execute(sa.text(statement)).rowcount == 1
+    engine.dispose()
+
+
+def test_reconcile_proves_that_it_balances(capsys: pytest.CaptureFixture[str]) -> None:
+    operating.reconcile(as_json=True)
+    assert said(capsys)["balanced"] is True
+    operating.reconcile()
+    assert "balanced to the cent" in capsys.readouterr().out
+
+
+def test_reconcile_fails_on_a_cent(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    alter(state, "UPDATE attempts SET amount = amount + 1")
+    try:
+        with pytest.raises(typer.Exit) as ended:
+            operating.reconcile()
+    finally:
+        alter(state, "UPDATE attempts SET amount = amount - 1")
+    assert ended.value.exit_code == 1
+    assert "NOT BALANCED" in capsys.readouterr().out
+
+
+def test_projections_lists_read_models_and_how_far_sources_were_followed(capsys: pytest.CaptureFixture[str]) -> None:
+    operating.projections(as_json=True)
+    found = said(capsys)
+    assert {"wallet.balances", "wallet.ledger-entries"} <= {model["name"] for model in found["items"]}
+    assert {"service": "wallet", "source": "booking", "position": 1, "head": 0, "behind": 0} in found["sources"]
+    operating.projections()
+    assert "wallet.balances" in capsys.readouterr().out
+
+
+def test_verify_and_diff_find_a_row_that_differs_and_replay_mends_it(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operating.verify()
+    alter(state, "UPDATE ledger_entries SET balance = 0 WHERE entry_id = 3")
+    capsys.readouterr()
+    with pytest.raises(typer.Exit) as ended:
+        operating.verify(as_json=True)
+    assert ended.value.exit_code == 1
+    found = said(capsys)
+    assert found["equal"] is False
+    assert [name for name, rows in found["projections"].items() if rows] == ["wallet.ledger-entries"]
+    with pytest.raises(typer.Exit):
+        operating.diff("wallet.ledger-entries")
+    assert "1 rows differ" in capsys.readouterr().out
+    operating.replay("wallet.ledger-entries", as_json=True)
+    assert said(capsys) == {"projection": "wallet.ledger-entries", "rows": 2}
+    operating.diff("wallet.ledger-entries")
+
+
+def test_streams_shows_the_events_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+    operating.streams("wallet", str(ZOE), as_json=True)
+    found = said(capsys)
+    assert found["service"] == "wallet"
+    assert [event["name"] for event in found["items"]] == ["Wallet.Opened", "Wallet.Granted", "Wallet.Reserved"]
+    operating.streams(found["streamId"])
+    assert "Wallet.Reserved" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda: operating.streams("wallet", "999"),
+        lambda: operating.streams("no-such-stream"),
+        lambda: operating.diff("wallet.nothing"),
+        lambda: operating.diff("nobody.balances"),
+        lambda: operating.replay("balances"),
+        lambda: operating.dead_letters("replay", "wallet-99"),
+        lambda: operating.dead_letters("discard", "nobody-1"),
+        lambda: operating.dead_letters("discard", "wallet-" + "9" * 30),
+        lambda: operating.dead_letters("bury", "wallet-1"),
+        lambda: operating.dead_letters("replay"),
+    ],
+)
+def test_what_is_not_there_is_one_clear_line(command: Any) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command()
+    line = str(ended.value.code)
+    assert line.startswith("passculture: ")
+    assert "\n" not in line
+
+
+def test_dead_letters_are_listed_replayed_and_discarded(capsys: pytest.CaptureFixture[str]) -> None:
+    operating.dead_letters(as_json=True)
+    (letter,) = said(capsys)["items"]
+    assert (letter["service"], letter["message"], letter["state"]) == ("wallet", "CountermarkValidated", "failed")
+    with pytest.raises(SystemExit):
+        operating.dead_letters("replay", letter["id"])  # it fails again, and stays
+    operating.dead_letters()
+    assert "never held anything" in capsys.readouterr().out
+    operating.dead_letters("discard", letter["id"], as_json=True)
+    assert said(capsys) == {"letters": 1}
+    operating.dead_letters(as_json=True)
+    assert said(capsys) == {"items": []}
+    with pytest.raises(SystemExit):
+        operating.dead_letters("discard", letter["id"])
+
+
+def test_without_stores_there_is_nothing_to_reach(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="no platform runs"):
+        reach(Settings.from_environment({"STATE_DIR": str(tmp_path)}))
+
+
+def test_a_stale_address_is_passed_over(state: Path) -> None:
+    (state / "address").write_text("http://127.0.0.1:9")
+    assert isinstance(reach(Settings.from_environment({"STATE_DIR": str(state)})), OnStores)
+    (state / "address").unlink()
