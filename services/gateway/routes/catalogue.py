@@ -9,7 +9,7 @@ from flask import Response, request
 
 from services.gateway import reference
 from services.gateway.schemas import catalogue as schemas
-from services.gateway.web.audience import Audience
+from services.gateway.web.audience import Audience, ready
 from services.gateway.web.gate import gate
 from shared.contracts.subcategories import CATEGORIES, HOME_LABELS, SEARCH_GROUPS, SUBCATEGORIES
 from shared.kernel.errors import NotFound
@@ -35,10 +35,10 @@ def public_offer(offer_id: int) -> Any:
     """One offer with its venue and its stocks."""
     here = gate()
     with here.reading() as connection:
-        found = here.catalogue.offer(connection, offer_id, here.clock.now())
+        found = here.catalogue.offer_json(connection, offer_id, here.clock.now())
     if found is None:
         raise NotFound("there is no such offer")
-    return found
+    return ready(found)
 
 
 @audience.endpoint("GET", "/v1/subcategories", answers=(200, schemas.Subcategories))

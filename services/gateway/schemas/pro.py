@@ -37,11 +37,29 @@ class Counters(Schema):
     soldOutOffers = fields.Integer(required=True)
 
 
-class VenueWithCounters(Schema):
+class Venue(Schema):
     venueId = number(required=True)
-    name = fields.String(required=True)
+    offererId = number(required=True)
     kind = fields.String(metadata={"enum": ["siret", "comment", "digital"]})
+    status = fields.String()
+    name = fields.String(required=True)
     siret = fields.String(required=True, allow_none=True)
+    comment = fields.String(allow_none=True)
+    establishment = fields.String(metadata={"description": "The SIRET, or `venue-<venueId>`."})
+    address = fields.String(allow_none=True)
+    postalCode = fields.String(allow_none=True)
+    city = fields.String(allow_none=True)
+    lat = fields.Float(allow_none=True)
+    lon = fields.Float(allow_none=True)
+    bookingEmail = fields.String(allow_none=True)
+    venueType = fields.String()
+    accessibility = fields.Dict(allow_none=True)
+    departmentCode = fields.String(allow_none=True)
+    timezone = fields.String()
+    version = WholeNumber(0, 2**53 - 1)
+
+
+class VenueWithCounters(Venue):
     counters = fields.Nested(Counters, required=True)
 
 
@@ -97,28 +115,6 @@ class VenueChange(Strict):
     bookingEmail = Email(allow_none=True)
     venueType = one_of(*VENUE_TYPES)
     accessibility = fields.Nested(Accessibility)
-
-
-class Venue(Schema):
-    venueId = number(required=True)
-    offererId = number(required=True)
-    kind = fields.String(metadata={"enum": ["siret", "comment", "digital"]})
-    status = fields.String()
-    name = fields.String(required=True)
-    siret = fields.String(required=True, allow_none=True)
-    comment = fields.String(allow_none=True)
-    establishment = fields.String(metadata={"description": "The SIRET, or `venue-<venueId>`."})
-    address = fields.String(allow_none=True)
-    postalCode = fields.String(allow_none=True)
-    city = fields.String(allow_none=True)
-    lat = fields.Float(allow_none=True)
-    lon = fields.Float(allow_none=True)
-    bookingEmail = fields.String(allow_none=True)
-    venueType = fields.String()
-    accessibility = fields.Dict(allow_none=True)
-    departmentCode = fields.String(allow_none=True)
-    timezone = fields.String()
-    version = WholeNumber(0, 2**53 - 1)
 
 
 class NewOffer(Strict):

@@ -6,7 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import structlog
@@ -29,6 +29,7 @@ from shared.kernel.identifiers import MAX_NUMBER
 
 log = structlog.get_logger()
 
+Verification = Literal["off", "tell", "raise"]
 MAX_BODY = 1024 * 1024
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DESCRIPTION = """The platform of the culture pass: apps, cultural actors, ticketing software, staff, finance.
@@ -91,8 +92,8 @@ class Interface(Api):
         """The application's own handlers answer every error."""
 
 
-def create_application(gate: Gate, *, verify_answers: bool = False) -> Flask:
-    """The whole HTTP surface over one gate. ``verify_answers``: what differs from its documented schema is an error."""
+def create_application(gate: Gate, *, verify_answers: Verification = "off") -> Flask:
+    """The whole HTTP surface over one gate. ``verify_answers``: see ``Audience``."""
     app = Surface("services.gateway", static_folder=None)
     app.json = FastJson(app)
     app.url_map.strict_slashes = False

@@ -26,8 +26,8 @@ class Catalogue(Protocol):
     def search(self, connection: sa.Connection, filters: dict[str, Any], now: Any) -> dict[str, Any]:
         """``{items, nextCursor}``. Raises Invalid for a cursor that is not its own."""
 
-    def offer(self, connection: sa.Connection, offer_id: int, now: Any) -> dict[str, Any] | None:
-        """The offer as anyone may see it, or None."""
+    def offer_json(self, connection: sa.Connection, offer_id: int, now: Any) -> bytes | None:
+        """The offer as anyone may see it, ready to send, or None."""
 
 
 @dataclass(frozen=True, slots=True)

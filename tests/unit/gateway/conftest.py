@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from flask.testing import FlaskClient
 
@@ -36,8 +37,8 @@ class OneOffer:
         self.searched.append(filters)
         return {"items": [], "nextCursor": None}
 
-    def offer(self, connection: Any, offer_id: int, now: datetime) -> dict[str, Any] | None:
-        return PUBLIC_OFFER if offer_id == PUBLIC_OFFER["offerId"] else None
+    def offer_json(self, connection: Any, offer_id: int, now: datetime) -> bytes | None:
+        return orjson.dumps(PUBLIC_OFFER) if offer_id == PUBLIC_OFFER["offerId"] else None
 
 
 PUBLIC_OFFER: dict[str, Any] = {
@@ -84,7 +85,7 @@ class Surroundings:
             simulation=Simulation(self.bus, self.clock, self.slept.append),
         )
         self.gate = gate
-        self.app = create_application(gate, verify_answers=True)
+        self.app = create_application(gate, verify_answers="raise")
         self.client: FlaskClient = self.app.test_client()
 
     def answers(self, service: str, name: str, answer: Any) -> None:

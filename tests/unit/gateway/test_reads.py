@@ -1,0 +1,222 @@
+"""Reads that put together what several services know, lists, and files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+from services.gateway.bookings_csv import HEADER, bookings_csv
+from shared.kernel.errors import Invalid
+
+PROFILE = {
+    "accountId": 11,
+    "email": "zoe@example.org",
+    "firstName": "Zoé",
+    "lastName": "Martin",
+    "birthDate": "2003-06-15",
+    "roles": ["beneficiary"],
+    "status": "active",
+    "eligibility": None,
+    "nextStep": None,
+}
+CREDIT = {
+    "creditId": 1,
+    "kind": "age-18",
+    "grantedCents": 30000,
+    "remainingCents": 27450,
+    "digital": {"capCents": 10000, "remainingCents": 10000},
+    "physical": None,
+    "grantedAt": "2021-11-02T09:00:00Z",
+    "expiresAt": "2023-11-02T09:00:00Z",
+}
+ROW = {
+    "bookingId": 1,
+    "stockId": 2,
+    "offerId": 3,
+    "offerName": "=Concert",
+    "venueId": 4,
+    "venueName": "Salle",
+    "timezone": "America/Cayenne",
+    "beginningAt": "2021-11-10T19:00:00Z",
+    "firstName": "Zoé",
+    "lastName": "Martin",
+    "email": "zoe@example.org",
+    "phoneNumber": None,
+    "countermark": None,
+    "bookedAt": "2021-11-02T09:00:00Z",
+    "usedAt": None,
+    "reimbursedAt": None,
+    "unitPriceCents": 1050,
+    "isDuo": False,
+    "status": "booked",
+    "statusHistory": [{"status": "booked", "date": "2021-11-02T09:00:00Z"}],
+}
+
+
+def test_me_is_identitys_profile_with_wallets_credit(platform: Any, signed_in: Any) -> None:
+    platform.answers("identity", "me", PROFILE)
+    platform.answers("wallet", "credit", {"current": CREDIT, "credits": [CREDIT]})
+    answer = platform.client.get("/v1/me", headers=signed_in("beneficiary"))
+    assert answer.json == {**PROFILE, "credit": {**CREDIT, "credits": [CREDIT]}}
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_without_any_credit_me_has_none_and_the_credit_is_zero(platform: Any, signed_in: Any) -> None:
+    platform.answers("identity", "me", PROFILE)
+    platform.answers("wallet", "credit", {"current": None, "credits": []})
+    assert platform.client.get("/v1/me", headers=signed_in()).json["credit"] is None
+    answer = platform.client.get("/v1/me/credit?asOf=2021-01-01T00:00:00Z", headers=signed_in())
+    assert (answer.json["grantedCents"], answer.json["credits"], answer.json["kind"]) == (0, [], None)
+    assert platform.called("credit")[-1] == {"personId": 11, "asOf": "2021-01-01T00:00:00Z"}
+
+
+def test_offerers_come_with_venues_and_counters_of_two_services(platform: Any, signed_in: Any) -> None:
+    offerer = {"siren": "1", "name": "S", "status": "validated"}
+    platform.answers(
+        "identity",
+        "offerers",
+        {
+            "items": [
+                {"offererId": 5, "attachment": "approved", **offerer},
+                {"offererId": 6, "attachment": "pending", **offerer},
+            ]
+        },
+    )
+    venue = {"venueId": 8, "offererId": 5, "name": "V", "siret": None, "kind": "digital"}
+    platform.answers("catalog", "venues", {"items": [venue]})
+    platform.answers("catalog", "counters", {"8": {"activeOffers": 2}})
+    platform.answers("booking", "counters", {"8": {"ongoingBookings": 1, "validatedBookings": 3, "soldOutOffers": 0}})
+    items = platform.client.get("/v1/pro/offerers", headers=signed_in("pro")).json["items"]
+    counters = {"activeOffers": 2, "ongoingBookings": 1, "validatedBookings": 3, "soldOutOffers": 0}
+    assert items[0]["venues"] == [
+        {"venueId": 8, "name": "V", "siret": None, "kind": "digital", "offererId": 5, "counters": counters}
+    ]
+    assert items[1]["venues"] == []
+    assert platform.called("venues") == [{"offererIds": [5]}]
+    assert platform.client.get("/v1/pro/offerers/6", headers=signed_in("pro")).json["offererId"] == 6
+    assert platform.client.get("/v1/pro/offerers/7", headers=signed_in("pro")).status_code == 404
+
+
+def test_a_cursor_goes_on_with_its_filters_and_on_its_own_list_only(platform: Any, signed_in: Any) -> None:
+    platform.answers("booking", "bookings", {"items": [], "nextCursor": "owner's own"})
+    headers = signed_in()
+    cursor = platform.client.get("/v1/me/bookings?status=ended&limit=5", headers=headers).json["nextCursor"]
+    assert "owner" not in cursor
+    assert platform.client.get(f"/v1/me/bookings?cursor={cursor}", headers=headers).status_code == 200
+    assert platform.called("bookings") == [
+        {"status": "ended", "limit": 5},
+        {"status": "ended", "cursor": "owner's own"},
+    ]
+    for query in (f"cursor={cursor}&status=ongoing", "cursor=broken", "cursor=e30", "cursor=bnVsbA"):
+        answer = platform.client.get(f"/v1/me/bookings?{query}", headers=headers)
+        assert (answer.status_code, answer.json["code"]) == (422, "cursor-invalid"), query
+    answer = platform.client.get(f"/v1/me/credit/entries?cursor={cursor}", headers=headers)
+    assert (answer.status_code, answer.json["code"]) == (422, "cursor-invalid")
+
+
+def test_an_owner_that_refuses_its_cursor_is_heard(platform: Any, signed_in: Any) -> None:
+    platform.answers("booking", "bookings", Invalid("not mine"))
+    assert platform.client.get("/v1/me/bookings", headers=signed_in()).status_code == 422
+
+
+def test_finance_reads_events_flat_one_a_line(platform: Any, signed_in: Any) -> None:
+    message = {
+        "id": "x",
+        "name": "BookingPriced",
+        "version": 1,
+        "position": 4,
+        "occurredAt": "2021-11-02T09:00:00Z",
+        "data": {"lineId": 1, "name": "never hides the message's"},
+    }
+    platform.answers("payout", "log", {"epoch": "e", "messages": [message, {**message, "position": 9}]})
+    answer = platform.client.get("/v1/finance/events?after=3&limit=2", headers=signed_in("finance"))
+    assert answer.headers["Content-Type"].startswith("application/x-ndjson")
+    lines = [json.loads(line) for line in answer.data.splitlines()]
+    assert [(line["position"], line["name"], line["lineId"]) for line in lines] == [
+        (4, "BookingPriced", 1),
+        (9, "BookingPriced", 1),
+    ]
+    assert platform.called("log") == [{"after": 3, "limit": 2}]
+    answer = platform.client.get("/v1/finance/events?after=-5", headers=signed_in("finance"))
+    assert (answer.status_code, answer.json["code"]) == (422, "invalid")
+
+
+def test_an_empty_answer_is_held_until_something_comes(platform: Any, signed_in: Any) -> None:
+    pages = iter([[], [], [{"name": "N", "version": 1, "position": 1, "occurredAt": "t", "data": {}}]])
+    platform.answers("payout", "log", lambda *_: {"epoch": "e", "messages": next(pages)})
+    answer = platform.client.get("/v1/finance/events?wait=30", headers=signed_in("finance"))
+    assert len(answer.data.splitlines()) == 1
+    assert len(platform.slept) == 2
+
+
+def test_the_qr_code_is_drawn_while_it_may_be_shown(platform: Any, signed_in: Any) -> None:
+    platform.answers("booking", "booking", {"qrCode": "PASSCULTURE:v3;TOKEN:ABCDEF", "countermark": "ABCDEF"})
+    answer = platform.client.get("/v1/me/bookings/3/qr.svg", headers=signed_in())
+    assert answer.headers["Content-Type"].startswith("image/svg+xml")
+    assert b"<svg" in answer.data and b"ABCDEF" in answer.data
+    platform.answers("booking", "booking", {"qrCode": None, "countermark": "ABCDEF"})
+    assert platform.client.get("/v1/me/bookings/3/qr.svg", headers=signed_in()).status_code == 404
+
+
+def test_files_are_marked_utf8_and_named(platform: Any, signed_in: Any) -> None:
+    platform.answers("payout", "reimbursements-csv", {"text": "\ufeffAnnée;Virement\r\n"})
+    answer = platform.client.get("/v1/pro/reimbursements.csv", headers=signed_in("pro"))
+    assert answer.data == "\ufeffAnnée;Virement\r\n".encode()
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="remboursements_pass_culture.csv"'
+    assert platform.called("reimbursements-csv") == [{"columns": 16}]
+    answer = platform.client.get("/v1/pro/reimbursements.csv?columns=13", headers=signed_in("pro"))
+    assert answer.status_code == 422
+
+
+def test_the_bookings_file_takes_every_page(platform: Any, signed_in: Any) -> None:
+    pages = {
+        None: {"items": [ROW], "total": 2, "nextCursor": "c"},
+        "c": {"items": [ROW], "total": 2, "nextCursor": None},
+    }
+    platform.answers("booking", "recap", lambda data, _: pages[data.get("cursor")])
+    answer = platform.client.get("/v1/pro/bookings.csv?venueId=4", headers=signed_in("pro"))
+    rows = list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig"))))
+    assert (tuple(rows[0]), len(rows)) == (HEADER, 3)
+    assert platform.called("recap") == [{"venueIds": [4]}, {"cursor": "c"}]
+
+
+def test_the_bookings_file_is_written_as_its_actors_know_it() -> None:
+    line = bookings_csv([ROW]).splitlines()[1]
+    assert line == (
+        '"Salle","\'=Concert","2021-11-10 16:00:00-03:00","","Martin Zoé","zoe@example.org","",'
+        '"2021-11-02 06:00:00-03:00","","",10.50,"réservé",""'
+    )
+
+
+def test_reference_data_may_be_kept(platform: Any) -> None:
+    answer = platform.client.get("/v1/subcategories")
+    assert len(answer.json["items"]) == 67
+    assert "public" in answer.headers["Cache-Control"]
+    again = platform.client.get("/v1/subcategories", headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    settings = platform.client.get("/v1/settings").json
+    assert (settings["depositAmountCents"], settings["now"]) == (30000, "2021-11-02T09:00:00Z")
+
+
+def test_ready_once_every_service_answers(platform: Any) -> None:
+    for service in ("identity", "catalog", "booking", "wallet", "payout", "gateway"):
+        platform.answers(service, "health", {"service": service, "trouble": {}})
+    assert platform.client.get("/health/live").json == {"status": "ok"}
+    assert platform.client.get("/health/ready").json["status"] == "ok"
+    platform.answers("wallet", "health", {"service": "wallet", "trouble": {"wallet relay": "broker away"}})
+    assert platform.client.get("/health/ready").json["services"]["wallet"] == "trouble"
+    platform.bus.away.add("payout")
+    answer = platform.client.get("/health/ready")
+    assert (answer.status_code, answer.json["services"]["payout"]) == (503, "away")
+
+
+def test_the_clock_route_hands_over_to_the_simulation(platform: Any, signed_in: Any) -> None:
+    headers = signed_in("operator")
+    for body in ({}, {"to": "2021-11-03T09:00:00Z", "advanceSeconds": 1}, {"advanceSeconds": -1}, {"to": "tomorrow"}):
+        answer = platform.client.post("/v1/ops/clock", json=body, headers=headers)
+        assert (answer.status_code, answer.json["code"]) == (422, "invalid"), body
+    answer = platform.client.post("/v1/ops/clock", json={"to": "2021-11-01T09:00:00Z"}, headers=headers)
+    assert (answer.status_code, answer.json["code"]) == (422, "clock-goes-back")
