@@ -157,7 +157,9 @@ def test_identifiers_that_exist_nowhere(
         if str(UNKNOWN) not in path or operation.get("requestBody", {}).get("required"):
             continue
         token = bearer_for(stage, path, actor, person)
-        refused(stage.platform.call(method, path, None, token, key=key()), (404, "not-found"))
+        answer = stage.platform.call(method, path, None, token, key=key())
+        refused(answer)
+        assert answer.status == 404 and answer.code.endswith("not-found"), answer
 
 
 @pytest.mark.parametrize("identifier", ["0", "-1", "x", "1.5", "1e3", str(THIRTY_DIGITS), "%00", "1%2F2", "é"])
@@ -258,8 +260,8 @@ def account(**fields: Any) -> dict[str, Any]:
         ({"email": "a\r\nb@x.org"}, "invalid"),
         ({"email": "nobody"}, "invalid"),
         ({"email": "x" * 300 + "@example.org"}, "invalid"),
-        ({"password": "short"}, "invalid"),
-        ({"password": "alllowercaseletters"}, "invalid"),
+        ({"password": "short"}, "password-weak"),
+        ({"password": "alllowercaseletters"}, "password-weak"),
         ({"firstName": ""}, "invalid"),
         ({"firstName": "a\nb"}, "invalid"),
         ({"birthDate": "2050-01-01"}, "invalid too-young"),
@@ -332,9 +334,10 @@ def test_bank_details(stage: Stage, actor: Actor, stranger: Actor, nothing_store
     def give(token: str = actor.token, at: str = path, **fields: Any) -> Answer:
         return stage.platform.post(at, {**good, **fields}, token)
 
-    refused(give(iban="FR7630001007941234567890186"), (422, "iban-invalid"))
-    refused(give(iban="0" * 27), (422, "iban-invalid"))
-    refused(give(bic="NOTABIC"), (422, "bic-invalid"))
+    for field, value in (("iban", "FR7630001007941234567890186"), ("iban", "0" * 27), ("bic", "NOTABIC")):
+        answer = give(**{field: value})
+        refused(answer, (422, "bank-details-invalid"))
+        assert list(answer.json["errors"]) == [field]
     refused(give(holder=""), (422, "invalid"))
     refused(give(iban=THIRTY_DIGITS), (422, "invalid"))
     refused(give(stranger.token), (404, "not-found"))
