@@ -32,7 +32,7 @@ class Pricing:
                 return
             self._undo(tx, message, live, "invalidated")
         year = self._years.one(tx, message.data["establishment"], revenue_year(booking.used_at))
-        year.validate(message.occurred_at, tx.next_number("line"), booking, self._years.rules(tx))
+        year.validate(message.occurred_at, self._years.next_line_id(tx), booking, self._years.rules(tx))
         tx.save(year)
 
     def invalidated(self, tx: Transaction, message: Message) -> None:
@@ -60,7 +60,7 @@ class Pricing:
         more = Cents(right - _net(rows, live)[1])
         if more == 0:
             return {"lineId": None, "corrects": live.line_id, "reimbursedCents": 0}
-        fix = Correction(tx.next_number("line"), live.line_id, ZERO, more, ZERO, f"staff: {reason}")
+        fix = Correction(self._years.next_line_id(tx), live.line_id, ZERO, more, ZERO, f"staff: {reason}")
         self._add(tx, live, fix, tx.now)
         return {"lineId": fix.line_id, "corrects": live.line_id, "reimbursedCents": more}
 
@@ -77,7 +77,7 @@ class Pricing:
             return
         amount, reimbursed = _net(self._years.lines_of_booking(tx, live.booking_id), live)
         fix = Correction(
-            tx.next_number("line"),
+            self._years.next_line_id(tx),
             live.line_id,
             Cents(-amount),
             Cents(-reimbursed),

@@ -6,7 +6,7 @@ that rows are what the events say.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +32,8 @@ class _Known:
     years: dict[UUID, EstablishmentYear] = field(default_factory=dict)
     bookings: set[int] = field(default_factory=set)
     rules: list[CustomRule] | None = None
+    numbers: deque[int] = field(default_factory=deque)
+    asked_for: int = 1
 
 
 class Years:
@@ -60,6 +62,15 @@ class Years:
         if known.rules is None:
             known.rules = all_rules(tx.connection)
         return known.rules
+
+    def next_line_id(self, tx: Transaction) -> int:
+        """A number never given before. Asked for in blocks that double: a batch of messages asks a few times only."""
+        known = self._of(tx)
+        if not known.numbers:
+            first = tx.next_number("line", known.asked_for)
+            known.numbers.extend(range(first, first + known.asked_for))
+            known.asked_for *= 2
+        return known.numbers.popleft()
 
     def lines_of_booking(self, tx: Transaction, booking_id: int) -> Sequence[sa.Row[Any]]:
         """Its lines, what this transaction has decided included."""
