@@ -134,14 +134,20 @@ def _offerer(row: storage.Row) -> dict[str, Any]:
         "postalCode": row.postal_code,
         "city": row.city,
         "status": row.status,
-        "registeredAt": instant_text(row.registered_at),
     }
 
 
 def _pending_offerers(connection: sa.Connection, rows: Sequence[storage.Row]) -> list[dict[str, Any]]:
     first = storage.applicants(connection, [row.offerer_id for row in rows])
     people = _people(connection, first.values())
-    return [{**_offerer(row), "applicant": people(first.get(row.offerer_id))} for row in rows]
+    return [
+        {
+            **_offerer(row),
+            "registeredAt": instant_text(row.registered_at),
+            "applicant": people(first.get(row.offerer_id)),
+        }
+        for row in rows
+    ]
 
 
 def _pending_attachments(connection: sa.Connection, rows: Sequence[storage.Row]) -> list[dict[str, Any]]:
