@@ -67,7 +67,8 @@ class Mails:
 
 
 def _position(connection: sa.Connection) -> int:
-    return connection.execute(sa.select(mail_progress.c.position)).scalar_one()
+    position: int = connection.execute(sa.select(mail_progress.c.position)).scalar_one()
+    return position
 
 
 def _mails(position: int, event: Any, row: Any, people: dict[int, Any]) -> Iterator[tuple[str, Mail]]:

@@ -53,11 +53,12 @@ class Batch:
     """Calls in hand: outcomes by index, and by index the bookings whose credit is to be asked for."""
 
     calls: Sequence[Call]
+    again: bool  # the transaction clashed with another one before
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     open: dict[int, Booking] = field(default_factory=dict)
 
-    def fresh(self) -> list[int]:
-        return [index for index in range(len(self.calls)) if index not in self.outcomes and index not in self.open]
+    def is_fresh(self, index: int) -> bool:
+        return index not in self.outcomes and index not in self.open
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,7 @@ class Requests:
 
     def _run(self, calls: Sequence[Call], opening: Callable[[Transaction, Batch], None]) -> list[Outcome]:
         def transaction_1(tx: Transaction, again: bool) -> Batch:
-            batch = Batch(calls)
-            self._resume(tx, batch, again)
+            batch = Batch(calls, again)
             opening(tx, batch)
             return batch
 
@@ -160,10 +160,13 @@ class Requests:
     # transaction 1
 
     @staticmethod
-    def _resume(tx: Transaction, batch: Batch, again: bool) -> None:
-        """A key that is under way goes on from there; one that was answered since the batch was read, is answered."""
+    def _resume(tx: Transaction, batch: Batch) -> None:
+        """A key that is under way goes on from there; one that was answered since the batch was read, is answered.
+
+        Asked under the locks of the stocks, so that a key sent twice at once finds its own request.
+        """
         indexes = {(call.owner(), call.key): index for index, call in enumerate(batch.calls) if call.key is not None}
-        if again:
+        if batch.again:
             batch.outcomes |= {indexes[found]: outcome for found, outcome in tx.outcomes.find(batch.calls).items()}
         resumed = {}
         for row in places.open_by_key(tx.connection, [key for _, key in indexes if key is not None]):
@@ -178,9 +181,11 @@ class Requests:
         batch.open |= {index: loaded[stream] for index, stream in resumed.items()}
 
     def _open_bookings(self, tx: Transaction, batch: Batch) -> None:
-        fresh = batch.fresh()
-        wanted, decided = _read(batch, fresh)
-        shelf = Shelf(tx, [one.stock_id for one in wanted.values()])
+        read, unreadable = _read(batch.calls)
+        shelf = Shelf(tx, [one.stock_id for one in read.values()])
+        self._resume(tx, batch)
+        wanted = {index: one for index, one in read.items() if batch.is_fresh(index)}
+        decided = {index: refusal for index, refusal in unreadable.items() if batch.is_fresh(index)}
         decided |= _refusals(tx, shelf, wanted)
         accepted = {index: one for index, one in wanted.items() if index not in decided}
         bookings = dict(zip(accepted, self._request(tx, shelf, list(accepted.values())), strict=True))
@@ -224,9 +229,10 @@ class Requests:
         }
 
     def _open_restores(self, tx: Transaction, batch: Batch) -> None:
+        self._resume(tx, batch)
         decided: dict[int, Outcome] = {}
         found: dict[int, Booking] = {}
-        for index in batch.fresh():
+        for index in filter(batch.is_fresh, range(len(batch.calls))):
             try:
                 found[index] = _restorable(tx, batch.calls[index])
             except DomainError as error:
@@ -319,12 +325,11 @@ class Requests:
         raise RuntimeError(f"no free countermark in {DRAWS} draws")
 
 
-def _read(batch: Batch, fresh: Sequence[int]) -> tuple[dict[int, Wanted], dict[int, Outcome]]:
+def _read(calls: Sequence[Call]) -> tuple[dict[int, Wanted], dict[int, Outcome]]:
     """What the calls want, by index, and the refusals of what cannot be read."""
     wanted: dict[int, Wanted] = {}
     refused: dict[int, Outcome] = {}
-    for index in fresh:
-        call = batch.calls[index]
+    for index, call in enumerate(calls):
         try:
             person = call.caller.account_id if call.caller is not None else 0
             stock_id, quantity = number_in(call.data, "stockId"), number_in(call.data, "quantity")

@@ -59,8 +59,9 @@ open_requests = sa.Table(
     metadata,
     sa.Column("booking_id", BigNumber, primary_key=True, autoincrement=False),
     sa.Column("owner", sa.Text, nullable=False),
-    sa.Column("key", sa.Text, index=True),
+    sa.Column("key", sa.Text),
     sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Index("open_requests_keys", "key", "owner", unique=True),
 )
 
 bookings = sa.Table(

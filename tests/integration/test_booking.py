@@ -1,0 +1,124 @@
+"""Booking on PostgreSQL: the very tests that run on SQLite, and its guards under many at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import eventlet
+import pytest
+import sqlalchemy as sa
+
+from shared.eventstore.engines import make_engine
+from shared.eventstore.outcomes import Call, Caller
+from shared.kernel.errors import DomainError
+from shared.projections.rebuilding import compare
+from tests.servers import own_database
+from tests.unit.booking.test_booking_it import *  # noqa: F403 - the same tests, another database
+from tests.unit.booking.test_cancelling import *  # noqa: F403
+from tests.unit.booking.test_reading import *  # noqa: F403
+from tests.unit.booking.world import DESK, World
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    with own_database() as url:
+        yield url
+
+
+@pytest.fixture
+def world(database: str, tmp_path: Path) -> Iterator[World]:
+    """In a schema of its own, made anew for each test."""
+    engine = make_engine(database, schema="booking")
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP SCHEMA IF EXISTS booking CASCADE"))
+        connection.execute(sa.text("CREATE SCHEMA booking"))
+    yield World(tmp_path, engine=engine)
+    engine.dispose()
+
+
+def at_once(world: World, calls: list[Call]) -> list[Any]:
+    """Each in a batch of its own, all under way together."""
+    return list(eventlet.GreenPool(10).imap(lambda call: world.process.decide([call])[0][0], calls))
+
+
+def booking(stock: int, person: int, key: str) -> Call:
+    return Call("book", {"stockId": stock, "quantity": 1}, key, Caller(person))
+
+
+def counted(outcomes: list[Any], name: Callable[[dict[str, Any]], str] = lambda one: one["status"]) -> Counter[str]:
+    return Counter(one.code if isinstance(one, DomainError) else name(one) for one in outcomes)
+
+
+def check_rows(world: World) -> None:
+    assert world.differences() == []
+    for projection in world.store.projections:
+        assert compare(world.store, projection) == []
+
+
+def test_the_last_places_go_once_however_many_ask(world: World) -> None:
+    stock = world.stock(quantity=5)
+    people = [world.welcome(number) for number in range(2_000, 2_020)]
+    outcomes = at_once(world, [booking(stock, person, f"k{person}") for person in people])
+    assert counted(outcomes) == {"confirmed": 5, "stock-not-bookable": 15}
+    assert world.counts(stock) == (5, 5)
+    assert len(world.messages("StockSoldOut")) == 1
+    assert world.messages("BookingCreated")[-1]["stockRemaining"] == 0
+    check_rows(world)
+
+
+def test_one_person_books_an_offer_once_however_often_they_ask(world: World) -> None:
+    offer = world.offer()
+    stocks = [world.stock(offer), world.stock(offer)]
+    calls = [booking(stocks[number % 2], 1001, f"k{number}") for number in range(10)]
+    assert counted(at_once(world, calls)) == {"confirmed": 1, "already-booked": 9}
+    check_rows(world)
+
+
+def test_a_key_sent_many_times_at_once_finds_its_own_booking(world: World) -> None:
+    stock = world.stock()
+    outcomes = at_once(world, [booking(stock, 1001, "same")] * 8)
+    assert {one["bookingId"] for one in outcomes} == {1}
+    assert len(world.messages("BookingCreated")) == 1
+    check_rows(world)
+
+
+def test_batches_over_the_same_stocks_in_any_order_do_not_block_each_other(world: World) -> None:
+    stocks = [world.stock(price=0) for _ in range(6)]
+    people = [world.welcome(number) for number in range(2_000, 2_008)]
+    batches = [
+        [booking(stock, person, f"k{person}-{stock}") for stock in (stocks if person % 2 else stocks[::-1])]
+        for person in people
+    ]
+    answers = list(eventlet.GreenPool(8).imap(world.process.decide, batches))
+    assert counted([outcome for batch in answers for outcome, _, _ in batch]) == {"confirmed": 48}
+    check_rows(world)
+
+
+def test_cancelled_and_used_at_once_is_one_of_both(world: World) -> None:
+    booked = world.book(world.stock())
+    calls = [
+        Call("cancel", {"bookingId": booked["bookingId"]}, "c", Caller(1001)),
+        Call("desk-use", {"countermark": booked["countermark"]}, None, DESK),
+    ] * 4
+    found = counted(at_once(world, calls), lambda one: one.get("status", "used"))
+    assert (found["cancelled"] > 0) != (found["used"] > 0)
+    assert len(world.messages("BookingCancelled", "CountermarkValidated")) == 1
+    check_rows(world)
+
+
+def test_two_recoveries_and_a_repetition_confirm_an_open_request_once(world: World) -> None:
+    stock = world.stock()
+    world.bus.away.add("wallet")
+    at_once(world, [booking(stock, 1001, "k")])
+    world.bus.away.clear()
+    pool = eventlet.GreenPool(3)
+    recoveries = [pool.spawn(world.recover) for _ in range(2)]
+    outcome = world.process.decide([booking(stock, 1001, "k")])[0][0]
+    for recovery in recoveries:
+        recovery.wait()
+    assert outcome["status"] == "confirmed"
+    assert len(world.messages("BookingCreated")) == 1
+    check_rows(world)
