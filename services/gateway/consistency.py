@@ -56,12 +56,28 @@ SHOWS_IN: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 
 
+THEN_SHOWS_IN: Mapping[tuple[str, str], tuple[str, str]] = {
+    # booking says what is left after a new quantity, which catalog asked of it: (who publishes it, who shows it)
+    ("catalog", "change-stock"): ("booking", "gateway"),
+}
+"""What a write made another service publish. Its position is not told: everything published by now is waited for."""
+
+
 def wait_until_shown(bus: Bus, service: str, command: str, position: int | None) -> None:
-    """Waits for the services of the table; one that is late is logged, never an error of a write that is stored."""
-    if position is None:
-        return
-    for reader in SHOWS_IN.get((service, command), ()):
+    """Waits for the services of the tables; one that is late is logged, never an error of a write that is stored."""
+    if position is not None:
+        for reader in SHOWS_IN.get((service, command), ()):
+            _wait(bus, reader, service, position)
+    if (service, command) in THEN_SHOWS_IN:
+        source, reader = THEN_SHOWS_IN[service, command]
         try:
-            bus.query(reader, "reached", {"source": service, "position": position}, timeout=WAIT_SECONDS)
+            _wait(bus, reader, source, bus.query(source, "positions", {}, timeout=WAIT_SECONDS)["published"])
         except Unavailable as late:
-            log.warning("reader is late", reader=reader, source=service, position=position, error=late.detail)
+            log.warning("source is late", source=source, error=late.detail)
+
+
+def _wait(bus: Bus, reader: str, source: str, position: int) -> None:
+    try:
+        bus.query(reader, "reached", {"source": source, "position": position}, timeout=WAIT_SECONDS)
+    except Unavailable as late:
+        log.warning("reader is late", reader=reader, source=source, position=position, error=late.detail)

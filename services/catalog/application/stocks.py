@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -192,14 +193,23 @@ class StockChanges:
         self._bus.query("booking", "reached", {"source": "catalog", "position": self._store.published_head()})
         key = f"stock-{stock_id}-quantity-{request.number}"
         try:
-            self._bus.command("booking", "set-quantity", {"stockId": stock_id, "quantity": request.quantity}, key=key)
+            data = {"stockId": stock_id, "quantity": request.quantity}
+            answer = self._bus.command("booking", "set-quantity", data, key=key)
         except Unavailable:
             raise
         except DomainError as refusal:
             if refusal.status >= 500:
                 raise Unavailable("booking cannot answer now") from None
             return refusal
+        self._hear(answer.position)
         return None
+
+    def _hear(self, position: int | None) -> None:
+        """Lets booking's word on what is left arrive, so that the stock is answered with its right status."""
+        if position is None:
+            return
+        with suppress(Unavailable):  # the quantity is accepted all the same
+            self._bus.query("catalog", "reached", {"source": "booking", "position": position})
 
 
 def _offer_of(tx: Transaction, stock: Stock) -> Offer:

@@ -189,8 +189,12 @@ def test_a_version_is_an_etag_and_comes_back_as_a_condition(platform: Any, signe
         "version": 4,
     }
     platform.answers("catalog", "change-stock", stock)
+    platform.answers("booking", "positions", {"published": 12})
+    platform.answers("gateway", "reached", {})
     answer = platform.client.patch("/v1/pro/stocks/3", json={"priceCents": 1}, headers=signed_in("pro"))
     assert answer.headers["ETag"] == '"4"'
+    told = [data for service, name, data, _ in platform.calls if (service, name) == ("gateway", "reached")]
+    assert told == [{"source": "booking", "position": 12}], "what booking says is left shows at once"
     for condition, sent in (('"4"', {"ifMatch": 4}), ("*", {})):
         headers = {**signed_in("pro"), "If-Match": condition}
         platform.client.patch("/v1/pro/stocks/3", json={"priceCents": 1}, headers=headers)
