@@ -26,7 +26,7 @@ Projection = Annotated[str, typer.Argument(help="a read model: wallet.balances")
 MAX_SHOWN = 20
 
 
-def _refusals_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
+def refusals_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(*args: Any, **options: Any) -> None:
         try:
@@ -37,10 +37,10 @@ def _refusals_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-@_refusals_in_one_line
+@refusals_in_one_line
 def reconcile(as_json: Json = False) -> None:
     """Proves that the money adds up, per day and to the cent, over everything that happened; 1 when it does not."""
-    found = _reach().reconciliation()
+    found = reached().reconciliation()
     if as_json:
         _print_json(found)
     else:
@@ -49,10 +49,10 @@ def reconcile(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-@_refusals_in_one_line
+@refusals_in_one_line
 def projections(as_json: Json = False) -> None:
     """The read models, and how far each service has followed the others."""
-    found = _reach().projections()
+    found = reached().projections()
     if as_json:
         return _print_json(found)
     for model in found["items"]:
@@ -62,40 +62,40 @@ def projections(as_json: Json = False) -> None:
     return None
 
 
-@_refusals_in_one_line
+@refusals_in_one_line
 def diff(
     projection: Annotated[str, typer.Argument(help="a read model: wallet.balances")], as_json: Json = False
 ) -> None:
     """Folds a read model anew from the log and says where the live one differs; 1 when it does."""
-    differences = _reach().differences(projection)
+    differences = reached().differences(projection)
     _show_differences({projection: differences}, as_json)
 
 
-@_refusals_in_one_line
+@refusals_in_one_line
 def verify(as_json: Json = False) -> None:
     """Folds every read model of every service anew and compares; 1 when one differs."""
-    platform = _reach()
+    platform = reached()
     names = [model["name"] for model in platform.projections()["items"]]
     _show_differences({name: platform.differences(name) for name in names}, as_json)
 
 
-@_refusals_in_one_line
+@refusals_in_one_line
 def replay(
     projection: Annotated[str, typer.Argument(help="a read model: wallet.balances")], as_json: Json = False
 ) -> None:
     """Folds a read model anew from the log and puts it in the place of the live one."""
-    rows = _reach().rebuild(projection)
+    rows = reached().rebuild(projection)
     _print_json({"projection": projection, "rows": rows}) if as_json else print(f"{projection}: {rows} rows")
 
 
-@_refusals_in_one_line
+@refusals_in_one_line
 def streams(
     stream: Annotated[str, typer.Argument(help="an identifier, or what it is of: booking, wallet, offer…")],
     number: Annotated[str, typer.Argument(help="whose: 17")] = "",
     as_json: Json = False,
 ) -> None:
     """The events of one stream, personal data masked: `streams booking 17`, or the stream's identifier alone."""
-    found = _reach().stream(str(stream_id(stream, number)) if number else stream)
+    found = reached().stream(str(stream_id(stream, number)) if number else stream)
     if as_json:
         return _print_json(found)
     print(f"{found['service']} {found['streamId']}")
@@ -105,7 +105,7 @@ def streams(
     return None
 
 
-@_refusals_in_one_line
+@refusals_in_one_line
 def dead_letters(
     verb: Annotated[str, typer.Argument(help="list, replay or discard")] = "list",
     letter: Annotated[str, typer.Argument(help="wallet-3")] = "",
@@ -113,10 +113,10 @@ def dead_letters(
 ) -> None:
     """Messages that could not be handled: lists them, or replays or discards one."""
     if verb == "list" and not letter:
-        return _show_letters(_reach().dead_letters(), as_json)
+        return _show_letters(reached().dead_letters(), as_json)
     if verb not in ("replay", "discard") or not letter:
         sys.exit("passculture: dead-letters [list], or dead-letters replay|discard <letter>")
-    settled = _reach().settle_letter(letter, verb)
+    settled = reached().settle_letter(letter, verb)
     _print_json({"letters": settled}) if as_json else print(f"{verb}: {settled}")
     return None
 
@@ -132,7 +132,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
-def _reach() -> Reach:
+def reached() -> Reach:
+    """The platform that the environment's settings lead to."""
     settings = Settings.from_environment()
     logs.configure("warning", "command")
     return reach(settings)
@@ -144,7 +145,8 @@ def _print_json(value: Any) -> None:
 
 def _print_reconciliation(found: dict[str, Any]) -> None:
     for difference in found["differences"][:MAX_SHOWN]:
-        print(f"differs: {difference['identity']} {_bookings(difference)}".rstrip())
+        what = (difference["identity"], difference.get("where"), difference.get("detail"), _bookings(difference))
+        print(f"differs: {': '.join(str(part) for part in what if part)}")
     _print_rest(found["differences"])
     for day in found["days"]:
         for identity in day["identities"]:
@@ -158,7 +160,8 @@ def _print_reconciliation(found: dict[str, Any]) -> None:
 
 
 def _bookings(difference: dict[str, Any]) -> str:
-    return " ".join(str(booking) for booking in difference.get("bookings") or ())
+    numbers = [str(booking) for booking in difference.get("bookings") or ()]
+    return f"bookings {' '.join(numbers)}" if numbers else ""
 
 
 def _show_differences(found: dict[str, list[dict[str, Any]]], as_json: bool) -> None:

@@ -50,7 +50,7 @@ class Preview(Schema):
 class Batch(Preview):
     number = fields.String()
     status = fields.String(required=True)
-    checksum = fields.String(required=True)
+    checksum = fields.String(required=True, allow_none=True)
     closedAt = Moment()
     executionDate = fields.String(allow_none=True)
     version = WholeNumber(0, MAX_NUMBER)
@@ -176,6 +176,7 @@ class ReconciledDay(Schema):
 
 class Difference(Schema):
     identity = fields.String(required=True)
+    where = fields.Raw()
     bookings = fields.Raw(required=True)
     left = fields.Raw()
     right = fields.Raw()
