@@ -9,7 +9,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from shared.cli import operating
+from shared.cli import accounts, operating
 from shared.runtime import logging as logs
 from shared.runtime import platform
 from shared.runtime.settings import SERVICES, BadSettings, Settings, listing
@@ -79,6 +79,8 @@ def token(role: Annotated[str, typer.Argument(help=", ".join(OPERATING_ROLES))])
 def main() -> None:
     for name, command in operating.COMMANDS.items():
         app.command(name)(command)
+    app.add_typer(accounts.staff, name="staff")
+    app.command("erase")(accounts.erase)
     for entry_point in entry_points(group="passculture.commands"):
         app.command(entry_point.name)(entry_point.load())
     try:

@@ -47,6 +47,11 @@ class Reach(Protocol):
     def settle_letter(self, letter: str, verb: str) -> int:
         """``verb`` is ``replay`` or ``discard``; gives how many letters it settled."""
 
+    def create_staff(self, account: dict[str, Any]) -> int:
+        """``{email, password, roles, firstName?, lastName?}`` → the account's number."""
+
+    def erase(self, account_id: int) -> None: ...
+
 
 def reach(settings: Settings) -> Reach:
     """Raises CannotStart when there is nothing to reach."""
@@ -97,12 +102,20 @@ class OverHttp:
     def settle_letter(self, letter: str, verb: str) -> int:
         return int(self._ask("POST", f"/v1/ops/dead-letters/{quote(letter)}/{verb}")["letters"])
 
-    def _ask(self, method: str, path: str, role: str = "operator") -> dict[str, Any]:
+    def create_staff(self, account: dict[str, Any]) -> int:
+        return int(self._ask("POST", "/v1/ops/staff-accounts", body=account)["accountId"])
+
+    def erase(self, account_id: int) -> None:
+        self._ask("POST", f"/v1/ops/accounts/{account_id}/erase")
+
+    def _ask(
+        self, method: str, path: str, role: str = "operator", body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         token = access_token(COMMAND_LINE, frozenset({role}), self._key)
         request = urllib.request.Request(
             self._address + path,
             method=method,
-            data=b"{}" if method == "POST" else None,
+            data=orjson.dumps(body or {}) if method == "POST" else None,
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
         )
         try:
@@ -160,6 +173,12 @@ class OnStores:
     def settle_letter(self, letter: str, verb: str) -> int:
         service, number = split_letter(letter, SERVICES)
         return int(self._bus.command(service, f"{verb}-dead-letter", {"id": number}).result["letters"])
+
+    def create_staff(self, account: dict[str, Any]) -> int:
+        return int(self._bus.command("identity", "create-staff", account).result["accountId"])
+
+    def erase(self, account_id: int) -> None:
+        self._bus.command("identity", "erase", {"accountId": account_id})
 
     def _ask(self, service: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = self._bus.query(service, name, data)
