@@ -235,7 +235,7 @@ class _Query:
         self._score = self._match_words()
         self._match_offer()
         self._match_place()
-        self._match_stocks()
+        self._of_stocks = self._match_stocks()
         self._keys = self._sort_keys()
 
     def page(self, position: list[Any] | None, limit: int) -> sa.Select[Any]:
@@ -295,13 +295,8 @@ class _Query:
         last = (offers.c.offer_id, True)
         if self._asked.sort == "distance":
             return [(self._chord, False), last]
-        if self._asked.sort == "soonest":
-            start = sa.select(sa.func.min(stocks.c.beginning_at, type_=Instant)).where(*self._stock_conditions())
-            never = sa.literal(_NEVER, Instant)
-            return [(sa.func.coalesce(start.correlate(offers).scalar_subquery(), never, type_=Instant), False), last]
-        if self._asked.sort == "price":
-            least = sa.select(sa.func.min(stocks.c.price_cents)).where(*self._stock_conditions())
-            return [(least.correlate(offers).scalar_subquery(), False), last]
+        if self._of_stocks is not None:
+            return [(self._of_stocks, False), last]
         if self._asked.sort == "relevance" and self._score is not None:
             return [(self._score, True), newest, last]
         return [newest, last]
@@ -353,15 +348,27 @@ class _Query:
             self._conditions.append(inside if west <= east else sa.or_(offers.c.lon >= west, offers.c.lon <= east))
         self._conditions.append(self._chord <= sa.literal(places.squared_chord(radius), sa.Double))
 
-    def _match_stocks(self) -> None:
-        some = sa.select(sa.literal(1)).where(*self._stock_conditions())
-        self._conditions.append(sa.exists(some.correlate(offers)))
+    def _match_stocks(self) -> Any:
+        """Some stock fits. Gives the key of the orders that go by stocks, for which all of them are looked at once."""
+        if self._asked.sort not in ("soonest", "price"):
+            some = sa.select(sa.literal(1)).where(stocks.c.offer_id == offers.c.offer_id, *self._stock_conditions())
+            self._conditions.append(sa.exists(some.correlate(offers)))
+            return None
+        start = sa.func.coalesce(sa.func.min(stocks.c.beginning_at), sa.literal(_NEVER, Instant), type_=Instant)
+        key = start if self._asked.sort == "soonest" else sa.func.min(stocks.c.price_cents)
+        fitting = (
+            sa.select(stocks.c.offer_id, key.label("key"))
+            .where(*self._stock_conditions())
+            .group_by(stocks.c.offer_id)
+            .subquery("fitting")
+        )
+        self._source = self._source.join(fitting, fitting.c.offer_id == offers.c.offer_id)
+        return fitting.c.key
 
     def _stock_conditions(self) -> list[sa.ColumnElement[bool]]:
-        """A stock of the offer that can be booked now and has the price and the date that are asked for."""
+        """A stock that can be booked now and has the price and the date that are asked for."""
         asked, column = self._asked, stocks.c
         conditions = [
-            column.offer_id == offers.c.offer_id,
             ~column.is_withdrawn,
             sa.or_(column.remaining.is_(None), column.remaining > 0),
             sa.or_(column.booking_limit_at.is_(None), column.booking_limit_at > self._now),
