@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+import sqlalchemy as sa
 
+from services.gateway import catalogue
 from services.gateway.schemas.catalogue import PublicOffer
 from tests.unit.gateway_catalogue.shelf import Shelf
 
@@ -189,3 +191,13 @@ def test_nothing_secret_is_shown(shelf: Shelf) -> None:
     assert '"kind":"digital"' in text
     for secret in ("SECRET", "secret@example.org", "example.org/play", "21340172200011"):
         assert secret not in text
+
+
+def test_the_tables_of_the_code_are_those_of_the_migration(shelf: Shelf) -> None:
+    with shelf.store.reading() as connection:
+        inspector = sa.inspect(connection)
+        for table in catalogue.metadata.sorted_tables:
+            found = {column["name"]: column["nullable"] for column in inspector.get_columns(table.name)}
+            assert found == {column.name: bool(column.nullable) for column in table.columns}
+            indexes = {index["name"]: index["column_names"] for index in inspector.get_indexes(table.name)}
+            assert indexes == {str(index.name): [column.name for column in index.columns] for index in table.indexes}

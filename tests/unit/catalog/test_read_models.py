@@ -1,0 +1,64 @@
+"""The read models say what the log says: folded again from the beginning they hold the same rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from services.catalog import storage
+from services.catalog.projections import projections
+from shared.kernel.errors import DomainError
+from tests.unit.catalog.world import BOOK, STAFF, World
+
+
+def a_busy_fortnight(world: World) -> None:
+    """Something of everything that can happen to venues, offers and stocks."""
+    offer_id, stock_id = world.concert()
+    venue_id = world.ask("offer", offerId=offer_id)["venueId"]
+    world.do("change-venue", venueId=venue_id, name="Autre nom")
+    world.do("change-offer", offerId=offer_id, description="Une belle soirée")
+    world.do("change-stock", stockId=stock_id, quantity=5, priceCents=1, beginningAt="2021-11-12T19:00:00Z")
+    world.bus.away.add("booking")
+    with pytest.raises(DomainError):
+        world.do("change-stock", stockId=stock_id, quantity=7)
+    world.bus.away.clear()
+    world.do("deactivate-offer", offerId=offer_id)
+    for name in ("Carte cadeau", "Chèque cadeau"):
+        held = world.offer(venue_id, BOOK, name=name)["offerId"]
+        world.stock(held)
+    world.do("approve-offer", STAFF, offerId=held)
+    world.do("reject-offer", STAFF, offerId=held - 1, reason="not culture")
+    gone = world.stock(held)["stockId"]
+    world.do("withdraw-stock", stockId=gone)
+    world.move("2021-11-13T00:00:00Z")
+
+
+def rows(connection: sa.Connection, table: sa.Table) -> list[Any]:
+    return sorted(tuple(map(repr, row)) for row in connection.execute(sa.select(table)))
+
+
+def test_folded_again_they_are_the_same(world: World) -> None:
+    a_busy_fortnight(world)
+    models = projections()
+    tables = [table for model in models for table in model.tables]
+    with world.store.transaction() as tx:
+        live = {table.name: rows(tx.connection, table) for table in tables}
+        assert all(live.values()), "every model has something to compare"
+        for table in tables:
+            tx.connection.execute(sa.delete(table))
+        events = [event for _, _, event in world.store.log.events(tx.connection)]
+        for model in models:
+            model.apply(tx.connection, events, live=False)
+        assert {table.name: rows(tx.connection, table) for table in tables} == live
+
+
+def test_the_tables_of_the_code_are_those_of_the_migration(world: World) -> None:
+    with world.store.reading() as connection:
+        inspector = sa.inspect(connection)
+        for table in storage.metadata.sorted_tables:
+            found = {column["name"]: column["nullable"] for column in inspector.get_columns(table.name)}
+            assert found == {column.name: bool(column.nullable) for column in table.columns}
+            indexes = {index["name"]: index["column_names"] for index in inspector.get_indexes(table.name)}
+            assert indexes == {str(index.name): [column.name for column in index.columns] for index in table.indexes}
