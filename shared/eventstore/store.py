@@ -49,6 +49,9 @@ class Transaction:
         self.now: datetime = store.clock.now()
         self.position: int | None = None
         self.outcomes = Outcomes(self)
+        self.kept: dict[type, Any] = {}
+        """What a service keeps for the length of the transaction, by its type."""
+        self._before_flush: list[Callable[[], None]] = []
         self._known: dict[UUID, Aggregate | None] = {}
         self._unprojected: list[Any] = []
         self._unlogged: list[tuple[Any, Cause]] = []
@@ -92,8 +95,15 @@ class Transaction:
         last: int = self.connection.execute(statement.returning(numbers.c.value)).scalar_one()
         return last - count + 1
 
+    def before_flush(self, write: Callable[[], None]) -> None:
+        """``write`` is called once, before the next flush: rows of many decisions go out in one statement."""
+        self._before_flush.append(write)
+
     def flush(self) -> None:
         """Folds what was saved into the read models, so that it can be read within this transaction."""
+        waiting, self._before_flush = self._before_flush, []
+        for write in waiting:
+            write()
         events, self._unprojected = self._unprojected, []
         for projection in self.store.projections:
             projection.apply(self.connection, events)

@@ -16,7 +16,7 @@ from shared.eventstore import Conflict, Message, Store, Transaction, sql
 from shared.eventstore.context import caused_by
 from shared.eventstore.tables import dead_letters, tracking
 from shared.kernel.errors import Unavailable
-from shared.messaging.reactions import Reaction
+from shared.messaging.reactions import Prepare, Reaction, prepare_nothing
 from shared.observability import metrics
 
 log = structlog.get_logger()
@@ -46,11 +46,13 @@ class Consumer:
         source: str,
         reactions: Mapping[tuple[str, str], Reaction],
         read_log: Callable[[int, int], Page],
+        prepare: Prepare = prepare_nothing,
     ) -> None:
         self._store = store
         self.source = source
         self._reactions = {name: reaction for (of, name), reaction in reactions.items() if of == source}
         self._read_log = read_log
+        self._prepare = prepare
         self.position: int | None = None
         self.epoch: str | None = None
         self.foreign = 0
@@ -123,7 +125,7 @@ class Consumer:
     def _chunk(self, messages: list[Message]) -> None:
         """All or nothing; when one of them fails, halves, until it is found."""
         try:
-            self._transact(messages, self._react)
+            self._transact(messages, self._react, self._prepare)
         except (Unavailable, Conflict):
             with self._store.reading() as connection:
                 self._reload(connection)
@@ -141,7 +143,7 @@ class Consumer:
         for attempt in range(1, TRIES):
             eventlet.sleep(PAUSE_SECONDS * attempt)
             try:
-                self._transact([message], self._react)
+                self._transact([message], self._react, self._prepare)
                 return
             except (Unavailable, Conflict):
                 raise
@@ -157,10 +159,13 @@ class Consumer:
         )
         self._transact([message], lambda tx, failed: self._bury(tx, failed, "failed", repr(error)))
 
-    def _transact(self, messages: list[Message], act: Callable[[Transaction, Message], None]) -> None:
+    def _transact(
+        self, messages: list[Message], act: Callable[[Transaction, Message], None], prepare: Prepare = prepare_nothing
+    ) -> None:
         old, new = self._tracked(), messages[-1].position
         with self._store.transaction() as tx:
             blocked = self._blocked_streams(tx.connection)
+            prepare(tx, [message for message in messages if message.stream not in blocked])
             for message in messages:
                 if message.stream in blocked:
                     self._bury(tx, message, "parked", "behind a message of its stream that failed")

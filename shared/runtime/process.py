@@ -114,7 +114,7 @@ class Process:
             answer = self.bus.query(source, "log", {"after": after, "limit": limit})
             return answer["epoch"], [Message.from_wire(wire) for wire in answer["messages"]]
 
-        return Consumer(self.store, source, self.service.reactions, read_log)
+        return Consumer(self.store, source, self.service.reactions, read_log, self.service.prepare)
 
     def _clock_set(self, tx: Transaction, call: Call) -> dict[str, Any]:
         if not isinstance(self.clock, SettableClock):

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from shared.eventstore import Store
 from shared.messaging.calls import CommandHandler, QueryHandler
-from shared.messaging.reactions import Reaction
+from shared.messaging.reactions import Prepare, Reaction, prepare_nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class Service:
     commands: Mapping[str, CommandHandler] = field(default_factory=dict)
     queries: Mapping[str, QueryHandler] = field(default_factory=dict)
     reactions: Mapping[tuple[str, str], Reaction] = field(default_factory=dict)
+    prepare: Prepare = prepare_nothing
+    """Called with each batch of messages before its reactions, in their transaction."""
     timers: Sequence[Timer] = ()
     tasks: Sequence[Task] = ()
     open_work: Callable[[sa.Connection], int] = _nothing_open
