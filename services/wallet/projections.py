@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,9 +36,11 @@ class Balances(Projection):
         live=False,
     )
     def moved(self, connection: sa.Connection, event: Any) -> None:
-        keys = [(event.booking_id, event.attempt)] if hasattr(event, "booking_id") else []
-        loaded, _ = storage.load(connection, [event.person_id], keys, event.timestamp)
-        storage.write_balances(connection, [(event.mutate(loaded[event.person_id]), [event])])
+        (wallet,) = storage.load_wallets(connection, [event.person_id], event.timestamp)
+        if hasattr(event, "booking_id"):
+            known = storage.load_attempts(connection, {(event.booking_id, event.attempt)})
+            wallet.attempts = {key: attempt for key, _, attempt in known}
+        storage.write_balances(connection, [(event.mutate(wallet), [event])])
 
 
 class LedgerEntries(Projection):
@@ -52,4 +53,4 @@ class LedgerEntries(Projection):
     @on(*KINDS, live=False)
     def written(self, connection: sa.Connection, event: Any) -> None:
         balance = storage.last_balance(connection, event.person_id)
-        storage.insert_entries(connection, [asdict(entry) for entry in entries([event], balance)])
+        storage.insert_entries(connection, [storage.entry_row(entry) for entry in entries([event], balance)])

@@ -7,7 +7,7 @@ debit is decided. The same functions write it live and in a rebuild.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -75,37 +75,27 @@ ledger_entries = sa.Table(
     sa.Column("booking_id", BigNumber),
 )
 
-_CREDIT_COLUMNS = [credits.c[field.name] for field in fields(Credit)]
-_ATTEMPT_COLUMNS = [attempts.c[field.name] for field in fields(Attempt)]
+_CREDIT_FIELDS = [field.name for field in fields(Credit)]
+_ATTEMPT_FIELDS = [field.name for field in fields(Attempt)]
+_ENTRY_FIELDS = [field.name for field in fields(Entry)]
+_CREDIT_COLUMNS = [credits.c[name] for name in _CREDIT_FIELDS]
+_ATTEMPT_COLUMNS = [attempts.c[name] for name in _ATTEMPT_FIELDS]
 
 Change = tuple[Wallet, Sequence[Any]]
 """A wallet as it is after events, and those events."""
 
 
-def load(
-    connection: sa.Connection, people: Collection[int], keys: Collection[Key], at: datetime
-) -> tuple[dict[int, Wallet], dict[Key, int]]:
-    """The wallets of people, their rows locked in sorted order, each with those of the attempts that are its own; and
-    whose each known attempt is. Raises MoneyAstray when a row does not add up."""
-    wanted = sorted(set(people))
+def load_wallets(connection: sa.Connection, people: Sequence[int], at: datetime) -> list[Wallet]:
+    """The wallets of people, without attempts, their rows locked in sorted order.
+
+    Raises MoneyAstray when a row does not add up."""
     locked = sql.lock_rows(
-        sa.select(wallets).where(sql.among(connection, wallets.c.person_id, wanted)).order_by(wallets.c.person_id)
+        sa.select(wallets).where(sql.among(connection, wallets.c.person_id, people)).order_by(wallets.c.person_id)
     )
     versions = {row.person_id: row.version for row in connection.execute(locked)}
-    # in statements of their own: what another transaction changed while we waited for the locks must be seen
+    # in a statement of its own: what another transaction changed while we waited for the locks must be seen
     owned = credits_of(connection, list(versions))
-    known = _attempts(connection, keys)
-    loaded = {
-        person: Wallet.restored(
-            person,
-            version,
-            owned.get(person, ()),
-            {key: attempt for key, (owner, attempt) in known.items() if owner == person},
-            at,
-        )
-        for person, version in versions.items()
-    }
-    return loaded, {key: owner for key, (owner, _) in known.items()}
+    return [Wallet.restored(person, version, owned.get(person, ()), {}, at) for person, version in versions.items()]
 
 
 def credits_of(connection: sa.Connection, people: Collection[int]) -> dict[int, list[Credit]]:
@@ -118,14 +108,12 @@ def credits_of(connection: sa.Connection, people: Collection[int]) -> dict[int, 
     return found
 
 
-def _attempts(connection: sa.Connection, keys: Collection[Key]) -> dict[Key, tuple[int, Attempt]]:
-    if not keys:
-        return {}
+def load_attempts(connection: sa.Connection, keys: Collection[Key]) -> list[tuple[Key, int, Attempt]]:
+    """Those of the attempts that are known, each with whose it is."""
     bookings = sorted({booking for booking, _ in keys})
     query = sa.select(attempts.c.booking_id, attempts.c.attempt, attempts.c.person_id, *_ATTEMPT_COLUMNS)
     rows = connection.execute(query.where(sql.among(connection, attempts.c.booking_id, bookings)))
-    wanted = set(keys)
-    return {(row[0], row[1]): (row[2], Attempt(*row[3:])) for row in rows if (row[0], row[1]) in wanted}
+    return [((row[0], row[1]), row[2], Attempt(*row[3:])) for row in rows if (row[0], row[1]) in keys]
 
 
 def write_balances(connection: sa.Connection, changes: Iterable[Change]) -> None:
@@ -143,9 +131,10 @@ def write_balances(connection: sa.Connection, changes: Iterable[Change]) -> None
 
 
 def write_entries(connection: sa.Connection, changes: Iterable[Change]) -> None:
-    rows = [
-        asdict(entry) for wallet, events in changes for entry in entries(events, balance_before(events, wallet.balance))
-    ]
+    rows: list[dict[str, Any]] = []
+    for wallet, events in changes:
+        before = balance_before(events, wallet.balance)
+        rows += [entry_row(entry) for entry in entries(events, before)]
     insert_entries(connection, rows)
 
 
@@ -155,11 +144,16 @@ def insert_entries(connection: sa.Connection, rows: Sequence[dict[str, Any]]) ->
 
 
 def credit_row(person_id: int, credit: Credit) -> dict[str, Any]:
-    return {"person_id": person_id, **asdict(credit)}
+    return {"person_id": person_id, **{name: getattr(credit, name) for name in _CREDIT_FIELDS}}
 
 
 def attempt_row(person_id: int, key: Key, attempt: Attempt) -> dict[str, Any]:
-    return {"person_id": person_id, "booking_id": key[0], "attempt": key[1], **asdict(attempt)}
+    row = {name: getattr(attempt, name) for name in _ATTEMPT_FIELDS}
+    return {"person_id": person_id, "booking_id": key[0], "attempt": key[1], **row}
+
+
+def entry_row(entry: Entry) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in _ENTRY_FIELDS}
 
 
 def last_balance(connection: sa.Connection, person_id: int) -> Cents:
@@ -171,7 +165,7 @@ def last_balance(connection: sa.Connection, person_id: int) -> Cents:
 def entries_of(connection: sa.Connection, person_id: int, after: int, limit: int) -> list[Entry]:
     """The lines of a wallet after one, the oldest first."""
     own = ledger_entries.c.person_id == person_id
-    columns = [ledger_entries.c[field.name] for field in fields(Entry)]
+    columns = [ledger_entries.c[name] for name in _ENTRY_FIELDS]
     query = sa.select(*columns).where(own, ledger_entries.c.entry_id > after).order_by(ledger_entries.c.entry_id)
     return [Entry(*row) for row in connection.execute(query.limit(limit))]
 

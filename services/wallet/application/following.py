@@ -38,8 +38,10 @@ def _follow(tx: Transaction, message: Message, decide: Callable[[Wallet, Key], N
     if data["totalCents"] == 0:
         return
     key = data["bookingId"], data["attempt"]
-    book = Book(tx, [data["personId"]], [key])
+    book = Book.of(tx)
+    book.need([data["personId"]], [key])
     if book.is_of_another(key, data["personId"]):
         raise MoneyAstray(f"booking {key[0]}, attempt {key[1]}: held for another person")
-    decide(book.open(data["personId"], tx.now), key)
-    book.save()
+    wallet = book.open(data["personId"], tx.now)
+    decide(wallet, key)
+    book.save(wallet)

@@ -18,18 +18,20 @@ def grant_at_activation(tx: Transaction, message: Message) -> None:
     rule = rules.grant_rule(kind, data["age"], at)
     if rule is None:
         raise MoneyAstray(f"no credit of kind {kind} for age {data['age']} at {at}")
-    book = Book(tx, [data["personId"]])
+    book = Book.of(tx)
+    book.need([data["personId"]])
     wallet = book.open(data["personId"], at)
     if wallet.is_due(kind):
         birth = date.fromisoformat(data["birthDate"]) if data["birthDate"] else None
         wallet.grant(at, tx.next_number("credit"), rule, birth)
-    book.save()
+    book.save(wallet)
 
 
 def recredit_on_birthday(tx: Transaction, message: Message) -> None:
     """BirthdayReached: 16 and 17 add to a credit; every other birthday is of no account."""
-    book = Book(tx, [message.data["personId"]])
+    book = Book.of(tx)
+    book.need([message.data["personId"]])
     wallet = book.find(message.data["personId"])
     if wallet is not None:
         wallet.recredit(parse_instant(message.data["at"]), message.data["age"])
-        book.save()
+        book.save(wallet)

@@ -25,10 +25,11 @@ class Lapsing:
     @staticmethod
     def _batch(tx: Transaction, now: datetime) -> int:
         people = storage.people_with_expired(tx.connection, now, BATCH)
-        book = Book(tx, people)
+        book = Book.of(tx)
+        book.need(people)
         for person in people:
             wallet = book.find(person)
             if wallet is not None:
                 wallet.lapse(now)
-        book.save()
+        book.save_all()
         return len(people)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,7 +44,7 @@ class Fold:
             count(self, event)
         for entry in entries([event], self._balances.get(event.person_id, ZERO)):
             self._balances[event.person_id] = entry.balance
-            self.lines[entry.person_id, entry.entry_id] = asdict(entry)
+            self.lines[entry.person_id, entry.entry_id] = storage.entry_row(entry)
 
     def totals(self) -> dict[str, int]:
         names = ("granted", *(place.value for place in Place))

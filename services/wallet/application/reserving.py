@@ -23,11 +23,12 @@ def reserve(tx: Transaction, calls: Sequence[Call]) -> list[Outcome]:
     """
     asked = [_parsed(call, requests.reservation) for call in calls]
     valid = [one for one in asked if not isinstance(one, DomainError)]
-    book = Book(tx, {person for person, _ in valid}, {request.key for _, request in valid})
+    book = Book.of(tx)
+    book.need({person for person, _ in valid}, {request.key for _, request in valid})
     outcomes: list[Outcome] = [
         one if isinstance(one, DomainError) else _reserve(tx, book, person_id=one[0], request=one[1]) for one in asked
     ]
-    book.save()
+    book.save_all()
     return outcomes
 
 
@@ -35,11 +36,12 @@ def release(tx: Transaction, calls: Sequence[Call]) -> list[Outcome]:
     """``{bookingId, attempt, personId}`` → {}; before its reservation came it is barred, so that it takes nothing."""
     asked = [_parsed(call, requests.key) for call in calls]
     valid = [one for one in asked if not isinstance(one, DomainError)]
-    book = Book(tx, {person for person, _ in valid}, {key for _, key in valid})
+    book = Book.of(tx)
+    book.need({person for person, _ in valid}, {key for _, key in valid})
     outcomes: list[Outcome] = [
         one if isinstance(one, DomainError) else _release(tx, book, person_id=one[0], key=one[1]) for one in asked
     ]
-    book.save()
+    book.save_all()
     return outcomes
 
 
