@@ -44,6 +44,9 @@ class Fold:
     rows: dict[int, Columns] = field(default_factory=dict)
     taken: Counter[int] = field(default_factory=Counter)
     booked: Counter[int] = field(default_factory=Counter)
+    totals: dict[int, int] = field(default_factory=dict)
+    torn: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Bookings whose own events disagree about the amount, which is frozen when they are made."""
 
     def sum_up(self, event: Any) -> None:
         """A validation counts on the civil day of its use; taking it back takes it from that day."""
@@ -55,6 +58,7 @@ class Fold:
             del self.validated[event.booking_id]
 
     def follow(self, event: Any) -> None:
+        self._compare(event)
         columns = changed_columns(event)
         if columns:
             self.rows.setdefault(event.booking_id, {}).update(columns)
@@ -67,6 +71,13 @@ class Fold:
         elif isinstance(event, Booking.Cancelled):
             self.taken[event.terms.stock_id] -= event.terms.quantity
             self.booked[event.terms.stock_id] -= event.terms.quantity
+
+
+    def _compare(self, event: Any) -> None:
+        if terms := getattr(event, "terms", None):
+            frozen = self.totals.setdefault(event.booking_id, terms.total)
+            if terms.total != frozen:
+                self.torn[event.booking_id] = (terms.total, frozen)
 
 
 class Ledger:
@@ -99,6 +110,8 @@ def _first(found: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _differences(connection: sa.Connection, fold: Fold) -> Iterator[dict[str, Any]]:
+    for number, (later, first) in fold.torn.items():
+        yield {"table": "stored_events", "bookingId": number, "column": "unit_price", "row": later, "fold": first}
     unseen = dict(fold.rows)
     for row in connection.execute(sa.select(bookings).order_by(bookings.c.booking_id)).mappings():
         expected = unseen.pop(row["booking_id"], None)

@@ -37,10 +37,9 @@ MOST_PLACES = 2
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """How long an undated booking may wait to be used, and how long before its end its owner is warned."""
+    """How long an undated booking may wait to be used."""
 
     delay: timedelta
-    warning: timedelta
     subcategories: frozenset[str] | None  # None: all those that can expire
     valid_from: datetime | None
     valid_until: datetime | None
@@ -54,9 +53,9 @@ class Expiry:
 
 EXPIRIES: Sequence[Expiry] = (
     # paper books since 2021-09-22 (domain.md R18)
-    Expiry(timedelta(days=10), timedelta(days=5), frozenset({"LIVRE_PAPIER"}), datetime(2021, 9, 22, tzinfo=UTC), None),
+    Expiry(timedelta(days=10), frozenset({"LIVRE_PAPIER"}), datetime(2021, 9, 22, tzinfo=UTC), None),
     # everything else that can expire (domain.md R17)
-    Expiry(timedelta(days=30), timedelta(days=7), None, None, None),
+    Expiry(timedelta(days=30), None, None, None),
 )
 """The first that applies is the rule."""
 
