@@ -32,7 +32,8 @@ def refusals_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **options)
         except DomainError as refusal:
-            sys.exit(f"passculture: {refusal.detail or refusal.code}")
+            fields = [f"{field}: {', '.join(texts)}" for field, texts in refusal.errors.items()]
+            sys.exit(f"passculture: {'; '.join([refusal.detail or refusal.code, *fields])}")
 
     return run
 
