@@ -38,4 +38,5 @@ def open_gate(settings: Settings, process: Process) -> Gate:
         failures=Failures(process.store),
         api_keys=ApiKeys(process.bus),
         simulation=Simulation(process.bus, process.clock, eventlet.sleep),
+        shows_metrics=settings.ops_port is None,
     )

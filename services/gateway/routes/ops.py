@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import Response
+
 from services.gateway.schemas import ops as schemas
 from services.gateway.simulation import SERVICES
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
 from services.gateway.web.gate import gate
 from services.gateway.web.security import only
-from shared.kernel.errors import DomainError, Unavailable
+from shared.kernel.errors import DomainError, NotFound, Unavailable
 from shared.kernel.time import instant_text, parse_instant
+from shared.observability import metrics
 from shared.runtime import operations
 
 audience = Audience("Operations", "The simulated clock, waiting for rest, read models, streams, dead letters, health.")
@@ -104,6 +107,14 @@ def discard_dead_letter(letter_id: str) -> Any:
     """Gives a message up for good."""
     service, number = operations.split_letter(letter_id, SERVICES)
     return send(service, "discard-dead-letter", {"id": number})
+
+
+@audience.endpoint("GET", "/metrics", media_type="text/plain", refuses=["not-found"])
+def prometheus() -> Any:
+    """This process in the format of Prometheus; 404 where OPS_PORT serves it on a port of its own."""
+    if not gate().shows_metrics:
+        raise NotFound("metrics are served on a port of their own")
+    return Response(b"".join(metrics.exposition()), mimetype="text/plain")
 
 
 @audience.endpoint("GET", "/health/live", answers=(200, schemas.Health))

@@ -290,3 +290,16 @@ def cancel_booking(body: dict[str, Any], booking_id: int) -> Any:
 def restore_booking(body: dict[str, Any], booking_id: int) -> Any:
     """Takes a cancellation back, for what was collected all the same: the credit is taken again."""
     return send("booking", "staff-restore", {"bookingId": booking_id, **body}) or {}
+
+
+@audience.endpoint(
+    "POST",
+    "/v1/staff/bookings/<number:booking_id>/correct",
+    access=STAFF,
+    body=schemas.NewCorrection,
+    answers=(200, schemas.Correction),
+    refuses=["line-not-found", "line-not-in-a-batch"],
+)
+def correct_booking(body: dict[str, Any], booking_id: int) -> Any:
+    """Says what a paid line should have reimbursed; the difference is a line of the next batch."""
+    return send("payout", "correct", {"bookingId": booking_id, **body})

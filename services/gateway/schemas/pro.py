@@ -71,6 +71,7 @@ class Offerer(Schema):
     postalCode = fields.String(allow_none=True)
     city = fields.String(allow_none=True)
     status = fields.String(required=True, metadata={"enum": ["pending", "validated", "rejected", "closed"]})
+    registeredAt = Moment(allow_none=True)
     attachment = fields.String(required=True, metadata={"enum": ["pending", "approved"]})
     venues = fields.List(fields.Nested(VenueWithCounters), required=True)
 
@@ -208,6 +209,7 @@ class BankDetails(Schema):
     bic = fields.String(allow_none=True)
     holder = fields.String(allow_none=True)
     submittedAt = Moment(allow_none=True)
+    decidedAt = Moment(allow_none=True)
     reason = fields.String(allow_none=True)
     version = WholeNumber(0, 2**53 - 1)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from marshmallow import INCLUDE, Schema, fields
 
-from services.gateway.web.fields import Strict, Text, cursor, limit, number, one_of
+from services.gateway.web.fields import Strict, Text, cents, cursor, limit, number, one_of
+from shared.kernel.money import MAX_CENTS
 
 
 class PendingQuery(Strict):
@@ -19,6 +20,16 @@ class Rejection(Strict):
 
 class Reason(Strict):
     reason = Text(1, 500, lines=True, required=True)
+
+
+class NewCorrection(Reason):
+    reimbursedCents = cents(required=True, metadata={"description": "The line's right amount."})
+
+
+class Correction(Schema):
+    lineId = number(required=True, allow_none=True, metadata={"description": "null: there was nothing to correct."})
+    corrects = number(required=True)
+    reimbursedCents = cents(-int(MAX_CENTS), required=True, metadata={"description": "What the correction adds."})
 
 
 class Decided(Schema):

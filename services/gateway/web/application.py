@@ -26,6 +26,7 @@ from services.gateway.web.problems import HTTP_CODES, problem_response
 from shared.eventstore.context import caused_by
 from shared.kernel.errors import DomainError
 from shared.kernel.identifiers import MAX_NUMBER
+from shared.observability import metrics
 
 log = structlog.get_logger()
 
@@ -206,8 +207,14 @@ def _finish(response: Response) -> Response:
         response.headers["Idempotency-Replayed"] = "true"
     if "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"
-    milliseconds = round((time.perf_counter() - g.started) * 1000, 1) if "started" in g else None
-    log.info(
-        "request", method=request.method, path=request.path, status=response.status_code, milliseconds=milliseconds
-    )
+    _record(response.status_code)
     return response
+
+
+def _record(status: int) -> None:
+    """The log has the path as it was asked; the metric the route, of which there are few."""
+    seconds = time.perf_counter() - g.started
+    route = request.url_rule.rule if request.url_rule else "none"
+    metrics.requests.labels(request.method if route != "none" else "any", route, status).observe(seconds)
+    milliseconds = round(seconds * 1000, 1)
+    log.info("request", method=request.method, path=request.path, status=status, milliseconds=milliseconds)

@@ -40,6 +40,7 @@ class Gate:
     failures: Failures
     api_keys: ApiKeys
     simulation: Simulation
+    shows_metrics: bool = True
     open_requests: InFlight = field(default_factory=InFlight)
 
 
