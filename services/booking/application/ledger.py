@@ -72,7 +72,6 @@ class Fold:
             self.taken[event.terms.stock_id] -= event.terms.quantity
             self.booked[event.terms.stock_id] -= event.terms.quantity
 
-
     def _compare(self, event: Any) -> None:
         if terms := getattr(event, "terms", None):
             frozen = self.totals.setdefault(event.booking_id, terms.total)
