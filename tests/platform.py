@@ -246,10 +246,7 @@ class Platform:
         if not self.is_distributed:
             return sa.create_engine(f"sqlite:///{self.state / service}.sqlite", poolclass=sa.pool.NullPool)
         options = {"options": f"-c search_path={service} -c timezone=UTC"}
-        return sa.create_engine(
-            self.environment["DATABASE_URL"], connect_args=options, poolclass=sa.pool.NullPool
-        )
-
+        return sa.create_engine(self.environment["DATABASE_URL"], connect_args=options, poolclass=sa.pool.NullPool)
 
     def logs(self) -> dict[str, int]:
         """How many events each service has stored."""

@@ -150,9 +150,7 @@ def test_no_token_a_bad_one_and_one_of_the_wrong_role(
             refused(stage.platform.call(method, path, body, person.token), (403, "forbidden"))
 
 
-def test_identifiers_that_exist_nowhere(
-    stage: Stage, actor: Actor, person: Beneficiary, nothing_stored: None
-) -> None:
+def test_identifiers_that_exist_nowhere(stage: Stage, actor: Actor, person: Beneficiary, nothing_stored: None) -> None:
     for method, path, operation in write_routes(stage.platform):
         if str(UNKNOWN) not in path or operation.get("requestBody", {}).get("required"):
             continue
@@ -168,7 +166,9 @@ def test_identifiers_that_are_none(stage: Stage, person: Beneficiary, nothing_st
     for path in (f"/v1/offers/{text}", f"/v1/me/bookings/{text}", f"/v1/finance/payouts/{text}"):
         token = stage.platform.token("finance") if "finance" in path else person.token
         refused(stage.platform.call("GET", path, None, token), (404, "not-found"))
-    refused(stage.platform.call("POST", f"/v1/me/bookings/{text}/cancel", {}, person.token, key=key()), (404, "not-found"))
+    refused(
+        stage.platform.call("POST", f"/v1/me/bookings/{text}/cancel", {}, person.token, key=key()), (404, "not-found")
+    )
 
 
 @pytest.mark.parametrize("bad_key", ["", " ", "a b", "x" * 201, "clé"])
@@ -221,11 +221,15 @@ def test_broken_cursors(stage: Stage, actor: Actor, person: Beneficiary, cursor:
         ("/v1/finance/payouts", finance),
     ):
         refused(
-            stage.platform.call("GET", f"{path}?cursor={cursor}", token=token), (422, "cursor-invalid"), (422, "invalid")
+            stage.platform.call("GET", f"{path}?cursor={cursor}", token=token),
+            (422, "cursor-invalid"),
+            (422, "invalid"),
         )
 
 
-@pytest.mark.parametrize("query", ["after=-5", "after=x", f"after={THIRTY_DIGITS}", "limit=0", "limit=1001", "wait=9999"])
+@pytest.mark.parametrize(
+    "query", ["after=-5", "after=x", f"after={THIRTY_DIGITS}", "limit=0", "limit=1001", "wait=9999"]
+)
 def test_positions_that_mean_nothing(stage: Stage, query: str) -> None:
     refused(
         stage.platform.call("GET", f"/v1/finance/events?{query}", token=stage.platform.token("finance")),
@@ -371,9 +375,7 @@ def test_offers(stage: Stage, actor: Actor, stranger: Actor, nothing_stored: Non
     refused(publish(stranger.token), (404, "not-found"))
 
 
-def test_stocks(
-    stage: Stage, actor: Actor, stranger: Actor, published: dict[str, Any], nothing_stored: None
-) -> None:
+def test_stocks(stage: Stage, actor: Actor, stranger: Actor, published: dict[str, Any], nothing_stored: None) -> None:
     now, begins = stage.platform.now(), published["begins"]
     of_concert = f"/v1/pro/offers/{published['concert'].offer_id}/stocks"
     of_book = f"/v1/pro/offers/{published['book'].offer_id}/stocks"

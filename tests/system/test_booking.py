@@ -47,7 +47,12 @@ def test_a_sold_out_stock(stage: Stage, actor: Actor, person: Beneficiary) -> No
 
 def test_too_little_credit_holds_nothing_back(stage: Stage, actor: Actor, person: Beneficiary) -> None:
     dear = stage.publish(
-        actor, 30001, 3, subcategory="FESTIVAL_MUSIQUE", begins=stage.platform.now() + timedelta(days=30), name="Festival"
+        actor,
+        30001,
+        3,
+        subcategory="FESTIVAL_MUSIQUE",
+        begins=stage.platform.now() + timedelta(days=30),
+        name="Festival",
     )
     assert stage.book(person, dear.stock_id).outcome == (409, "insufficient-credit")
     stage.platform.settle()
@@ -76,9 +81,7 @@ def test_the_cap_of_what_is_digital(stage: Stage, actor: Actor, person: Benefici
 @pytest.mark.parametrize(("is_duo", "quantity"), [(False, 2), (True, 3)])
 def test_too_many_places(stage: Stage, actor: Actor, person: Beneficiary, is_duo: bool, quantity: int) -> None:
     begins = stage.platform.now() + timedelta(days=10)
-    concert = stage.publish(
-        actor, 1000, 9, subcategory="CONCERT", begins=begins, name=f"Duo {is_duo}", isDuo=is_duo
-    )
+    concert = stage.publish(actor, 1000, 9, subcategory="CONCERT", begins=begins, name=f"Duo {is_duo}", isDuo=is_duo)
     assert stage.book(person, concert.stock_id, quantity).outcome == (409, "quantity-invalid")
     assert stage.places(concert) == 9
 

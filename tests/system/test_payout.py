@@ -59,9 +59,7 @@ def test_cutoffs_that_cannot_be_closed(stage: Stage, finance: Finance) -> None:
     assert close("2021-02-30") == (422, "invalid")
     assert close("soon") == (422, "invalid")
     for role in ("staff", "operator"):
-        refused = stage.platform.post(
-            "/v1/finance/payouts", {"cutoff": today.isoformat()}, stage.platform.token(role)
-        )
+        refused = stage.platform.post("/v1/finance/payouts", {"cutoff": today.isoformat()}, stage.platform.token(role))
         assert refused.outcome == (403, "forbidden")
 
 
