@@ -1,0 +1,205 @@
+"""Accounts over HTTP: sessions, steps, staff's word, suspension, erasure, birthdays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from demo import sign_up
+from demo.founding_document import YoungPerson
+from demo.sign_up import PASSWORD, Actor
+from tests.platform import Answer, Platform
+from tests.system.stage import EIGHTEEN_IN_2021, Stage, a_young_person
+
+ANOTHER = "Another-horse-9-battery"
+
+
+@pytest.fixture(scope="module")
+def actor(stage: Stage) -> Actor:
+    return stage.actor()
+
+
+def a_person(number: int, birth: date = EIGHTEEN_IN_2021) -> YoungPerson:
+    return a_young_person(7_000_000 + number, birth)
+
+
+def sign_up_body(person: YoungPerson) -> dict[str, Any]:
+    return {
+        "email": person.email,
+        "password": PASSWORD,
+        "firstName": person.first_name,
+        "lastName": person.last_name,
+        "birthDate": person.birth.isoformat(),
+        "postalCode": person.postal_code,
+        "phoneNumber": person.phone,
+    }
+
+
+def confirmed(platform: Platform, person: YoungPerson) -> str:
+    """The access token of a confirmed account."""
+    assert platform.post("/v1/accounts", sign_up_body(person)).status == 202
+    link = platform.letterbox.link_token(person.email)
+    pair = platform.post("/v1/accounts/confirm-email", {"token": link})
+    assert pair.status == 200, pair
+    return str(pair.json["accessToken"])
+
+
+def sign_in(platform: Platform, person: YoungPerson, password: str = PASSWORD) -> Answer:
+    return platform.post("/v1/auth/sign-in", {"email": person.email, "password": password})
+
+
+def refresh(platform: Platform, pair: Answer) -> Answer:
+    return platform.post("/v1/auth/refresh", {"refreshToken": pair.json["refreshToken"]})
+
+
+def test_a_session_from_its_first_token_to_its_end(platform: Platform) -> None:
+    person = a_person(1)
+    confirmed(platform, person)
+    first = sign_in(platform, person)
+    second = refresh(platform, first)
+    assert second.status == 200
+    assert refresh(platform, first).outcome == (401, "token-invalid")
+    assert refresh(platform, second).outcome == (401, "token-invalid"), "a reused token revokes its family"
+    third = sign_in(platform, person)
+    assert platform.post("/v1/auth/sign-out", {"refreshToken": third.json["refreshToken"]}).status == 200
+    assert refresh(platform, third).outcome == (401, "token-invalid")
+
+
+def test_nobody_learns_whose_address_is_known(platform: Platform) -> None:
+    person = a_person(2)
+    confirmed(platform, person)
+    again = platform.post("/v1/accounts", sign_up_body(replace(person, first_name="Somebody")))
+    new = platform.post("/v1/accounts", sign_up_body(a_person(3)))
+    assert (again.status, again.body) == (new.status, new.body)
+    known = platform.post("/v1/auth/password-reset", {"email": person.email})
+    unknown = platform.post("/v1/auth/password-reset", {"email": "nobody.at.all@example.org"})
+    assert (known.status, known.body) == (unknown.status, unknown.body)
+
+
+def test_a_forgotten_password(platform: Platform) -> None:
+    person = a_person(4)
+    confirmed(platform, person)
+    platform.settle()
+    assert platform.post("/v1/auth/password-reset", {"email": person.email}).status == 202
+    platform.settle()
+    link = platform.letterbox.link_token(person.email)
+    assert platform.post("/v1/auth/password-reset/confirm", {"token": link, "password": ANOTHER}).status == 200
+    used = platform.post("/v1/auth/password-reset/confirm", {"token": link, "password": PASSWORD})
+    assert used.outcome == (422, "link-invalid")
+    assert sign_in(platform, person).outcome == (401, "credentials-invalid")
+    assert sign_in(platform, person, ANOTHER).status == 200
+
+
+def test_what_the_provider_leaves_suspicious_is_decided_by_staff(platform: Platform) -> None:
+    person = a_person(5)
+    token = confirmed(platform, person)
+    platform.post("/v1/me/phone-code", {}, token)
+    platform.post("/v1/me/phone-code/confirm", {"code": platform.letterbox.phone_code(person.phone)}, token)
+    declared = {
+        "documentNumber": "990000000005",
+        "firstName": person.first_name,
+        "lastName": "Married",
+        "birthDate": person.birth.isoformat(),
+    }
+    assert platform.post("/v1/me/identity-check", declared, token).json["outcome"] == "suspicious"
+    assert platform.get("/v1/me", token)["nextStep"] == "await-review"
+    staff = platform.token("staff")
+    pending = platform.get("/v1/staff/identity-checks?status=pending", staff)["items"]
+    (check,) = [item for item in pending if item["applicant"]["email"] == person.email]
+    assert check["declared"]["lastName"] == "Married"
+    accepted = platform.post(f"/v1/staff/identity-checks/{check['identityCheckId']}/validate", {}, staff)
+    assert accepted.status == 200
+    assert platform.get("/v1/me", token)["nextStep"] == "complete-profile"
+    credited = sign_up.finish_steps(platform.client, platform.letterbox, person, token)
+    assert credited.credit["remainingCents"] == 30000
+
+
+def test_a_step_before_its_time(platform: Platform) -> None:
+    token = confirmed(platform, a_person(6))
+    early = platform.call(
+        "PATCH",
+        "/v1/me/profile",
+        {"address": "1 rue", "city": "Amiens", "postalCode": "80000", "activity": "student"},
+        token,
+    )
+    assert early.outcome == (409, "step-not-due")
+    assert early.json["nextStep"] == "confirm-phone"
+
+
+def test_a_colleague_of_a_known_siren_is_let_in_by_staff(platform: Platform, actor: Actor) -> None:
+    email = "colleague@example.org"
+    body = {
+        "email": email,
+        "password": PASSWORD,
+        "firstName": "Luc",
+        "lastName": "Lang",
+        "phoneNumber": "+33631441046",
+        "siren": actor.structure.siren,
+        "contactConsent": False,
+    }
+    assert platform.post("/v1/pro/accounts", body).status == 202
+    link = platform.letterbox.link_token(email)
+    token = platform.post("/v1/accounts/confirm-email", {"token": link}).json["accessToken"]
+    (mine,) = platform.get("/v1/pro/offerers", token)["items"]
+    assert (mine["attachment"], mine["venues"]) == ("pending", [])
+    staff = platform.token("staff")
+    pending = platform.get("/v1/staff/attachments?status=pending", staff)["items"]
+    (attachment,) = [item for item in pending if item["applicant"]["email"] == email]
+    decided = platform.post(f"/v1/staff/attachments/{attachment['attachmentId']}/validate", {}, staff)
+    assert decided.status == 200
+    (mine,) = platform.get("/v1/pro/offerers", token)["items"]
+    assert mine["attachment"] == "approved" and len(mine["venues"]) == 2, "its own and the digital one"
+
+
+def test_an_erased_person_is_gone_and_the_desk_still_works(stage: Stage, actor: Actor) -> None:
+    platform = stage.platform
+    book = stage.publish(actor, 1090, 5)
+    person = stage.young_person()
+    booking = stage.booked(person, book.stock_id)
+    stage.used(actor, booking)
+    assert platform.call("DELETE", "/v1/me", None, person.token).status == 204
+    platform.settle()
+    assert platform.call("GET", "/v1/me", None, person.token).status == 404
+    assert sign_in(platform, person.person).outcome == (401, "credentials-invalid")
+    recap = platform.call("GET", "/v1/pro/bookings", None, actor.token)
+    assert recap.status == 200
+    assert person.person.email not in recap.body.decode() and person.person.last_name not in recap.body.decode()
+    assert platform.get("/v1/finance/reconciliation", platform.token("finance"))["balanced"] is True
+
+
+def test_fraud_ends_what_is_booked(stage: Stage, actor: Actor) -> None:
+    platform = stage.platform
+    book = stage.publish(actor, 1090, 5)
+    person = stage.young_person()
+    stage.booked(person, book.stock_id)
+    number = platform.get("/v1/me", person.token)["accountId"]
+    staff = platform.token("staff")
+    assert platform.post(f"/v1/staff/accounts/{number}/suspend", {"reason": "because"}, staff).outcome == (
+        422,
+        "invalid",
+    )
+    assert platform.post(f"/v1/staff/accounts/{number}/suspend", {"reason": "fraud"}, staff).status == 200
+    platform.settle()
+    assert sign_in(platform, person.person).outcome == (403, "account-suspended")
+    assert stage.places(book) == 5
+
+
+def test_the_underage_from_2022_and_their_birthdays(stage: Stage) -> None:
+    """20 € at 15, 30 € more at 16 and at 17 (domain.md R3); the credit ends at 18."""
+    platform = stage.platform
+    person = a_person(9, date(2006, 6, 15))
+    token = confirmed(platform, person)
+    assert platform.get("/v1/me", token)["eligibility"] is None
+    platform.clock_to("2022-01-10T09:00:00Z")
+    token = str(sign_in(platform, person).json["accessToken"])
+    me = platform.get("/v1/me", token)
+    assert (me["eligibility"]["kind"], me["nextStep"]) == ("underage", "check-identity")
+    credited = sign_up.finish_steps(platform.client, platform.letterbox, person, token)
+    assert (credited.credit["kind"], credited.credit["remainingCents"]) == ("underage", 2000)
+    platform.clock_to("2022-06-14T21:59:59Z")
+    assert platform.get("/v1/me/credit", token)["remainingCents"] == 2000
+    platform.advance(timedelta(seconds=1))
+    assert platform.get("/v1/me/credit", token)["remainingCents"] == 5000
