@@ -1,18 +1,21 @@
 """Runs the levels of the tests that this machine can run, and says which.
 
 Unit, contracts, property and the embedded system need Python alone. Integration and the distributed system need
-RabbitMQ and PostgreSQL: ``--all`` fails without them; otherwise a short part of them runs where they answer.
+RabbitMQ and PostgreSQL: ``--all`` runs everything and fails without them; otherwise the short part of integration runs
+where they answer.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.servers import amqp_answers, postgresql_answers
 
-ALONE = ["tests/unit", "tests/contracts", "tests/property", "tests/system"]
-WITH_SERVERS = ["tests/integration"]
+ALONE = ("tests/unit", "tests/contracts", "tests/property", "tests/system")
+WITH_SERVERS = ("tests/integration",)
+QUICK = "not slow and not distributed"
 
 
 def main() -> int:
@@ -22,11 +25,11 @@ def main() -> int:
     if everything and not servers:
         print("RabbitMQ or PostgreSQL does not answer: `make test-all` needs both (see tests/servers.py)")
         return 1
-    levels = ALONE + (WITH_SERVERS if servers else [])
-    selection = [] if everything else ["-m", "not slow"]
-    print(f"levels: {', '.join(levels)}{'' if everything else ' (without the slow ones)'}", flush=True)
+    levels = [level for level in (*ALONE, *(WITH_SERVERS if servers else ())) if Path(level).is_dir()]
+    print(f"levels: {', '.join(levels)}; {'all of each' if everything else f'what is {QUICK}'}", flush=True)
     if not servers:
         print("RabbitMQ and PostgreSQL do not answer here: what needs them is left out", flush=True)
+    selection = () if everything else ("-m", QUICK)
     return subprocess.run([sys.executable, "-m", "pytest", *levels, *selection, *extra], check=False).returncode
 
 

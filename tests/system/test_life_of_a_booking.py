@@ -1,4 +1,4 @@
-"""A booking's whole life as the founding document tells it: from the sign-up with a SIREN to the reconciled transfer."""
+"""A booking's whole life as the founding document tells it: from a SIREN to the reconciled transfer."""
 
 from __future__ import annotations
 

@@ -1,0 +1,75 @@
+"""Many ask for the last places of one stock at once: the lock on its row is what keeps them from being sold twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import eventlet
+import pytest
+import sqlalchemy as sa
+
+from services.booking.storage.places import Shelf
+from services.booking.storage.tables import stocks
+from shared.eventstore.engines import make_engine
+from shared.eventstore.store import Transaction
+from tests.servers import own_database
+from tests.unit.booking.world import World
+
+PLACES, ASKING = 5, 12
+A_MOMENT = 0.01
+"""Between looking and taking: what a busy machine does."""
+
+Take = Callable[[Transaction, int], bool]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with own_database() as url:
+        engine = make_engine(url, schema="booking")
+        with engine.begin() as connection:
+            connection.execute(sa.text("CREATE SCHEMA booking"))
+        yield World(tmp_path, engine=engine)
+        engine.dispose()
+
+
+def with_the_guard(tx: Transaction, stock: int) -> bool:
+    shelf = Shelf(tx, [stock])
+    eventlet.sleep(A_MOMENT)
+    taken = shelf.take(stock, 1)
+    shelf.write(tx.now)
+    return taken
+
+
+def without_the_guard(tx: Transaction, stock: int) -> bool:
+    """The same decision on a row that nobody has locked."""
+    this = stocks.c.stock_id == stock
+    row = tx.connection.execute(sa.select(stocks).where(this)).one()
+    eventlet.sleep(A_MOMENT)
+    if row.quantity - row.taken < 1:
+        return False
+    tx.connection.execute(stocks.update().where(this).values(taken=row.taken + 1))
+    return True
+
+
+def ask_at_once(world: World, stock: int, take: Take) -> int:
+    """How many were told that they have a place."""
+
+    def ask(_: int) -> bool:
+        with world.store.transaction() as tx:
+            return take(tx, stock)
+
+    return sum(eventlet.GreenPool(ASKING).imap(ask, range(ASKING)))
+
+
+def test_with_the_lock_as_many_places_go_as_there_are(world: World) -> None:
+    stock = world.stock(quantity=PLACES)
+    assert ask_at_once(world, stock, with_the_guard) == PLACES
+    with world.store.reading() as connection:
+        assert connection.execute(sa.select(stocks.c.taken)).scalar_one() == PLACES
+
+
+def test_without_it_more_people_are_told_so_than_there_are_places(world: World) -> None:
+    """The control: the table's own constraint does not see a lost update, the lock is needed."""
+    stock = world.stock(quantity=PLACES)
+    assert ask_at_once(world, stock, without_the_guard) > PLACES
