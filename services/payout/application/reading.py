@@ -98,7 +98,9 @@ class Reading:
         if columns not in (14, 16):
             raise BadRequest("columns: 14 or 16", errors={"columns": ["14 or 16"]})
         with self._store.snapshot() as connection, self._as_of(connection, call) as seen:
-            rows = list(islice(self._all_lines(connection, seen, call), _CSV_LINES))
+            rows = list(islice(self._all_lines(connection, seen, call), _CSV_LINES + 1))
+            if len(rows) > _CSV_LINES:
+                raise BadRequest(f"more than {_CSV_LINES} lines: choose a period", errors={"periodFrom": ["too many"]})
             statuses = _statuses(seen, rows)
             named = references.venues_named(connection, [row.venue_id for row in rows])
             accounts = details.accounts_of(seen, {row.venue_id: row.offerer_id for row in rows})

@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from services.payout.storage.details import is_payable
-from services.payout.storage.tables import batch_lines, batches, establishment_years, lines, venues
+from services.payout.storage.tables import MAY_ENTER, batch_lines, batches, establishment_years, lines, venues
 from shared.eventstore import sql
 
 
@@ -21,7 +21,7 @@ def due(cutoff: datetime, last_line_id: int | None = None) -> sa.ColumnElement[b
     """
     before = (lines.c.used_at < cutoff) & (lines.c.begins_at.is_(None) | (lines.c.begins_at < cutoff))
     known = sa.true() if last_line_id is None else lines.c.line_id <= last_line_id
-    return lines.c.status.in_(["waiting", "rejected"]) & before & known
+    return sa.and_(sa.text(f"lines.{MAY_ENTER}"), before, known)
 
 
 def can_enter() -> sa.ColumnElement[bool]:

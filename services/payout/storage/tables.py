@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from shared.eventstore.sql import BigNumber, Instant, Json
 
 metadata = sa.MetaData()
+MAY_ENTER = "status IN ('waiting', 'rejected')"
+"""Lines that a batch may take in, written out: a partial index serves a query that says the very same."""
 
 
 def _cents(name: str) -> sa.Column[int]:
@@ -61,7 +63,12 @@ lines = sa.Table(
     sa.Index("lines_offerer", "offerer_id", "line_id"),
     sa.Index("lines_transfer", "end_to_end_id"),
     sa.Index("lines_account", "iban", "bic", "status"),
-    sa.Index("lines_status", "status", "used_at"),
+    sa.Index(
+        "lines_to_enter",
+        *("establishment", "year", "used_at", "booking_id", "line_id"),
+        postgresql_where=sa.text(MAY_ENTER),
+        sqlite_where=sa.text(MAY_ENTER),
+    ),
     sa.Index("lines_batch", "batch_id"),
     sa.Index(
         "lines_settling",

@@ -67,7 +67,13 @@ def _create_priced() -> None:
     op.create_index(
         "lines_settling", "lines", ["line_id"], postgresql_where=sa.text("settling"), sqlite_where=sa.text("settling")
     )
-    op.create_index("lines_status", "lines", ["status", "used_at"])
+    op.create_index(
+        "lines_to_enter",
+        "lines",
+        ["establishment", "year", "used_at", "booking_id", "line_id"],
+        postgresql_where=sa.text("status IN ('waiting', 'rejected')"),
+        sqlite_where=sa.text("status IN ('waiting', 'rejected')"),
+    )
     op.create_index("lines_transfer", "lines", ["end_to_end_id"])
     op.create_index("lines_year", "lines", ["year_id", "provisional"])
     op.create_table(
