@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from services.wallet import storage
 from services.wallet.domain.entries import KINDS, entries
 from services.wallet.domain.wallet import Wallet
+from shared.eventstore import sql
 from shared.projections import Projection, on
 
 
@@ -53,4 +54,5 @@ class LedgerEntries(Projection):
     @on(*KINDS, live=False)
     def written(self, connection: sa.Connection, event: Any) -> None:
         balance = storage.last_balance(connection, event.person_id)
-        storage.insert_entries(connection, [storage.entry_row(entry) for entry in entries([event], balance)])
+        rows = [storage.entry_row(entry) for entry in entries([event], balance)]
+        sql.insert_many(connection, storage.ledger_entries, rows)

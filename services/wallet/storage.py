@@ -135,12 +135,7 @@ def write_entries(connection: sa.Connection, changes: Iterable[Change]) -> None:
     for wallet, events in changes:
         before = balance_before(events, wallet.balance)
         rows += [entry_row(entry) for entry in entries(events, before)]
-    insert_entries(connection, rows)
-
-
-def insert_entries(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(ledger_entries.insert(), rows)
+    sql.insert_many(connection, ledger_entries, rows)
 
 
 def credit_row(person_id: int, credit: Credit) -> dict[str, Any]:

@@ -75,8 +75,11 @@ def insert_ignore(
 
 
 def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Inserts rows, or replaces the given columns of those whose primary key is there."""
+    """Inserts rows, or replaces the given columns of those whose primary key is there. All rows have the same keys."""
     if not rows:
+        return
+    if _goes_in_arrays(connection, table, rows[0]):
+        _send_arrays(connection, table, rows, replace=True)
         return
     key = [column.name for column in table.primary_key]
     statement = insert(connection, table)
@@ -86,6 +89,55 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[st
     else:
         statement = statement.on_conflict_do_nothing()
     connection.execute(statement, list(rows))  # one compiled statement whatever the number of rows
+
+
+def insert_many(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Inserts rows, in one statement where the database has arrays; one that is there is an integrity error."""
+    if not rows:
+        return
+    if _goes_in_arrays(connection, table, rows[0]):
+        _send_arrays(connection, table, rows, replace=False)
+    else:
+        connection.execute(table.insert(), list(rows))
+
+
+def _goes_in_arrays(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
+    return connection.dialect.name == "postgresql" and not any(isinstance(table.c[name].type, Json) for name in row)
+
+
+def _send_arrays(
+    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *, replace: bool
+) -> None:
+    """One array for each column: a third of the time of a list of rows, whose text SQLAlchemy makes anew each time."""
+    names = tuple(rows[0])
+    columns = []
+    for name in names:
+        values = [row[name] for row in rows]
+        process = table.c[name].type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+        columns.append(values if process is None else [process(value) for value in values])
+    connection.exec_driver_sql(_array_statement(connection, table, names, replace), tuple(columns))
+
+
+_array_statements: dict[tuple[sa.Table, tuple[str, ...], bool], str] = {}
+"""As many as there are kinds of writes."""
+
+
+def _array_statement(connection: sa.Connection, table: sa.Table, names: tuple[str, ...], replace: bool) -> str:
+    known = _array_statements.get((table, names, replace))
+    if known is not None:
+        return known
+    dialect = connection.dialect
+    quote = dialect.identifier_preparer.quote
+    arrays = ", ".join(f"%s::{table.c[name].type.compile(dialect)}[]" for name in names)
+    listed = ", ".join(quote(name) for name in names)
+    statement = f"INSERT INTO {quote(table.name)} ({listed}) SELECT * FROM unnest({arrays})"
+    if replace:
+        key = [column.name for column in table.primary_key]
+        changed = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in names if name not in key)
+        action = f"UPDATE SET {changed}" if changed else "NOTHING"
+        statement += f" ON CONFLICT ({', '.join(quote(name) for name in key)}) DO {action}"
+    _array_statements[table, names, replace] = statement
+    return statement
 
 
 def lock_rows(select: sa.Select[Any]) -> sa.Select[Any]:
