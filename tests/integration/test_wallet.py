@@ -1,0 +1,152 @@
+"""Wallet on PostgreSQL: many at once on the same wallets, and none of them loses a cent or waits for ever."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import eventlet
+import pytest
+import sqlalchemy as sa
+
+from services.wallet.bootstrap import build
+from services.wallet.domain.wallet import Wallet
+from shared.eventstore import Conflict, Message
+from shared.eventstore.engines import make_engine
+from shared.eventstore.outcomes import Call
+from shared.kernel.errors import DomainError
+from shared.kernel.identifiers import stream_id
+from shared.kernel.time import SettableClock, instant_text
+from shared.runtime.migrations import upgrade
+from shared.runtime.process import Process
+from shared.runtime.settings import Settings
+from shared.testing import BusDouble
+
+NOW = datetime(2021, 11, 2, 9, tzinfo=UTC)
+PEOPLE = range(1, 21)
+
+
+@pytest.fixture
+def wallet(database: str, tmp_path: Path) -> Iterator[Process]:
+    """Twenty people with 300 € each."""
+    admin = sa.create_engine(database, poolclass=sa.pool.NullPool)
+    with admin.begin() as connection:
+        connection.exec_driver_sql("CREATE SCHEMA wallet")
+    engine = make_engine(database, schema="wallet")
+    upgrade(engine, "wallet")
+    bus, clock = BusDouble(), SettableClock(NOW)
+    for source in ("identity", "booking"):
+        bus.handlers[source, "log"] = lambda _data, _caller: {"epoch": "e", "messages": []}
+    service = build(Settings.from_environment({"STATE_DIR": str(tmp_path)}), clock, bus, engine)
+    process = bus.add(service, clock)
+    activations = [
+        message("identity", "BeneficiaryActivated", person, personId=person, **ACTIVATED) for person in PEOPLE
+    ]
+    process.react("identity", activations)
+    yield process
+    engine.dispose()
+
+
+ACTIVATED = {"kind": "age-18", "age": 18, "birthDate": None, "activatedAt": instant_text(NOW), "departmentCode": "34"}
+
+
+def message(source: str, name: str, position: int, **data: Any) -> Message:
+    return Message(
+        id=f"{source}:e:{position}",
+        source=source,
+        name=name,
+        version=1,
+        stream=str(stream_id(source, position)),
+        stream_version=1,
+        position=position,
+        previous=position - 1,
+        epoch="e",
+        occurred_at=NOW,
+        recorded_at=NOW,
+        causation_id="test",
+        correlation_id="test",
+        data=data,
+    )
+
+
+def reserve(booking: int, person: int, amount: int) -> Call:
+    numbers = {"bookingId": booking, "attempt": 1, "personId": person, "amountCents": amount}
+    return Call("reserve", {**numbers, "digital": False, "physical": False})
+
+
+def ledger(wallet: Process) -> Any:
+    (answer,) = wallet.answer([Call("ledger", {})])
+    assert not isinstance(answer, DomainError)
+    assert answer["rowDifferences"] == []
+    return answer
+
+
+def test_many_at_once_on_one_wallet_take_exactly_what_there_is(wallet: Process) -> None:
+    def one(booking: int) -> Any:
+        return wallet.decide([reserve(booking, 1, 25_00)])[0][0]
+
+    outcomes = list(eventlet.GreenPool(10).imap(one, range(100, 130)))
+    assert outcomes.count({}) == 12
+    assert {outcome.code for outcome in outcomes if outcome != {}} == {"insufficient-credit"}
+    assert ledger(wallet)["totals"]["reserved"] == 300_00
+
+
+def test_a_first_reservation_asked_twice_at_once_is_taken_once(wallet: Process) -> None:
+    def one(_: int) -> Any:
+        return wallet.decide([reserve(100, 1, 25_00)])[0][0]
+
+    assert list(eventlet.GreenPool(10).imap(one, range(10))) == [{}] * 10
+    assert ledger(wallet)["totals"]["reserved"] == 25_00
+
+
+def test_batches_and_messages_over_the_same_wallets_in_any_order_do_not_block_each_other(wallet: Process) -> None:
+    chance = random.Random(1)
+    held = [reserve(1000 + number, 1 + number % 20, 1_00) for number in range(200)]
+    assert [outcome for outcome, _, _ in wallet.decide(held)] == [{}] * 200
+    chance.shuffle(held)
+    used = [
+        message(
+            "booking",
+            "CountermarkValidated",
+            position,
+            **{name: call.data[name] for name in ("bookingId", "attempt", "personId")},
+            totalCents=1_00,
+            usedAt=instant_text(NOW),
+        )
+        for position, call in enumerate(held, 1)
+    ]
+
+    def batch(number: int) -> list[Any]:
+        calls = [reserve(5000 + 100 * number + person, person, 1_00) for person in PEOPLE]
+        chance.shuffle(calls)
+        return [outcome for outcome, _, _ in wallet.decide(calls)]
+
+    pool = eventlet.GreenPool(10)
+    consumer = pool.spawn(wallet.react, "booking", used)
+    with eventlet.Timeout(30):
+        for outcomes in pool.imap(batch, range(30)):
+            assert outcomes == [{}] * 20
+        consumer.wait()
+    totals = ledger(wallet)["totals"]
+    assert (totals["spent"], totals["reserved"]) == (200_00, 600_00)
+
+
+def test_the_streams_version_is_the_second_guard(wallet: Process) -> None:
+    """Two decisions on the same state, as they would be without the row's lock: the later one is refused."""
+    store = wallet.store
+
+    def decided_on_the_present_state() -> Wallet:
+        with store.transaction() as tx:
+            found = tx.get(Wallet, stream_id("wallet", 1))
+        assert found is not None
+        found.release(NOW, (77, 1))
+        return found
+
+    first, second = decided_on_the_present_state(), decided_on_the_present_state()
+    with store.transaction() as tx:
+        tx.save(first)
+    with pytest.raises(Conflict), store.transaction() as tx:
+        tx.save(second)
