@@ -32,7 +32,7 @@ def price(
 ) -> None:
     """Prices JSON lines of validated bookings from the standard input, in order."""
     try:
-        register = register_known_on(date.fromisoformat(known_on)) if known_on else TODAY
+        register = _register(known_on)
         rules = read_custom_rules(custom_rules) if custom_rules else ()
     except (ValueError, OSError) as error:
         raise SystemExit(f"passculture price: {error}") from None
@@ -43,6 +43,16 @@ def price(
     except ValueError as error:
         sys.stdout.flush()
         raise SystemExit(f"passculture price: {error}") from None
+
+
+def _register(known_on: str) -> Register:
+    if not known_on:
+        return TODAY
+    try:
+        day = date.fromisoformat(known_on)
+    except ValueError:
+        raise ValueError(f"--known-on: {known_on[:40]!r} is not a date") from None
+    return register_known_on(day)
 
 
 def price_lines(
