@@ -7,6 +7,8 @@ token stays behind.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -29,8 +31,12 @@ ATTEMPTS = 30
 """About six hours of an absent mail server; then it is given up, and counted."""
 UNDER_WAY_ATTEMPTS = 3
 """Who waits for the platform to settle waits for a notification until it has failed so often: not for a dead server."""
+SETTLED_AT_ONCE = 25
+"""Noted in one transaction: so many may go twice when a process dies among them."""
 KEPT = timedelta(days=30)
 """How long a sent notification's identifier keeps its repeat from being sent."""
+
+SENT: dict[str, Any] = {"state": "sent", "recipient": None, "content": None, "error": None}
 
 metadata = sa.MetaData()
 
@@ -62,6 +68,15 @@ def create_v1(op: Any) -> None:
     metadata.create_all(op.get_bind())
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A notification that was tried; ``failure`` is what to note of it, None when it arrived."""
+
+    number: int
+    attempt: int
+    failure: dict[str, Any] | None
+
+
 class Outbox:
     """One service's notifications.
 
@@ -78,17 +93,24 @@ class Outbox:
 
         ``key`` says what it is about (``booking-confirmed/17/1``): the same key, kind and recipient is sent once.
         """
-        row = {
-            "identifier": identifier(self._service, notification.kind, key, notification.to),
-            "kind": notification.kind,
-            "recipient": notification.to,
-            "content": notification.content(),
-            "written_at": tx.now,
-            "state": "waiting",
-            "attempts": 0,
-            "due_at": self._machine.now(),
-        }
-        insert_ignore(tx.connection, notifications, [row])
+        self.write_all(tx, [(key, notification)])
+
+    def write_all(self, tx: Transaction, keyed: Sequence[tuple[str, Notification]]) -> None:
+        """Many in one statement, each with its key."""
+        rows = [
+            {
+                "identifier": identifier(self._service, notification.kind, key, notification.to),
+                "kind": notification.kind,
+                "recipient": notification.to,
+                "content": notification.content(),
+                "written_at": tx.now,
+                "state": "waiting",
+                "attempts": 0,
+                "due_at": self._machine.now(),
+            }
+            for key, notification in keyed
+        ]
+        insert_ignore(tx.connection, notifications, rows)
 
     def open_work(self, connection: sa.Connection) -> int:
         """How many are about to be sent; one that keeps failing is late, not under way."""
@@ -109,8 +131,9 @@ class Outbox:
         with self._store.reading() as connection:
             if connection.execute(self._due().limit(1)).first() is None:
                 return
-        for row in self._take():
-            self._send(row)
+        taken = self._take()
+        for start in range(0, len(taken), SETTLED_AT_ONCE):
+            self._settle([self._send(row) for row in taken[start : start + SETTLED_AT_ONCE]])
 
     def forget(self) -> None:
         """Deletes the identifiers of what was sent long ago: a Task to run now and then."""
@@ -138,47 +161,46 @@ class Outbox:
         with self._store.transaction() as tx:
             # of no effect on SQLite, whose transactions exclude each other
             rows = list(tx.connection.execute(self._due().limit(BATCH).with_for_update(skip_locked=True)))
-            for row in rows:
-                leased = {"attempts": row.attempts + 1, "due_at": self._machine.now() + LEASE}
-                self._change(tx, row.id, row.attempts, leased)
+            leased = {"attempts": notifications.c.attempts + 1, "due_at": self._machine.now() + LEASE}
+            _change(tx, notifications.c.id.in_([row.id for row in rows]), leased)
         return rows
 
-    def _send(self, row: sa.Row[Any]) -> None:
+    def _send(self, row: sa.Row[Any]) -> Sent:
         envelope = Envelope(row.identifier, row.written_at, restore(row.kind, row.recipient, row.content))
         attempt = row.attempts + 1
         try:
             self._transports[row.kind].deliver(envelope)
         except DeliveryFailed as error:
-            self._failed(row, attempt, error)
+            return Sent(row.id, attempt, self._failed(row, attempt, error))
         except Exception as error:  # a fault of ours must not hold back the notifications behind it
             self._log.exception("notification not sent", identifier=row.identifier, kind=row.kind)
-            self._failed(row, attempt, DeliveryFailed(type(error).__name__))
-        else:
-            self._settle(row.id, attempt, state="sent", recipient=None, content=None, error=None)
+            return Sent(row.id, attempt, self._failed(row, attempt, DeliveryFailed(type(error).__name__)))
+        return Sent(row.id, attempt, None)
 
-    def _failed(self, row: sa.Row[Any], attempt: int, error: DeliveryFailed) -> None:
+    def _failed(self, row: sa.Row[Any], attempt: int, error: DeliveryFailed) -> dict[str, Any]:
         final = isinstance(error, DeliveryRefused) or attempt >= ATTEMPTS
         # the server's answer may quote the recipient's address, so it is not kept once the notification is given up
         if final:
             self._log.warning("notification given up", identifier=row.identifier, kind=row.kind, attempts=attempt)
-            self._settle(row.id, attempt, state="given-up", recipient=None, content=None, error=type(error).__name__)
-        else:
-            self._log.info("notification delayed", identifier=row.identifier, kind=row.kind, attempts=attempt)
-            self._settle(row.id, attempt, due_at=self._machine.now() + pause(attempt), error=str(error)[:500])
+            return {"state": "given-up", "recipient": None, "content": None, "error": type(error).__name__}
+        self._log.info("notification delayed", identifier=row.identifier, kind=row.kind, attempts=attempt)
+        return {"due_at": self._machine.now() + pause(attempt), "error": str(error)[:500]}
 
-    def _settle(self, number: int, attempt: int, **values: Any) -> None:
-        with self._store.transaction() as tx:
-            self._change(tx, number, attempt, values)
-
-    @staticmethod
-    def _change(tx: Transaction, number: int, attempts: int, values: dict[str, Any]) -> None:
-        """Guarded by the attempt: who comes back after its lease changes nothing."""
+    def _settle(self, tried: Sequence[Sent]) -> None:
+        """Notes what became of them. Guarded by the attempt: who comes back after its lease changes nothing."""
         table = notifications.c
-        tx.connection.execute(
-            notifications.update()
-            .where(table.id == number, table.state == "waiting", table.attempts == attempts)
-            .values(**values)
-        )
+        with self._store.transaction() as tx:
+            for attempt in sorted({one.attempt for one in tried}):
+                sent = [one.number for one in tried if one.attempt == attempt and one.failure is None]
+                _change(tx, sa.and_(table.id.in_(sent), table.attempts == attempt), SENT)
+            for one in tried:
+                if one.failure is not None:
+                    _change(tx, sa.and_(table.id == one.number, table.attempts == one.attempt), one.failure)
+
+
+def _change(tx: Transaction, which: sa.ColumnElement[bool], values: dict[str, Any]) -> None:
+    waiting = notifications.c.state == "waiting"
+    tx.connection.execute(notifications.update().where(waiting, which).values(**values))
 
 
 def pause(attempt: int) -> timedelta:

@@ -62,8 +62,7 @@ class Mails:
                 mail_progress.update().where(mail_progress.c.position == position).values(position=reached)
             )
             if moved.rowcount == 1:  # otherwise another process has written them
-                for key, mail in mails:
-                    self._outbox.write(tx, mail, key=key)
+                self._outbox.write_all(tx, mails)
 
 
 def _position(connection: sa.Connection) -> int:
