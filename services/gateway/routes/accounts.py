@@ -38,7 +38,7 @@ def guarded(*subjects: str) -> Iterator[None]:
     "/v1/accounts",
     body=schemas.NewAccount,
     answers=(202, schemas.Accepted),
-    refuses=["too-young", "password-weak", "phone-invalid"],
+    refuses=["too-young", "password-weak", "phone-invalid", "too-many-requests"],
 )
 def open_account(body: dict[str, Any]) -> Any:
     """Opens a young person's account.
@@ -52,7 +52,14 @@ def open_account(body: dict[str, Any]) -> Any:
     "/v1/pro/accounts",
     body=schemas.NewProAccount,
     answers=(202, schemas.Accepted),
-    refuses=["siren-invalid", "siren-closed", "siren-foreign", "password-weak", "phone-invalid"],
+    refuses=[
+        "siren-invalid",
+        "siren-closed",
+        "siren-foreign",
+        "password-weak",
+        "phone-invalid",
+        "too-many-requests",
+    ],
 )
 def open_pro_account(body: dict[str, Any]) -> Any:
     """Opens a cultural actor's account.

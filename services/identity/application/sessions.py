@@ -52,6 +52,12 @@ class Failures:
             self.count(names)
             raise
 
+    def take(self, kind: str, subject: str) -> None:
+        """Counts every request of a kind, not only failures: for what sends a letter. Raises TooManyRequests."""
+        names = [_subject(kind, subject)]
+        self.check(names)
+        self.count(names)
+
     def check(self, names: list[str]) -> None:
         """Raises TooManyRequests with the seconds to wait."""
         if not names:
@@ -116,9 +122,7 @@ class Sessions:
         filled."""
         body = forms.read_form(forms.Address, call.data)
         email = normal_email(body["email"])
-        names = [_subject("password-reset", email)]
-        self._failures.check(names)
-        self._failures.count(names)
+        self._failures.take("password-reset", email)
         self._ports.run(lambda work: put(work, PASSWORD_RESET, {"email": email}))
         return {}
 

@@ -89,7 +89,10 @@ class SigningUp:
             return self._ports.run(lambda work: _confirm(work, body["token"]))
 
     def _ask(self, profile: Profile, password: str, role: Role, structure: Structure | None) -> Outcome:
-        """Whether the address is known is looked up after the answer: nobody can tell by the time it took."""
+        """Whether the address is known is looked up after the answer: nobody can tell by the time it took.
+
+        Each request sends a letter, so they are limited per address, known or not."""
+        self._failures.take("sign-up", profile.email)
         content = {
             "profile": profile.to_json(),
             "passwordHash": self._ports.hasher.hash(password),

@@ -22,7 +22,7 @@ from services.identity.domain.errors import (
 )
 from services.identity.sirene import CLOSED, FOREIGN, EmbeddedDirectory
 from shared.kernel import identifiers
-from shared.kernel.errors import Invalid
+from shared.kernel.errors import Invalid, TooManyRequests
 from shared.runtime.tokens import verify
 from tests.unit.identity.platform_of_identity import PASSWORD, SIGNING_KEY, Platform
 
@@ -96,6 +96,17 @@ def test_a_known_address_is_answered_by_the_very_same_statements(platform):
             said.append([])
             assert platform.decide(name, body) == {}
         assert said[0] == said[1] and said[0]
+
+
+def test_a_mailbox_is_not_filled_with_letters(platform):
+    for _ in range(10):
+        platform.sign_up()
+    with pytest.raises(TooManyRequests):
+        platform.sign_up()
+    assert len(platform.post.to("zoe@example.org")) == 10
+    platform.sign_up("max@example.org")
+    platform.pass_machine_time(minutes=1)
+    platform.sign_up()
 
 
 def test_a_request_outlives_the_process_and_is_done_once(platform):
