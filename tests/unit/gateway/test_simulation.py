@@ -37,6 +37,7 @@ class World:
     def command(self, service: str, name: str, data: dict[str, Any], **_: Any) -> Answer:
         station = self.stations[service]
         if name == "clock-set":
+            assert parse_instant(data["now"]) >= station.now, "no service is asked to go back"
             station.now = parse_instant(data["now"])
         else:
             assert name == "run-timers" and all(one.now == station.now for one in self.stations.values())
@@ -54,7 +55,7 @@ class World:
     def query(self, service: str, name: str, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         station = self.stations[service]
         if name == "timers":
-            return {"next": instant_text(min(station.due)) if station.due else None}
+            return {"next": instant_text(min(station.due)) if station.due else None, "now": instant_text(station.now)}
         self.looks += 1
         return {
             "published": station.published,
@@ -110,6 +111,16 @@ def test_backwards_is_refused(world: World, simulation: Simulation) -> None:
     with pytest.raises(ClockGoesBack):
         simulation.move_to(START - HOUR)
     assert world.ran == []
+
+
+def test_a_move_that_was_cut_short_is_finished_by_the_next(world: World, simulation: Simulation) -> None:
+    world.stations["wallet"].now = START + 2 * HOUR
+    world.stations["booking"].due = [START + HOUR]
+    with pytest.raises(ClockGoesBack):
+        simulation.move_to(START + HOUR)
+    simulation.move_to(START + 3 * HOUR)
+    assert world.ran == [("booking", instant_text(START + HOUR))]
+    assert {station.now for station in world.stations.values()} == {START + 3 * HOUR}
 
 
 def test_a_real_clock_is_not_moved(world: World) -> None:
