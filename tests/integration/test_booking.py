@@ -122,3 +122,16 @@ def test_two_recoveries_and_a_repetition_confirm_an_open_request_once(world: Wor
     assert outcome["status"] == "confirmed"
     assert len(world.messages("BookingCreated")) == 1
     check_rows(world)
+
+
+def test_any_text_goes_through_an_array_unchanged(world: World) -> None:
+    key = 'a"b\\c{d},e\'f NULL é %s\n'
+    booked = world.book(world.stock(), key=key)
+    assert world.book(booked["stock"]["stockId"], key=key) == booked
+    world.bus.away.add("wallet")
+    at_once(world, [booking(world.stock(), 1001, key + "2")])
+    with world.store.reading() as connection:
+        assert connection.execute(sa.text("SELECT key FROM open_requests")).scalar_one() == key + "2"
+    world.bus.away.clear()
+    world.recover()
+    check_rows(world)

@@ -29,7 +29,7 @@ from services.booking.storage import facts, places, rows
 from services.booking.storage.places import Shelf
 from services.booking.storage.tables import open_requests
 from shared.eventstore import Conflict, Store, Transaction
-from shared.eventstore.outcomes import Call, KeyReused, Outcome
+from shared.eventstore.outcomes import Call, KeyReused, Outcome, find_outcomes
 from shared.kernel.errors import DomainError, OutcomePending, Unavailable
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import Cents
@@ -140,8 +140,8 @@ class Requests:
 
     def _later(self, call: Call) -> Outcome:
         """The outcome that somebody else stored meanwhile, or that it is not known yet."""
-        with self._store.transaction() as tx:
-            known = tx.outcomes.find([call])
+        with self._store.reading() as connection:
+            known = find_outcomes(connection, [call])
         pending = OutcomePending("L'issue n'est pas encore connue : redemandez avec la même clé.")
         return known.get((call.owner(), call.key or ""), pending)
 

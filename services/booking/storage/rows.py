@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -65,12 +65,29 @@ def _update(
     connection.execute(statement, parameters)
 
 
-def _arrays(table: sa.Table, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> tuple[list[Any], ...]:
-    return tuple([_bound(table.c[name], row[name]) for row in rows] for name in names)
+def _arrays(table: sa.Table, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """A column's values as PostgreSQL writes an array. The driver's own lists were a third of a batch's CPU."""
+    return tuple(_literal(table.c[name].type, [row[name] for row in rows]) for name in names)
 
 
-def _bound(column: sa.Column[Any], value: Any) -> Any:
-    return orjson.dumps(value).decode() if isinstance(column.type, sql.Json) else value
+def _literal(kind: sa.types.TypeEngine[Any], values: Sequence[Any]) -> str:
+    write = _WRITERS[type(kind)]
+    return "{" + ",".join(["NULL" if value is None else write(value) for value in values]) + "}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    sa.BigInteger: str,
+    sa.Integer: str,
+    sa.Boolean: str,
+    sa.Text: _quoted,
+    sql.Instant: lambda instant: f'"{instant.isoformat()}"',
+    sql.Json: lambda value: _quoted(orjson.dumps(value).decode()),
+}
 
 
 @cache
