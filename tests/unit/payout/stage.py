@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from services.payout.bootstrap import build
 from shared.eventstore import Message
 from shared.eventstore.engines import make_engine
@@ -14,6 +16,8 @@ from shared.eventstore.outcomes import Caller
 from shared.kernel.identifiers import stream_id
 from shared.kernel.time import SettableClock, instant_text, paris_day, parse_instant
 from shared.runtime.migrations import upgrade
+from shared.runtime.process import Process
+from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 from shared.testing import BusDouble
 
@@ -33,15 +37,14 @@ def iban(number: int) -> str:
 
 
 class Stage:
-    def __init__(self, folder: Path, start: datetime = START, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, start: datetime = START, *, engine: sa.Engine | None = None, **settings: str
+    ) -> None:
         self.clock = SettableClock(start)
-        self.bus = BusDouble()
-        engine = make_engine(f"sqlite:///{folder / 'payout.sqlite'}")
-        upgrade(engine, "payout")
-        self.service = build(
-            Settings.from_environment({"STATE_DIR": str(folder), **settings}), self.clock, self.bus, engine
-        )
-        self.process = self.bus.add(self.service, self.clock)
+        self.engine = engine or make_engine(f"sqlite:///{folder / 'payout.sqlite'}")
+        upgrade(self.engine, "payout")
+        self.settings = Settings.from_environment({"STATE_DIR": str(folder), **settings})
+        self.bus, self.service, self.process = self.replica()
         self.store = self.service.store
         self.logs: dict[str, list[Message]] = {"identity": [], "catalog": [], "booking": []}
         self.used: dict[int, tuple[int, str]] = {}
@@ -61,6 +64,12 @@ class Stage:
         }
         for source in self.logs:
             self.process.catch_up(source)
+
+    def replica(self) -> tuple[BusDouble, Service, Process]:
+        """Another process of payout on the same database."""
+        bus = BusDouble()
+        service = build(self.settings, self.clock, bus, self.engine)
+        return bus, service, bus.add(service, self.clock)
 
     @staticmethod
     def _read_log(log: list[Message], data: dict[str, Any]) -> dict[str, Any]:
