@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 
 from demo.client import Client, Letterbox, Refusal
@@ -125,10 +125,10 @@ def main() -> int:
 
         seed(base_url, token_of, mail, sms, _now(base_url, token_of))
     except (BadSettings, Refusal, TimeoutError, OSError) as failure:
-        print(f"The demonstration's actors were not loaded: {failure}", file=sys.stderr)
+        print(f"the founding document's actors were not loaded: {failure}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return 1
+        return 1  # the platform is being stopped, and says so itself
     return 0
 
 
@@ -141,13 +141,7 @@ def _folder(setting: str, url: str) -> Path:
 
 def _now(base_url: str, token_of: Callable[[str], str]) -> datetime:
     """The platform's clock: a simulated one may have moved far from where it started."""
-    try:
-        answer = Client(base_url, token_of).post("/v1/ops/clock", {"advanceSeconds": 0}, token_of("operator"))
-    except Refusal as refusal:
-        if refusal.status != 404:
-            raise
-        return datetime.now(UTC)
-    return parse_instant(answer["now"])
+    return parse_instant(Client(base_url, token_of).get("/v1/settings")["now"])
 
 
 if __name__ == "__main__":

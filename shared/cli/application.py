@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from importlib.metadata import entry_points
 from typing import Annotated
@@ -43,15 +44,21 @@ def run(
     address = f"http://{settings.bind}:{settings.port}"
     (settings.state_dir).mkdir(parents=True, exist_ok=True)
     address_file = settings.state_dir / "address"
+    loading: list[subprocess.Popen[bytes]] = []
 
     def ready() -> None:
         if "gateway" in names:
             address_file.write_text(address)
             print(f"pass Culture is ready at {address} (documentation: {address}/docs)", flush=True)
+            if settings.demo:
+                # a client like any other, in a process of its own: the platform serves meanwhile
+                loading.append(subprocess.Popen([sys.executable, "-m", "demo.seed"]))
 
     try:
         platform.run(settings, names, ready=ready)
     finally:
+        for loader in loading:
+            loader.terminate()
         if "gateway" in names:
             address_file.unlink(missing_ok=True)
 
