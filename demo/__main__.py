@@ -51,18 +51,19 @@ def _reconcile(narrator: Narrator, platform: Platform) -> bool:
     client = Client(platform.base_url, platform.tokens.__getitem__)
     client.settle()
     found: dict[str, Any] = client.get("/v1/finance/reconciliation", client.token_of("finance"))
-    worst: dict[str, dict[str, Any]] = {}
+    sums: dict[str, dict[str, int]] = {}
     for day in found["days"]:
         for identity in day["identities"]:
-            seen = worst.setdefault(identity["name"], {"left": 0, "right": 0, "differences": 0, "days": 0})
-            seen["left"], seen["right"] = identity["left"], identity["right"]
+            seen = sums.setdefault(identity["name"], {"left": 0, "right": 0, "differences": 0, "days": 0})
+            seen["left"] += identity["left"]
+            seen["right"] += identity["right"]
             seen["differences"] += identity["difference"] != 0
             seen["days"] += 1
     narrator.table(
         ("Égalité", "à gauche", "à droite", "jours", "jours en écart"),
         [
             (name, euros(row["left"]), euros(row["right"]), row["days"], row["differences"])
-            for name, row in worst.items()
+            for name, row in sums.items()
         ],
     )
     balanced: bool = found["balanced"]

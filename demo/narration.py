@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -13,13 +14,15 @@ from rich.table import Table
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+WIDTH_OF_A_LOG = 120
 AT_ONCE = 8
 """Concurrent HTTP clients: enough to keep two cores busy."""
 
 
 class Narrator:
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False)
+        # without a terminal there is no width to fit
+        self.console = console or Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_LOG)
 
     def chapter(self, date: str, title: str) -> None:
         self.console.print()
