@@ -12,6 +12,7 @@ not bookable, then wallet's, then no activation code.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,6 +40,8 @@ ATTEMPTS = 8
 DRAWS = 100
 """Countermarks drawn for one booking before giving up; with 30 million of 729 million taken, one draw in 24 is."""
 RECOVERED_AT_ONCE = 200
+WATCHED = 5_000
+"""Open requests that are looked after; more than that wait until some of these are finished."""
 PATIENCE_SECONDS = 3.0
 """How long, by the machine's clock, an open request is seen before it is taken for abandoned."""
 
@@ -79,10 +82,12 @@ class Requests:
         randomness: Randomness,
         *,
         machine_seconds: Callable[[], float] = time.monotonic,
+        recovered_at_once: int = RECOVERED_AT_ONCE,
     ) -> None:
         self._store, self._wallet, self._randomness = store, wallet, randomness
-        self._seconds = machine_seconds
+        self._seconds, self._at_once = machine_seconds, recovered_at_once
         self._first_seen: dict[int, float] = {}
+        self._tries: Counter[int] = Counter()
         self._in_hand: set[int] = set()
 
     def book(self, calls: Sequence[Call]) -> list[Outcome]:
@@ -96,8 +101,7 @@ class Requests:
     def recover(self) -> None:
         """Finishes what was left open, a bounded number at once. Safe in any number of processes."""
         with self._store.reading() as connection:
-            found = places.open_numbers(connection, RECOVERED_AT_ONCE)
-            abandoned = self._abandoned(found)
+            abandoned = self._abandoned(places.open_numbers(connection, WATCHED))
             if not abandoned:
                 return
         with self._store.transaction() as tx:
@@ -107,10 +111,15 @@ class Requests:
         log.info("open requests", abandoned=len(abandoned), finished=len(finished))
 
     def _abandoned(self, found: list[int]) -> list[int]:
+        """Those seen for long enough, the least tried first: one that cannot be finished holds back no other."""
         now = self._seconds()
         self._first_seen = {number: self._first_seen.get(number, now) for number in found}
+        self._tries = Counter({number: self._tries[number] for number in found})
         patient = now - PATIENCE_SECONDS
-        return [one for one, since in self._first_seen.items() if since <= patient and one not in self._in_hand]
+        old = [one for one, since in self._first_seen.items() if since <= patient and one not in self._in_hand]
+        chosen = sorted(old, key=lambda number: (self._tries[number], number))[: self._at_once]
+        self._tries.update(chosen)
+        return chosen
 
     def _run(self, calls: Sequence[Call], opening: Callable[[Transaction, Batch], None]) -> list[Outcome]:
         def transaction_1(tx: Transaction, again: bool) -> Batch:

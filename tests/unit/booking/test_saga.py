@@ -11,6 +11,9 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
+from services.booking.application.requests import Requests
+from services.booking.neighbours import Wallet
+from shared.eventstore import Conflict
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError, OutcomePending
 from tests.unit.booking.world import YOUNG, World
@@ -240,3 +243,36 @@ def test_an_event_moved_while_the_credit_is_asked_for_has_its_new_date(world: Wo
     world.tell("catalog", "EventRescheduled", moved)
     assert book(world, stock)["stock"]["beginningAt"] == "2021-12-01T19:00:00Z"
     assert world.differences() == []
+
+
+def test_a_request_that_cannot_be_finished_holds_back_no_other(world: World) -> None:
+    world.bus.away.add("wallet")
+    people = [world.welcome(number) for number in range(2_000, 2_003)]
+    for person in people:
+        with pytest.raises(OutcomePending):
+            world.book(world.stock(), person)
+    world.bus.away.clear()
+
+    def reserve(data: Any, caller: Any) -> Any:
+        if data["personId"] == people[0]:
+            raise OutcomePending
+        return world.wallet.reserve(data, caller)
+
+    world.bus.handlers["wallet", "reserve"] = reserve
+    seconds = iter(range(0, 100, 10))
+    randomness = world.settings.randomness()
+    requests = Requests(
+        world.store, Wallet(world.bus), randomness, machine_seconds=lambda: next(seconds), recovered_at_once=1
+    )
+    for _ in range(4):
+        requests.recover()
+    assert world.rows("open_requests") == 1
+
+
+def test_the_table_itself_refuses_to_oversell(world: World) -> None:
+    stock = world.stock(quantity=1)
+    world.book(stock)
+    for change in ("taken = taken + 1", "taken = taken - 2", "booked = booked - 2", "quantity = 0"):
+        with pytest.raises(Conflict), world.store.transaction() as tx:
+            tx.connection.exec_driver_sql(f"UPDATE stocks SET {change}")
+    assert world.counts(stock) == (1, 1)
