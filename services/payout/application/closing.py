@@ -189,7 +189,7 @@ class Closing:
         candidates = lines.next_to_settle(tx.connection, PAGE)
         if not candidates:
             return 0
-        years = self._years.load(tx, lines.keys_of(tx.connection, candidates))
+        years = self._years.load(tx, lines.keys_of(tx.connection, candidates), since=tx.now)  # no price is touched
         for line in lines.settling(tx.connection, candidates):
             year = years[line.establishment, line.year]
             facts = (line.line_id, line.booking_id, line.batch_id, Cents(line.reimbursed_cents))

@@ -31,7 +31,8 @@ class Pricing:
             if (live.attempt, live.used_at) == (booking.attempt, booking.used_at):
                 return
             self._undo(tx, message, live, "invalidated")
-        year = self._years.one(tx, message.data["establishment"], revenue_year(booking.used_at))
+        place = (message.data["establishment"], revenue_year(booking.used_at))
+        year = self._years.one(tx, *place, since=booking.used_at)
         year.validate(message.occurred_at, self._years.next_line_id(tx), booking, self._years.rules(tx))
         tx.save(year)
 
@@ -71,7 +72,7 @@ class Pricing:
 
     def _undo(self, tx: Transaction, message: Message, live: Any, reason: str) -> None:
         if live.provisional:
-            year = self._years.one(tx, live.establishment, live.year)
+            year = self._years.one(tx, live.establishment, live.year, since=live.used_at)
             year.invalidate(message.occurred_at, live.line_id, reason, self._years.rules(tx))
             tx.save(year)
             return

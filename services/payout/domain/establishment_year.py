@@ -110,7 +110,8 @@ class EstablishmentYear(Aggregate):
     """What is priced, frozen and paid of one establishment in one civil year.
 
     Its state is no more than deciding needs: the revenue of what is frozen, and the open lines in order. So it can be
-    restored from rows (``restore``) without reading a long stream.
+    restored from rows (``restore``) without reading a long stream. What is decided at one place in the order needs what
+    comes from there on only: of the lines before it, ``hidden`` is what they add up to.
     """
 
     class Event(Aggregate.Event):
@@ -181,6 +182,8 @@ class EstablishmentYear(Aggregate):
         self.establishment = establishment
         self.year = year
         self.fixed_revenue = ZERO
+        self.hidden = ZERO
+        self.since: datetime | None = None
         self.open: dict[int, OpenLine] = {}
         self.order: list[tuple[datetime, int, int]] = []
 
@@ -202,17 +205,30 @@ class EstablishmentYear(Aggregate):
         *,
         version: int,
         fixed_revenue: Cents,
-        lines: Iterable[OpenLine],
+        revenue: Cents,
+        lines: Sequence[OpenLine],
         at: datetime,
+        since: datetime | None = None,
     ) -> EstablishmentYear:
-        """The state that its stream leads to, from what a read model has kept of it."""
+        """The state that its stream leads to, from what a read model has kept of it.
+
+        ``lines`` are the open ones used at ``since`` or later (None: all), ``revenue`` is that of all of them.
+        """
         found: EstablishmentYear = object.__new__(cls)
         found.__base_init__(cls.stream(establishment, year), version, at)
         cls.__init__(found, establishment=establishment, year=year)
         found.fixed_revenue = fixed_revenue
-        found.open = {line.line_id: line for line in lines}
-        found.order = sorted(line.place for line in found.open.values())
+        found.hidden = Cents(revenue - fixed_revenue)
+        found.show(lines, since)
         return found
+
+    def show(self, lines: Iterable[OpenLine], since: datetime | None) -> None:
+        """Takes in the open lines between ``since`` (None: the beginning) and those that it has."""
+        for line in lines:
+            self.hidden = Cents(self.hidden - line.booking.entering)
+            self._add(line)
+        self.since = since
+        assert since is not None or self.hidden == 0, "the open lines are the revenue that is not frozen"
 
     @property
     def revenue(self) -> Cents:
@@ -225,6 +241,7 @@ class EstablishmentYear(Aggregate):
 
     def validate(self, at: datetime, line_id: int, booking: Validation, rules: Sequence[CustomRule]) -> None:
         """Prices a booking at its place, and again what comes after it."""
+        assert self.since is None or self.since <= booking.used_at, "what comes after it has to be known"
         place = bisect_left(self.order, (booking.used_at, booking.booking_id, line_id))
         revenue = Cents(self._revenue_before(place) + booking.entering)
         self._price(at, line_id, booking, price(booking.priceable(), revenue, rules))
@@ -239,11 +256,13 @@ class EstablishmentYear(Aggregate):
 
     def correct(self, at: datetime, booking: Validation, correction: Correction, rules: Sequence[CustomRule]) -> None:
         """Adds a line for what a frozen one has wrong; the frozen one stays as it is."""
+        assert self.since is None, "every open line comes after it"
         self._say(self.Corrected, at, booking=booking, correction=correction)
         self._reprice(at, 0, rules)
 
     def enter(self, at: datetime, batch_id: int, entries: Iterable[Entry], rules: Sequence[CustomRule]) -> None:
         """Freezes lines in a batch. Open ones that came before a frozen one now come after it."""
+        assert self.since is None, "every open line comes after it"
         for entry in entries:
             facts = {"line_id": entry.line_id, "booking_id": entry.booking_id, "iban": entry.iban, "bic": entry.bic}
             if entry.is_correction:
@@ -263,7 +282,9 @@ class EstablishmentYear(Aggregate):
 
     def _revenue_before(self, place: int) -> Cents:
         """Of what is frozen and of the open lines before a place in the order."""
-        return self.open[self.order[place - 1][2]].price.revenue if place else self.fixed_revenue
+        if place:
+            return self.open[self.order[place - 1][2]].price.revenue
+        return Cents(self.fixed_revenue + self.hidden)
 
     def _reprice(self, at: datetime, place: int, rules: Sequence[CustomRule]) -> None:
         """From a place on. The first price that stands ends it: what comes later hangs on the same sums.

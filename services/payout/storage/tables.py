@@ -58,7 +58,7 @@ lines = sa.Table(
     sa.Column("bic", sa.Text),
     sa.Column("end_to_end_id", sa.Text),
     sa.Column("settling", sa.Boolean, nullable=False),  # paid for: its reimbursement is still to be told
-    sa.Index("lines_year", "year_id", "provisional"),
+    sa.Index("lines_year", "year_id", "provisional", "used_at"),
     sa.Index("lines_booking", "booking_id"),
     sa.Index("lines_offerer", "offerer_id", "line_id"),
     sa.Index("lines_transfer", "end_to_end_id"),

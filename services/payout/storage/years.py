@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -42,20 +43,28 @@ class Years:
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[Transaction, _Known] = WeakKeyDictionary()
 
-    def load(self, tx: Transaction, keys: Iterable[Key]) -> dict[Key, EstablishmentYear]:
-        """Locks and restores them in two statements; those that do not exist yet begin now."""
+    def load(
+        self, tx: Transaction, keys: Iterable[Key], *, since: datetime | None = None
+    ) -> dict[Key, EstablishmentYear]:
+        """Locks and restores them in two statements, with their open lines used at ``since`` or later (None: all).
+
+        Those that do not exist yet begin now.
+        """
         known = self._of(tx).years
         wanted = {EstablishmentYear.stream(*key): key for key in keys}
         unread = sorted(identifier for identifier in wanted if identifier not in known)
         if unread:
-            known.update(_restored(tx, unread))
-        for identifier in unread:
+            known.update(_restored(tx, unread, since))
+        for identifier in wanted:
             if identifier not in known:
                 known[identifier] = EstablishmentYear.begin(tx.now, *wanted[identifier])
+            _show_more(tx, known[identifier], since)
         return {key: known[identifier] for identifier, key in wanted.items()}
 
-    def one(self, tx: Transaction, establishment: str, year: int) -> EstablishmentYear:
-        return self.load(tx, [(establishment, year)])[establishment, year]
+    def one(
+        self, tx: Transaction, establishment: str, year: int, *, since: datetime | None = None
+    ) -> EstablishmentYear:
+        return self.load(tx, [(establishment, year)], since=since)[establishment, year]
 
     def rules(self, tx: Transaction) -> Sequence[CustomRule]:
         known = self._of(tx)
@@ -85,14 +94,13 @@ class Years:
         return self._known.setdefault(tx, _Known())
 
 
-def _restored(tx: Transaction, identifiers: list[UUID]) -> dict[UUID, EstablishmentYear]:
+def _restored(tx: Transaction, identifiers: list[UUID], since: datetime | None) -> dict[UUID, EstablishmentYear]:
     chosen = sql.among(tx.connection, establishment_years.c.year_id, identifiers)
     heads = tx.connection.execute(
         sql.lock_rows(sa.select(establishment_years).where(chosen).order_by(establishment_years.c.year_id))
     ).all()
-    provisional = sql.among(tx.connection, lines.c.year_id, [head.year_id for head in heads]) & lines.c.provisional
     of_year: dict[UUID, list[OpenLine]] = defaultdict(list)
-    for row in tx.connection.execute(sa.select(lines).where(provisional)) if heads else ():
+    for row in _provisional(tx.connection, [head.year_id for head in heads], since, None) if heads else ():
         of_year[row.year_id].append(open_line(row))
     return {
         head.year_id: EstablishmentYear.restore(
@@ -100,11 +108,32 @@ def _restored(tx: Transaction, identifiers: list[UUID]) -> dict[UUID, Establishm
             head.year,
             version=head.version,
             fixed_revenue=Cents(head.fixed_revenue_cents),
+            revenue=Cents(head.revenue_cents),
             lines=of_year[head.year_id],
             at=tx.now,
+            since=since,
         )
         for head in heads
     }
+
+
+def _show_more(tx: Transaction, year: EstablishmentYear, since: datetime | None) -> None:
+    """Earlier lines, when they are needed. Nothing decided in this transaction has touched their rows: it came
+    later."""
+    if year.since is not None and (since is None or since < year.since):
+        rows = _provisional(tx.connection, [year.id], since, year.since)
+        year.show([open_line(row) for row in rows], since)
+
+
+def _provisional(
+    connection: sa.Connection, identifiers: list[UUID], since: datetime | None, before: datetime | None
+) -> Sequence[sa.Row[Any]]:
+    query = sa.select(lines).where(sql.among(connection, lines.c.year_id, identifiers), lines.c.provisional)
+    if since is not None:
+        query = query.where(lines.c.used_at >= since)
+    if before is not None:
+        query = query.where(lines.c.used_at < before)
+    return connection.execute(query).all()
 
 
 def open_line(row: Any) -> OpenLine:

@@ -158,9 +158,43 @@ def test_sums_add_up_and_the_fold_of_the_stream_is_the_state(rows: list[Any], da
     for event in one.collect_events():
         folded = event.mutate(folded)
     restored = EstablishmentYear.restore(
-        SIRET, 2021, version=one.version, fixed_revenue=one.fixed_revenue, lines=one.open.values(), at=NOW
+        SIRET,
+        2021,
+        version=one.version,
+        fixed_revenue=one.fixed_revenue,
+        revenue=one.revenue,
+        lines=list(one.open.values()),
+        at=NOW,
     )
     for other in (folded, restored):
         assert (other.id, other.version, other.open, other.order, other.fixed_revenue) == (
             one.id, one.version, one.open, one.order, one.fixed_revenue
         )  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(BOOKINGS, AMOUNTS, st.integers(0, 60), st.integers(0, 60))
+def test_what_comes_before_a_place_need_not_be_known(rows: list[Any], cents: int, hours: int, earlier: int) -> None:
+    whole, bookings = year(), made(rows)
+    for each in bookings:
+        whole.validate(NOW, each.booking_id, each, RULES)
+    since = START + timedelta(hours=hours)
+    partial = EstablishmentYear.restore(
+        SIRET,
+        2021,
+        version=whole.version,
+        fixed_revenue=whole.fixed_revenue,
+        revenue=whole.revenue,
+        lines=[line for line in whole.open.values() if line.booking.used_at >= since],
+        at=NOW,
+        since=since,
+    )
+    hidden = [line for line in whole.open.values() if line.booking.used_at < since]
+    for one in (whole, partial):
+        one.validate(NOW, 99, booking(99, cents, hours=hours), RULES)
+    assert prices(partial) == prices(whole)[len(hidden) :]
+    before = START + timedelta(hours=min(earlier, hours))
+    shown = [line for line in hidden if line.booking.used_at >= before]
+    partial.show(shown, before)
+    assert prices(partial) == prices(whole)[len(hidden) - len(shown) :]
+    assert partial.revenue == whole.revenue

@@ -75,7 +75,7 @@ def _create_priced() -> None:
         sqlite_where=sa.text("status IN ('waiting', 'rejected')"),
     )
     op.create_index("lines_transfer", "lines", ["end_to_end_id"])
-    op.create_index("lines_year", "lines", ["year_id", "provisional"])
+    op.create_index("lines_year", "lines", ["year_id", "provisional", "used_at"])
     op.create_table(
         "establishment_years",
         sa.Column("year_id", sa.Uuid, primary_key=True),
