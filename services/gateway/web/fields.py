@@ -28,6 +28,11 @@ _YEARS = range(1900, 2201)
 """Nothing the platform speaks of lies outside these years."""
 
 
+def _described(options: dict[str, Any], **metadata: str) -> dict[str, Any]:
+    """The options of a field, with what the OpenAPI document says of its kind."""
+    return {**options, "metadata": {**metadata, **options.get("metadata", {})}}
+
+
 class Strict(Schema):
     """A body or a query: unknown fields are refused (marshmallow's default, said here because the API promises it)."""
 
@@ -126,8 +131,7 @@ def _is_control(character: str) -> bool:
 
 class Email(Text):
     def __init__(self, **options: Any) -> None:
-        super().__init__(3, 254, **options)
-        self.metadata.setdefault("format", "email")
+        super().__init__(3, 254, **_described(options, format="email"))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
         text = super()._deserialize(value, attr, data, **options)
@@ -140,8 +144,7 @@ class Password(fields.String):
     """Kept exactly as typed; only its length is bounded here (what makes it good enough is identity's to say)."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(validate=validate.Length(1, 200), **options)
-        self.metadata.setdefault("format", "password")
+        super().__init__(validate=validate.Length(1, 200), **_described(options, format="password"))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
         if not isinstance(value, str) or any(_is_control(character) for character in value):
@@ -153,8 +156,7 @@ class Day(fields.String):
     """A civil day, ``YYYY-MM-DD``."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.metadata.setdefault("format", "date")
+        super().__init__(**_described(options, format="date"))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
         if isinstance(value, str) and _DATE.fullmatch(value):
@@ -170,8 +172,7 @@ class Moment(fields.String):
     """An instant, RFC 3339 with its offset; handed on in UTC."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.metadata.setdefault("format", "date-time")
+        super().__init__(**_described(options, format="date-time"))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
         # in a query an unescaped "+" of an offset arrives as a space
@@ -189,8 +190,7 @@ class WebAddress(Text):
     """An ``http`` or ``https`` address."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(8, 2000, **options)
-        self.metadata.setdefault("format", "uri")
+        super().__init__(8, 2000, **_described(options, format="uri"))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
         text = super()._deserialize(value, attr, data, **options)
@@ -235,9 +235,8 @@ def cursor(**options: Any) -> fields.String:
 
 class _Pattern(fields.String):
     def __init__(self, pattern: re.Pattern[str], message: str, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**_described(options, pattern=f"^{pattern.pattern}$"))
         self._pattern, self._message = pattern, message
-        self.metadata.setdefault("pattern", f"^{pattern.pattern}$")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
         if not isinstance(value, str) or not self._pattern.fullmatch(value):
