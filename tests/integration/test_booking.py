@@ -125,7 +125,7 @@ def test_two_recoveries_and_a_repetition_confirm_an_open_request_once(world: Wor
 
 
 def test_any_text_goes_through_an_array_unchanged(world: World) -> None:
-    key = 'a"b\\c{d},e\'f NULL é %s\n'
+    key = "a\"b\\c{d},e'f NULL é %s\n"
     booked = world.book(world.stock(), key=key)
     assert world.book(booked["stock"]["stockId"], key=key) == booked
     world.bus.away.add("wallet")
