@@ -35,6 +35,9 @@ def main() -> int:
         narrator.console.print(f"\nLa démonstration s'arrête : {failure}", style="red", markup=False)
         narrator.console.print(f"Journal de la plateforme : {folder / 'platform.log'}", markup=False)
         return 1
+    except KeyboardInterrupt:
+        narrator.say("La démonstration est interrompue.")
+        return 130
     _say_where(narrator, folder)
     narrator.say(f"Le tout en {time.monotonic() - started:.0f} secondes.")
     return 0 if balanced else 1
