@@ -168,3 +168,13 @@ def test_settling_gives_up_after_its_time(world: World, monkeypatch: pytest.Monk
     with pytest.raises(NotSettled) as caught:
         Simulation(world, SettableClock(START), lambda _: None, services=tuple(world.stations)).settle()
     assert caught.value.extra["positions"]["booking"]["open"] == 1
+
+
+def test_a_real_clock_settles_although_it_moves_between_any_two_looks(world: World) -> None:
+    def pause(_: float) -> None:
+        for station in world.stations.values():
+            station.now += timedelta(milliseconds=10)
+
+    found = Simulation(world, RealClock(), pause, services=tuple(world.stations)).settle()
+    assert found["booking"] == {"published": 0, "relayed": 0, "tracked": {}, "open": 0}
+    assert world.looks <= 3 * len(world.stations)
