@@ -28,7 +28,6 @@ class ServicePositions(Schema):
     relayed = fields.Integer(required=True)
     tracked = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     open = fields.Integer(required=True)
-    now = fields.String(required=True)
 
 
 class Settled(Schema):

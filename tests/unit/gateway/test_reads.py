@@ -218,5 +218,15 @@ def test_the_clock_route_hands_over_to_the_simulation(platform: Any, signed_in: 
     for body in ({}, {"to": "2021-11-03T09:00:00Z", "advanceSeconds": 1}, {"advanceSeconds": -1}, {"to": "tomorrow"}):
         answer = platform.client.post("/v1/ops/clock", json=body, headers=headers)
         assert (answer.status_code, answer.json["code"]) == (422, "invalid"), body
+    for service in ("identity", "catalog", "booking", "wallet", "payout", "gateway"):
+        platform.answers(service, "timers", {"next": None, "now": "2021-11-02T09:00:00Z"})
     answer = platform.client.post("/v1/ops/clock", json={"to": "2021-11-01T09:00:00Z"}, headers=headers)
     assert (answer.status_code, answer.json["code"]) == (422, "clock-goes-back")
+
+
+def test_settling_answers_the_positions(platform: Any, signed_in: Any) -> None:
+    at_rest = {"published": 3, "relayed": 3, "tracked": {}, "open": 0, "now": "2021-11-02T09:00:00Z"}
+    for service in ("identity", "catalog", "booking", "wallet", "payout", "gateway"):
+        platform.answers(service, "positions", at_rest)
+    answer = platform.client.post("/v1/ops/settle", headers=signed_in("operator"))
+    assert answer.json["positions"]["wallet"] == {"published": 3, "relayed": 3, "tracked": {}, "open": 0}
