@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from eventsourcing.domain import Aggregate
@@ -23,7 +26,26 @@ def sqlite_store(
     publication: Publication,
     projections: Sequence[Projection] = (),
 ) -> Store:
-    """Migrated by the service's own migrations, in ``folder``."""
-    engine = make_engine(f"sqlite:///{folder / (service + '.sqlite')}")
-    upgrade(engine, service)
+    """Migrated by the service's own migrations, in ``folder``; not durable: a test's power never fails."""
+    path = folder / f"{service}.sqlite"
+    shutil.copyfile(_migrated(service), path)
+    engine = make_engine(f"sqlite:///{path}", durable=False)
     return Store(engine, clock=clock, aggregates=aggregates, publication=publication, projections=projections)
+
+
+@cache
+def _migrated(service: str) -> Path:
+    """An empty database of the service, migrated once for all tests of a run."""
+    folder = tempfile.TemporaryDirectory(prefix=f"{service}-")
+    _KEPT.append(folder)
+    path = Path(folder.name) / "empty.sqlite"
+    engine = make_engine(f"sqlite:///{path}", durable=False)
+    upgrade(engine, service)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return path
+
+
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []
+"""Removed when the run ends."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from services.gateway.failures import Failures
 from services.gateway.keys import ApiKeys
 from services.gateway.simulation import Simulation
 from services.gateway.web.application import create_application
-from services.gateway.web.gate import Gate
+from services.gateway.web.gate import EXTENSION, Gate
 from shared.eventstore import Publication, Store
 from shared.kernel.errors import NotFound
 from shared.kernel.time import SettableClock
@@ -25,6 +27,12 @@ from shared.testing import BusDouble, sqlite_store
 KEY = b"a signing key of thirty-two bytes!!"
 NOW = datetime(2021, 11, 2, 9, tzinfo=UTC)
 API_KEY = "test_0123456789ab_" + "f" * 64
+
+
+@cache
+def application() -> Flask:
+    """Made once for all tests: a hundred routes with their schemas take a while. Each test gives it its gate."""
+    return create_application(cast(Gate, None), verify_answers="raise")
 
 
 class OneOffer:
@@ -85,7 +93,8 @@ class Surroundings:
             simulation=Simulation(self.bus, self.clock, self.slept.append),
         )
         self.gate = gate
-        self.app = create_application(gate, verify_answers="raise")
+        self.app = application()
+        self.app.extensions[EXTENSION] = gate
         self.client: FlaskClient = self.app.test_client()
 
     def answers(self, service: str, name: str, answer: Any) -> None:
