@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from flask import Response, request
+from flask import Response
 
 from services.gateway import reference
 from services.gateway.schemas import catalogue as schemas
-from services.gateway.web.audience import Audience, ready
+from services.gateway.web.audience import Audience, ready, unless_known
 from services.gateway.web.gate import gate
 from shared.contracts.subcategories import CATEGORIES, HOME_LABELS, SEARCH_GROUPS, SUBCATEGORIES
 from shared.kernel.errors import NotFound
@@ -65,8 +65,7 @@ def _lasting(document: Any) -> Response:
     """What changes with a release only may be kept by clients for an hour, and asked for again by its tag."""
     response = Response(orjson.dumps(document), mimetype="application/json")
     response.headers["Cache-Control"] = "public, max-age=3600"
-    response.add_etag()
-    return response.make_conditional(request)  # type: ignore[return-value]  # werkzeug types it as its own Response
+    return unless_known(response)
 
 
 SUBCATEGORY_DATA: dict[str, Any] = {

@@ -19,6 +19,7 @@ from services.gateway.web.parser import StrictParser
 from services.gateway.web.problems import MEDIA_TYPE, PROBLEMS
 from services.gateway.web.security import ANYONE, Access
 from shared.kernel.errors import Invalid, PreconditionFailed
+from shared.kernel.identifiers import MAX_NUMBER
 
 log = structlog.get_logger()
 View = Callable[..., Any]
@@ -235,9 +236,10 @@ def if_match_version() -> int | None:
     if header in ("", "*"):
         return None
     found = _ETAG.fullmatch(header)
-    if found is None:
+    version = int(found.group(1)) if found else 0
+    if not 1 <= version <= MAX_NUMBER:
         raise Stale("If-Match is not the ETag of this resource")
-    return int(found.group(1))
+    return version
 
 
 def _drop_empty(view: View, body: type[Schema] | None) -> View:
@@ -290,6 +292,13 @@ def _answered(view: View, status: int, schema: type[Schema]) -> View:
 def ready(json: bytes) -> Response:
     """An answer that was kept as it is sent."""
     return Response(json, mimetype="application/json")
+
+
+def unless_known(response: Response) -> Response:
+    """304 where ``If-None-Match`` has the response's tag. ``If-Match`` is for writes, and of no account here."""
+    response.add_etag()
+    asked = {name: value for name, value in request.environ.items() if name != "HTTP_IF_MATCH"}
+    return response.make_conditional(asked)  # type: ignore[return-value]  # werkzeug types it as its own Response
 
 
 def verify(schema: type[Schema], answer: Any, verification: str) -> None:

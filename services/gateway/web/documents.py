@@ -7,8 +7,9 @@ from importlib.resources import files
 from typing import Any
 
 import orjson
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort
 
+from services.gateway.web.audience import unless_known
 from services.gateway.web.problems import PROBLEMS, Problem
 
 PAGE_POLICY = (
@@ -118,5 +119,4 @@ def _kept(response: Response) -> Response:
     """Changes with a release only."""
     response.headers["Cache-Control"] = "public, max-age=300"
     response.headers["Content-Security-Policy"] = PAGE_POLICY
-    response.add_etag()
-    return response.make_conditional(request)  # type: ignore[return-value]  # werkzeug types it as its own Response
+    return unless_known(response)

@@ -197,6 +197,7 @@ def test_reference_data_may_be_kept(platform: Any) -> None:
     assert "public" in answer.headers["Cache-Control"]
     again = platform.client.get("/v1/subcategories", headers={"If-None-Match": answer.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
+    assert platform.client.get("/v1/subcategories", headers={"If-Match": '"other"'}).status_code == 200
     settings = platform.client.get("/v1/settings").json
     assert (settings["depositAmountCents"], settings["now"]) == (30000, "2021-11-02T09:00:00Z")
 

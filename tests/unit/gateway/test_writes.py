@@ -199,9 +199,10 @@ def test_a_version_is_an_etag_and_comes_back_as_a_condition(platform: Any, signe
         headers = {**signed_in("pro"), "If-Match": condition}
         platform.client.patch("/v1/pro/stocks/3", json={"priceCents": 1}, headers=headers)
         assert platform.called("change-stock")[-1] == {"stockId": 3, "priceCents": 1, **sent}
-    headers = {**signed_in("pro"), "If-Match": 'W/"other"'}
-    answer = platform.client.patch("/v1/pro/stocks/3", json={"priceCents": 1}, headers=headers)
-    assert (answer.status_code, answer.json["code"]) == (412, "precondition-failed")
+    for stale in ('W/"other"', '"0"', '"999999999999999999"'):
+        headers = {**signed_in("pro"), "If-Match": stale}
+        answer = platform.client.patch("/v1/pro/stocks/3", json={"priceCents": 1}, headers=headers)
+        assert (answer.status_code, answer.json["code"]) == (412, "precondition-failed")
 
 
 def test_a_write_is_answered_once_its_readers_have_heard(platform: Any, signed_in: Any) -> None:
