@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
+from shared.eventstore.engines import make_engine
+from shared.runtime.migrations import upgrade
+
 DATABASE = os.environ.get("DATABASE_TEST_URL", "postgresql+psycopg2://postgres@127.0.0.1:5432/postgres")
 AMQP = os.environ.get("AMQP_TEST_URI", "amqp://guest:guest@127.0.0.1:5672//")
 
@@ -49,3 +52,17 @@ def own_database() -> Iterator[str]:
             for role in roles.scalars().all():
                 connection.exec_driver_sql(f"DROP ROLE {role}")
         admin.dispose()
+
+
+@contextmanager
+def fresh_schema(database: str, service: str) -> Iterator[sa.Engine]:
+    """The service's tables, empty, in a schema made anew within the database."""
+    engine = make_engine(database, schema=service)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"DROP SCHEMA IF EXISTS {service} CASCADE"))
+        connection.execute(sa.text(f"CREATE SCHEMA {service}"))
+    upgrade(engine, service)
+    try:
+        yield engine
+    finally:
+        engine.dispose()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import sqlalchemy as sa
 from eventsourcing.domain import Aggregate
 
 from shared.eventstore import Publication, Store
@@ -26,11 +27,20 @@ def sqlite_store(
     publication: Publication,
     projections: Sequence[Projection] = (),
 ) -> Store:
-    """Migrated by the service's own migrations, in ``folder``; not durable: a test's power never fails."""
-    path = folder / f"{service}.sqlite"
-    shutil.copyfile(_migrated(service), path)
-    engine = make_engine(f"sqlite:///{path}", durable=False)
+    """On an empty database of its own in ``folder``."""
+    engine = empty_database(folder, service)
     return Store(engine, clock=clock, aggregates=aggregates, publication=publication, projections=projections)
+
+
+def empty_database(folder: Path, service: str) -> sa.Engine:
+    """``<service>.sqlite`` in ``folder``, migrated by the service's own migrations unless it is there already.
+
+    Not durable: a test's power never fails.
+    """
+    path = folder / f"{service}.sqlite"
+    if not path.exists():
+        shutil.copyfile(_migrated(service), path)
+    return make_engine(f"sqlite:///{path}", durable=False)
 
 
 @cache

@@ -11,11 +11,10 @@ import eventlet
 import pytest
 import sqlalchemy as sa
 
-from shared.eventstore.engines import make_engine
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError
 from shared.projections.rebuilding import compare
-from tests.servers import own_database
+from tests.servers import fresh_schema, own_database
 from tests.unit.booking.test_booking_it import *  # noqa: F403 - the same tests, another database
 from tests.unit.booking.test_cancelling import *  # noqa: F403
 from tests.unit.booking.test_reading import *  # noqa: F403
@@ -31,12 +30,8 @@ def database() -> Iterator[str]:
 @pytest.fixture
 def world(database: str, tmp_path: Path) -> Iterator[World]:
     """In a schema of its own, made anew for each test."""
-    engine = make_engine(database, schema="booking")
-    with engine.begin() as connection:
-        connection.execute(sa.text("DROP SCHEMA IF EXISTS booking CASCADE"))
-        connection.execute(sa.text("CREATE SCHEMA booking"))
-    yield World(tmp_path, engine=engine)
-    engine.dispose()
+    with fresh_schema(database, "booking") as engine:
+        yield World(tmp_path, engine=engine)
 
 
 def at_once(world: World, calls: list[Call]) -> list[Any]:

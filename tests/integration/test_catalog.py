@@ -7,12 +7,10 @@ from pathlib import Path
 
 import eventlet
 import pytest
-import sqlalchemy as sa
 
-from shared.eventstore.engines import make_engine
 from shared.kernel.errors import DomainError
 from shared.runtime.settings import Settings
-from tests.servers import own_database
+from tests.servers import fresh_schema, own_database
 from tests.unit.catalog.test_offers import *  # noqa: F403 - the same tests, another database
 from tests.unit.catalog.test_stocks import *  # noqa: F403
 from tests.unit.catalog.test_venues import *  # noqa: F403
@@ -28,15 +26,11 @@ def database() -> Iterator[str]:
 @pytest.fixture
 def world(database: str, tmp_path: Path) -> Iterator[World]:
     """In a schema of its own, made anew for each test."""
-    engine = make_engine(database, schema="catalog")
-    with engine.begin() as connection:
-        connection.execute(sa.text("DROP SCHEMA IF EXISTS catalog CASCADE"))
-        connection.execute(sa.text("CREATE SCHEMA catalog"))
-    settings = Settings.from_environment({"STATE_DIR": str(tmp_path), "CLOCK": "2021-11-02T09:00:00Z"})
-    world = World(settings, engine)
-    world.register()
-    yield world
-    engine.dispose()
+    with fresh_schema(database, "catalog") as engine:
+        settings = Settings.from_environment({"STATE_DIR": str(tmp_path), "CLOCK": "2021-11-02T09:00:00Z"})
+        world = World(settings, engine)
+        world.register()
+        yield world
 
 
 def test_one_siret_asked_for_by_many_at_once_is_one_venue_s(world: World) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-import sqlalchemy as sa
 
-from shared.eventstore.engines import make_engine
-from tests.servers import own_database
+from tests.servers import fresh_schema, own_database
 from tests.unit.gateway_catalogue.shelf import Shelf
 from tests.unit.gateway_catalogue.test_offer import *  # noqa: F403 - the same tests, another database
 from tests.unit.gateway_catalogue.test_search import *  # noqa: F403
@@ -23,9 +21,5 @@ def database() -> Iterator[str]:
 @pytest.fixture
 def shelf(database: str) -> Iterator[Shelf]:
     """In a schema of its own, made anew for each test."""
-    engine = make_engine(database, schema="gateway")
-    with engine.begin() as connection:
-        connection.execute(sa.text("DROP SCHEMA IF EXISTS gateway CASCADE"))
-        connection.execute(sa.text("CREATE SCHEMA gateway"))
-    yield Shelf(engine)
-    engine.dispose()
+    with fresh_schema(database, "gateway") as engine:
+        yield Shelf(engine)

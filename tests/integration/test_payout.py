@@ -9,12 +9,10 @@ from typing import Any
 
 import eventlet
 import pytest
-import sqlalchemy as sa
 
 from shared.eventstore import Conflict
-from shared.eventstore.engines import make_engine
 from shared.kernel.time import instant_text
-from tests.servers import own_database
+from tests.servers import fresh_schema, own_database
 from tests.unit.payout.stage import START, Stage
 from tests.unit.payout.test_closing import *  # noqa: F403 - the same tests, another database
 
@@ -30,16 +28,12 @@ def database() -> Iterator[str]:
 @pytest.fixture
 def stage(database: str, tmp_path: Path) -> Iterator[Stage]:
     """In a schema of its own, made anew for each test."""
-    engine = make_engine(database, schema="payout")
-    with engine.begin() as connection:
-        connection.execute(sa.text("DROP SCHEMA IF EXISTS payout CASCADE"))
-        connection.execute(sa.text("CREATE SCHEMA payout"))
-    made = Stage(tmp_path, engine=engine)
-    made.structure()
-    made.venue()
-    made.accepted_account()
-    yield made
-    engine.dispose()
+    with fresh_schema(database, "payout") as engine:
+        made = Stage(tmp_path, engine=engine)
+        made.structure()
+        made.venue()
+        made.accepted_account()
+        yield made
 
 
 def many_validated(stage: Stage) -> None:

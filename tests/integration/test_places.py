@@ -11,9 +11,8 @@ import sqlalchemy as sa
 
 from services.booking.storage.places import Shelf
 from services.booking.storage.tables import stocks
-from shared.eventstore.engines import make_engine
 from shared.eventstore.store import Transaction
-from tests.servers import own_database
+from tests.servers import fresh_schema, own_database
 from tests.unit.booking.world import World
 
 PLACES, ASKING = 5, 12
@@ -25,12 +24,8 @@ Take = Callable[[Transaction, int], bool]
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with own_database() as url:
-        engine = make_engine(url, schema="booking")
-        with engine.begin() as connection:
-            connection.execute(sa.text("CREATE SCHEMA booking"))
+    with own_database() as url, fresh_schema(url, "booking") as engine:
         yield World(tmp_path, engine=engine)
-        engine.dispose()
 
 
 def with_the_guard(tx: Transaction, stock: int) -> bool:

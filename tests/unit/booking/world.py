@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,14 +16,12 @@ from services.booking.bootstrap import build
 from services.booking.domain.booking import Booking
 from services.booking.neighbours import Wallet
 from shared.eventstore import Message
-from shared.eventstore.engines import make_engine
 from shared.eventstore.outcomes import Caller
 from shared.kernel.errors import Unavailable
 from shared.kernel.identifiers import stream_id
 from shared.kernel.time import SettableClock, instant_text, parse_instant
-from shared.runtime.migrations import upgrade
 from shared.runtime.settings import Settings
-from shared.testing import BusDouble
+from shared.testing import BusDouble, empty_database
 from tests.unit.booking.wallet import HonestWallet
 
 NOON = parse_instant("2021-11-02T12:00:00Z")
@@ -61,9 +55,7 @@ class World:
         self.numbers = itertools.count(1)
         self.names = {YOUNG: "Zoé"}
         if self.engine is None:
-            shutil.copy(_migrated(), self.folder / "booking.sqlite")
-            self.engine = make_engine(f"sqlite:///{self.folder / 'booking.sqlite'}")
-        upgrade(self.engine, "booking")
+            self.engine = empty_database(self.folder, "booking")
         self.restart()
         self.tell("catalog", "VenueOpened", _venue())
         self.tell("identity", "ProAttached", {"accountId": PRO, "offererId": OFFERER, "at": self.now_text()})
@@ -256,17 +248,6 @@ class World:
                 for number in data["accountIds"]
             }
         }
-
-
-@cache
-def _migrated() -> Path:
-    """An empty database of booking, made once: copying it is faster than migrating for each test."""
-    path = Path(tempfile.mkdtemp(prefix="booking-")) / "empty.sqlite"
-    atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
-    engine = make_engine(f"sqlite:///{path}")
-    upgrade(engine, "booking")
-    engine.dispose()
-    return path
 
 
 def _venue() -> dict[str, Any]:

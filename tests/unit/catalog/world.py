@@ -13,7 +13,6 @@ from shared.eventstore import Message
 from shared.eventstore.outcomes import Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.time import SettableClock, instant_text, parse_instant
-from shared.runtime.migrations import upgrade
 from shared.runtime.settings import Settings
 from shared.testing.bus import BusDouble
 
@@ -57,7 +56,6 @@ class World:
         self.bus = BusDouble(
             {("booking", "set-quantity"): self._set_quantity, ("booking", "reached"): lambda data, caller: {}}
         )
-        upgrade(engine, "catalog")
         self.service = build(settings, self.clock, self.bus, engine)
         self.process = self.bus.add(self.service, self.clock)
         self.store = self.service.store

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.eventstore.engines import make_engine
+from shared.testing import empty_database
 from tests.unit.gateway_catalogue.shelf import Shelf
 
 
 @pytest.fixture
 def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    engine = make_engine(f"sqlite:///{tmp_path / 'gateway.sqlite'}")
+    engine = empty_database(tmp_path, "gateway")
     yield Shelf(engine)
     engine.dispose()

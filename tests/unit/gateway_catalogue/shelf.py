@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from services.gateway import catalogue
 from shared.eventstore import Message, Publication, Store
 from shared.kernel.time import SettableClock, parse_instant
-from shared.runtime.migrations import upgrade
 
 START = datetime(2021, 11, 2, 9, tzinfo=UTC)
 STRASBOURG = {"city": "Strasbourg", "postalCode": "67000", "departmentCode": "67", "lat": 48.5839, "lon": 7.7455}
@@ -19,7 +18,6 @@ PARIS = {"city": "Paris", "postalCode": "75011", "departmentCode": "75", "lat": 
 
 class Shelf:
     def __init__(self, engine: sa.Engine) -> None:
-        upgrade(engine, "gateway")
         self.clock = SettableClock(START)
         self.store = Store(engine, clock=self.clock, aggregates=(), publication=Publication("gateway"))
         self._reactions = catalogue.reactions()

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import re
-import shutil
-import tempfile
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +17,6 @@ from services.identity.provider import EmbeddedProvider
 from services.identity.publishing import publication
 from services.identity.sirene import EmbeddedDirectory
 from shared.eventstore import Store
-from shared.eventstore.engines import make_engine
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.randomness import SeededRandomness
@@ -29,7 +24,6 @@ from shared.kernel.time import SettableClock
 from shared.messaging.answering import Commands, Queries
 from shared.notifications import Mail, Outbox, TextMessage
 from shared.notifications.transports import Envelope
-from shared.runtime.migrations import upgrade
 from shared.runtime.tokens import verify
 from shared.testing import sqlite_store
 
@@ -218,28 +212,7 @@ class Platform:
 
 def _quick_store(folder: Path, parts: dict[str, Any]) -> Store:
     """Migrated once for all tests; what a test writes need not survive a power failure."""
-    shutil.copy(_migrated(), folder / "identity.sqlite")
-    store = sqlite_store(folder, "identity", **parts)
-    sa.event.listen(store.engine, "connect", _write_at_leisure)
-    store.engine.dispose()
-    return store
-
-
-@cache
-def _migrated() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="identity-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    engine = make_engine(f"sqlite:///{folder / 'identity.sqlite'}")
-    upgrade(engine, "identity")
-    with engine.connect() as connection:
-        connection.exec_driver_sql("COMMIT")
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    engine.dispose()
-    return folder / "identity.sqlite"
-
-
-def _write_at_leisure(connection: Any, _record: Any) -> None:
-    connection.execute("PRAGMA synchronous=OFF")
+    return sqlite_store(folder, "identity", **parts)
 
 
 def _caller(who: int | Caller | None) -> Caller | None:

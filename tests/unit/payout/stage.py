@@ -11,15 +11,13 @@ import sqlalchemy as sa
 
 from services.payout.bootstrap import build
 from shared.eventstore import Message
-from shared.eventstore.engines import make_engine
 from shared.eventstore.outcomes import Caller
 from shared.kernel.identifiers import stream_id
 from shared.kernel.time import SettableClock, instant_text, paris_day, parse_instant
-from shared.runtime.migrations import upgrade
 from shared.runtime.process import Process
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
-from shared.testing import BusDouble
+from shared.testing import BusDouble, empty_database
 
 START = datetime(2021, 11, 2, 9, tzinfo=UTC)
 EPOCH = "epoch-of-the-stage"
@@ -41,8 +39,7 @@ class Stage:
         self, folder: Path, start: datetime = START, *, engine: sa.Engine | None = None, **settings: str
     ) -> None:
         self.clock = SettableClock(start)
-        self.engine = engine or make_engine(f"sqlite:///{folder / 'payout.sqlite'}")
-        upgrade(self.engine, "payout")
+        self.engine = engine or empty_database(folder, "payout")
         self.settings = Settings.from_environment({"STATE_DIR": str(folder), **settings})
         self.bus, self.service, self.process = self.replica()
         self.store = self.service.store

@@ -8,13 +8,11 @@ from typing import Any
 
 from services.wallet.bootstrap import build
 from shared.eventstore import Message
-from shared.eventstore.engines import make_engine
 from shared.eventstore.outcomes import Caller
 from shared.kernel.identifiers import stream_id
 from shared.kernel.time import SettableClock, instant_text
-from shared.runtime.migrations import upgrade
 from shared.runtime.settings import Settings
-from shared.testing import BusDouble
+from shared.testing import BusDouble, empty_database
 
 START = datetime(2021, 11, 2, 9, tzinfo=UTC)
 ZOE = 7
@@ -26,8 +24,7 @@ class Stage:
     def __init__(self, folder: Path, start: datetime = START) -> None:
         self.clock = SettableClock(start)
         self.bus = BusDouble()
-        engine = make_engine(f"sqlite:///{folder / 'wallet.sqlite'}")
-        upgrade(engine, "wallet")
+        engine = empty_database(folder, "wallet")
         settings = Settings.from_environment({"STATE_DIR": str(folder)})
         self.service = build(settings, self.clock, self.bus, engine)
         self.process = self.bus.add(self.service, self.clock)
