@@ -40,13 +40,13 @@ class Instant(sa.types.TypeDecorator[datetime]):
 
 
 class Json(sa.types.TypeDecorator[Any]):
-    """JSON as text on SQLite and jsonb on PostgreSQL, through orjson."""
+    """JSON as it was written, key for key: text on SQLite, ``json`` (not ``jsonb``, which sorts keys) on PostgreSQL."""
 
     impl = sa.Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
-        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else postgresql.JSONB())
+        return dialect.type_descriptor(sa.Text() if dialect.name == "sqlite" else postgresql.JSON())
 
     def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
         return orjson.dumps(value).decode() if dialect.name == "sqlite" else value
