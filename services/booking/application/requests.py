@@ -27,7 +27,7 @@ from services.booking.neighbours import Wallet
 from services.booking.projections import call_of, open_request
 from services.booking.shapes import booking_shape, row_of
 from services.booking.storage import facts, places, rows
-from services.booking.storage.places import Shelf
+from services.booking.storage.places import Held, Shelf
 from services.booking.storage.tables import open_requests
 from shared.eventstore import Conflict, Store, Transaction
 from shared.eventstore.outcomes import Call, KeyReused, Outcome, find_outcomes
@@ -191,11 +191,12 @@ class Requests:
 
     def _open_bookings(self, tx: Transaction, batch: Batch) -> None:
         read, unreadable = _read(batch.calls)
+        beneficiaries = facts.may_book(tx.connection, {one.person_id for one in read.values()})
         shelf = Shelf(tx, [one.stock_id for one in read.values()])
         self._resume(tx, batch)
         wanted = {index: one for index, one in read.items() if batch.is_fresh(index)}
         decided = {index: refusal for index, refusal in unreadable.items() if batch.is_fresh(index)}
-        decided |= _refusals(tx, shelf, wanted)
+        decided |= _refusals(tx, shelf, wanted, beneficiaries)
         accepted = {index: one for index, one in wanted.items() if index not in decided}
         bookings = dict(zip(accepted, self._request(tx, shelf, list(accepted.values())), strict=True))
         decided |= self._set_aside(tx, shelf, bookings)
@@ -227,7 +228,8 @@ class Requests:
         if not places.enliven(tx.connection, bookings.values()):
             raise Conflict("one of these offers was booked meanwhile")
         free = [booking for booking in bookings.values() if booking.terms.total == 0]
-        self._settle(tx, shelf, [(booking, _without_credit(booking)) for booking in free])
+        standing = {booking.person_id for booking in free}  # they were asked about in this transaction
+        self._settle(tx, shelf, [(booking, _without_credit(booking)) for booking in free], standing)
         paid = [booking for booking in bookings.values() if booking.terms.total > 0]
         waiting = [open_request(booking.booking_id, booking.restoring or booking.asked) for booking in paid]
         rows.insert_rows(tx.connection, open_requests, waiting)
@@ -285,8 +287,9 @@ class Requests:
                 loaded = tx.get_many(Booking, [booking.id for booking, _ in pairs])
                 pairs = [(loaded[booking.id], verdict) for booking, verdict in pairs]
             calls = {booking.booking_id: call_of(booking.restoring or booking.asked) for booking, _ in pairs}
+            standing = facts.may_book(tx.connection, {booking.person_id for booking, _ in pairs})
             shelf = Shelf(tx, [booking.terms.stock_id for booking, _ in pairs])
-            self._settle(tx, shelf, pairs)
+            self._settle(tx, shelf, pairs, standing)
             shelf.write(tx.now)
             rows.delete_rows(tx.connection, open_requests, "booking_id", still)
             tx.save(*(booking for booking, _ in pairs))
@@ -300,17 +303,20 @@ class Requests:
         closed: dict[int, Outcome] = self._retried(transaction_3)
         return closed
 
-    def _settle(self, tx: Transaction, shelf: Shelf, answered: Answered) -> None:
-        """Confirms or rejects, counts the places, and follows what became of the stock meanwhile."""
+    def _settle(self, tx: Transaction, shelf: Shelf, answered: Answered, standing: set[int]) -> None:
+        """Confirms or rejects, counts the places, and follows what became of the stock and of the person meanwhile.
+
+        ``standing``: who may still book.
+        """
         for booking, verdict in answered:
-            stays = verdict is None and (booking.restoring or not shelf[booking.terms.stock_id].row.is_withdrawn)
-            if stays:
+            row = shelf[booking.terms.stock_id].row
+            if verdict is None and (booking.restoring or _ended_meanwhile(booking, row, standing) is None):
                 shelf.book(booking.terms.stock_id, booking.terms.quantity)
             else:
                 shelf.give_back(booking.terms.stock_id, booking.terms.quantity, booked=False)
         marks = self._draw(tx, [one for one, verdict in answered if verdict is None and one.restoring is None])
         for booking, verdict in answered:
-            _answer(tx.now, shelf, booking, verdict, marks.get(booking.booking_id, ""))
+            _answer(tx.now, shelf, booking, verdict, marks.get(booking.booking_id, ""), standing)
         ended = [one for one, _ in answered if one.status in (Status.REJECTED, Status.CANCELLED)]
         places.bury(tx.connection, [one.booking_id for one in ended])
         places.return_codes(tx.connection, [one.booking_id for one in ended if one.activation_code is not None])
@@ -348,9 +354,8 @@ def _read(calls: Sequence[Call]) -> tuple[dict[int, Wanted], dict[int, Outcome]]
     return wanted, refused
 
 
-def _refusals(tx: Transaction, shelf: Shelf, wanted: dict[int, Wanted]) -> dict[int, Outcome]:
+def _refusals(tx: Transaction, shelf: Shelf, wanted: dict[int, Wanted], beneficiaries: set[int]) -> dict[int, Outcome]:
     """Decides one after the other, in memory, under the stocks' locks; takes the places of what is not refused."""
-    beneficiaries = facts.may_book(tx.connection, {one.person_id for one in wanted.values()})
     known = [one for one in wanted.values() if shelf.get(one.stock_id) and one.person_id in beneficiaries]
     pairs = {(one.person_id, shelf[one.stock_id].row.offer_id) for one in known}
     live = places.live_pairs(tx.connection, pairs)
@@ -431,7 +436,7 @@ def _terms(row: Any, quantity: int) -> Terms:
     )
 
 
-def _answer(now: datetime, shelf: Shelf, booking: Booking, verdict: Verdict, mark: str) -> None:
+def _answer(now: datetime, shelf: Shelf, booking: Booking, verdict: Verdict, mark: str, standing: set[int]) -> None:
     held = shelf[booking.terms.stock_id]
     if verdict is not None:
         booking.reject(now, verdict.code, verdict.status, verdict.detail)
@@ -439,13 +444,23 @@ def _answer(now: datetime, shelf: Shelf, booking: Booking, verdict: Verdict, mar
         booking.restore(now, held.remaining())
     else:
         booking.confirm(now, mark, held.remaining())
-        _follow(now, booking, held.row, held.remaining())
+        _follow(now, booking, held, standing)
 
 
-def _follow(now: datetime, booking: Booking, row: Any, remaining: int | None) -> None:
-    """The stock was withdrawn or its event moved while the credit was asked for."""
-    if row.is_withdrawn:
-        booking.cancel(now, Reason.OFFERER, remaining)
+def _ended_meanwhile(booking: Booking, row: Any, standing: set[int]) -> Reason | None:
+    """Why what was not yet booked is not to stay: the stock or its offer was withdrawn, the person suspended or erased,
+    while the credit was asked for. Who cancels the bookings of that offer or person does not see an open request."""
+    if row.is_withdrawn or not row.is_published:
+        return Reason.OFFERER
+    return None if booking.person_id in standing else Reason.BACKOFFICE
+
+
+def _follow(now: datetime, booking: Booking, held: Held, standing: set[int]) -> None:
+    """What became of the stock, its event and the person while the credit was asked for."""
+    row = held.row
+    ended = _ended_meanwhile(booking, row, standing)
+    if ended is not None:
+        booking.cancel(now, ended, held.remaining())
     elif row.beginning_at is not None and row.beginning_at != booking.beginning_at:
         booking.move(now, row.beginning_at)
 

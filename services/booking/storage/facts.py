@@ -41,13 +41,14 @@ def detach(connection: sa.Connection, account_id: int, offerer_id: int) -> None:
 
 
 def may_book(connection: sa.Connection, person_ids: Collection[int]) -> set[int]:
-    """Those who are, or were, beneficiaries and are not suspended."""
+    """Those who are, or were, beneficiaries and are not suspended. Locked, before any stock: a suspension waits until
+    what was decided by this can be seen, and then cancels it."""
     query = sa.select(persons.c.person_id).where(
         sql.among(connection, persons.c.person_id, sorted(person_ids)),
         persons.c.is_beneficiary,
         sa.not_(persons.c.is_suspended),
     )
-    return set(connection.execute(query).scalars())
+    return set(connection.execute(query.order_by(persons.c.person_id).with_for_update(read=True)).scalars())
 
 
 class Access:

@@ -226,6 +226,35 @@ def test_a_stock_withdrawn_while_the_credit_is_asked_for_leaves_a_cancelled_book
     assert world.differences() == []
 
 
+@pytest.mark.parametrize(
+    ("source", "name", "reason"),
+    [
+        ("identity", "BeneficiarySuspended", "BACKOFFICE"),
+        ("identity", "PersonErased", "BACKOFFICE"),
+        ("catalog", "OfferWithdrawn", "OFFERER"),
+    ],
+)
+def test_nothing_is_left_to_whoever_is_suspended_while_the_credit_is_asked_for(
+    world: World, source: str, name: str, reason: str
+) -> None:
+    offer = world.offer()
+    stock = world.stock(offer, quantity=3)
+    data = {
+        "BeneficiarySuspended": {"personId": YOUNG, "reason": "FRAUD", "at": world.now_text()},
+        "PersonErased": {"personId": YOUNG, "at": world.now_text()},
+        "OfferWithdrawn": {"offerId": offer, "reason": "rejected"},
+    }
+    world.bus.away.add("wallet")
+    book(world, stock)
+    world.bus.away.clear()
+    world.tell(source, name, data[name])
+    booked = book(world, stock)
+    assert (booked["status"], booked["cancellationReason"]) == ("cancelled", reason)
+    assert world.counts(stock) == (0, 0)
+    assert [told["attempt"] for told in world.messages("BookingCancelled")] == [1]
+    assert world.differences() == []
+
+
 def test_an_event_moved_while_the_credit_is_asked_for_has_its_new_date(world: World) -> None:
     begins = world.clock.now() + timedelta(days=8)
     offer = world.offer("CONCERT")
