@@ -1,14 +1,22 @@
 """``passculture``: runs and operates the platform. Services add commands of their own through entry points."""
 
-import warnings
+import sys
+from importlib.metadata import entry_points
 
-# nameko runs on eventlet, which announces its own retirement at every import: said once here, not at every command
-warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
-import eventlet  # noqa: E402
+def main() -> None:
+    """Only what opens stores or the bus pays for greenlets; those must be there before anything else is imported."""
+    plain = {"settings", "token", *entry_points(group="passculture.commands").names}
+    if sys.argv[1:2] and sys.argv[1] in plain:
+        from shared.cli.plain import app
+    else:
+        from shared.cli.green import app
+    from shared.runtime.settings import OneLine
 
-eventlet.monkey_patch()  # before anything else is imported: sockets, locks and psycopg2 become green
+    try:
+        app()
+    except OneLine as error:
+        sys.exit(f"passculture: {error}")
 
-from shared.cli.application import main  # noqa: E402  # see above
 
 __all__ = ["main"]

@@ -1,24 +1,18 @@
-"""The commands, and how errors end them: one clear line and a non-zero exit."""
+"""All the commands: those of ``plain``, and those that open stores, reach a running platform or run one."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.metadata import entry_points
 from typing import Annotated
 
-import orjson
 import typer
 
 from shared.cli import accounts, operating
+from shared.cli.plain import app
 from shared.runtime import logging as logs
 from shared.runtime import platform
-from shared.runtime.settings import SERVICES, BadSettings, Settings, listing
-from shared.runtime.tokens import COMMAND_LINE, access_token
-
-OPERATING_ROLES = ("staff", "finance", "operator")
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+from shared.runtime.settings import SERVICES, BadSettings, Settings
 
 
 @app.command()
@@ -63,34 +57,7 @@ def run(
             address_file.unlink(missing_ok=True)
 
 
-@app.command("settings")
-def list_settings(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
-    """The settings in force, checked; secrets are not shown."""
-    Settings.from_environment()
-    rows = listing()
-    if as_json:
-        print(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
-        return
-    for row in rows:
-        print(f"{row['name']:24} {row['value'] or '-':40} {row['meaning']}")
-
-
-@app.command()
-def token(role: Annotated[str, typer.Argument(help=", ".join(OPERATING_ROLES))]) -> None:
-    """An access token for a role, signed with the configured key; it lives for 15 minutes."""
-    if role not in OPERATING_ROLES:
-        raise BadSettings(f"token: {role!r} is not one of {', '.join(OPERATING_ROLES)}")
-    print(access_token(COMMAND_LINE, frozenset({role}), Settings.from_environment().signing_key))
-
-
-def main() -> None:
-    for name, command in operating.COMMANDS.items():
-        app.command(name)(command)
-    app.add_typer(accounts.staff, name="staff")
-    app.command("erase")(accounts.erase)
-    for entry_point in entry_points(group="passculture.commands"):
-        app.command(entry_point.name)(entry_point.load())
-    try:
-        app()
-    except (BadSettings, platform.CannotStart) as error:
-        sys.exit(f"passculture: {error}")
+for name, command in operating.COMMANDS.items():
+    app.command(name)(command)
+app.add_typer(accounts.staff, name="staff")
+app.command("erase")(accounts.erase)

@@ -26,13 +26,13 @@ from shared.messaging.connections import BusUnavailable, connect
 from shared.messaging.extensions import PROCESSES, TakesMessages
 from shared.observability.server import serve
 from shared.runtime.migrations import is_current, upgrade
-from shared.runtime.settings import SERVICES, Settings
+from shared.runtime.settings import SERVICES, OneLine, Settings
 
 log = structlog.get_logger()
 MAX_WORKERS = 64
 
 
-class CannotStart(Exception):
+class CannotStart(OneLine):
     """One line: what is wrong and, where it helps, what to do."""
 
 

@@ -47,7 +47,11 @@ SETTINGS: dict[str, tuple[str, str]] = {
 SECRET = {"SIGNING_KEY"}
 
 
-class BadSettings(Exception):
+class OneLine(Exception):
+    """What a person who starts something is told in one line."""
+
+
+class BadSettings(OneLine):
     """One line that says which setting is wrong, and why."""
 
 
