@@ -389,7 +389,7 @@ def _refusal(
 def _is_bookable(row: Any, now: datetime) -> bool:
     """Released, not withdrawn, and neither its limit nor its start is past (domain.md §3.1, decision 36)."""
     open_until = min((end for end in (row.booking_limit_at, row.beginning_at) if end is not None), default=None)
-    known = row.establishment is not None and row.is_published
+    known = row.establishment is not None and row.is_released
     return bool(known) and not row.is_withdrawn and (open_until is None or now < open_until)
 
 
@@ -448,9 +448,9 @@ def _answer(now: datetime, shelf: Shelf, booking: Booking, verdict: Verdict, mar
 
 
 def _ended_meanwhile(booking: Booking, row: Any, standing: set[int]) -> Reason | None:
-    """Why what was not yet booked is not to stay: the stock or its offer was withdrawn, the person suspended or erased,
-    while the credit was asked for. Who cancels the bookings of that offer or person does not see an open request."""
-    if row.is_withdrawn or not row.is_published:
+    """Why what was not yet booked is not to stay: the stock or its offer was withdrawn, the structure closed, the
+    person suspended, while the credit was asked for. Who then cancels their bookings does not see an open request."""
+    if row.is_withdrawn or not row.is_released:
         return Reason.OFFERER
     return None if booking.person_id in standing else Reason.BACKOFFICE
 

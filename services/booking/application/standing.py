@@ -56,6 +56,15 @@ def offer_withdrawn(tx: Transaction, message: Message) -> None:
         cancel_all(tx, load(tx, stored.unused_of_offer(tx.connection, offer_id)), Reason.FRAUD)
 
 
+def offerer_shut(tx: Transaction, message: Message) -> None:
+    """Registered and not validated yet, rejected, or closed: its offers are not released (domain.md §2.1)."""
+    facts.shut_offerer(tx.connection, message.data["offererId"])
+
+
+def offerer_validated(tx: Transaction, message: Message) -> None:
+    facts.open_offerer(tx.connection, message.data["offererId"])
+
+
 def activated(tx: Transaction, message: Message) -> None:
     facts.put_person(tx.connection, message.data["personId"], is_beneficiary=True)
 

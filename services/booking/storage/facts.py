@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.booking.storage.tables import attachments, offers, persons, venues
+from services.booking.storage.tables import attachments, offers, persons, shut_offerers, venues
 from shared.eventstore import sql
 from shared.eventstore.outcomes import Caller
 
@@ -22,6 +22,14 @@ def unpublish_offer(connection: sa.Connection, offer_id: int) -> None:
 
 def put_venue(connection: sa.Connection, row: dict[str, Any]) -> None:
     sql.upsert(connection, venues, [row])
+
+
+def shut_offerer(connection: sa.Connection, offerer_id: int) -> None:
+    sql.insert_ignore(connection, shut_offerers, [{"offerer_id": offerer_id}])
+
+
+def open_offerer(connection: sa.Connection, offerer_id: int) -> None:
+    connection.execute(shut_offerers.delete().where(shut_offerers.c.offerer_id == offerer_id))
 
 
 def put_person(connection: sa.Connection, person_id: int, **columns: Any) -> None:

@@ -18,6 +18,7 @@ from services.booking.storage.tables import (
     live_bookings,
     offers,
     open_requests,
+    shut_offerers,
     stocks,
     venues,
 )
@@ -32,7 +33,7 @@ _COLUMNS = (
     offers.c.is_digital,
     offers.c.url,
     offers.c.withdrawal_details,
-    offers.c.is_published,
+    sa.and_(offers.c.is_published, shut_offerers.c.offerer_id.is_(None)).label("is_released"),
     venues.c.name.label("venue_name"),
     venues.c.establishment,
     venues.c.address,
@@ -123,8 +124,10 @@ class Shelf:
 def _locked(connection: sa.Connection, stock_ids: list[int]) -> Sequence[Any]:
     if not stock_ids:
         return []
-    joined = stocks.outerjoin(offers, offers.c.offer_id == stocks.c.offer_id).outerjoin(
-        venues, venues.c.venue_id == stocks.c.venue_id
+    joined = (
+        stocks.outerjoin(offers, offers.c.offer_id == stocks.c.offer_id)
+        .outerjoin(venues, venues.c.venue_id == stocks.c.venue_id)
+        .outerjoin(shut_offerers, shut_offerers.c.offerer_id == stocks.c.offerer_id)
     )
     query = sa.select(*_COLUMNS).select_from(joined).where(sql.among(connection, stocks.c.stock_id, stock_ids))
     return connection.execute(query.order_by(stocks.c.stock_id).with_for_update(of=stocks)).all()

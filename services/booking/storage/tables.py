@@ -141,6 +141,13 @@ venues = sa.Table(
     sa.Column("booking_email", sa.Text),
 )
 
+shut_offerers = sa.Table(
+    "shut_offerers",
+    metadata,
+    # a structure that is not validated yet, was rejected or is closed: nothing of it can be booked
+    sa.Column("offerer_id", BigNumber, primary_key=True, autoincrement=False),
+)
+
 persons = sa.Table(
     "persons",
     metadata,

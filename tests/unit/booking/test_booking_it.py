@@ -9,7 +9,7 @@ import pytest
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.time import parse_instant
-from tests.unit.booking.world import NOON, YOUNG, World
+from tests.unit.booking.world import NOON, OFFERER, YOUNG, World
 
 
 def code_of(world: World, stock_id: int, person: int = YOUNG, quantity: int = 1) -> str:
@@ -232,3 +232,17 @@ def test_a_limit_left_out_is_the_start_of_the_event(world: World) -> None:
     stock = world.event(timedelta(hours=1))
     world.clock.move_to(parse_instant("2021-11-02T12:59:59Z"))
     assert world.book(stock)["status"] == "confirmed"
+
+
+def test_nothing_can_be_booked_at_a_structure_that_is_not_validated_or_is_closed(world: World) -> None:
+    def hears(message: str, **data: str) -> None:
+        world.tell("identity", message, {"offererId": OFFERER, **data})
+
+    stock, now = world.stock(), world.now_text()
+    place = {"address": "1 rue", "postalCode": "67000", "city": "Strasbourg"}
+    hears("OffererRegistered", siren="800000010", name="Star", registeredAt=now, **place)
+    assert code_of(world, stock) == "stock-not-bookable"
+    hears("OffererValidated", at=now)
+    assert world.book(stock)["status"] == "confirmed"
+    hears("OffererClosed", at=now, reason="ended")
+    assert code_of(world, stock, world.welcome(2002)) == "stock-not-bookable"

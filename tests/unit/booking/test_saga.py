@@ -16,7 +16,7 @@ from services.booking.neighbours import Wallet
 from shared.eventstore import Conflict
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError, OutcomePending
-from tests.unit.booking.world import YOUNG, World
+from tests.unit.booking.world import OFFERER, YOUNG, World
 
 
 class Crash(Exception):
@@ -232,6 +232,7 @@ def test_a_stock_withdrawn_while_the_credit_is_asked_for_leaves_a_cancelled_book
         ("identity", "BeneficiarySuspended", "BACKOFFICE"),
         ("identity", "PersonErased", "BACKOFFICE"),
         ("catalog", "OfferWithdrawn", "OFFERER"),
+        ("identity", "OffererClosed", "OFFERER"),
     ],
 )
 def test_nothing_is_left_to_whoever_is_suspended_while_the_credit_is_asked_for(
@@ -243,6 +244,7 @@ def test_nothing_is_left_to_whoever_is_suspended_while_the_credit_is_asked_for(
         "BeneficiarySuspended": {"personId": YOUNG, "reason": "FRAUD", "at": world.now_text()},
         "PersonErased": {"personId": YOUNG, "at": world.now_text()},
         "OfferWithdrawn": {"offerId": offer, "reason": "rejected"},
+        "OffererClosed": {"offererId": OFFERER, "at": world.now_text(), "reason": "ended"},
     }
     world.bus.away.add("wallet")
     book(world, stock)
