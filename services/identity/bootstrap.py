@@ -28,7 +28,7 @@ from shared.kernel.time import Clock, RealClock
 from shared.messaging.bus import Bus
 from shared.messaging.calls import CommandHandler, QueryHandler, one, read, read_many
 from shared.notifications import Outbox, transports
-from shared.runtime import Service, Task, Timer
+from shared.runtime.service import Service, Task, Timer
 from shared.runtime.settings import Settings
 
 AGGREGATES = (Account, Offerer)

@@ -61,3 +61,5 @@ for name, command in operating.COMMANDS.items():
     app.command(name)(command)
 app.add_typer(accounts.staff, name="staff")
 app.command("erase")(accounts.erase)
+
+__all__ = ["app"]

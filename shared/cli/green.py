@@ -9,6 +9,8 @@ import eventlet  # noqa: E402  # the filter comes first
 
 eventlet.monkey_patch()
 
-from shared.cli.plain import app  # noqa: E402
+from shared.cli import application  # noqa: E402  # the patch comes first
+
+app = application.app
 
 __all__ = ["app"]
