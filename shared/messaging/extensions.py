@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
@@ -194,7 +195,7 @@ class Hosted(DependencyProvider):
         return self.host.process
 
 
-class _TakesCalls(Entrypoint):
+class _TakesCalls(Entrypoint, ABC):
     """Brings batches of calls to the decorated method, and its answers back."""
 
     kind: ClassVar[str]
@@ -237,8 +238,9 @@ class _TakesCalls(Entrypoint):
                 log.warning("an answer could not be sent", service=self.container.service_name, kind=self.kind)
         return result, exc_info
 
+    @abstractmethod
     def envelope(self, answer: Any) -> dict[str, Any]:
-        raise NotImplementedError
+        """An answer as it goes back over the bus."""
 
 
 class TakesCommands(_TakesCalls):
