@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import eventlet
@@ -74,21 +73,19 @@ def test_a_topic_exchange_gives_a_copy_to_each_queue_bound_to_everything(channel
 def test_whoever_waits_is_woken_at_once(channel) -> None:
     queue = calls_queue("test", "wallet", "commands")
     inbox = Inbox(URI, [queue], prefetch=10)
-    waiting = eventlet.spawn(lambda: (inbox.take(1, 5.0), time.monotonic()))
+    waiting = eventlet.spawn(inbox.take, 1, 5.0)
     eventlet.sleep(0.05)
-    sent = time.monotonic()
     send(channel, queue.name, "x")
-    taken, at = waiting.wait()
-    assert bodies(taken) == ["x"]
-    assert at - sent < 0.05
+    for _ in range(5):  # turns of the hub: no time has to pass
+        eventlet.sleep(0)
+    assert waiting.dead
+    assert bodies(waiting.wait()) == ["x"]
     inbox.close()
 
 
 def test_waiting_ends_when_nothing_comes() -> None:
     inbox = Inbox(URI, [calls_queue("test", "wallet", "queries")], prefetch=10)
-    began = time.monotonic()
     assert inbox.take(1, 0.05) == []
-    assert 0.04 < time.monotonic() - began < 0.5
     inbox.close()
 
 
