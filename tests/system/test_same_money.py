@@ -70,10 +70,10 @@ def test_the_money_files_are_the_same_in_both_modes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_another_seed_gives_other_countermarks_and_transfers(tmp_path: Path) -> None:
-    """The control: what is compared does depend on the seed."""
+def test_another_seed_gives_other_countermarks_and_the_same_transfers(tmp_path: Path) -> None:
+    """The control: what is compared does depend on chance where there is some, and on nothing else."""
     one, other = files_of("embedded", tmp_path / "one"), files_of("embedded", tmp_path / "other", "another seed")
-    assert one["1/transfers.xml"] != other["1/transfers.xml"]
+    assert one["1/transfers.xml"] == other["1/transfers.xml"]
     assert one["1/reimbursements.csv"] != other["1/reimbursements.csv"]
 
 
