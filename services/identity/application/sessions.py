@@ -140,11 +140,13 @@ class Sessions:
         body = forms.read_form(forms.PasswordChange, call.data)
         number = caller_account(call)
         check_password(body["password"])
-        self._verify(number, body["currentPassword"])
+        verified = self._verify(number, body["currentPassword"])
         hashed = self._ports.hasher.hash(body["password"])
 
         def work(work: Work) -> dict[str, Any]:
             account = work.usable_account(number)
+            if storage.password_hash(work.connection, number) != verified:  # changed while this one was hashed
+                raise CredentialsInvalid("the password is not right", errors={"password": ["not right"]})
             _set_password(work, account, hashed)
             return work.token_pair(account)
 
@@ -164,13 +166,14 @@ class Sessions:
             number = storage.account_of_email(connection, KeyRing(connection).digest("email", email))
             return number, storage.password_hash(connection, number) if number is not None else None
 
-    def _verify(self, number: int, password: str) -> None:
-        """Raises CredentialsInvalid, or TooManyRequests after ten wrong ones."""
+    def _verify(self, number: int, password: str) -> str | None:
+        """Gives the hash that was verified. Raises CredentialsInvalid, or TooManyRequests after ten wrong ones."""
         with self._failures.watching("password", str(number)):
             with self._ports.store.reading() as connection:
                 hashed = storage.password_hash(connection, number)
             if not self._ports.hasher.verify(password, hashed):
                 raise CredentialsInvalid("the password is not right", errors={"password": ["not right"]})
+        return hashed
 
     def _require_reset_token(self, token: str) -> None:
         with self._ports.store.reading() as connection:

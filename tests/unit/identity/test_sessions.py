@@ -176,6 +176,25 @@ def test_a_token_for_one_thing_does_not_serve_another(platform):
         platform.send("reset-password", {"token": platform.token_for("zoe@example.org"), "password": NEW})
 
 
+def test_of_two_changes_at_once_the_second_does_not_know_the_password_any_more(platform, monkeypatch):
+    who = platform.young()
+    first = {"currentPassword": PASSWORD, "password": NEW}
+    second = {"currentPassword": PASSWORD, "password": NEW + "!"}
+    hash_it = platform.hasher.hash
+
+    def meanwhile(password):
+        """The first change is made while the second's password is hashed."""
+        if password == second["password"]:
+            monkeypatch.setattr(platform.hasher, "hash", hash_it)
+            platform.send("change-password", first, who)
+        return hash_it(password)
+
+    monkeypatch.setattr(platform.hasher, "hash", meanwhile)
+    with pytest.raises(CredentialsInvalid):
+        platform.send("change-password", second, who)
+    sign_in(platform, password=NEW)
+
+
 def test_the_password_is_changed_by_who_knows_it(platform):
     who = platform.young()
     old = sign_in(platform)
