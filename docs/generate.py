@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import eventlet
+import sys
+from pathlib import Path
+from typing import Any, cast
 
-eventlet.monkey_patch()
-
-import sys  # noqa: E402  # the patch comes first
-from pathlib import Path  # noqa: E402
-from typing import Any, cast  # noqa: E402
-
-from services.gateway.web.application import create_application  # noqa: E402
-from services.gateway.web.gate import Gate  # noqa: E402
-from shared.runtime.settings import SETTINGS  # noqa: E402
+from services.gateway.web.application import create_application
+from services.gateway.web.gate import Gate
+from shared.runtime import logging as logs
+from shared.runtime.settings import SETTINGS
 
 DOCS = Path(__file__).parent
 
 
 def openapi() -> bytes:
     """As ``GET /openapi.json`` answers it: no route is called, so nothing stands behind the gate."""
+    logs.configure("warning", "docs")
     application = create_application(cast(Gate, _Nothing()))
     return cast(bytes, application.test_client().get("/openapi.json").data) + b"\n"
 
