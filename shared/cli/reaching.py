@@ -16,10 +16,10 @@ from urllib.parse import quote
 import orjson
 import sqlalchemy as sa
 
-from shared.cli.stores_bus import StoresBus
 from shared.eventstore.engines import make_engine
 from shared.kernel.errors import DomainError, Unavailable
 from shared.messaging.bus import refusal
+from shared.runtime.direct_bus import DirectBus
 from shared.runtime.migrations import is_current
 from shared.runtime.operations import dead_letters_of, projections_of, split_letter, split_projection, stream_of
 from shared.runtime.platform import CannotStart, service_class
@@ -141,7 +141,7 @@ class OnStores:
 
     def __init__(self, settings: Settings) -> None:
         self.processes: dict[str, Process] = {}
-        bus = StoresBus(self.processes)
+        bus = DirectBus(self.processes)
         for name in SERVICES:
             engine = _open(settings, name)
             clock = restored_clock(settings.clock, engine)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from shared.eventstore.context import current_cause
-from shared.eventstore.outcomes import Call, Caller
-from shared.kernel.errors import DomainError, OutcomePending, Unavailable
+from shared.kernel.errors import OutcomePending, Unavailable
 from shared.kernel.time import Clock
-from shared.messaging.answering import command_envelope, query_envelope
-from shared.messaging.bus import Answer, refusal
+from shared.messaging.bus import Answer
+from shared.runtime.direct_bus import DirectBus, as_json
 from shared.runtime.process import Process
 from shared.runtime.service import Service
 
@@ -20,15 +16,16 @@ Handlers = Mapping[tuple[str, str], Any]
 """(service, call name) → function of (data, caller) that answers or raises a DomainError."""
 
 
-class BusDouble:
+class BusDouble(DirectBus):
     """The ``Bus`` port for tests.
 
-    ``add(service)`` takes real services; ``handlers`` answers for those that a test does not build. What crosses goes
-    through JSON, as it does over the wire. ``away`` holds names of services that do not answer.
+    ``add(service)`` takes real services; ``handlers`` answers for those that a test does not build. ``away`` holds
+    names of services that do not answer.
     """
 
     def __init__(self, handlers: Handlers | None = None) -> None:
         self.processes: dict[str, Process] = {}
+        super().__init__(self.processes)
         self.handlers = dict(handlers or {})
         self.away: set[str] = set()
 
@@ -38,61 +35,24 @@ class BusDouble:
             consumer.start()
         return process
 
-    def command(
-        self,
-        service: str,
-        name: str,
-        data: dict[str, Any],
-        *,
-        key: str | None = None,
-        caller: Caller | None = None,
-        timeout: float | None = None,
-        batched: bool = False,
-    ) -> Answer:
+    def command(self, service: str, name: str, data: dict[str, Any], **options: Any) -> Answer:
         if service in self.away:
             raise OutcomePending("no answer in time")
-        call = self._call(name, data, key, caller)
         if (service, name) in self.handlers:
-            return Answer(self.handlers[service, name](call.data, caller), None, False)
-        envelope = command_envelope(self.processes[service].decide([call])[0])
-        envelope = orjson.loads(orjson.dumps(envelope))
-        if "refused" in envelope:
-            raise refusal(envelope)
-        return Answer(envelope["result"], envelope["position"], envelope["replayed"])
+            return Answer(self._played(service, name, data, options), None, False)
+        return super().command(service, name, data, **options)
 
-    def commands(
-        self, service: str, name: str, data: Sequence[dict[str, Any]], *, timeout: float | None = None
-    ) -> list[Answer | DomainError]:
-        return [self._answer(service, name, item) for item in data]
-
-    def _answer(self, service: str, name: str, data: dict[str, Any]) -> Answer | DomainError:
-        try:
-            return self.command(service, name, data, batched=True)
-        except DomainError as error:
-            return error
-
-    def query(
-        self,
-        service: str,
-        name: str,
-        data: dict[str, Any],
-        *,
-        caller: Caller | None = None,
-        timeout: float | None = None,
-        batched: bool = False,
-    ) -> Any:
+    def query(self, service: str, name: str, data: dict[str, Any], **options: Any) -> Any:
         if service in self.away:
             raise Unavailable("no answer in time")
-        call = self._call(name, data, None, caller)
         if (service, name) in self.handlers:
-            return self.handlers[service, name](call.data, caller)
+            return self._played(service, name, data, options)
         if service not in self.processes and name == "log":
             return {"epoch": "none", "messages": []}
-        envelope = query_envelope(self.processes[service].answer([call])[0])
-        envelope = orjson.loads(orjson.dumps(envelope))
-        if "refused" in envelope:
-            raise refusal(envelope)
-        return envelope["result"]
+        return super().query(service, name, data, **options)
+
+    def _played(self, service: str, name: str, data: dict[str, Any], options: dict[str, Any]) -> Any:
+        return self.handlers[service, name](as_json(data), options.get("caller"))
 
     def deliver(self) -> int:
         """Hands every published message to its consumers until nothing is left; gives how many there were."""
@@ -105,10 +65,6 @@ class BusDouble:
         ):
             total += handled
         return total
-
-    @staticmethod
-    def _call(name: str, data: dict[str, Any], key: str | None, caller: Caller | None) -> Call:
-        return Call(name, orjson.loads(orjson.dumps(data)), key, caller, current_cause().correlation_id)
 
 
 __all__ = ["BusDouble"]

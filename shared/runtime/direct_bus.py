@@ -1,4 +1,4 @@
-"""The ``Bus`` port between services that are built on their stores and do not run: a call is answered at once."""
+"""The ``Bus`` port between services of one process that nothing runs: a call is answered at once, as JSON both ways."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.messaging.bus import Answer, refusal
 from shared.runtime.process import Process
 
 
-class StoresBus:
+class DirectBus:
     """``processes`` may be filled after the bus is made: services are built with it."""
 
     def __init__(self, processes: Mapping[str, Process]) -> None:
@@ -32,8 +32,8 @@ class StoresBus:
         timeout: float | None = None,
         batched: bool = False,
     ) -> Answer:
-        call = Call(name, data, key, caller, current_cause().correlation_id)
-        envelope = orjson.loads(orjson.dumps(command_envelope(self._processes[service].decide([call])[0])))
+        call = Call(name, as_json(data), key, caller, current_cause().correlation_id)
+        envelope = as_json(command_envelope(self._processes[service].decide([call])[0]))
         if "refused" in envelope:
             raise refusal(envelope)
         return Answer(envelope["result"], envelope["position"], envelope["replayed"])
@@ -53,8 +53,8 @@ class StoresBus:
         timeout: float | None = None,
         batched: bool = False,
     ) -> Any:
-        call = Call(name, data, None, caller, current_cause().correlation_id)
-        envelope = orjson.loads(orjson.dumps(query_envelope(self._processes[service].answer([call])[0])))
+        call = Call(name, as_json(data), None, caller, current_cause().correlation_id)
+        envelope = as_json(query_envelope(self._processes[service].answer([call])[0]))
         if "refused" in envelope:
             raise refusal(envelope)
         return envelope["result"]
@@ -64,3 +64,8 @@ class StoresBus:
             return self.command(service, name, data)
         except DomainError as refused:
             return refused
+
+
+def as_json(value: Any) -> Any:
+    """What arrives when this is sent over the wire."""
+    return orjson.loads(orjson.dumps(value))
