@@ -33,6 +33,12 @@ test: install ## unit, contracts, property and the embedded system; a short inte
 test-all: install ## every level; fails without RabbitMQ and PostgreSQL
 	@$(BIN)/python -m tests.levels --all
 
+bench: install ## what it does in a second, in both modes; on a machine with nothing else to do
+	@$(BIN)/python -m tests.bench
+
+chaos: install ## ten thousand bookings while processes die and servers go away; writes docs/reliability.md
+	@$(BIN)/python -m pytest tests/chaos --long --report docs/reliability.md
+
 check: install ## ruff, mypy, import contracts, generated documents
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -40,7 +46,7 @@ check: install ## ruff, mypy, import contracts, generated documents
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m docs.generate --check
 
-docs: install ## generates the OpenAPI document and the list of settings
+docs: install ## generates the documents of interface, messages and settings
 	@$(BIN)/python -m docs.generate
 
-.PHONY: help install run demo up down test test-all check docs
+.PHONY: help install run demo up down test test-all bench check docs

@@ -1,11 +1,13 @@
-"""Writes what the code knows best: ``docs/openapi.json`` and ``docs/settings.md``. ``--check`` compares instead."""
+"""Writes what the code knows best: interface, messages, settings. ``--check`` compares instead."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any, cast
 
+from docs.asyncapi import document
 from services.gateway.web.application import create_application
 from services.gateway.web.gate import Gate
 from shared.runtime import logging as logs
@@ -19,6 +21,10 @@ def openapi() -> bytes:
     logs.configure("warning", "docs")
     application = create_application(cast(Gate, _Nothing()))
     return cast(bytes, application.test_client().get("/openapi.json").data) + b"\n"
+
+
+def asyncapi() -> bytes:
+    return json.dumps(document(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def settings() -> bytes:
@@ -37,7 +43,12 @@ class _Nothing:
 
 
 def main() -> None:
-    documents = {DOCS / "openapi.json": openapi(), DOCS / "settings.md": settings()}
+    # asyncapi.json is a link to where the gateway, which serves it, keeps its pages
+    documents = {
+        DOCS / "openapi.json": openapi(),
+        DOCS / "asyncapi.json": asyncapi(),
+        DOCS / "settings.md": settings(),
+    }
     if "--check" not in sys.argv[1:]:
         for path, content in documents.items():
             path.write_bytes(content)

@@ -3,3 +3,14 @@
 import eventlet
 
 eventlet.monkey_patch()
+
+import gc  # noqa: E402  # the patch comes first
+
+import pytest  # noqa: E402
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What was imported stays until the end: the collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()

@@ -2,7 +2,8 @@
 
 Unit, contracts, property and the embedded system need Python alone. Integration and the distributed system need
 RabbitMQ and PostgreSQL: ``--all`` runs everything and fails without them; otherwise the short part of integration runs
-where they answer. The system level waits for processes more than it computes: it runs beside the others.
+where they answer. The system level waits for processes more than it computes: it runs beside the others. The chaos
+level comes last and alone, with ``--all`` only: it measures what processes take.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tests.servers import amqp_answers, postgresql_answers
 ALONE = ("tests/unit", "tests/contracts", "tests/property")
 WITH_SERVERS = ("tests/integration",)
 SYSTEM = ("tests/system",)
+CHAOS = ("tests/chaos",)
 QUICK = "not slow and not distributed"
 NO_TESTS = 5
 """pytest's exit code when nothing was selected, as by a ``-k`` that is about another level."""
@@ -31,11 +33,16 @@ def main() -> int:
         print("RabbitMQ or PostgreSQL does not answer: `make test-all` needs both (see tests/servers.py)")
         return 1
     levels = [level for level in (*ALONE, *(WITH_SERVERS if servers else ())) if Path(level).is_dir()]
-    print(f"levels: {', '.join([*levels, *SYSTEM])}; {'all of each' if everything else f'what is {QUICK}'}", flush=True)
+    named = ", ".join([*levels, *SYSTEM, *(CHAOS if everything else ())])
+    print(f"levels: {named}; {'all of each' if everything else f'what is {QUICK}'}", flush=True)
     if not servers:
         print("RabbitMQ and PostgreSQL do not answer here: what needs them is left out", flush=True)
     selection = [] if everything else ["-m", QUICK]
-    return run(levels, [*selection, *extra])
+    code = run(levels, [*selection, *extra])
+    if not everything:
+        return code
+    last = subprocess.run(pytest(CHAOS, extra), check=False).returncode
+    return last if code in (0, NO_TESTS) and last != NO_TESTS else code
 
 
 def run(levels: Sequence[str], options: Sequence[str]) -> int:

@@ -83,6 +83,7 @@ def _queries(reading: Reading, desk: Desk, ledger: Ledger) -> dict[str, QueryHan
     return {
         "booking": read_many(reading.booking),
         "bookings": read(reading.bookings),
+        "offer-bookings": read(reading.of_offer),
         "counters": read(reading.counters),
         "recap": calling(reading.recap),
         "desk-look-up": read_many(desk.look_up),

@@ -15,7 +15,7 @@ REACTIONS: dict[tuple[str, str], Reaction] = {
     ("catalog", "StockChanged"): stocks.change_stock,
     ("catalog", "EventRescheduled"): stocks.reschedule,
     ("catalog", "StockWithdrawn"): stocks.withdraw_stock,
-    ("identity", "OffererRegistered"): standing.offerer_shut,
+    ("identity", "OffererRegistered"): standing.offerer_registered,
     ("identity", "OffererValidated"): standing.offerer_validated,
     ("identity", "OffererRejected"): standing.offerer_shut,
     ("identity", "OffererClosed"): standing.offerer_shut,

@@ -18,15 +18,17 @@ from services.identity.application.structures import Structures
 from services.identity.domain.accounts import Account
 from services.identity.domain.offerers import Offerer
 from services.identity.hashing import Argon2Hasher
+from services.identity.keys import KeyStore, move_in
 from services.identity.mails import Letters
 from services.identity.projections import projections
 from services.identity.provider import EmbeddedProvider
 from services.identity.publishing import publication
 from services.identity.sirene import EmbeddedDirectory
 from shared.eventstore import Store
+from shared.eventstore.engines import make_engine
 from shared.kernel.time import Clock, RealClock
 from shared.messaging.bus import Bus
-from shared.messaging.calls import CommandHandler, QueryHandler, one, read, read_many
+from shared.messaging.calls import CommandHandler, QueryHandler, one, read, read_many, saga
 from shared.notifications import Outbox, transports
 from shared.runtime.service import Service, Task, Timer
 from shared.runtime.settings import Settings
@@ -36,10 +38,13 @@ AGGREGATES = (Account, Offerer)
 
 def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
     store = Store(engine, clock=clock, aggregates=AGGREGATES, publication=publication, projections=projections())
+    keys = KeyStore(make_engine(settings.database_url("keys"), schema="keys" if settings.on_postgresql else None))
+    move_in(store, keys)
     lines = transports(settings.mail_url, settings.sms_url, settings.push_url)
     return assemble(
         Ports(
             store=store,
+            keys=keys,
             outbox=Outbox("identity", store, lines),
             letters=Letters(settings.public_url),
             hasher=Argon2Hasher(),
@@ -66,7 +71,7 @@ def assemble(ports: Ports) -> Service:
         outbox.send_due()
 
     def open_work(connection: sa.Connection) -> int:
-        return requests.open_work(connection) + outbox.open_work(connection)
+        return requests.open_work(connection) + outbox.open_work(connection) + storage.count_doomed(connection)
 
     return Service(
         name="identity",
@@ -76,6 +81,7 @@ def assemble(ports: Ports) -> Service:
         timers=[Timer("birthdays", storage.next_birthday, standing.run_birthdays)],
         tasks=[
             Task("requests-and-notifications", 0.1, answer_letters),
+            Task("destroy-keys", 1.0, standing.destroy_keys),
             Task("forget-notifications", 3600, outbox.forget),
             Task("prune", 3600, standing.prune),
         ],
@@ -106,7 +112,7 @@ def _commands(ports: Ports, failures: Failures, standing: Standing) -> dict[str,
         "suspend-account": one(standing.suspend_account),
         "unsuspend-account": one(standing.unsuspend_account),
         "suspend-me": one(standing.suspend_me),
-        "erase": one(standing.erase),
+        "erase": saga(standing.erase),
         "validate-offerer": one(structures.validate_offerer),
         "reject-offerer": one(structures.reject_offerer),
         "close-offerer": one(structures.close_offerer),

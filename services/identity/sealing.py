@@ -1,6 +1,6 @@
 """Personal data sealed with a key per person, and digests that compare without telling.
 
-A key stands in ``person_keys``, nowhere else: destroying it erases the person from the log, its backups
+A key stands in the store of keys, nowhere else: destroying it erases the person from the log, its backups
 and every replay. AES-256-GCM, a fresh nonce for each seal, bound to the account's number so that nobody's data can
 pass for another's.
 """
@@ -15,18 +15,16 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.identity.domain.people import NOBODY, Profile
-from services.identity.storage import person_keys
-from shared.eventstore import sql
+from services.identity.keys import KeyStore
 
 DIGESTS = 0
-"""The row of ``person_keys`` that holds the key of the digests: account numbers begin at 1."""
+"""The number of the key of the digests: account numbers begin at 1."""
 REQUESTS = -1
-"""The row of the key that seals requests until they are done: they are nobody's yet."""
+"""That of the key that seals requests until they are done: they are nobody's yet."""
 _NONCE = 12
 
 
@@ -39,24 +37,27 @@ class BrokenSeal(ValueError):
 
 
 class KeyRing:
-    """The keys, within one transaction or one read."""
+    """The keys that are in use within one transaction or one read."""
 
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
+    def __init__(self, keys: KeyStore) -> None:
+        self._keys = keys
         self._known: dict[int, bytes | None] = {}
 
     def make(self, account: int) -> None:
-        key = AESGCM.generate_key(256)
-        self._connection.execute(person_keys.insert().values(account_id=account, key=key))
-        self._known[account] = key
+        """Kept at once, before the account is committed."""
+        self.make_many([account])
+
+    def make_many(self, accounts: Iterable[int]) -> None:
+        made = {account: AESGCM.generate_key(256) for account in accounts}
+        self._keys.put(made)
+        self._known.update(made)
 
     def load(self, accounts: Iterable[int]) -> None:
         """Reads many keys at once, for a query in bulk."""
         wanted = [account for account in dict.fromkeys(accounts) if account not in self._known]
-        self._known.update(dict.fromkeys(wanted))
         if wanted:
-            query = sa.select(person_keys).where(sql.among(self._connection, person_keys.c.account_id, wanted))
-            self._known.update({row.account_id: bytes(row.key) for row in self._connection.execute(query)})
+            self._known.update(dict.fromkeys(wanted))
+            self._known.update(self._keys.read(wanted))
 
     def seal(self, account: int, content: dict[str, Any]) -> str:
         nonce = os.urandom(_NONCE)

@@ -1,7 +1,8 @@
 """Identity's tables and queries.
 
 Two families. Read models are folded from the log (``projections.py``) and hold personal data sealed or as digests.
-The others are not in the log on purpose: keys that erasure destroys, passwords, sessions, tokens, counted failures.
+The others are not in the log on purpose: passwords, sessions, tokens, counted failures. The keys of persons stand in a
+store of their own (``keys/``).
 """
 
 from __future__ import annotations
@@ -108,11 +109,19 @@ api_keys = sa.Table(
 
 # ---- not in the log, on purpose
 
-person_keys = sa.Table(
+former_person_keys = sa.Table(
     "person_keys",
     metadata,
-    sa.Column("account_id", BigNumber, primary_key=True),  # 0, -1: the platform's own
+    # what the first schema makes here, and older releases kept here; it moves to the store of keys at the first start
+    sa.Column("account_id", BigNumber, primary_key=True),
     sa.Column("key", sa.LargeBinary, nullable=False),
+)
+
+doomed_keys = sa.Table(
+    "doomed_keys",
+    metadata,
+    # persons whose erasure is committed, and whose key is still to be destroyed
+    sa.Column("account_id", BigNumber, primary_key=True),
 )
 
 credentials = sa.Table(
@@ -412,6 +421,20 @@ def prune(connection: sa.Connection, *, platform: datetime, machine: datetime) -
 
 
 def forget_person(connection: sa.Connection, account: int) -> None:
-    """Everything of a person that is not in the log; without the key, what is in it can be read by nobody."""
-    for table in (person_keys, credentials, mail_tokens, refresh_tokens):
+    """Everything of a person that is not in the log; the key, without which nobody can read what is in it, is doomed."""
+    for table in (credentials, mail_tokens, refresh_tokens):
         connection.execute(table.delete().where(table.c.account_id == account))
+    sql.insert_ignore(connection, doomed_keys, [{"account_id": account}])
+
+
+def doomed(connection: sa.Connection, limit: int) -> list[int]:
+    return list(connection.execute(sa.select(doomed_keys.c.account_id).limit(limit)).scalars())
+
+
+def count_doomed(connection: sa.Connection) -> int:
+    number: int = connection.execute(sa.select(sa.func.count()).select_from(doomed_keys)).scalar_one()
+    return number
+
+
+def forget_doomed(connection: sa.Connection, accounts: Sequence[int]) -> None:
+    connection.execute(doomed_keys.delete().where(sql.among(connection, doomed_keys.c.account_id, accounts)))

@@ -6,9 +6,10 @@ from typing import cast
 
 import sqlalchemy as sa
 
-from services.payout.application import bank_details, custom_rules
+from services.payout.application import bank_details, custom_rules, documents
 from services.payout.application.bank_answers import BankAnswers
 from services.payout.application.closing import Closing, Terms
+from services.payout.application.custom_rules import CustomRules
 from services.payout.application.pricing import Pricing
 from services.payout.application.reading import Reading
 from services.payout.application.reconciling import Reconciling
@@ -35,7 +36,8 @@ AGGREGATES = (EstablishmentYear, PayoutBatch, BankDetails, Agreement)
 
 
 def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
-    """Payout asks booking for its due validations and, with wallet, for its ledger; identity for names."""
+    """Payout asks booking for its due validations and, with wallet, for its ledger; identity for names; catalog whether
+    there is an offer."""
     store = Store(engine, clock=clock, aggregates=AGGREGATES, publication=publication, projections=projections())
     debtor = Debtor(settings.debtor.name, settings.debtor.iban, settings.debtor.bic)
     period = cast(PeriodKind, settings.payout_period)
@@ -50,7 +52,8 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
             "submit-bank-details": one(bank_details.submit),
             "accept-bank-details": one(bank_details.accept),
             "reject-bank-details": one(bank_details.reject),
-            "add-custom-rule": one(custom_rules.add),
+            "add-document": one(documents.add),
+            "add-custom-rule": saga(CustomRules(store, bus).add),
             "correct": one(pricing.correct),
             "close": saga(closing.close),
             "mark-sent": saga(answers.mark_sent),
@@ -58,6 +61,8 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
         },
         queries={
             "pending-bank-details": read(bank_details.pending),
+            "documents": read(documents.listed),
+            "document": read(documents.read),
             "custom-rules": read(custom_rules.listed),
             "preview": read(closing.preview),
             "payouts": read(reading.payouts),
@@ -65,6 +70,7 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
             "transfers-xml": read(reading.transfers_xml),
             "details-csv": read(reading.details_csv),
             "venues-csv": read(reading.venues_csv),
+            "wallets-csv": calling(reading.wallets_csv),
             "reimbursements": calling(reading.reimbursements),
             "reimbursements-csv": calling(reading.reimbursements_csv),
             "establishment-year": read(reading.establishment_year),

@@ -223,6 +223,13 @@ class Reimbursements(Projection):
             }
         )
 
+    @on(PayoutBatch.BalancesNoted)
+    def balances_noted(self, rows: _Gathered, event: PayoutBatch.BalancesNoted) -> None:
+        rows.write()
+        batches = tables.batches
+        noted = batches.update().where(batches.c.batch_id == event.batch_id)
+        rows.connection.execute(noted.values(wallet_position=event.wallet_position))
+
     @on(PayoutBatch.VenueListed)
     def venue_listed(self, rows: _Gathered, event: PayoutBatch.VenueListed) -> None:
         venue = event.venue
@@ -337,7 +344,7 @@ class BankDetailsByOwner(Projection):
 
     name = "bank_details"
     version = 1
-    tables = (tables.bank_details,)
+    tables = (tables.bank_details, tables.documents)
 
     @on(BankDetails.Submitted)
     def submitted(self, connection: sa.Connection, event: BankDetails.Submitted) -> None:
@@ -351,6 +358,20 @@ class BankDetailsByOwner(Projection):
                 holder=event.account.holder,
                 status="pending",
                 submitted_at=event.timestamp,
+            )
+        )
+
+    @on(BankDetails.DocumentAdded)
+    def document_added(self, connection: sa.Connection, event: BankDetails.DocumentAdded) -> None:
+        connection.execute(
+            tables.documents.insert().values(
+                document_id=event.document_id,
+                bank_details_id=event.bank_details_id,
+                kind=event.document.kind,
+                media_type=event.document.media_type,
+                size=event.document.size,
+                sha256=event.document.sha256,
+                added_at=event.timestamp,
             )
         )
 

@@ -14,7 +14,10 @@ def reactions(pricing: Pricing) -> dict[tuple[str, str], Reaction]:
         ("booking", "BookingCancelled"): pricing.cancelled,
         ("catalog", "VenueOpened"): learning.venue_told,
         ("catalog", "VenueChanged"): learning.venue_told,
+        ("catalog", "EventRescheduled"): learning.event_rescheduled,
         ("identity", "OffererRegistered"): learning.offerer_registered,
+        ("identity", "OffererRejected"): learning.offerer_closed,
+        ("identity", "OffererClosed"): learning.offerer_closed,
         ("identity", "ProAttached"): learning.pro_attached,
         ("identity", "ProDetached"): learning.pro_detached,
     }

@@ -38,6 +38,7 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
         queries={
             "credit": read_many(reading.credit),
             "entries": read(reading.entries),
+            "balances": read(reading.balances),
             "ledger": read(ledger.ledger),
         },
         reactions=reactions(),

@@ -19,6 +19,7 @@ from services.wallet.domain.wallet import Attempt, Key, Wallet
 from shared.eventstore import sql
 from shared.eventstore.sql import BigNumber, Instant
 from shared.eventstore.tables import stored_events, tracking
+from shared.kernel.identifiers import stream_id
 from shared.kernel.money import ZERO, Cents
 
 metadata = sa.MetaData()
@@ -106,6 +107,20 @@ def credits_of(connection: sa.Connection, people: Collection[int]) -> dict[int, 
         for person, *columns in connection.execute(query.where(sql.among(connection, credits.c.person_id, people))):
             found.setdefault(person, []).append(Credit(*columns))
     return found
+
+
+def people_after(connection: sa.Connection, after: int, limit: int) -> list[int]:
+    """Who has a wallet, by number, from after one of them on."""
+    query = sa.select(wallets.c.person_id).where(wallets.c.person_id > after).order_by(wallets.c.person_id)
+    return list(connection.execute(query.limit(limit)).scalars())
+
+
+def people_moved_since(connection: sa.Connection, people: Sequence[int], position: int) -> set[int]:
+    """Those of the people in whose wallets something was recorded after a position."""
+    by_stream = {stream_id("wallet", person): person for person in people}
+    own = sql.among(connection, stored_events.c.originator_id, list(by_stream))
+    later = sa.select(stored_events.c.originator_id).where(own, stored_events.c.id > position).distinct()
+    return {by_stream[stream] for stream in connection.execute(later).scalars()}
 
 
 def load_attempts(connection: sa.Connection, keys: Collection[Key]) -> list[tuple[Key, int, Attempt]]:

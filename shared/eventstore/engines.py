@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,10 @@ from eventlet.semaphore import Semaphore
 POOL_SIZE = 12
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 30
+TRUSTED_SECONDS = 1.0
+"""For so long after its last use a connection is taken to be alive."""
+STATEMENTS = 2_000
+"""How many compiled ones are kept for SQLite: about twice what the services have."""
 
 
 def make_engine(url: str, *, schema: str | None = None, durable: bool = True) -> sa.Engine:
@@ -27,18 +33,40 @@ def _postgresql(url: str, schema: str | None) -> sa.Engine:
     options = f"-c statement_timeout={STATEMENT_SECONDS * 1000} -c timezone=UTC"
     if schema:
         options += f" -c search_path={schema}"
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
-        pool_pre_ping=True,
         connect_args={
             "options": options,
             "connect_timeout": CONNECT_SECONDS,
             "application_name": f"passculture {schema or ''}",
         },
     )
+    sa.event.listen(engine, "checkin", _note_rest)
+    sa.event.listen(engine, "checkout", _try_rested)
+    return engine
+
+
+def _note_rest(_connection: Any, record: Any) -> None:
+    record.info["rests_since"] = time.monotonic()
+
+
+def _try_rested(connection: Any, record: Any, _fairy: Any) -> None:
+    """A connection that lay idle may have been ended by the database: it is tried first, and replaced.
+
+    Asking before every use would be one round trip in three of a read.
+    """
+    rests_since = record.info.get("rests_since")
+    if rests_since is None or time.monotonic() - rests_since < TRUSTED_SECONDS:
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        connection.rollback()
+    except Exception as error:
+        raise sa.exc.DisconnectionError from error
 
 
 def _sqlite(url: str, durable: bool) -> sa.Engine:
@@ -51,8 +79,22 @@ def _sqlite(url: str, durable: bool) -> sa.Engine:
     engine = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": STATEMENT_SECONDS}, **pool)
     sa.event.listen(engine, "connect", lambda connection, _record: _configure_sqlite(connection, durable))
     sa.event.listen(engine, "begin", _begin_sqlite)
+    engine.dialect, statements = _spoken()
+    engine.update_execution_options(compiled_cache=statements)
     engine.gate = Semaphore()  # type: ignore[attr-defined]  # read by Store: one writer at a time, without blocking others
     return engine
+
+
+@cache
+def _spoken() -> tuple[sa.Dialect, sa.util.LRUCache[Any, Any]]:
+    """One dialect, and the statements compiled for it, for every file of the process.
+
+    A fold's scratch file lives for a moment: each would compile again, at ten times the cost of carrying them out, what
+    the one before it had.
+    """
+    first = sa.create_engine("sqlite://")
+    with first.connect():  # which tells the dialect what it speaks to
+        return first.dialect, sa.util.LRUCache(STATEMENTS)
 
 
 def _configure_sqlite(connection: Any, durable: bool) -> None:

@@ -81,9 +81,14 @@ class Log:
         return range(last - len(rows) + 1, last + 1)  # a SQLite transaction is the only writer
 
     def streams(
-        self, connection: sa.Connection, identifiers: Sequence[UUID], *, recorded_until: datetime | None = None
+        self,
+        connection: sa.Connection,
+        identifiers: Sequence[UUID],
+        *,
+        recorded_until: datetime | None = None,
+        until: int | None = None,
     ) -> Iterator[Any]:
-        """The events of several streams, each in its order; optionally what was recorded up to an instant only."""
+        """The events of several streams, each in its order; optionally only those up to an instant or a position."""
         table = stored_events.c
         query = (
             sa.select(table.originator_id, table.originator_version, table.topic, table.state)
@@ -92,6 +97,8 @@ class Log:
         )
         if recorded_until is not None:
             query = query.where(table.recorded_at <= recorded_until)
+        if until is not None:
+            query = query.where(table.id <= until)
         for row in connection.execute(query):
             yield self.mapper.decode(*row)
 

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -97,11 +98,12 @@ def _restore_dataclass(kind: Any) -> Restore:
     return restore
 
 
-def _field_restorers(kind: Any) -> list[tuple[str, Restore]]:
+@cache
+def _field_restorers(kind: Any) -> tuple[tuple[str, Restore], ...]:
     hints = type_hints(kind)
     names = {field.name for field in dataclasses.fields(kind)} - _ENVELOPE
     found = ((name, _restorer(hints[name])) for name in sorted(names))
-    return [(name, restore) for name, restore in found if restore]
+    return tuple((name, restore) for name, restore in found if restore)
 
 
 def _encode_other(value: Any) -> Any:
@@ -117,7 +119,7 @@ class EventMapper:
 
     def __init__(self, aggregates: Iterable[type[Aggregate]]) -> None:
         self._names: dict[type, str] = {}
-        self._kinds: dict[str, tuple[type, list[tuple[str, Restore]], str | None, int]] = {}
+        self._kinds: dict[str, tuple[type, tuple[tuple[str, Restore], ...], str | None, int]] = {}
         for aggregate in aggregates:
             for kind in _event_classes(aggregate):
                 self._register(aggregate, kind)

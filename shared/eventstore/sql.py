@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from enum import Enum
+from functools import cache
 from typing import Any
 
 import orjson
@@ -65,79 +67,86 @@ def insert_ignore(
 
     Rows must come sorted by whatever is unique: two transactions that insert the same keys in two orders deadlock.
     """
-    if not rows:
-        return []
-    statement = insert(connection, table).values(list(rows)).on_conflict_do_nothing()
-    if returning:
+    if rows and returning:
+        statement = insert(connection, table).values(list(rows)).on_conflict_do_nothing()
         return connection.execute(statement.returning(*returning)).all()
-    connection.execute(statement)
+    _send(connection, table, rows, Clash.IGNORED)
     return []
 
 
 def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Inserts rows, or replaces the given columns of those whose primary key is there. All rows have the same keys."""
-    if not rows:
-        return
-    if _goes_in_arrays(connection, table, rows[0]):
-        _send_arrays(connection, table, rows, replace=True)
-        return
-    key = [column.name for column in table.primary_key]
-    statement = insert(connection, table)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in key}
-    if changed:
-        statement = statement.on_conflict_do_update(index_elements=key, set_=changed)
-    else:
-        statement = statement.on_conflict_do_nothing()
-    connection.execute(statement, list(rows))  # one compiled statement whatever the number of rows
+    _send(connection, table, rows, Clash.REPLACED)
 
 
 def insert_many(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Inserts rows, in one statement where the database has arrays; one that is there is an integrity error."""
+    _send(connection, table, rows, Clash.AN_ERROR)
+
+
+class Clash(Enum):
+    """What becomes of a row that is there."""
+
+    AN_ERROR = 1
+    IGNORED = 2
+    REPLACED = 3
+
+
+def _send(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], clash: Clash) -> None:
+    """On PostgreSQL one array for each column: a third of the time of a list of rows."""
     if not rows:
         return
-    if _goes_in_arrays(connection, table, rows[0]):
-        _send_arrays(connection, table, rows, replace=False)
-    else:
-        connection.execute(table.insert(), list(rows))
-
-
-def _goes_in_arrays(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
-    return connection.dialect.name == "postgresql" and not any(isinstance(table.c[name].type, Json) for name in row)
-
-
-def _send_arrays(
-    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *, replace: bool
-) -> None:
-    """One array for each column: a third of the time of a list of rows, whose text SQLAlchemy makes anew each time."""
+    dialect = connection.dialect
     names = tuple(rows[0])
-    columns = []
-    for name in names:
-        values = [row[name] for row in rows]
-        process = table.c[name].type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
-        columns.append(values if process is None else [process(value) for value in values])
-    connection.exec_driver_sql(_array_statement(connection, table, names, replace), tuple(columns))
+    text, processors = _writing(dialect, table, names, clash)
+    columns = [
+        [row[name] for row in rows] if process is None else [process(row[name]) for row in rows]
+        for name, process in zip(names, processors, strict=True)
+    ]
+    sent: Any = tuple(columns) if dialect.name == "postgresql" else list(zip(*columns, strict=True))
+    connection.exec_driver_sql(text, sent)
 
 
-_array_statements: dict[tuple[sa.Table, tuple[str, ...], bool], str] = {}
-"""As many as there are kinds of writes."""
+_Writing = tuple[str, Sequence[Callable[[Any], Any] | None]]
+_writings: dict[tuple[str, sa.Table, tuple[str, ...], Clash], _Writing] = {}
+"""As many as there are kinds of writes. SQLAlchemy keeps no statement with ON CONFLICT: it would compile each anew."""
 
 
-def _array_statement(connection: sa.Connection, table: sa.Table, names: tuple[str, ...], replace: bool) -> str:
-    known = _array_statements.get((table, names, replace))
+def _writing(dialect: sa.Dialect, table: sa.Table, names: tuple[str, ...], clash: Clash) -> _Writing:
+    """The statement's text, and what each column's values go through on their way to the driver."""
+    known = _writings.get((dialect.name, table, names, clash))
     if known is not None:
         return known
-    dialect = connection.dialect
     quote = dialect.identifier_preparer.quote
-    arrays = ", ".join(f"%s::{table.c[name].type.compile(dialect)}[]" for name in names)
-    listed = ", ".join(quote(name) for name in names)
-    statement = f"INSERT INTO {quote(table.name)} ({listed}) SELECT * FROM unnest({arrays})"
-    if replace:
+    if dialect.name == "postgresql":
+        arrays = ", ".join(f"%s::{table.c[name].type.compile(dialect)}[]" for name in names)
+        values = f"SELECT * FROM unnest({arrays})"
+    else:
+        values = f"VALUES ({', '.join('?' * len(names))})"
+    text = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, names))}) {values}"
+    if clash is Clash.REPLACED:
         key = [column.name for column in table.primary_key]
         changed = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in names if name not in key)
         action = f"UPDATE SET {changed}" if changed else "NOTHING"
-        statement += f" ON CONFLICT ({', '.join(quote(name) for name in key)}) DO {action}"
-    _array_statements[table, names, replace] = statement
-    return statement
+        text += f" ON CONFLICT ({', '.join(map(quote, key))}) DO {action}"
+    elif clash is Clash.IGNORED:
+        text += " ON CONFLICT DO NOTHING"
+    processors = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
+    return _writings.setdefault((dialect.name, table, names, clash), (text, processors))
+
+
+def create_tables(connection: sa.Connection, tables: Iterable[sa.Table]) -> None:
+    """With their indexes, in a database that has none of them, each after those it refers to."""
+    for definition in _definitions(connection.dialect, tuple(tables)):
+        connection.exec_driver_sql(definition)
+
+
+@cache  # by table: a fold makes the same ones in a new database each time
+def _definitions(dialect: sa.Dialect, tables: tuple[sa.Table, ...]) -> list[str]:
+    elements: list[sa.schema.DDLElement] = []
+    for table in sa.schema.sort_tables(tables):
+        elements += [sa.schema.CreateTable(table), *(sa.schema.CreateIndex(index) for index in table.indexes)]
+    return [str(element.compile(dialect=dialect)) for element in elements]
 
 
 def lock_rows(select: sa.Select[Any]) -> sa.Select[Any]:

@@ -12,23 +12,27 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+import psycopg2
 import sqlalchemy as sa
 from eventsourcing.domain import Aggregate
 from eventsourcing.persistence import IntegrityError as VersionConflict
 
-from shared.eventstore import sql
 from shared.eventstore.context import Cause, current_cause, note_position
 from shared.eventstore.log import Log
 from shared.eventstore.mapper import EventMapper
 from shared.eventstore.outcomes import Outcomes
 from shared.eventstore.publication import Message, Publication
-from shared.eventstore.tables import numbers, store_facts
+from shared.eventstore.tables import store_facts
 from shared.kernel.errors import Unavailable
 from shared.kernel.time import Clock
 from shared.projections import Projection
 
 A = TypeVar("A", bound=Aggregate)
 
+_NEXT = sa.text(
+    "INSERT INTO numbers (kind, value) VALUES (:kind, :count)"
+    " ON CONFLICT (kind) DO UPDATE SET value = numbers.value + excluded.value RETURNING value"
+)
 _RETRYABLE = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 
 
@@ -88,11 +92,7 @@ class Transaction:
 
     def next_number(self, kind: str, count: int = 1) -> int:
         """The first of ``count`` consecutive positive numbers of a kind, never given before."""
-        statement = sql.insert(self.connection, numbers).values(kind=kind, value=count)
-        statement = statement.on_conflict_do_update(
-            index_elements=["kind"], set_={"value": numbers.c.value + statement.excluded.value}
-        )
-        last: int = self.connection.execute(statement.returning(numbers.c.value)).scalar_one()
+        last: int = self.connection.execute(_NEXT, {"kind": kind, "count": count}).scalar_one()
         return last - count + 1
 
     def before_flush(self, write: Callable[[], None]) -> None:
@@ -138,6 +138,8 @@ class Store:
         self.log = Log(self.mapper, publication)
         self.on_commit: list[Callable[[], None]] = []
         self._gate = getattr(engine, "gate", None)
+        # no transaction around what is read: two round trips fewer on PostgreSQL
+        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT") if self._gate is None else engine
         self._epoch: str | None = None
 
     @property
@@ -161,7 +163,7 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A connection for queries; on PostgreSQL each statement sees what is committed when it begins."""
-        with translated(), self.engine.connect() as connection:
+        with translated(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
@@ -230,6 +232,9 @@ def translated() -> Iterator[None]:
         raise
     except sa.exc.TimeoutError as error:
         raise StoreUnavailable("every connection to the database is taken") from error
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        # a connection that is lost while the pool takes it back: SQLAlchemy hands on what the driver raised
+        raise StoreUnavailable("the database cannot be reached") from error
 
 
 __all__ = ["Conflict", "Store", "StoreUnavailable", "Transaction", "translated"]

@@ -203,6 +203,14 @@ class Queries:
 
     def answer(self, calls: Sequence[Call]) -> list[Any]:
         """A JSON-ready answer or a DomainError for each call, in order."""
+        answers = self._answer(calls)
+        for call, answer in zip(calls, answers, strict=True):
+            name = call.name if call.name in self._handlers else "unknown"
+            said = answer.code if isinstance(answer, DomainError) else "ok"
+            metrics.queries.labels(self._store.publication.service, name, said).inc()
+        return answers
+
+    def _answer(self, calls: Sequence[Call]) -> list[Any]:
         answers: list[Any] = []
         for name, group in groupby(calls, key=lambda call: call.name):
             batch = list(group)

@@ -202,7 +202,7 @@ class Inbox:
         with bus_errors(self._connection):
             if not self._arrived:
                 self._drain(seconds)
-            while self._arrived and len(self._arrived) < most and self._drain(0.001):
+            while self._arrived and len(self._arrived) < most and self._drain(0):
                 pass
             self._connection.heartbeat_check()
         taken, self._arrived[:] = self._arrived[:most], self._arrived[most:]

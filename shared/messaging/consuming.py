@@ -29,6 +29,10 @@ Page = tuple[str, list[Message]]
 """The source's epoch, and what it published after a position."""
 
 
+def _unnoticed() -> None:
+    """Nobody looks on."""
+
+
 class SourceReplaced(Exception):
     """The source's store was replaced by another history: an operator decides what becomes of ours."""
 
@@ -57,6 +61,8 @@ class Consumer:
         self.epoch: str | None = None
         self.foreign = 0
         """Messages of an unknown epoch that were passed over."""
+        self.moved: Callable[[], None] = _unnoticed
+        """Called after each transaction: catching up with a long log takes many."""
 
     def start(self) -> None:
         """Finds the tracked position; a consumer that never ran begins at the source's beginning."""
@@ -180,6 +186,7 @@ class Consumer:
             if moved.rowcount != 1:
                 raise Conflict(f"another consumer of {self.source} was faster")
         self.position = new
+        self.moved()
         metrics.messages.labels(self._store.publication.service, self.source).inc(len(messages))
 
     def _react(self, tx: Transaction, message: Message) -> None:

@@ -20,18 +20,19 @@ from eventlet.event import Event
 from nameko import config
 from nameko.extensions import DependencyProvider, Entrypoint, SharedExtension
 
-from shared.eventstore import Conflict, Message
+from shared.eventstore import Conflict, Message, StoreUnavailable
 from shared.eventstore.engines import make_engine
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import Unavailable
 from shared.messaging.answering import command_envelope, query_envelope
 from shared.messaging.bus import Bus, CallingBus
-from shared.messaging.connections import AmqpCourier, EventPublisher, Inbox, Sender
+from shared.messaging.connections import AmqpCourier, BusUnavailable, EventPublisher, Inbox, Sender
 from shared.messaging.consuming import BATCH
 from shared.messaging.relay import Relay
 from shared.messaging.topology import calls_queue, events_queue
+from shared.observability.health import Part
 from shared.runtime.process import Process, restored_clock
-from shared.runtime.service import Service, Task
+from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 
 log = structlog.get_logger()
@@ -53,40 +54,47 @@ PROCESSES: dict[str, Process] = {}
 class Loop:
     """Does something again and again until it is stopped; trouble is waited out with backoff and told."""
 
-    def __init__(self, process: Process, part: str) -> None:
-        self._process = process
-        self._part = part
+    def __init__(self, process: Process, name: str) -> None:
+        self._service = process.service.name
+        self._name = f"{self._service} {name}"
+        self.part = process.parts[self._name] = Part()
         self._stopping = False
 
-    def run(self, step: Callable[[], None], *, after_trouble: Callable[[], None] = lambda: None) -> None:
+    def run(self, step: Callable[[], None], pause: float, after_trouble: Callable[[], None]) -> None:
         failures = 0
         while not self._stopping:
-            self._process.beats[self._part] = time.monotonic()
             try:
                 step()
-                failures = 0
-                self._process.trouble.pop(self._part, None)
             except Exception as error:
-                pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
+                wait = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
                 failures += 1
                 self._tell(error, failures)
                 after_trouble()
-                eventlet.sleep(pause)
+                eventlet.sleep(wait)
+            else:
+                failures = 0
+                self.part.does_well(pause)
+                if pause:
+                    eventlet.sleep(pause)
 
     def _tell(self, error: Exception, failures: int) -> None:
-        self._process.trouble[self._part] = f"{type(error).__name__}: {error}"[:300]
         of_the_world = isinstance(error, Unavailable | Conflict)
+        if isinstance(error, Unavailable) and not isinstance(error, BusUnavailable | StoreUnavailable):
+            self.part.does_well()  # another service does not answer: that is its trouble, not this one's
+        elif not isinstance(error, Conflict):  # somebody else was faster; whoever never wins is stuck
+            self.part.has_trouble(f"{type(error).__name__}: {error}"[:300])
         if failures in (1, 10) or not of_the_world:
             log.warning(
                 "trouble",
-                service=self._process.service.name,
-                part=self._part,
+                service=self._service,
+                part=self._name,
                 error=str(error)[:300],
                 exc_info=None if of_the_world else error,
             )
 
     def stop(self) -> None:
         self._stopping = True
+        self.part.lives = lambda: True
 
 
 class HostedProcess(SharedExtension):
@@ -106,25 +114,35 @@ class HostedProcess(SharedExtension):
         self.courier = AmqpCourier(self.settings.amqp_uri, self.settings.namespace, f"{name}.{uuid.uuid4().hex[:12]}")
         self.bus = CallingBus(self.courier)
         self.process = Process(build(self.settings, clock, self.bus, engine), clock, self.bus)
+        self.bus.here[name] = self.process.answer
         PROCESSES[name] = self.process
         self._loops: list[Loop] = []
         self._wake = Event()
 
     def start(self) -> None:
-        self.spawn("answers", self._receive_answers(), None)
+        self.spawn("answers", self._receive_answers())
         self._start_relay()
         if self.settings.clock is None and self.process.service.timers:
-            self.spawn("timers", self._step_timers, None)
-        self.spawn("metrics", self._step_metrics, None)
+            self.spawn("timers", self._step_timers, pause=TIMER_POLL_SECONDS)
+        self.spawn("metrics", self._step_metrics)
         for task in self.process.service.tasks:
-            self.spawn(f"task {task.name}", partial(self._step_task, task), None)
+            self.spawn(f"task {task.name}", task.run, pause=task.seconds)
 
-    def spawn(self, part: str, step: Callable[[], None], after_trouble: Callable[[], None] | None) -> None:
-        """A loop of this container under a name."""
-        loop = Loop(self.process, f"{self.process.service.name} {part}")
+    def spawn(
+        self,
+        name: str,
+        step: Callable[[], None],
+        *,
+        pause: float = 0.0,
+        after_trouble: Callable[[], None] = lambda: None,
+    ) -> Part:
+        """A loop of this container under a name, with so many seconds between its rounds."""
+        loop = Loop(self.process, name)
         self._loops.append(loop)
-        run = partial(loop.run, step, after_trouble=after_trouble or (lambda: None))
-        self.container.spawn_managed_thread(run, identifier=part)
+        run = partial(loop.run, step, pause, after_trouble)
+        greenlet = self.container.spawn_managed_thread(run, identifier=name)
+        loop.part.lives = lambda: not greenlet.dead
+        return loop.part
 
     def stop(self) -> None:
         for loop in getattr(self, "_loops", ()):
@@ -156,19 +174,14 @@ class HostedProcess(SharedExtension):
             self.process.relayed = relay.position
 
         self.process.store.on_commit.append(self.wake_relay)
-        self.spawn("relay", step, None)
+        self.spawn("relay", step)
 
     def _step_timers(self) -> None:
         self.process.run_due_timers()
-        eventlet.sleep(TIMER_POLL_SECONDS)
 
     def _step_metrics(self) -> None:
         eventlet.sleep(OBSERVE_SECONDS)
         self.process.observe()
-
-    def _step_task(self, task: Task) -> None:
-        task.run()
-        eventlet.sleep(task.seconds)
 
     def _receive_answers(self) -> Callable[[], None]:
         inbox: list[Inbox] = []
@@ -207,7 +220,7 @@ class _TakesCalls(Entrypoint, ABC):
         settings = self.host.settings
         self._queue = calls_queue(settings.namespace, self.container.service_name, self.kind)
         self._answers = Sender(settings.amqp_uri)
-        self.host.spawn(self.kind, self._step, self._drop_inbox)
+        self.host.spawn(self.kind, self._step, after_trouble=self._drop_inbox)
 
     def stop(self) -> None:
         self._stopped = True
@@ -269,7 +282,8 @@ class TakesMessages(Entrypoint):
     def start(self) -> None:
         for source in self.sources:
             feed = _Feed(self, source)
-            self.host.spawn(f"messages from {source}", feed.step, feed.close)
+            part = self.host.spawn(f"messages from {source}", feed.step, after_trouble=feed.close)
+            self.host.process.consumers[source].moved = part.moves
 
     def handle(self, source: str, messages: Sequence[Message]) -> None:
         """Runs the service's method as a nameko worker and waits for it; raises what it raised."""

@@ -7,6 +7,7 @@ token stays behind.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,8 +24,9 @@ from shared.notifications.transports import DeliveryFailed, DeliveryRefused, Env
 
 BATCH = 50
 """Sent per run, at most."""
-LEASE = timedelta(seconds=90)
-"""Who took a notification and has not said what became of it within this time has died."""
+LEASE = timedelta(seconds=45)
+"""Who took a notification and has not said what became of it within this time has died. Under a minute: by then all
+that a crash left under way has been done."""
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=15)
 ATTEMPTS = 30
@@ -168,6 +170,7 @@ class Outbox:
     def _send(self, row: sa.Row[Any]) -> Sent:
         envelope = Envelope(row.identifier, row.written_at, restore(row.kind, row.recipient, row.content))
         attempt = row.attempts + 1
+        time.sleep(0)  # the other greenlets have their turn: callers wait for an answer, nobody for a mail
         try:
             self._transports[row.kind].deliver(envelope)
         except DeliveryFailed as error:

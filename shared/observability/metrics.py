@@ -17,6 +17,10 @@ commands = Counter(
     "passculture_commands_total", "Commands by outcome: ok, replayed, or the code of the refusal",
     ["service", "command", "outcome"], registry=REGISTRY,
 )  # fmt: skip
+queries = Counter(
+    "passculture_queries_total", "Queries by outcome: ok, or the code of the refusal",
+    ["service", "query", "outcome"], registry=REGISTRY,
+)  # fmt: skip
 command_batches = Histogram(
     "passculture_command_batch_seconds", "Time to decide a batch of commands", ["service"],
     registry=REGISTRY, buckets=_SECONDS,
@@ -54,6 +58,9 @@ dead_letters = Gauge(
 pool_in_use = Gauge(
     "passculture_database_connections_in_use", "Connections of the pool that are taken", ["service"],
     registry=REGISTRY,
+)  # fmt: skip
+pool_size = Gauge(
+    "passculture_database_connections_limit", "Connections that the pool has at most", ["service"], registry=REGISTRY
 )  # fmt: skip
 trouble = Gauge(
     "passculture_parts_in_trouble", "Parts of the process that cannot do their work now", ["service"],

@@ -18,18 +18,26 @@ class Healthy(Protocol):
     def health(self) -> dict[str, str]:
         """What is not well now, by part; empty when all is well."""
 
+    def lives(self) -> bool:
+        """False when only another process would do."""
+
 
 def answer(path: str, processes: Mapping[str, Healthy]) -> Answer:
     """Status line, media type and body for a path of the operators."""
     if path == "/metrics":
         return "200 OK", "text/plain; version=0.0.4; charset=utf-8", b"".join(metrics.exposition())
     if path == "/health/live":
-        return "200 OK", "application/json", b'{"live":true}'
+        lives = all(process.lives() for process in processes.values())
+        return _state(lives), "application/json", orjson.dumps({"live": lives})
     if path == "/health/ready":
         trouble = {part: why for process in processes.values() for part, why in process.health().items()}
-        body = orjson.dumps({"ready": not trouble, "trouble": trouble})
-        return "503 Service Unavailable" if trouble else "200 OK", "application/json", body
+        ready = bool(processes) and not trouble
+        return _state(ready), "application/json", orjson.dumps({"ready": ready, "trouble": trouble})
     return "404 Not Found", "application/json", b'{"code":"not-found"}'
+
+
+def _state(well: bool) -> str:
+    return "200 OK" if well else "503 Service Unavailable"
 
 
 def serve(bind: str, port: int, processes: Mapping[str, Healthy]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from shared.eventstore import sql
 from shared.eventstore.engines import make_engine
 from shared.eventstore.store import Store
 from shared.projections import Projection
@@ -65,8 +66,7 @@ def _folded(store: Store, log: sa.Connection, projection: Projection) -> Iterato
         engine = make_engine(f"sqlite:///{folder}/scratch.sqlite", durable=False)
         try:
             with engine.connect() as scratch, scratch.begin():
-                for table in projection.tables:
-                    table.create(scratch)
+                sql.create_tables(scratch, projection.tables)
                 for _, _, event in store.log.events(log):
                     projection.apply(scratch, [event], live=False)
                 yield scratch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,16 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from shared.runtime.settings import BESIDE
+
 SERVICES = Path(__file__).parents[2] / "services"
 
 
-def script_of(service: str) -> ScriptDirectory:
-    return ScriptDirectory(str(SERVICES / service / "migrations"))
+@cache
+def script_of(store: str) -> ScriptDirectory:
+    """Of a service's store, or of one beside it."""
+    place = SERVICES / BESIDE[store] / store if store in BESIDE else SERVICES / store
+    return ScriptDirectory(str(place / "migrations"))
 
 
 def upgrade(engine: sa.Engine, service: str) -> bool:

@@ -9,6 +9,7 @@ import errno
 import signal
 import socket
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -26,7 +27,7 @@ from shared.messaging.connections import BusUnavailable, connect
 from shared.messaging.extensions import PROCESSES, TakesMessages
 from shared.observability.server import serve
 from shared.runtime.migrations import is_current, upgrade
-from shared.runtime.settings import SERVICES, OneLine, Settings
+from shared.runtime.settings import BESIDE, SERVICES, STORES, OneLine, Settings
 
 log = structlog.get_logger()
 MAX_WORKERS = 64
@@ -36,6 +37,7 @@ class CannotStart(OneLine):
     """One line: what is wrong and, where it helps, what to do."""
 
 
+@cache  # each look goes through every package that is installed
 def service_class(name: str) -> type:
     """The nameko class of a service, by the project's entry points."""
     (found,) = entry_points(group="passculture.services", name=name)
@@ -57,7 +59,7 @@ def migrate(settings: Settings) -> None:
     """Schemas, roles and topology, made or brought to the newest version; safe to run again. Raises CannotStart."""
     if settings.on_postgresql:
         _make_roles(settings)
-    fresh = [name for name in SERVICES if _upgrade(settings, name)]
+    fresh = [name for name in STORES if _upgrade(settings, name)]
     if not settings.embedded_bus:
         sources = {name: sources_of(service_class(name)) for name in SERVICES}
         try:
@@ -75,7 +77,7 @@ def _make_roles(settings: Settings) -> None:
             database = quote(connection.execute(sa.text("SELECT current_database()")).scalar_one())
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('passculture.migrate'))"))
             connection.execute(sa.text("REVOKE ALL ON SCHEMA public FROM PUBLIC"))
-            for name in SERVICES:
+            for name in STORES:
                 if name in settings.own_databases:
                     continue
                 role, password = settings.role(name), settings.role_password(name)
@@ -110,7 +112,7 @@ def check(settings: Settings, names: Sequence[str]) -> None:
     """Everything that these services need is there. Raises CannotStart."""
     if not settings.on_postgresql:
         migrate_embedded(settings, names)
-    for name in names:
+    for name in stores_of(names):
         engine = _engine(settings, name)
         try:
             with engine.connect() as connection:
@@ -132,8 +134,13 @@ def check(settings: Settings, names: Sequence[str]) -> None:
 
 
 def migrate_embedded(settings: Settings, names: Sequence[str]) -> None:
-    for name in names:
+    for name in stores_of(names):
         _upgrade(settings, name)
+
+
+def stores_of(names: Sequence[str]) -> list[str]:
+    """Those of services, and what they have beside them."""
+    return [*names, *(store for store, service in BESIDE.items() if service in names)]
 
 
 def check_port(setting: str, bind: str, port: int) -> None:

@@ -26,14 +26,15 @@ from shared.messaging.bus import Bus
 from shared.messaging.calls import calling, one, read, saga
 from shared.messaging.consuming import Consumer, Page
 from shared.observability import metrics
+from shared.observability.health import Part
 from shared.projections import Projection, rebuilding
 from shared.runtime.service import Service
 
 log = structlog.get_logger()
 REACHED_SECONDS = 3.0
+LOOK_SECONDS = 0.05
 LOG_PAGE = 1000
 TIMER_ROUNDS = 10_000
-STUCK_SECONDS = 60.0
 
 
 class Process:
@@ -45,12 +46,13 @@ class Process:
         self.clock = clock
         self.bus = bus
         self.relayed = 0
+        self._reached_by: dict[str, int] = {}
+        """Up to where the sources have been followed, as the table said when it was last looked at."""
+        self._looked = 0.0
         self.moved = Event()
         """Sent, and made anew, whenever a consumer has moved: whoever waits for a position looks again."""
-        self.trouble: dict[str, str] = {}
-        """What is not well now, by part."""
-        self.beats: dict[str, float] = {}
-        """When each part last began its round, on the machine's monotonic clock."""
+        self.parts: dict[str, Part] = {}
+        """The loops that do its work, by name."""
         self.consumers = {source: self._consumer(source) for source in service.sources}
         own_commands = {
             "clock-set": one(self._clock_set),
@@ -73,6 +75,7 @@ class Process:
         }
         self.commands = Commands(self.store, {**service.commands, **own_commands})
         self.queries = Queries(self.store, {**service.queries, **own_queries})
+        self._show()
 
     def decide(self, calls: Sequence[Call]) -> list[Answered]:
         return self.commands.decide(calls)
@@ -195,16 +198,23 @@ class Process:
         """Waits until the consumer of a source has handled a position; Unavailable when it takes too long."""
         source, position = call.data["source"], call.data["position"]
         deadline = time.monotonic() + min(float(call.data.get("seconds", REACHED_SECONDS)), 30.0)
-        while True:
+        while source in self.consumers and self._followed(source) < position:
             moved = self.moved
-            if source not in self.consumers or self._tracked().get(source, 0) >= position:
-                return {"reached": True}
             left = deadline - time.monotonic()
             if left <= 0:
                 raise Unavailable(f"{self.service.name} has not yet heard of it from {source}")
-            # another replica's consumer may be the active one: then no event comes, and the table is looked at again
-            with eventlet.Timeout(min(left, 0.05), False):
+            with eventlet.Timeout(min(left, LOOK_SECONDS), False):
                 moved.wait()
+        return {"reached": True}
+
+    def _followed(self, source: str) -> int:
+        """Up to where a source was followed. Another replica's consumer may be the active one: then nothing is told
+        here, and the table is looked at now and then, once for all who wait."""
+        own = self.consumers[source].position or 0
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            self._looked = time.monotonic()
+            self._reached_by = self._tracked()
+        return max(own, self._reached_by.get(source, 0))
 
     def _tracked(self) -> dict[str, int]:
         with self.store.reading() as connection:
@@ -235,27 +245,43 @@ class Process:
         return {"messages": count, "since": instant_text(since) if since else None}
 
     def observe(self) -> None:
-        """Brings the gauges of this service up to date."""
+        """Brings the gauges of this service up to date, its own first: another service may not answer."""
         name = self.service.name
-        for source, position in self._tracked().items():
-            behind = self.bus.query(source, "backlog", {"after": position})
-            since = parse_instant(behind["since"]) if behind["since"] else self.clock.now()
-            metrics.consumer_lag_events.labels(name, source).set(behind["messages"])
-            metrics.consumer_lag_seconds.labels(name, source).set((self.clock.now() - since).total_seconds())
         with self.store.reading() as connection:
             own = self._backlog(connection, Call("backlog", {"after": self.relayed}))
             metrics.outbox_waiting.labels(name).set(own["messages"])
             metrics.dead_letters.labels(name).set(dead_letters.count_waiting(connection))
-        metrics.outbox_position.labels(name).set(self.relayed)
-        metrics.trouble.labels(name).set(len(self.trouble))
+        for source, position in self._tracked().items():
+            try:
+                behind = self.bus.query(source, "backlog", {"after": position})
+            except Unavailable:
+                continue  # what was known last stands
+            now = self.clock.now()
+            since = parse_instant(behind["since"]) if behind["since"] else now
+            metrics.consumer_lag_events.labels(name, source).set(behind["messages"])
+            metrics.consumer_lag_seconds.labels(name, source).set(max(0.0, (now - since).total_seconds()))
+
+    def _show(self) -> None:
+        """What a scrape finds out by itself, and what is 0 before it first happens."""
+        name, pool = self.service.name, self.store.engine.pool
+        metrics.outbox_position.labels(name).set_function(lambda: self.relayed)
+        metrics.trouble.labels(name).set_function(lambda: len(self.health()))
+        metrics.saga_recoveries.labels(name)
+        metrics.pool_in_use.labels(name).set_function(self._connections_in_use)
+        metrics.pool_size.labels(name).set(pool.size() if isinstance(pool, sa.pool.QueuePool) else 1)
+
+    def _connections_in_use(self) -> int:
         pool = self.store.engine.pool
-        metrics.pool_in_use.labels(name).set(pool.checkedout() if isinstance(pool, sa.pool.QueuePool) else 0)
+        # what stands in memory has one connection for ever
+        return pool.checkedout() if isinstance(pool, sa.pool.QueuePool) else 1
 
     def health(self) -> dict[str, str]:
-        """What is not well now: parts in trouble, and parts that have not begun a round for too long."""
-        late = time.monotonic() - STUCK_SECONDS
-        stuck = {part: "stuck" for part, beat in self.beats.items() if beat < late}
-        return stuck | self.trouble
+        """What is not well now, by part; empty when all is well."""
+        return {name: why for name, part in self.parts.items() if (why := part.trouble())}
+
+    def lives(self) -> bool:
+        """Whether all its parts are there: one that has ended comes back with another process only."""
+        return all(part.lives() for part in self.parts.values())
 
     def _health(self, _call: Call) -> dict[str, Any]:
         return {"service": self.service.name, "trouble": self.health()}

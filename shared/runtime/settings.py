@@ -20,6 +20,9 @@ from shared.kernel.randomness import Randomness, SeededRandomness, SystemRandomn
 from shared.kernel.time import parse_instant
 
 SERVICES = ("identity", "catalog", "booking", "wallet", "payout", "gateway")
+BESIDE: dict[str, str] = {"keys": "identity"}
+"""Stores that a service has beside its own, each with its own schema, role and history."""
+STORES = (*SERVICES, *BESIDE)
 
 SETTINGS: dict[str, tuple[str, str]] = {
     "PORT": ("8000", "the gateway's port"),
@@ -28,6 +31,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "STATE_DIR": (".state", "SQLite files, mails, generated files, keys; deleting it starts afresh"),
     "DATABASE_URL": ("", "postgresql+psycopg2://…; without it a SQLite file per service in STATE_DIR"),
     **{f"DATABASE_URL_{name.upper()}": ("", f"the connection of {name} alone") for name in SERVICES},
+    "DATABASE_URL_KEYS": ("", "that of the persons' keys, which want backups of their own, kept shortly"),
     "AMQP_URI": ("local://localhost", "amqp://…; local:// is the bus within one process"),
     "NAMESPACE": ("", "prefix of exchanges, queues and roles; without it the database's name"),
     "RANDOM_SEED": ("", "only with a simulated clock: chance becomes a function of it"),
@@ -103,7 +107,7 @@ class Settings:
             database=_database("DATABASE_URL", given["DATABASE_URL"]),
             own_databases={
                 name: _database(setting, given[setting])
-                for name in SERVICES
+                for name in STORES
                 if given[setting := f"DATABASE_URL_{name.upper()}"]
             },
             amqp_uri=_amqp(given["AMQP_URI"]),

@@ -19,6 +19,7 @@ from services.payout.bootstrap import AGGREGATES
 from services.payout.domain.bank_details import Account, BankDetails
 from services.payout.domain.batches import AccountDue, AccountSettled, PayoutBatch, Totals
 from services.payout.domain.custom_rules import Agreement, CustomRule
+from services.payout.domain.documents import Document
 from services.payout.domain.establishment_year import Correction, EstablishmentYear, Validation
 from services.payout.domain.pricing import Price
 from services.payout.domain.records import Debtor, VenuePaid
@@ -106,6 +107,7 @@ EVENTS = [
         debtor=Debtor("pass Culture", IBAN, BIC),
         originator_topic=f"{DOMAIN}.batches:PayoutBatch",
     ),
+    event(PayoutBatch.BalancesNoted, batch_id=1, wallet_position=77),
     event(PayoutBatch.VenueListed, batch_id=1, venue=VENUE),
     event(PayoutBatch.AccountListed, batch_id=1, account=SETTLED),
     event(PayoutBatch.Closed, **LABEL, batch_id=1, execution_date=date(2021, 11, 17), totals=TOTALS, checksum=CHECKSUM),
@@ -118,6 +120,12 @@ EVENTS = [
         venue_id=None,
         account=Account(IBAN, BIC, "Trésor public"),
         originator_topic=f"{DOMAIN}.bank_details:BankDetails",
+    ),
+    event(
+        BankDetails.DocumentAdded,
+        bank_details_id=2,
+        document_id=5,
+        document=Document("rib", "application/pdf", 48213, CHECKSUM),
     ),
     event(BankDetails.Accepted, bank_details_id=2),
     event(BankDetails.Rejected, bank_details_id=2, reason="not legible"),

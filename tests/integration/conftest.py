@@ -11,33 +11,52 @@ import sqlalchemy as sa
 from shared.eventstore import Store
 from shared.messaging import topology
 from shared.messaging.connections import connect
-from tests.servers import AMQP, own_database
+from tests.servers import AMQP, Schema, own_database
 from tests.unit.shared.toy import make_store
 
 MakeStore = Callable[[str], Store]
+Empty = Callable[[str], sa.Engine]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def database() -> Iterator[str]:
+    """One for the level: whoever makes a schema in it drops that again."""
     with own_database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def empty(database: str) -> Iterator[Empty]:
+    """A service's tables with nothing in them. Not for a test that alters the tables, or listens to the engine."""
+    made: dict[str, Schema] = {}
+
+    def schema(service: str) -> sa.Engine:
+        if service not in made:
+            made[service] = Schema(database, service)
+        return made[service].emptied()
+
+    yield schema
+    for one in made.values():
+        one.engine.dispose()
 
 
 @pytest.fixture
 def make_toy_store(database: str) -> Iterator[MakeStore]:
     """A toy service's store in a schema named like the service."""
-    made: list[Store] = []
+    admin = sa.create_engine(database, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
+    made: dict[str, Store] = {}
 
     def make(service: str) -> Store:
-        admin = sa.create_engine(database, poolclass=sa.pool.NullPool)
-        with admin.begin() as connection:
+        with admin.connect() as connection:
             connection.exec_driver_sql(f"CREATE SCHEMA {service}")
-        made.append(make_store(database, service=service, schema=service))
-        return made[-1]
+        made[service] = make_store(database, service=service, schema=service)
+        return made[service]
 
     yield make
-    for store in made:
+    for service, store in made.items():
         store.engine.dispose()
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"DROP SCHEMA {service} CASCADE")
 
 
 @pytest.fixture

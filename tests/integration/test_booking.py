@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,16 @@ import sqlalchemy as sa
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError
 from shared.projections.rebuilding import compare
-from tests.servers import fresh_schema, own_database
+from tests.integration.conftest import Empty
 from tests.unit.booking.test_booking_it import *  # noqa: F403 - the same tests, another database
 from tests.unit.booking.test_cancelling import *  # noqa: F403
 from tests.unit.booking.test_reading import *  # noqa: F403
 from tests.unit.booking.world import DESK, World
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[str]:
-    with own_database() as url:
-        yield url
-
-
 @pytest.fixture
-def world(database: str, tmp_path: Path) -> Iterator[World]:
-    """In a schema of its own, made anew for each test."""
-    with fresh_schema(database, "booking") as engine:
-        yield World(tmp_path, engine=engine)
+def world(empty: Empty, tmp_path: Path) -> World:
+    return World(tmp_path, engine=empty("booking"))
 
 
 def at_once(world: World, calls: list[Call]) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import eventlet
@@ -10,27 +9,19 @@ import pytest
 
 from shared.kernel.errors import DomainError
 from shared.runtime.settings import Settings
-from tests.servers import fresh_schema, own_database
+from tests.integration.conftest import Empty
 from tests.unit.catalog.test_offers import *  # noqa: F403 - the same tests, another database
 from tests.unit.catalog.test_stocks import *  # noqa: F403
 from tests.unit.catalog.test_venues import *  # noqa: F403
 from tests.unit.catalog.world import World
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[str]:
-    with own_database() as url:
-        yield url
-
-
 @pytest.fixture
-def world(database: str, tmp_path: Path) -> Iterator[World]:
-    """In a schema of its own, made anew for each test."""
-    with fresh_schema(database, "catalog") as engine:
-        settings = Settings.from_environment({"STATE_DIR": str(tmp_path), "CLOCK": "2021-11-02T09:00:00Z"})
-        world = World(settings, engine)
-        world.register()
-        yield world
+def world(empty: Empty, tmp_path: Path) -> World:
+    settings = Settings.from_environment({"STATE_DIR": str(tmp_path), "CLOCK": "2021-11-02T09:00:00Z"})
+    world = World(settings, empty("catalog"))
+    world.register()
+    return world
 
 
 def test_one_siret_asked_for_by_many_at_once_is_one_venue_s(world: World) -> None:

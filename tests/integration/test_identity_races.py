@@ -1,4 +1,7 @@
-"""Several at once on PostgreSQL: what must be one stays one, whoever comes first."""
+"""Several at once on PostgreSQL: what must be one stays one, whoever comes first.
+
+Each guard has its control: the same race in a database without it, where the same oracle finds what went wrong.
+"""
 
 from __future__ import annotations
 
@@ -13,40 +16,56 @@ import pytest
 import sqlalchemy as sa
 
 from services.identity import storage
-from shared.eventstore.engines import make_engine
 from shared.kernel.errors import DomainError
 from shared.notifications.outbox import notifications
 from shared.projections.rebuilding import compare
-from shared.runtime.migrations import upgrade
+from tests.integration.conftest import Empty
+from tests.servers import Schema, own_database
 from tests.unit.identity.platform_of_identity import PASSWORD, Platform
+
+LOCKS, STREAMS = "row locks", "stored_events"
+"""Guards that can be taken away, beside the uniqueness of a table's keys."""
 
 
 @pytest.fixture
-def platform(database: str, tmp_path: Path) -> Iterator[Platform]:
-    admin = sa.create_engine(database, poolclass=sa.pool.NullPool)
-    with admin.begin() as connection:
-        connection.exec_driver_sql("CREATE SCHEMA identity")
-    engine = make_engine(database, schema="identity")
-    upgrade(engine, "identity")
-    yield Platform(tmp_path, engine=engine)
-    engine.dispose()
+def platform(empty: Empty, tmp_path: Path) -> Platform:
+    return Platform(tmp_path, engine=empty("identity"))
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[Platform]:
+    """On a database of its own, whose guards can be taken away; others come in after each question to it."""
+    with own_database() as url:
+        engine = Schema(url, "identity").engine
+
+        @sa.event.listens_for(engine, "after_cursor_execute")
+        def others_come_in(*_: Any) -> None:
+            eventlet.sleep(A_MOMENT)
+
+        yield Platform(tmp_path, engine=engine)
+        engine.dispose()
 
 
 def at_once(times: int, do: Callable[[int], Any]) -> list[Any]:
-    """The outcome of each: a result or the refusal."""
+    """The outcome of each: a result, the refusal, or the fault."""
 
     def attempt(number: int) -> Any:
         try:
             return do(number)
-        except DomainError as refusal:
-            return refusal
+        except Exception as error:  # a fault of one must not hide the others': no test's oracle counts one as done
+            return error
 
     pool = eventlet.GreenPool(times)
     return list(pool.imap(attempt, range(times)))
 
 
 def codes(outcomes: list[Any]) -> Counter[str]:
-    return Counter(outcome.code if isinstance(outcome, DomainError) else "done" for outcome in outcomes)
+    def said(outcome: Any) -> str:
+        if isinstance(outcome, DomainError):
+            return outcome.code
+        return type(outcome).__name__ if isinstance(outcome, Exception) else "done"
+
+    return Counter(said(outcome) for outcome in outcomes)
 
 
 def rows(platform: Platform, table: sa.Table) -> list[Any]:
@@ -54,89 +73,68 @@ def rows(platform: Platform, table: sa.Table) -> list[Any]:
         return list(connection.execute(sa.select(table)))
 
 
-def test_one_address_signed_up_many_times_at_once_is_one_account(platform: Platform) -> None:
-    outcomes = at_once(8, lambda _: platform.sign_up())
-    assert codes(outcomes) == {"done": 8}
-    assert len(rows(platform, storage.people)) == len(rows(platform, storage.credentials)) == 1
-    assert len(rows(platform, storage.person_keys)) == 3, "one person's, and the two of the platform"
+def sign_up(platform: Platform) -> list[Any]:
+    return at_once(8, lambda _: platform.sign_up())
 
 
-def test_one_siren_confirmed_many_times_at_once_is_one_structure(platform: Platform) -> None:
+def confirm_a_siren(platform: Platform) -> list[Any]:
     emails = [f"pro{number}@example.org" for number in range(8)]
     for email in emails:
         platform.sign_up_pro(email)
-    assert codes(at_once(8, lambda number: platform.confirm(emails[number]))) == {"done": 8}
-    assert len(rows(platform, storage.offerers)) == 1
-    assert Counter(row.status for row in rows(platform, storage.attachments)) == {"approved": 1, "pending": 7}
+    return at_once(8, lambda number: platform.confirm(emails[number]))
 
 
-def test_one_refresh_token_used_many_times_at_once_serves_once_at_most(platform: Platform) -> None:
+def refresh(platform: Platform) -> list[Any]:
     platform.young()
     pair = platform.send("sign-in", {"email": "zoe@example.org", "password": PASSWORD})
-    found = codes(at_once(8, lambda _: platform.send("refresh", {"refreshToken": pair["refreshToken"]})))
-    assert found == {"done": 1, "token-invalid": 7}
-    family = {row.family: row.state for row in rows(platform, storage.refresh_tokens) if row.state != "fresh"}
-    assert set(family.values()) == {"revoked"}
+    return at_once(8, lambda _: platform.send("refresh", {"refreshToken": pair["refreshToken"]}))
 
 
-def test_one_link_followed_twice_at_once_opens_once(platform: Platform) -> None:
+def follow_a_link(platform: Platform) -> list[Any]:
     platform.sign_up()
     token = platform.token_for("zoe@example.org")
-    assert codes(at_once(4, lambda _: platform.send("confirm-email", {"token": token}))) == {
-        "done": 1,
-        "link-invalid": 3,
-    }
+    return at_once(4, lambda _: platform.send("confirm-email", {"token": token}))
 
 
-def test_one_phone_confirmed_by_two_at_once_is_one_persons(platform: Platform) -> None:
+def confirm_a_phone(platform: Platform) -> list[Any]:
     people = [platform.young(f"p{number}@example.org", lastName=f"M{number}") for number in range(3)]
     found = []
     for who in people:
         platform.send("send-phone-code", {}, who)
         found.append(platform.sms_code("+33610000001"))
-    outcomes = at_once(3, lambda n: platform.send("confirm-phone-code", {"code": found[n]}, people[n]))
-    assert codes(outcomes) == {"done": 1, "phone-taken": 2}
-    assert len(rows(platform, storage.claims)) == 1
+    return at_once(3, lambda n: platform.send("confirm-phone-code", {"code": found[n]}, people[n]))
 
 
-def test_one_document_shown_by_two_at_once_is_ok_for_one(platform: Platform) -> None:
+def show_a_document(platform: Platform) -> list[Any]:
     people = []
     for number in range(3):
-        people.append(
-            platform.young(f"p{number}@example.org", lastName=f"M{number}", phoneNumber=f"+3361000000{number}")
-        )
-        platform.confirm_phone(people[-1], f"+3361000000{number}")
-    results = at_once(
-        3, lambda n: platform.check_identity(people[n], lastName=f"M{n}", documentNumber="12345678")["outcome"]
-    )
-    assert sorted(results) == ["ok", "suspicious", "suspicious"]
+        phone = f"+3361000000{number}"
+        people.append(platform.young(f"p{number}@example.org", lastName=f"M{number}", phoneNumber=phone))
+        platform.confirm_phone(people[-1], phone)
+    document = {"documentNumber": "12345678"}
+    return at_once(3, lambda n: platform.check_identity(people[n], lastName=f"M{n}", **document)["outcome"])
 
 
-def test_five_keys_however_many_ask_at_once(platform: Platform) -> None:
+def make_keys(platform: Platform) -> list[Any]:
     who = platform.pro()
-    found = codes(at_once(9, lambda _: platform.send("create-api-key", {"offererId": 1}, who)))
-    assert found["done"] == 5 == len(rows(platform, storage.api_keys))
-    assert set(found) <= {"done", "too-many-api-keys", "unavailable"}
+    return at_once(9, lambda _: platform.send("create-api-key", {"offererId": 1}, who))
 
 
-def test_a_wrong_code_cannot_be_tried_more_often_by_trying_at_once(platform: Platform) -> None:
+def guess_a_code(platform: Platform) -> list[Any]:
     who = platform.young()
     platform.send("send-phone-code", {}, who)
     wrong = "000000" if platform.sms_code("+33610000001") != "000000" else "111111"
-    found = codes(at_once(9, lambda _: platform.send("confirm-phone-code", {"code": wrong}, who)))
-    assert found["code-invalid"] == 3
-    assert set(found) <= {"code-invalid", "too-many-requests", "unavailable"}
+    return at_once(9, lambda _: platform.send("confirm-phone-code", {"code": wrong}, who))
 
 
-def test_the_last_step_taken_twice_at_once_credits_once(platform: Platform) -> None:
+def take_the_last_step(platform: Platform) -> list[Any]:
     who = platform.young()
     platform.confirm_phone(who)
     platform.check_identity(who)
-    at_once(6, lambda _: platform.complete(who))
-    assert [name for name, _ in platform.messages()].count("BeneficiaryActivated") == 1
+    return at_once(6, lambda _: platform.complete(who))
 
 
-def test_two_timers_tell_a_birthday_once(platform: Platform) -> None:
+def run_the_timer(platform: Platform) -> list[Any]:
     platform.clock.move_to(datetime(2022, 1, 10, 9, tzinfo=UTC))
     for number in range(4):
         email, name = f"p{number}@example.org", f"M{number}"
@@ -145,9 +143,64 @@ def test_two_timers_tell_a_birthday_once(platform: Platform) -> None:
         platform.complete(who)
     platform.clock.move_to(datetime(2022, 7, 1, tzinfo=UTC))
     (timer,) = platform.service.timers
-    at_once(4, lambda _: timer.run(platform.clock.now()))
-    told = [data["personId"] for name, data in platform.messages() if name == "BirthdayReached"]
-    assert sorted(told) == [1, 2, 3, 4]
+    return at_once(4, lambda _: timer.run(platform.clock.now()))
+
+
+def told(platform: Platform, name: str) -> list[int]:
+    return sorted(data["personId"] for message, data in platform.messages() if message == name)
+
+
+def test_one_address_signed_up_many_times_at_once_is_one_account(platform: Platform) -> None:
+    assert codes(sign_up(platform)) == {"done": 8}
+    assert len(rows(platform, storage.people)) == len(rows(platform, storage.credentials)) == 1
+    assert set(platform.keys.read(range(-1, 10))) == {-1, 0, 1}, "one person's, and the two of the platform"
+
+
+def test_one_siren_confirmed_many_times_at_once_is_one_structure(platform: Platform) -> None:
+    assert codes(confirm_a_siren(platform)) == {"done": 8}
+    assert len(rows(platform, storage.offerers)) == 1
+    assert Counter(row.status for row in rows(platform, storage.attachments)) == {"approved": 1, "pending": 7}
+
+
+def test_one_refresh_token_used_many_times_at_once_serves_once_at_most(platform: Platform) -> None:
+    assert codes(refresh(platform)) == {"done": 1, "token-invalid": 7}
+    family = {row.family: row.state for row in rows(platform, storage.refresh_tokens) if row.state != "fresh"}
+    assert set(family.values()) == {"revoked"}
+
+
+def test_one_link_followed_twice_at_once_opens_once(platform: Platform) -> None:
+    assert codes(follow_a_link(platform)) == {"done": 1, "link-invalid": 3}
+
+
+def test_one_phone_confirmed_by_two_at_once_is_one_persons(platform: Platform) -> None:
+    assert codes(confirm_a_phone(platform)) == {"done": 1, "phone-taken": 2}
+    assert len(rows(platform, storage.claims)) == 1
+
+
+def test_one_document_shown_by_two_at_once_is_ok_for_one(platform: Platform) -> None:
+    assert sorted(show_a_document(platform)) == ["ok", "suspicious", "suspicious"]
+
+
+def test_five_keys_however_many_ask_at_once(platform: Platform) -> None:
+    found = codes(make_keys(platform))
+    assert found["done"] == 5 == len(rows(platform, storage.api_keys))
+    assert set(found) <= {"done", "too-many-api-keys", "unavailable"}
+
+
+def test_a_wrong_code_cannot_be_tried_more_often_by_trying_at_once(platform: Platform) -> None:
+    found = codes(guess_a_code(platform))
+    assert found["code-invalid"] == 3
+    assert set(found) <= {"code-invalid", "too-many-requests", "unavailable"}
+
+
+def test_the_last_step_taken_twice_at_once_credits_once(platform: Platform) -> None:
+    take_the_last_step(platform)
+    assert len(told(platform, "BeneficiaryActivated")) == 1
+
+
+def test_two_timers_tell_a_birthday_once(platform: Platform) -> None:
+    run_the_timer(platform)
+    assert told(platform, "BirthdayReached") == [1, 2, 3, 4]
 
 
 def test_several_senders_send_each_notification_once(platform: Platform) -> None:
@@ -165,3 +218,73 @@ def test_read_models_are_folds_of_the_log_here_too(platform: Platform) -> None:
     platform.pro()
     for projection in platform.store.projections:
         assert compare(platform.store, projection) == [], projection.name
+
+
+# --- controls: the same races without their guards ------------------------------------------------------------------
+
+A_MOMENT = 0.005
+"""After each question to the database: what a busy machine does, and others come in."""
+
+Play = Callable[[Platform], list[Any]]
+Oracle = Callable[[Platform, list[Any]], bool]
+
+CONTROLS: dict[str, tuple[Play, set[str], Oracle]] = {
+    "an address": (sign_up, {"emails"}, lambda platform, _: len(rows(platform, storage.people)) == 1),
+    # that there are two is noticed there and then: the others' confirmations fail
+    "a SIREN": (confirm_a_siren, {"sirens"}, lambda _, outcomes: codes(outcomes) == {"done": 8}),
+    "a refresh token": (refresh, {LOCKS}, lambda _, outcomes: codes(outcomes)["done"] <= 1),
+    "a link": (follow_a_link, {LOCKS, STREAMS}, lambda _, outcomes: codes(outcomes)["done"] <= 1),
+    "a phone": (confirm_a_phone, {"claims"}, lambda platform, _: len(rows(platform, storage.claims)) == 1),
+    "a document": (show_a_document, {"claims"}, lambda _, outcomes: outcomes.count("ok") == 1),
+    "five keys": (make_keys, {STREAMS}, lambda platform, _: len(rows(platform, storage.api_keys)) <= 5),
+    "a code": (guess_a_code, {STREAMS}, lambda _, outcomes: codes(outcomes)["code-invalid"] <= 3),
+    "the last step": (
+        take_the_last_step,
+        {STREAMS},
+        lambda platform, _: len(told(platform, "BeneficiaryActivated")) == 1,
+    ),
+    "a birthday": (
+        run_the_timer,
+        {LOCKS, STREAMS},
+        lambda platform, _: told(platform, "BirthdayReached") == [1, 2, 3, 4],
+    ),
+}
+
+
+@pytest.mark.parametrize("race", CONTROLS)
+def test_with_its_guards_a_race_comes_out_right_however_slow_the_database(slow: Platform, race: str) -> None:
+    play, _, holds = CONTROLS[race]
+    assert holds(slow, play(slow))
+
+
+@pytest.mark.parametrize("race", CONTROLS)
+def test_without_its_guard_the_oracle_finds_it(slow: Platform, race: str) -> None:
+    play, guards, holds = CONTROLS[race]
+    take_away(slow, guards)
+    assert not holds(slow, play(slow))
+
+
+def take_away(platform: Platform, guards: set[str]) -> None:
+    """Rows are not locked any more; tables take the same key twice."""
+    if LOCKS in guards:
+
+        @sa.event.listens_for(platform.store.engine, "before_cursor_execute", retval=True)
+        def unlocked(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+            return statement.replace(" FOR UPDATE SKIP LOCKED", "").replace(" FOR UPDATE", ""), parameters
+
+    with platform.store.engine.begin() as connection:
+        for table in guards - {LOCKS}:
+            assert drop_uniqueness(connection, table) > 0
+
+
+def drop_uniqueness(connection: sa.Connection, table: str) -> int:
+    """The table's columns and other indexes stay."""
+    found = sa.inspect(connection)
+    names = [found.get_pk_constraint(table)["name"]]
+    names += [one["name"] for one in found.get_unique_constraints(table)]
+    for name in filter(None, names):
+        connection.exec_driver_sql(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+    indexes = [one["name"] for one in sa.inspect(connection).get_indexes(table) if one["unique"]]
+    for name in indexes:
+        connection.exec_driver_sql(f'DROP INDEX "{name}"')
+    return len(names) + len(indexes)

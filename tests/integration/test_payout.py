@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,28 +11,18 @@ import pytest
 
 from shared.eventstore import Conflict
 from shared.kernel.time import instant_text
-from tests.servers import fresh_schema, own_database
+from tests.integration.conftest import Empty
 from tests.unit.payout.stage import START, Stage
 from tests.unit.payout.test_closing import *  # noqa: F403 - the same tests, another database
 
 VENUES, BOOKINGS = 5, 400
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[str]:
-    with own_database() as url:
-        yield url
-
-
 @pytest.fixture
-def stage(database: str, tmp_path: Path) -> Iterator[Stage]:
-    """In a schema of its own, made anew for each test."""
-    with fresh_schema(database, "payout") as engine:
-        made = Stage(tmp_path, engine=engine)
-        made.structure()
-        made.venue()
-        made.accepted_account()
-        yield made
+def stage(empty: Empty, tmp_path: Path) -> Stage:
+    made = Stage(tmp_path, engine=empty("payout"))
+    made.settled_in()
+    return made
 
 
 def many_validated(stage: Stage) -> None:

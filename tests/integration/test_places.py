@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import eventlet
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from services.booking.storage.places import Shelf
 from services.booking.storage.tables import stocks
 from shared.eventstore.store import Transaction
-from tests.servers import fresh_schema, own_database
+from tests.integration.conftest import Empty
 from tests.unit.booking.world import World
 
 PLACES, ASKING = 5, 12
@@ -23,9 +23,8 @@ Take = Callable[[Transaction, int], bool]
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with own_database() as url, fresh_schema(url, "booking") as engine:
-        yield World(tmp_path, engine=engine)
+def world(empty: Empty, tmp_path: Path) -> World:
+    return World(tmp_path, engine=empty("booking"))
 
 
 def with_the_guard(tx: Transaction, stock: int) -> bool:

@@ -3,51 +3,42 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import eventlet
 import pytest
-import sqlalchemy as sa
 
 from services.wallet.bootstrap import build
 from services.wallet.domain.wallet import Wallet
 from shared.eventstore import Conflict, Message
-from shared.eventstore.engines import make_engine
 from shared.eventstore.outcomes import Call
 from shared.kernel.errors import DomainError
 from shared.kernel.identifiers import stream_id
 from shared.kernel.time import SettableClock, instant_text
-from shared.runtime.migrations import upgrade
 from shared.runtime.process import Process
 from shared.runtime.settings import Settings
 from shared.testing import BusDouble
+from tests.integration.conftest import Empty
 
 NOW = datetime(2021, 11, 2, 9, tzinfo=UTC)
 PEOPLE = range(1, 21)
 
 
 @pytest.fixture
-def wallet(database: str, tmp_path: Path) -> Iterator[Process]:
+def wallet(empty: Empty, tmp_path: Path) -> Process:
     """Twenty people with 300 € each."""
-    admin = sa.create_engine(database, poolclass=sa.pool.NullPool)
-    with admin.begin() as connection:
-        connection.exec_driver_sql("CREATE SCHEMA wallet")
-    engine = make_engine(database, schema="wallet")
-    upgrade(engine, "wallet")
     bus, clock = BusDouble(), SettableClock(NOW)
     for source in ("identity", "booking"):
         bus.handlers[source, "log"] = lambda _data, _caller: {"epoch": "e", "messages": []}
-    service = build(Settings.from_environment({"STATE_DIR": str(tmp_path)}), clock, bus, engine)
+    service = build(Settings.from_environment({"STATE_DIR": str(tmp_path)}), clock, bus, empty("wallet"))
     process = bus.add(service, clock)
     activations = [
         message("identity", "BeneficiaryActivated", person, personId=person, **ACTIVATED) for person in PEOPLE
     ]
     process.react("identity", activations)
-    yield process
-    engine.dispose()
+    return process
 
 
 ACTIVATED = {"kind": "age-18", "age": 18, "birthDate": None, "activatedAt": instant_text(NOW), "departmentCode": "34"}

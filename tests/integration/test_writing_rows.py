@@ -42,7 +42,7 @@ EMPTY = {**dict.fromkeys(FULL), "number": 1, "order": ""}
 @pytest.fixture
 def connection(database: str) -> Iterator[sa.Connection]:
     engine = sa.create_engine(database)
-    with engine.begin() as connection:
+    with engine.connect() as connection:  # and never committed
         metadata.create_all(connection)
         yield connection
     engine.dispose()

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.wallet.bootstrap import build as build_wallet
-from shared.eventstore import Message
 from shared.eventstore.engines import make_engine
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError, OutcomePending
@@ -46,25 +45,10 @@ class Platform:
         self.wallet = build_wallet(self.world.settings, self.world.clock, self.world.bus, engine)
         self.wallet_process = self.world.bus.add(self.wallet, self.world.clock)
         del self.world.bus.handlers["wallet", "reserve"], self.world.bus.handlers["wallet", "release"]
-        for number, person in enumerate(PEOPLE, start=1):
+        for person in PEOPLE:
             self.world.welcome(person)
-            self._grant(person, number)
+            self.world.welcome(person, self.wallet)
         self._open_stocks()
-
-    def _grant(self, person: int, number: int) -> None:
-        now = self.world.clock.now()
-        data = {
-            "personId": person,
-            "kind": "age-18",
-            "age": 18,
-            "birthDate": None,
-            "activatedAt": self.world.now_text(),
-            "departmentCode": "67",
-        }
-        message = Message(
-            f"identity:{number}", "identity", "BeneficiaryActivated", 1, "", 1, number, 0, "", now, now, "", "", data
-        )
-        self.wallet.store.run(lambda tx: self.wallet.reactions["identity", "BeneficiaryActivated"](tx, message))
 
     def _open_stocks(self) -> None:
         world = self.world

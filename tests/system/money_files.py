@@ -153,6 +153,12 @@ class Finance:
         assert list(rows[0]) == DETAILS_COLUMNS
         return rows
 
+    def balances(self, batch: dict[str, Any]) -> dict[int, tuple[str, str]]:
+        """What each person had left at the close: (theoretical, real), in the order of the file."""
+        raw = self.platform.client.bytes_of(f"/v1/finance/payouts/{batch['batchId']}/wallets.csv", self.token)
+        rows = table(raw, ";")
+        return {int(row["ID de l'utilisateur"]): (row["Solde théorique"], row["Solde réel"]) for row in rows}
+
     def sent(self, batch: dict[str, Any], transfers: list[str] | None = None) -> None:
         body = {} if transfers is None else {"transfers": transfers}
         answer = self.platform.post(f"/v1/finance/payouts/{batch['batchId']}/sent", body, self.token)

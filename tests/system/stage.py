@@ -71,6 +71,9 @@ class Stage:
         some_months_ago = self.platform.now().date() - timedelta(days=100)
         return some_months_ago.replace(year=some_months_ago.year - 18, day=min(some_months_ago.day, 28))
 
+    def account_id(self, person: Beneficiary) -> int:
+        return int(self.platform.get("/v1/me", person.token)["accountId"])
+
     def api_key(self, actor: Actor) -> str:
         made = self.platform.post(f"/v1/pro/offerers/{actor.offerer_id}/api-keys", {}, actor.token)
         assert made.status == 201, made
@@ -200,6 +203,18 @@ def a_young_person(number: int, birth: date) -> YoungPerson:
     )
 
 
+def add_document(platform: Platform, path: str, content: bytes, token: str) -> Answer:
+    """Hands a file in beside bank details, as a form of a browser does."""
+    boundary = "a-part-begins-here"
+    form = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="kind"\r\n\r\nrib\r\n'
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
+    )
+    body = form.encode() + content + f"\r\n--{boundary}--\r\n".encode()
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    return platform.call("POST", path, body, token, headers=headers)
+
+
 def with_check_digit(digits: str) -> str:
     return digits + str(luhn.calc_check_digit(digits))
 
@@ -216,4 +231,4 @@ def key() -> str:
     return str(uuid.uuid4())
 
 
-__all__ = ["EIGHTEEN_IN_2021", "Actor", "Beneficiary", "Published", "Stage", "key"]
+__all__ = ["EIGHTEEN_IN_2021", "Actor", "Beneficiary", "Published", "Stage", "add_document", "key"]

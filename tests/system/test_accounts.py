@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from lxml import html
 
 from demo import sign_up
 from demo.founding_document import YoungPerson
@@ -203,3 +205,34 @@ def test_the_underage_from_2022_and_their_birthdays(stage: Stage) -> None:
     assert platform.get("/v1/me/credit", token)["remainingCents"] == 2000
     platform.advance(timedelta(seconds=1))
     assert platform.get("/v1/me/credit", token)["remainingCents"] == 5000
+
+
+def test_the_pages_that_mails_lead_to(platform: Platform) -> None:
+    """Without any client: the link of the mail, the button of its page."""
+    person = a_person(90)
+    assert platform.post("/v1/accounts", sign_up_body(person)).status == 202
+    assert submitted(platform, person, "/confirmer").status == 200
+    again = platform.call("POST", "/confirmer", b"token=used-before", headers={"Content-Type": FORM})
+    assert (again.status, again.headers.get_content_type()) == (422, "text/html")
+    assert sign_in(platform, person).status == 200
+    assert platform.post("/v1/auth/password-reset", {"email": person.email}).status == 202
+    platform.settle()
+    weak = submitted(platform, person, "/mot-de-passe", password="weak")
+    assert (weak.status, b'role="alert"' in weak.body) == (422, True)
+    assert submitted(platform, person, "/mot-de-passe", password=ANOTHER).status == 200
+    assert sign_in(platform, person).outcome == (401, "credentials-invalid")
+    assert sign_in(platform, person, ANOTHER).status == 200
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def submitted(platform: Platform, person: YoungPerson, path: str, **typed: str) -> Answer:
+    """The newest mail's page with its form filled in and sent."""
+    token = platform.letterbox.link_token(person.email)
+    page = platform.call("GET", f"{path}?token={token}")
+    assert page.status == 200, page
+    (form,) = html.fromstring(page.body.decode()).forms
+    assert (form.action, form.method) == (path, "POST")
+    filled = {**dict(form.form_values()), **typed}
+    return platform.call("POST", form.action, urlencode(filled).encode(), headers={"Content-Type": FORM})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import socket
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import quote
 
@@ -135,6 +138,47 @@ def test_a_body_of_another_type_and_one_that_is_too_large(stage: Stage, actor: A
     form = stage.platform.call("POST", path, b"iban=1", actor.token, headers={"Content-Type": "text/plain"})
     refused(form, (415, "unsupported-media-type"))
     refused(stage.platform.call("POST", path, b" " * (1024 * 1024 + 1), actor.token), (413, "too-large"))
+
+
+SMUGGLED = b"GET /v1/settings HTTP/1.1\r\nHost: x\r\n\r\n"
+FRAMED_BADLY = {
+    "in chunks": (b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", (411, "length-required")),
+    "in chunks without an end": (b"Transfer-Encoding: chunked\r\n\r\nfffffff\r\n{}", (411, "length-required")),
+    "another encoding": (b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", (411, "length-required")),
+    "an unknown encoding": (b"Transfer-Encoding: x\r\n\r\n" + SMUGGLED, (411, "length-required")),
+    "two lengths": (b"Content-Length: 2\r\nContent-Length: 47\r\n\r\n{}" + SMUGGLED, (400, "bad-request")),
+    "two lengths in one": (b"Content-Length: 2, 2\r\n\r\n{}", (400, "")),
+    "no number": (b"Content-Length: 0_2\r\n\r\n{}", (400, "bad-request")),
+    "a sign": (b"Content-Length: +2\r\n\r\n{}", (400, "bad-request")),
+    "a length and chunks": (b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", (400, "")),
+    "a length beyond reason": (b"Content-Length: 99999999999\r\n\r\n{}", (413, "too-large")),
+}
+
+
+@pytest.mark.parametrize("kind", FRAMED_BADLY)
+def test_a_body_has_one_length(stage: Stage, nothing_stored: None, kind: str) -> None:
+    rest, outcome = FRAMED_BADLY[kind]
+    status, media_type, body = over_the_wire(stage.platform, b"/v1/auth/sign-in", rest)
+    code = json.loads(body)["code"] if media_type == "application/problem+json" else ""
+    assert (status, code) == outcome
+
+
+def test_the_desk_refuses_chunks_in_its_own_format(stage: Stage) -> None:
+    rest, _ = FRAMED_BADLY["in chunks"]
+    status, media_type, body = over_the_wire(stage.platform, b"/v2/bookings/token/ABCDEF", rest)
+    assert (status, media_type, list(json.loads(body))) == (411, "application/json", ["global"])
+
+
+def over_the_wire(platform: Platform, path: bytes, rest: bytes) -> tuple[int, str, bytes]:
+    """The one answer that comes before the connection ends."""
+    head = b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", platform.port), timeout=20) as connection:
+        connection.sendall(head + rest)
+        answer = HTTPResponse(connection)
+        answer.begin()
+        body = answer.read()
+        assert connection.recv(1) == b"", "nothing is answered to what came behind it"
+    return answer.status, answer.headers.get_content_type(), body
 
 
 def test_no_token_a_bad_one_and_one_of_the_wrong_role(
@@ -426,3 +470,35 @@ def test_the_rest_of_the_story(stage: Stage, actor: Actor, person: Beneficiary) 
     stage.platform.settle()
     found = stage.platform.get("/v1/finance/reconciliation", stage.platform.token("finance"))
     assert found["balanced"] is True, found["differences"]
+
+
+def test_a_closed_structure_changes_nothing(stage: Stage) -> None:
+    platform, actor = stage.platform, stage.actor()
+    published = stage.publish(actor, 1000, 5)
+    assert actor.structure.bank is not None
+    closed = platform.post(f"/v1/staff/offerers/{actor.offerer_id}/close", {"reason": "x"}, platform.token("staff"))
+    assert closed.status == 200, closed
+    platform.settle()
+    before = platform.logs()
+    bank = {"iban": actor.structure.bank.iban, "bic": actor.structure.bank.bic, "holder": "Other"}
+    requests = [
+        ("PATCH", f"/v1/pro/venues/{stage.venue(actor)}", {"name": "Other"}),
+        ("PATCH", f"/v1/pro/offers/{published.offer_id}", {"name": "Other"}),
+        ("PATCH", f"/v1/pro/stocks/{published.stock_id}", {"priceCents": 1}),
+        ("PATCH", f"/v1/pro/stocks/{published.stock_id}", {"quantity": 6}),
+        ("POST", f"/v1/pro/offers/{published.offer_id}/stocks", {"priceCents": 1, "quantity": 1}),
+        ("POST", f"/v1/pro/offerers/{actor.offerer_id}/bank-details", bank),
+        ("POST", f"/v1/pro/venues/{stage.venue(actor)}/bank-details", bank),
+    ]
+    for method, path, body in requests:
+        refused(platform.call(method, path, body, actor.token), (409, "offerer-closed"))
+    platform.settle()
+    assert platform.logs() == before
+
+
+def test_a_custom_rule_about_nothing(stage: Stage, nothing_stored: None) -> None:
+    for owner in ("offerId", "offererId"):
+        rule = {owner: UNKNOWN, "amountCents": 100, "start": "2030-01-01T00:00:00Z"}
+        answer = stage.platform.post("/v1/finance/custom-rules", rule, stage.platform.token("finance"))
+        refused(answer, (422, "custom-rule-owner-unknown"))
+        assert list(answer.json["errors"]) == [owner]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 
 from demo import sign_up
+from tests.spreadsheets import cells
+from tests.system.money_files import table
 from tests.system.stage import Actor, Beneficiary, Stage, a_young_person, key
 
 SEVENTEEN = date(2004, 5, 1)
@@ -275,3 +278,20 @@ def test_what_happened_here_adds_up(stage: Stage) -> None:
     stage.platform.settle()
     found = stage.platform.get("/v1/finance/reconciliation", stage.platform.token("finance"))
     assert found["balanced"] is True, found["differences"]
+
+
+def test_the_recap_as_files_has_the_same_rows(stage: Stage) -> None:
+    actor, person = stage.actor(), stage.young_person()
+    stage.used(actor, stage.booked(person, stage.publish(actor, 1250, 5, name="=1+1").stock_id))
+    stage.booked(person, stage.publish(actor, 900, 5, name="Livre").stock_id)
+    written = table(stage.platform.client.bytes_of("/v1/pro/bookings.csv", actor.token), ",")
+    header, *rows = cells(stage.platform.client.bytes_of("/v1/pro/bookings.xlsx", actor.token))
+    assert list(written[0]) == header
+    shown = [dict(zip(header, row, strict=True)) for row in rows]
+    assert [row["Nom de l’offre"] for row in shown] == ["Livre", "=1+1"]
+    assert [row["Nom de l’offre"] for row in written] == ["Livre", "'=1+1"]
+    assert [row["Prix de la réservation"] for row in shown] == [Decimal("9"), Decimal("12.5")]
+    for name in set(header) - {"Nom de l’offre", "Prix de la réservation"}:
+        assert [row[name] for row in shown] == [row[name] for row in written], name
+    later = cells(stage.platform.client.bytes_of("/v1/pro/bookings.xlsx?offerName=Livre", actor.token))
+    assert len(later) == 2

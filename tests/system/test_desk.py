@@ -211,3 +211,27 @@ def test_what_is_in_a_batch_is_out_of_the_desk_s_hands(
     Finance(stage.platform).sent(batch)
     assert said(desk("use")) == (403, ["payment"])
     Finance(stage.platform).reconciled()
+
+
+def test_an_offers_bookings_by_key_and_by_token(
+    stage: Stage, actor: Actor, stranger: Actor, person: Beneficiary, api_key: str
+) -> None:
+    published = stage.publish(actor, 1250, 5)
+    path = f"{PUBLIC}/bookings?offerId={published.offer_id}"
+    assert stage.platform.get(path, api_key) == {"bookings": []}
+    booking, other = stage.booked(person, published.stock_id), stage.young_person()
+    later = stage.booked(other, published.stock_id)
+    stage.used(actor, later)
+    for token in (api_key, actor.token):
+        first, second = stage.platform.get(path, token)["bookings"]
+        assert (first["id"], first["status"], first["price"]) == (booking["bookingId"], "CONFIRMED", 12.5)
+        assert (second["id"], second["status"]) == (later["bookingId"], "USED")
+    assert first["userEmail"] == person.person.email
+    assert "countermark" not in first and booking["countermark"] not in str(first)
+    after = stage.platform.get(f"{path}&firstIndex={booking['bookingId'] + 1}&limit=1", api_key)
+    assert [one["id"] for one in after["bookings"]] == [later["bookingId"]]
+    assert said(stage.platform.call("GET", path, token=stranger.token)) == (403, ["user"])
+    unknown = stage.platform.call("GET", f"{PUBLIC}/bookings?offerId=999999", token=api_key)
+    assert said(unknown) == (404, ["offer"])
+    assert said(stage.platform.call("GET", f"{PUBLIC}/bookings", token=api_key)) == (400, ["offerId"])
+    assert said(stage.platform.call("GET", path)) == (401, ["auth"])

@@ -9,7 +9,7 @@ import pytest
 
 from demo import sign_up
 from tests.system.money_files import Finance, reimbursements
-from tests.system.stage import Actor, Beneficiary, Stage
+from tests.system.stage import Actor, Beneficiary, Stage, add_document
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +94,28 @@ def test_the_files_are_the_same_bytes_for_ever(stage: Stage, finance: Finance) -
     actor, person = stage.actor(), stage.young_person()
     stage.sold(actor, person, 1000)
     batch = finance.close_fortnight()
-    paths = [f"/v1/finance/payouts/{batch['batchId']}/{name}" for name in ("transfers.xml", "details.csv")]
+    paths = [
+        f"/v1/finance/payouts/{batch['batchId']}/{name}" for name in ("transfers.xml", "details.csv", "wallets.csv")
+    ]
     before = [stage.platform.client.bytes_of(path, finance.token) for path in paths]
     finance.sent(batch)
+    stage.sold(actor, person, 2000)
     stage.platform.advance(timedelta(days=3))
     assert [stage.platform.client.bytes_of(path, finance.token) for path in paths] == before
+
+
+def test_the_file_of_balances_has_every_wallet_at_the_close(stage: Stage, finance: Finance) -> None:
+    actor, person = stage.actor(), stage.young_person()
+    stage.sold(actor, person, 1000)
+    stage.booked(person, stage.publish(actor, 500, 1, subcategory="CARTE_CINE_MULTISEANCES").stock_id)
+    batch = finance.close_fortnight()
+    left = finance.balances(batch)
+    assert left[stage.account_id(person)] == ("285,00", "290,00")
+    assert list(left) == sorted(left)
+    path = f"/v1/finance/payouts/{batch['batchId']}/wallets.csv"
+    assert stage.platform.call("GET", path, token=stage.platform.token("staff")).outcome == (403, "forbidden")
+    unknown = stage.platform.call("GET", "/v1/finance/payouts/999999/wallets.csv", token=finance.token)
+    assert unknown.outcome == (404, "batch-not-found")
 
 
 def test_a_rejected_transfer_is_paid_again_with_the_next_batch(stage: Stage, finance: Finance) -> None:
@@ -140,6 +157,32 @@ def give_bank_details(stage: Stage, actor: Actor) -> None:
     assert actor.structure.bank is not None
     sign_up.give_bank_details(stage.platform.client, actor, actor.structure.bank)
     stage.platform.settle()
+
+
+def test_documents_beside_bank_details(stage: Stage) -> None:
+    platform, actor, stranger = stage.platform, stage.actor(bank=False), stage.actor(bank=False)
+    assert actor.structure.bank is not None
+    bank = {"iban": iban(actor), "bic": actor.structure.bank.bic, "holder": actor.structure.name}
+    submitted = platform.post(f"/v1/pro/offerers/{actor.offerer_id}/bank-details", bank, actor.token).json
+    path = f"/v1/pro/bank-details/{submitted['bankDetailsId']}/documents"
+    statement = b"%PDF-1.7\n" + b"0" * 9_900_000 + b"\n%%EOF\n"
+    added = add_document(platform, path, statement, actor.token)
+    assert added.status == 201, added
+    assert (added.json["mediaType"], added.json["size"]) == ("application/pdf", len(statement))
+    assert add_document(platform, path, statement, actor.token).json == added.json
+    assert add_document(platform, path, statement, stranger.token).outcome == (404, "bank-details-not-found")
+    assert add_document(platform, path, b"MZ", actor.token).outcome == (422, "document-invalid")
+    assert add_document(platform, path, b"0" * 10_100_000, actor.token).outcome == (413, "too-large")
+    staff = platform.token("staff")
+    waiting = platform.get("/v1/staff/bank-details", staff)["items"]
+    (found,) = [one for one in waiting if one["bankDetailsId"] == submitted["bankDetailsId"]]
+    assert found["documents"] == platform.get(path, actor.token)["items"] == [added.json]
+    file = f"/v1/staff/bank-details/{submitted['bankDetailsId']}/documents/{added.json['documentId']}"
+    assert platform.client.bytes_of(file, staff) == statement
+    accepted = platform.post(f"/v1/staff/bank-details/{submitted['bankDetailsId']}/validate", {}, staff)
+    assert accepted.status == 200, accepted
+    late = add_document(platform, path, b"%PDF-1.7 %%EOF", actor.token)
+    assert late.outcome == (409, "bank-details-already-decided")
 
 
 def test_free_and_digital_bookings_cost_nothing(stage: Stage, finance: Finance) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ from services.booking.domain.errors import UnknownCountermark
 from services.booking.domain.rules import read_countermark
 from shared.kernel.errors import Invalid
 from shared.kernel.identifiers import MAX_NUMBER
+from shared.kernel.time import parse_instant
 
 MOST_ITEMS = 1_000
 
@@ -68,6 +69,16 @@ def day_in(data: dict[str, Any], field: str) -> date | None:
         return date.fromisoformat(value)
     except (TypeError, ValueError):
         raise Invalid(errors={field: ["Not a date."]}) from None
+
+
+def instant_in(data: dict[str, Any], field: str) -> datetime | None:
+    value = data.get(field)
+    if value is None:
+        return None
+    try:
+        return parse_instant(value)
+    except (TypeError, ValueError):
+        raise Invalid(errors={field: ["Not an instant."]}) from None
 
 
 def countermark_in(data: dict[str, Any]) -> str:

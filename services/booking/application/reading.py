@@ -57,6 +57,28 @@ class Reading:
             "nextCursor": more and asked.write_cursor(more),
         }
 
+    def of_offer(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+        """``{offerId, stockId?, status?, beginningAt?, firstIndex?, limit?}`` → ``{items}``: an offer's bookings from a
+        number on, each with its ``personId``; its structure's own people and API keys only."""
+        data = call.data
+        offer_id = asked.number_in(data, "offerId")
+        offerer_id = facts.offerer_of(connection, offer_id)
+        if offerer_id is None:
+            raise errors.UnknownOffer
+        if not facts.Access(connection, [call.caller]).allows(call.caller, offerer_id):
+            raise errors.NotYourOffer
+        now = self._clock.now()
+        rows = stored.of_offer(
+            connection,
+            offer_id,
+            first=1 if data.get("firstIndex") is None else asked.number_in(data, "firstIndex"),
+            limit=asked.limit_in(data, default=PAGE),
+            stock_id=None if data.get("stockId") is None else asked.number_in(data, "stockId"),
+            status=_status(data),
+            beginning_at=asked.instant_in(data, "beginningAt"),
+        )
+        return {"items": [booking_shape(row, row, now) | {"personId": row.person_id} for row in rows]}
+
     def counters(self, connection: sa.Connection, call: Call) -> dict[str, dict[str, int]]:
         """``{venueIds}`` → by venue: places in ongoing and in validated bookings, and its sold-out offers."""
         venue_ids = self._visible(connection, call, asked.numbers_in(call.data, "venueIds"))

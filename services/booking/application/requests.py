@@ -35,6 +35,7 @@ from shared.kernel.errors import DomainError, OutcomePending, Unavailable
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import Cents
 from shared.kernel.randomness import Randomness
+from shared.observability import metrics
 
 ATTEMPTS = 8
 DRAWS = 100
@@ -56,7 +57,6 @@ class Batch:
     """Calls in hand: outcomes by index, and by index the bookings whose credit is to be asked for."""
 
     calls: Sequence[Call]
-    again: bool  # the transaction clashed with another one before
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     open: dict[int, Booking] = field(default_factory=dict)
 
@@ -108,6 +108,7 @@ class Requests:
             loaded = tx.get_many(Booking, [stream_id("booking", number) for number in abandoned])
         waiting = [booking for booking in loaded.values() if booking.is_open]
         finished = self._finish(waiting)
+        metrics.saga_recoveries.labels("booking").inc(len(finished))
         log.info("open requests", abandoned=len(abandoned), finished=len(finished))
 
     def _abandoned(self, found: list[int]) -> list[int]:
@@ -122,8 +123,8 @@ class Requests:
         return chosen
 
     def _run(self, calls: Sequence[Call], opening: Callable[[Transaction, Batch], None]) -> list[Outcome]:
-        def transaction_1(tx: Transaction, again: bool) -> Batch:
-            batch = Batch(calls, again)
+        def transaction_1(tx: Transaction, _again: bool) -> Batch:
+            batch = Batch(calls)
             opening(tx, batch)
             return batch
 
@@ -175,8 +176,7 @@ class Requests:
         Asked under the locks of the stocks, so that a key sent twice at once finds its own request.
         """
         indexes = {(call.owner(), call.key): index for index, call in enumerate(batch.calls) if call.key is not None}
-        if batch.again:
-            batch.outcomes |= {indexes[found]: outcome for found, outcome in tx.outcomes.find(batch.calls).items()}
+        batch.outcomes |= {indexes[found]: outcome for found, outcome in tx.outcomes.find(batch.calls).items()}
         resumed = {}
         for row in places.open_by_key(tx.connection, [key for _, key in indexes if key is not None]):
             index = indexes.get((row.owner, row.key))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.booking.application.cancelling import cancel_all, load
 from services.booking.domain.booking import Reason
 from services.booking.storage import bookings as stored
-from services.booking.storage import facts
+from services.booking.storage import facts, places
 from shared.eventstore import Message, Transaction
 from shared.kernel.time import parse_instant
 
@@ -51,14 +51,22 @@ def offer(tx: Transaction, message: Message) -> None:
 def offer_withdrawn(tx: Transaction, message: Message) -> None:
     """Not bookable any more; a rejected offer's unused bookings are cancelled (domain.md §3.2)."""
     offer_id = message.data["offerId"]
+    places.hold_offer(tx.connection, offer_id)  # whoever confirms a booking of it is awaited, or sees this
     facts.unpublish_offer(tx.connection, offer_id)
     if message.data["reason"] == REJECTED:
         cancel_all(tx, load(tx, stored.unused_of_offer(tx.connection, offer_id)), Reason.FRAUD)
 
 
-def offerer_shut(tx: Transaction, message: Message) -> None:
-    """Registered and not validated yet, rejected, or closed: its offers are not released (domain.md §2.1)."""
+def offerer_registered(tx: Transaction, message: Message) -> None:
+    """Not validated yet: its offers are not released (domain.md §2.1)."""
     facts.shut_offerer(tx.connection, message.data["offererId"])
+
+
+def offerer_shut(tx: Transaction, message: Message) -> None:
+    """Rejected, or closed: its offers are not released any more."""
+    offerer_id = message.data["offererId"]
+    places.hold_offerer(tx.connection, offerer_id)
+    facts.shut_offerer(tx.connection, offerer_id)
 
 
 def offerer_validated(tx: Transaction, message: Message) -> None:

@@ -4,12 +4,13 @@ DomainError
 ├── Forbidden 403
 │   ├── NotABeneficiary        not-a-beneficiary
 │   ├── NotYours               not-your-booking
+│   ├── NotYourOffer           forbidden
 │   ├── AlreadyReimbursed      already-reimbursed
 │   ├── BookingCancelled       booking-cancelled
 │   ├── TooEarly               too-early
 │   ├── NotUndoable            activation-code-booking
 │   └── UsedAtTheDesk          already-used (the desk's cancel)
-├── NotFound 404               booking, stock, countermark
+├── NotFound 404               booking, stock, countermark, offer
 ├── Conflict 409
 │   ├── AlreadyBooked          already-booked
 │   ├── QuantityInvalid        quantity-invalid
@@ -96,6 +97,16 @@ class UnknownCountermark(NotFound):
 
     def __init__(self) -> None:
         super().__init__("Cette contremarque n'a pas été trouvée", extra={"key": "global"})
+
+
+class UnknownOffer(NotFound):
+    def __init__(self) -> None:
+        super().__init__("Cette offre n'a pas été trouvée.", extra={"key": "offer"})
+
+
+class NotYourOffer(Forbidden):
+    def __init__(self) -> None:
+        super().__init__("Vous n'avez pas les droits suffisants pour cette offre.", extra={"key": "user"})
 
 
 class NotYours(Forbidden):

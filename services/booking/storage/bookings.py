@@ -61,6 +61,24 @@ def of_person(
     return connection.execute(query.order_by(_TABLE.booking_id.desc()).limit(limit)).all()
 
 
+def of_offer(
+    connection: sa.Connection,
+    offer_id: int,
+    *,
+    first: int,
+    limit: int,
+    stock_id: int | None,
+    status: str | None,
+    beginning_at: datetime | None,
+) -> Sequence[Any]:
+    """From a number on, in the order of their numbers."""
+    query = _with_place().where(_TABLE.offer_id == offer_id, _TABLE.booking_id >= first)
+    for column, wanted in ((_TABLE.stock_id, stock_id), (_TABLE.status, status), (_TABLE.beginning_at, beginning_at)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    return connection.execute(query.order_by(_TABLE.booking_id).limit(limit)).all()
+
+
 def is_ended(now: datetime) -> sa.ColumnElement[bool]:
     """Cancelled, or used and over: a future event goes on, and so does what one keeps (domain.md §9.1)."""
     over = sa.or_(_TABLE.beginning_at.is_(None), _TABLE.beginning_at < now)

@@ -91,6 +91,12 @@ def venues_of(connection: sa.Connection, offerer_ids: Collection[int]) -> list[s
     return list(connection.execute(query.order_by(venues.c.venue_id)))
 
 
+def offerer_of(connection: sa.Connection, offer_id: int) -> int | None:
+    """Whose offer it is; None for one that was never published."""
+    owned = sa.select(venues.c.offerer_id).join(offers, offers.c.venue_id == venues.c.venue_id)
+    return connection.execute(owned.where(offers.c.offer_id == offer_id)).scalar()
+
+
 def zones(connection: sa.Connection, venue_ids: Collection[int]) -> dict[int, str]:
     """The time zone of each venue."""
     query = sa.select(venues.c.venue_id, venues.c.timezone)

@@ -129,8 +129,27 @@ def _locked(connection: sa.Connection, stock_ids: list[int]) -> Sequence[Any]:
         .outerjoin(venues, venues.c.venue_id == stocks.c.venue_id)
         .outerjoin(shut_offerers, shut_offerers.c.offerer_id == stocks.c.offerer_id)
     )
+    # locked first, read then: a statement that waited for a lock sees the stock as it is now, but what stands beside it
+    # (is its offer still shown, its structure open?) as it was before the wait
+    hold(connection, sql.among(connection, stocks.c.stock_id, stock_ids))
     query = sa.select(*_COLUMNS).select_from(joined).where(sql.among(connection, stocks.c.stock_id, stock_ids))
-    return connection.execute(query.order_by(stocks.c.stock_id).with_for_update(of=stocks)).all()
+    return connection.execute(query.order_by(stocks.c.stock_id)).all()
+
+
+def hold(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    """Locks stocks in the order of their numbers: who decides on one of them meanwhile waits, and sees what is written
+    here. On SQLite there is one writer."""
+    if connection.dialect.name == "postgresql":
+        locked = sa.select(stocks.c.stock_id).where(which).order_by(stocks.c.stock_id).with_for_update().subquery()
+        connection.execute(sa.select(sa.func.count()).select_from(locked))
+
+
+def hold_offer(connection: sa.Connection, offer_id: int) -> None:
+    hold(connection, stocks.c.offer_id == offer_id)
+
+
+def hold_offerer(connection: sa.Connection, offerer_id: int) -> None:
+    hold(connection, stocks.c.offerer_id == offerer_id)
 
 
 def live_pairs(connection: sa.Connection, pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:

@@ -36,9 +36,10 @@ def create_offer(tx: Transaction, call: Call) -> dict[str, Any]:
 def change_offer(tx: Transaction, call: Call) -> dict[str, Any]:
     """``offerId``, ``ifMatch?`` and the changes → the whole offer.
 
-    Raises NotFound, PreconditionFailed, OfferInReview, OfferRejected, Invalid.
+    Raises NotFound, OffererClosed, PreconditionFailed, OfferInReview, OfferRejected, Invalid.
     """
     offer = own_offer(tx, call.caller, number(call.data, "offerId"))
+    access.open_offerer(tx.connection, offer.facts.offerer_id)
     access.check_version(offer, expected_version(call.data))
     offer.change(tx.now, changing(_BODY, call.data, "offerId"))
     return _saved(tx, offer)
@@ -55,7 +56,9 @@ def activate_offer(tx: Transaction, call: Call) -> dict[str, Any]:
 
 
 def deactivate_offer(tx: Transaction, call: Call) -> dict[str, Any]:
-    """``offerId`` → the whole offer. Raises NotFound, OfferNotPublished, OfferInReview, OfferRejected."""
+    """``offerId`` → the whole offer. Raises NotFound, OfferNotPublished, OfferInReview, OfferRejected.
+
+    A closed structure's too: it takes something away, as withdrawing a stock does."""
     offer = own_offer(tx, call.caller, number(call.data, "offerId"))
     return _turned(tx, call, offer, offer.deactivate)
 

@@ -23,6 +23,7 @@ from shared.eventstore.outcomes import Call, Caller, Outcome
 from shared.kernel.errors import DomainError, NotFound, Unavailable
 from shared.kernel.identifiers import stream_id
 from shared.messaging.bus import Bus
+from shared.observability import metrics
 
 _BODY = StockBody()
 _CHANGE = StockChange()
@@ -86,8 +87,8 @@ class StockChanges:
     def change(self, calls: Sequence[Call]) -> list[Outcome]:
         """``stockId``, ``ifMatch?`` and the changes → the whole stock.
 
-        Raises NotFound, PreconditionFailed, OfferInReview, OfferRejected, StockWithdrawn, EventPassed, Invalid,
-        DateInThePast, and what booking refuses a quantity with (``quantity-below-booked``).
+        Raises NotFound, OffererClosed, PreconditionFailed, OfferInReview, OfferRejected, StockWithdrawn, EventPassed,
+        Invalid, DateInThePast, and what booking refuses a quantity with (``quantity-below-booked``).
         """
         return [self._change(call) for call in calls]
 
@@ -101,6 +102,7 @@ class StockChanges:
                 request = stock.request if stock else None
             if request is not None:
                 self._settle(stock_id, request)
+                metrics.saga_recoveries.labels("catalog").inc()
 
     def _change(self, call: Call) -> Outcome:
         try:
@@ -127,6 +129,7 @@ class StockChanges:
 
     def _begin(self, tx: Transaction, call: Call, stock_id: int, changes: dict[str, Any]) -> _Done | _Asks:
         stock = own_stock(tx, call.caller, stock_id)
+        access.open_offerer(tx.connection, stock.facts.offerer_id)
         if stock.request is not None and "quantity" in changes:
             return _Asks(stock.request, is_ours=False)
         access.check_version(stock, expected_version(call.data))

@@ -45,8 +45,10 @@ def open_digital_venue(tx: Transaction, offerer_id: int, postal_code: str | None
 
 
 def change_venue(tx: Transaction, call: Call) -> dict[str, Any]:
-    """``venueId``, ``ifMatch?`` and the changes → the whole venue. Raises NotFound, PreconditionFailed, Invalid."""
+    """``venueId``, ``ifMatch?`` and the changes → the whole venue. Raises NotFound, OffererClosed,
+    PreconditionFailed, Invalid."""
     venue = access.own_venue(tx, call.caller, number(call.data, "venueId"))
+    access.open_offerer(tx.connection, venue.facts.offerer_id)
     access.check_version(venue, expected_version(call.data))
     venue.change(tx.now, changing(_BODY, call.data, "venueId"))
     return _saved(tx, venue)

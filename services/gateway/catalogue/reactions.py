@@ -107,14 +107,15 @@ def stock_withdrawn(tx: Transaction, message: Message) -> None:
 
 
 def places_remain(field: str) -> Callable[[Transaction, Message], None]:
-    """Booking says how many places are left; null: there is no limit."""
+    """Booking says how many places are left; null: there is no limit. Its last word counts, not what is heard last."""
 
     def told(tx: Transaction, message: Message) -> None:
-        left = {"remaining": message.data[field]}
+        left = {"remaining": message.data[field], "remaining_position": message.position}
         statement = sql.insert(tx.connection, stocks).values(
             stock_id=message.data["stockId"], is_withdrawn=False, **left
         )
-        tx.connection.execute(statement.on_conflict_do_update(index_elements=["stock_id"], set_=left))
+        younger = stocks.c.remaining_position < message.position
+        tx.connection.execute(statement.on_conflict_do_update(index_elements=["stock_id"], set_=left, where=younger))
 
     return told
 

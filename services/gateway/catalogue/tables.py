@@ -84,5 +84,7 @@ stocks = sa.Table(
     sa.Column("booking_limit_at", Instant),
     sa.Column("is_withdrawn", sa.Boolean, nullable=False),
     sa.Column("remaining", BigNumber),  # null: no limit
+    # Of booking's log, where that was said: messages that were parked come after younger ones of other bookings.
+    sa.Column("remaining_position", BigNumber, nullable=False, server_default="0"),
     sa.Index("catalogue_stocks_offer", "offer_id", "beginning_at", "stock_id"),
 )

@@ -1,5 +1,6 @@
 "use strict";
-// Draws /openapi.json: every route with what it takes, answers and refuses with, and a form to try it out.
+// Draws /openapi.json: every route with what it takes, answers and refuses with, and a form to try it out; or, where
+// the page says so, /asyncapi.json: every message with its data and samples.
 
 let doc;
 
@@ -183,6 +184,34 @@ function draw() {
   }
 }
 
+function drawMessage(key, message) {
+  const content = make("div", {});
+  const details = make("details", { class: "operation", id: key },
+    make("summary", {}, make("code", {}, key), make("span", { class: "summary" }, message.summary || "")), content);
+  details.addEventListener("toggle", () => {
+    if (!details.open || content.childElementCount) return;
+    const [envelope, said] = message.payload.allOf.map(resolved);
+    content.append(make("h4", {}, "Data"), fieldsTable(said.properties.data, 0),
+      make("details", {}, make("summary", {}, "The envelope"), make("p", {}, envelope.description), fieldsTable(envelope, 0)));
+    for (const example of message.examples) {
+      content.append(make("h4", {}, example.name), make("pre", {}, JSON.stringify(example.payload, null, 2)));
+    }
+  });
+  details.dataset.text = [key, message.summary].join(" ").toLowerCase();
+  return details;
+}
+
+function drawMessages() {
+  const main = document.getElementById("operations");
+  main.append(...doc.info.description.split("\n\n").map((text) => make("p", {}, text)));
+  for (const [id, channel] of Object.entries(doc.channels)) {
+    document.getElementById("contents").append(make("a", { href: "#" + id }, channel.title));
+    main.append(make("section", { id }, make("h2", {}, channel.title),
+      make("p", {}, "Exchange ", make("code", {}, channel.bindings.amqp.exchange.name)),
+      ...Object.entries(channel.messages).map(([key, message]) => drawMessage(key, resolved(message)))));
+  }
+}
+
 function find(event) {
   const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
   for (const details of document.querySelectorAll("details.operation")) {
@@ -191,9 +220,10 @@ function find(event) {
 }
 
 async function start() {
-  const response = await fetch("/openapi.json");
+  const response = await fetch(document.body.dataset.document);
   doc = await response.json();
-  draw();
+  if (doc.asyncapi) drawMessages();
+  else draw();
   document.getElementById("find").addEventListener("input", find);
   if (location.hash) {
     const target = document.getElementById(location.hash.slice(1));

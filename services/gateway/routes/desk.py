@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b32encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,6 +30,7 @@ PREFIXES = ("/v2/", "/public/bookings/v1/")
 _COUNTERMARK = re.compile(r"[A-Z0-9]{6}")
 DEFAULT_KEYS = {401: "auth", 403: "user", 404: "global", 429: "global"}
 CINEMA_CARDS = ("CARTE_CINE_MULTISEANCES", "CARTE_CINE_ILLIMITE", "ABO_CINE")
+NOBODY = {"firstName": "", "lastName": "", "email": "", "phoneNumber": ""}
 CANCELLED_LATER = 410
 """What the later names of the routes say of a cancelled booking (decision 20)."""
 
@@ -43,6 +44,8 @@ def refusal_response(error: DomainError) -> Response:
     status, key = error.status, _key_of(error)
     if key == "booking_cancelled":
         status, key = (403, "booking") if request.path.startswith("/v2/") else (CANCELLED_LATER, key)
+    if status == 422:
+        status = 400  # as these clients have always been told of a value that is not accepted
     messages = error.errors or {key: [error.detail or error.code]}
     return with_refusal_headers(Response(orjson.dumps(messages), status=status, mimetype="application/json"), error)
 
@@ -53,8 +56,9 @@ def _key_of(error: DomainError) -> str:
 
 
 @contextmanager
-def at_the_desk() -> Iterator[None]:
-    """Who asks, and no more than ten failures a minute: bad credentials and unknown countermarks (decision 22)."""
+def at_the_desk(guessable: int | None = 404) -> Iterator[None]:
+    """Who asks, and no more than ten failures a minute: bad credentials and unknown countermarks (decision 22).
+    ``guessable``: the status that says that something was guessed wrong."""
     failures, from_where = gate().failures, address()
     failures.check(f"desk-{from_where}")
     bearer()  # nobody who sent nothing has failed at guessing
@@ -69,7 +73,7 @@ def at_the_desk() -> Iterator[None]:
     try:
         yield
     except DomainError as refusal:
-        if refusal.status == 404:
+        if refusal.status == guessable:
             failures.count(by_whom, f"desk-{from_where}")
         raise
 
@@ -84,34 +88,29 @@ def countermark_of(text: str) -> str:
 
 def look_up(token: str) -> Any:
     """A booking by its countermark."""
-    with at_the_desk():
-        found = ask("booking", "desk-look-up", {"countermark": countermark_of(token)}, batched=True)
-        person = _person(found["personId"])
-    return desk_booking(found, person)
+    found = ask("booking", "desk-look-up", {"countermark": countermark_of(token)}, batched=True)
+    return desk_booking(found, _people([found["personId"]])[found["personId"]])
 
 
-def _person(person_id: int) -> dict[str, Any]:
-    people = ask("identity", "people", {"accountIds": [person_id]}, batched=True)["people"]
-    found: dict[str, Any] = people.get(str(person_id)) or {"firstName": "", "lastName": "", "email": ""}
-    return found
+def _people(person_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Who they are, by number; who is not known has no name."""
+    people = ask("identity", "people", {"accountIds": sorted(set(person_ids))}, batched=True)["people"]
+    return {number: people.get(str(number)) or NOBODY for number in person_ids}
 
 
 def use(token: str) -> None:
     """Validates a countermark."""
-    with at_the_desk():
-        send("booking", "desk-use", {"countermark": countermark_of(token)}, batched=True)
+    send("booking", "desk-use", {"countermark": countermark_of(token)}, batched=True)
 
 
 def keep(token: str) -> None:
     """Takes a validation back."""
-    with at_the_desk():
-        send("booking", "desk-keep", {"countermark": countermark_of(token)})
+    send("booking", "desk-keep", {"countermark": countermark_of(token)})
 
 
 def cancel(token: str) -> None:
     """Cancels a booking for the structure, even after its cancellation limit, as long as it is not used."""
-    with at_the_desk():
-        send("booking", "desk-cancel", {"countermark": countermark_of(token)})
+    send("booking", "desk-cancel", {"countermark": countermark_of(token)})
 
 
 def desk_booking(found: dict[str, Any], person: dict[str, Any]) -> dict[str, Any]:
@@ -174,7 +173,10 @@ def _route(method: str, rule: str, name: str, action: Any, refuses: dict[int, st
 
     view.__name__, view.__doc__ = name, action.__doc__
     answers = (200, schemas.DeskBooking) if method == "GET" else (204, None)
-    audience.desk_endpoint(method, rule, answers=answers, refuses=refuses, error=schemas.DeskError)(view)
+    register = audience.desk_endpoint(
+        method, rule, answers=answers, refuses=refuses, error=schemas.DeskError, admits=at_the_desk()
+    )
+    register(view)
 
 
 _route("GET", "/v2/bookings/token/<token>", "look_up_v2", look_up, LOOKS_UP)
@@ -185,3 +187,53 @@ _route("GET", "/public/bookings/v1/token/<token>", "look_up_v1", look_up, LOOKS_
 _route("PATCH", "/public/bookings/v1/use/token/<token>", "use_v1", use, LOOKS_UP)
 _route("PATCH", "/public/bookings/v1/keep/token/<token>", "keep_v1", keep, KEEPS)
 _route("PATCH", "/public/bookings/v1/cancel/token/<token>", "cancel_v1", cancel, CANCELS)
+
+
+@audience.desk_endpoint(
+    "GET",
+    "/public/bookings/v1/bookings",
+    query=schemas.OfferBookingsQuery,
+    answers=(200, schemas.OfferBookings),
+    refuses={400: "the field's", 401: "auth", 403: "user", 404: "offer", 429: "global"},
+    error=schemas.DeskError,
+    admits=at_the_desk(guessable=None),
+)
+def bookings_of_an_offer(query: dict[str, Any]) -> Any:
+    """The bookings of an offer by number, from `firstIndex` on: to go on, ask from one more than the last."""
+    asked = dict(query)
+    if "beginningDatetime" in asked:
+        asked["beginningAt"] = asked.pop("beginningDatetime")
+    if "status" in asked:
+        asked["status"] = asked["status"].lower()
+    found = ask("booking", "offer-bookings", asked)["items"]
+    people = _people([one["personId"] for one in found]) if found else {}
+    return {"bookings": [offer_booking(one, people[one["personId"]]) for one in found]}
+
+
+def offer_booking(found: dict[str, Any], person: dict[str, Any]) -> dict[str, Any]:
+    """A booking as the list of an offer has it: its countermark is shown by the young person, never here."""
+    offer, venue = found["offer"], found["offer"]["venue"]
+    return {
+        "id": found["bookingId"],
+        "quantity": found["quantity"],
+        "creationDate": found["bookedAt"],
+        "confirmationDate": found["cancellationLimitAt"],
+        "price": found["unitPriceCents"] / 100,
+        "status": found["status"].upper(),
+        "offerId": offer["offerId"],
+        "stockId": found["stock"]["stockId"],
+        "priceCategoryId": None,
+        "priceCategoryLabel": None,
+        "offerName": offer["name"],
+        "offerEan": None,
+        "venueId": venue["venueId"],
+        "venueName": venue["name"],
+        "venueAddress": venue.get("address"),
+        "venueDepartementCode": department_of(venue.get("postalCode")),
+        "userEmail": person["email"],
+        "userPhoneNumber": person["phoneNumber"],
+        "userFirstName": person["firstName"],
+        "userLastName": person["lastName"],
+        "userBirthDate": None,
+        "userPostalCode": None,
+    }

@@ -115,6 +115,24 @@ def venues_file(batch_id: int) -> Any:
     return _file(answer["text"], "text/csv", f"VIR{batch_id}-venues.csv")
 
 
+@audience.endpoint(
+    "GET",
+    "/v1/finance/payouts/<number:batch_id>/wallets.csv",
+    access=FINANCE,
+    media_type="text/csv",
+    refuses=["batch-not-found", "balances-not-noted"],
+)
+def wallets_file(batch_id: int) -> Any:
+    """What each young person had left at the close; the same bytes for ever."""
+    parts: list[str] = []
+    asked: dict[str, Any] | None = {"batchId": batch_id}
+    while asked is not None:
+        answer = ask("payout", "wallets-csv", asked, seconds=LONG_SECONDS)
+        parts.append(answer["text"])
+        asked = None if answer["nextCursor"] is None else {"batchId": batch_id, "cursor": answer["nextCursor"]}
+    return _file("".join(parts), "text/csv", f"VIR{batch_id}-wallets.csv")
+
+
 def _file(text: str, media_type: str, name: str) -> Response:
     response = Response(text.encode(), mimetype=media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -180,7 +198,7 @@ def _flat(message: dict[str, Any]) -> dict[str, Any]:
 
 @audience.endpoint(
     "GET",
-    "/v1/finance/establishments/<establishment>/years/<number:year>",
+    "/v1/finance/establishments/<word:establishment>/years/<number:year>",
     access=FINANCE,
     query=schemas.YearQuery,
     answers=(200, schemas.EstablishmentYear),
@@ -202,7 +220,7 @@ def custom_rules() -> Any:
     access=FINANCE,
     body=schemas.NewCustomRule,
     answers=(201, schemas.CustomRule),
-    refuses=["custom-rule-invalid", "custom-rule-overlaps"],
+    refuses=["custom-rule-invalid", "custom-rule-owner-unknown", "custom-rule-overlaps"],
 )
 def add_custom_rule(body: dict[str, Any]) -> Any:
     """Agrees a rule for an offer or a structure from an instant on."""

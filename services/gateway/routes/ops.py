@@ -56,7 +56,7 @@ def projections() -> Any:
 
 
 @audience.endpoint(
-    "GET", "/v1/ops/projections/<name>/differences", access=OPERATOR, answers=(200, schemas.RowDifferences)
+    "GET", "/v1/ops/projections/<word:name>/differences", access=OPERATOR, answers=(200, schemas.RowDifferences)
 )
 def projection_differences(name: str) -> Any:
     """Folds a read model anew beside the live one, and says where they differ."""
@@ -64,14 +64,14 @@ def projection_differences(name: str) -> Any:
     return {"items": _ask(service, "compare-projection", {"name": model})["differences"]}
 
 
-@audience.endpoint("POST", "/v1/ops/projections/<name>/rebuild", access=OPERATOR, answers=(200, schemas.Rebuilt))
+@audience.endpoint("POST", "/v1/ops/projections/<word:name>/rebuild", access=OPERATOR, answers=(200, schemas.Rebuilt))
 def rebuild_projection(name: str) -> Any:
     """Folds a read model anew from the log and puts it in the place of the live one."""
     service, model = operations.split_projection(name, SERVICES)
     return send(service, "rebuild-projection", {"name": model}, seconds=LONG_SECONDS)
 
 
-@audience.endpoint("GET", "/v1/ops/streams/<stream_id>", access=OPERATOR, answers=(200, schemas.Stream))
+@audience.endpoint("GET", "/v1/ops/streams/<word:stream_id>", access=OPERATOR, answers=(200, schemas.Stream))
 def stream(stream_id: str) -> Any:
     """A stream's events, personal data masked."""
     return operations.stream_of(_ask, SERVICES, stream_id)
@@ -85,7 +85,7 @@ def dead_letters() -> Any:
 
 @audience.endpoint(
     "POST",
-    "/v1/ops/dead-letters/<letter_id>/replay",
+    "/v1/ops/dead-letters/<word:letter_id>/replay",
     access=OPERATOR,
     answers=(200, schemas.SettledLetters),
     refuses=["not-waiting"],
@@ -98,7 +98,7 @@ def replay_dead_letter(letter_id: str) -> Any:
 
 @audience.endpoint(
     "POST",
-    "/v1/ops/dead-letters/<letter_id>/discard",
+    "/v1/ops/dead-letters/<word:letter_id>/discard",
     access=OPERATOR,
     answers=(200, schemas.SettledLetters),
     refuses=["not-waiting"],
@@ -125,10 +125,10 @@ def live() -> Any:
 
 @audience.endpoint("GET", "/health/ready", answers=(200, schemas.Health))
 def ready() -> Any:
-    """Every service answers over the bus."""
+    """Every service answers over the bus, reaches its store, and has no part that hangs or has ended."""
     states = {service: _state(service) for service in SERVICES}
-    if any(state == "away" for state in states.values()):
-        raise Unavailable("not every service answers", extra={"services": states})
+    if any(state != "ok" for state in states.values()):
+        raise Unavailable("not every service can do its work", extra={"services": states})
     return {"status": "ok", "services": states}
 
 
@@ -137,7 +137,7 @@ def _ask(service: str, name: str, data: dict[str, Any]) -> Any:
 
 
 def _state(service: str) -> str:
-    """``ok``, ``trouble`` (it answers, but something in it is being tried again) or ``away``."""
+    """``ok``, ``trouble`` (it answers, but a part of it cannot do its work) or ``away``."""
     try:
         trouble = gate().bus.query(service, "health", {}, timeout=READY_SECONDS)["trouble"]
     except DomainError:

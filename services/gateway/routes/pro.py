@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Response, g
 
-from services.gateway.bookings_csv import bookings_csv
+from services.gateway.bookings_files import bookings_csv, bookings_xlsx
 from services.gateway.schemas import pro as schemas
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
 from services.gateway.web.cursors import paged
+from services.gateway.web.gate import gate
 from services.gateway.web.security import only
-from shared.kernel.errors import NotFound
+from shared.kernel.errors import Invalid, NotFound
 
 audience = Audience("Cultural actors", "Structures, venues, offers, stocks, bank details, reimbursements.")
 
@@ -20,9 +23,13 @@ PRO = only("pro")
 EARLIEST, LATEST = "2019-02-01", "2199-12-31"
 """No booking lies outside: the first credits were granted in February 2019."""
 
+FORM_AROUND_A_FILE = 16 * 1024
+"""What a form needs beside its file."""
+
 MOST_ROWS = 100_000
 """Of a file."""
 
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 NO_COUNTERS = {"activeOffers": 0, "ongoingBookings": 0, "validatedBookings": 0, "soldOutOffers": 0}
 VENUE_CODES = ["siret-invalid", "siret-taken", "offerer-closed"]
 OFFER_CODES = ["offer-in-review", "offer-rejected", "offer-not-published", "offerer-closed"]
@@ -35,7 +42,7 @@ STOCK_CODES = [
     "offer-rejected",
     "offerer-closed",
 ]
-BANK_CODES = ["bank-details-invalid"]
+BANK_CODES = ["bank-details-invalid", "offerer-closed"]
 
 
 @audience.endpoint("GET", "/v1/pro/offerers", access=PRO, answers=(200, schemas.Offerers))
@@ -275,6 +282,40 @@ def submit_venue_bank_details(body: dict[str, Any], venue_id: int) -> Any:
 
 
 @audience.endpoint(
+    "POST",
+    "/v1/pro/bank-details/<number:bank_details_id>/documents",
+    access=PRO,
+    body=schemas.NewDocument,
+    upload=schemas.MAX_DOCUMENT + FORM_AROUND_A_FILE,
+    answers=(201, schemas.Document),
+    refuses=[
+        "bank-details-not-found",
+        "bank-details-already-decided",
+        "document-invalid",
+        "too-many-documents",
+        "offerer-closed",
+    ],
+)
+def add_document(body: dict[str, Any], bank_details_id: int) -> Any:
+    """Adds a document that proves bank details: the account statement, or who the structure is."""
+    content = base64.b64encode(body["file"]).decode("ascii")
+    data = {"bankDetailsId": bank_details_id, "kind": body["kind"], "content": content}
+    return send("payout", "add-document", data, seconds=60.0)
+
+
+@audience.endpoint(
+    "GET",
+    "/v1/pro/bank-details/<number:bank_details_id>/documents",
+    access=PRO,
+    answers=(200, schemas.Documents),
+    refuses=["bank-details-not-found"],
+)
+def my_documents(bank_details_id: int) -> Any:
+    """The documents that were added to bank details of the caller's structure."""
+    return ask("payout", "documents", {"bankDetailsId": bank_details_id})
+
+
+@audience.endpoint(
     "GET",
     "/v1/pro/reimbursements",
     access=PRO,
@@ -312,8 +353,17 @@ def my_venues_bookings(query: dict[str, Any]) -> Any:
 
 @audience.endpoint("GET", "/v1/pro/bookings.csv", access=PRO, query=schemas.RecapFileQuery, media_type="text/csv")
 def my_venues_bookings_file(query: dict[str, Any]) -> Any:
-    """The same as a file of 13 columns."""
-    return csv_file(bookings_csv(_whole_recap(_recap_data(query))), "reservations_pass_culture.csv")
+    """The same as a file of 13 columns; what would have more than 100 000 rows is refused."""
+    return csv_file(bookings_csv(_each_row(_recap_data(query))), "reservations_pass_culture.csv")
+
+
+@audience.endpoint("GET", "/v1/pro/bookings.xlsx", access=PRO, query=schemas.RecapFileQuery, media_type=XLSX)
+def my_venues_bookings_sheet(query: dict[str, Any]) -> Any:
+    """The same rows for a spreadsheet: texts are texts, prices are numbers."""
+    content = bookings_xlsx(_each_row(_recap_data(query)), gate().clock.now())
+    response = Response(content, mimetype=XLSX)
+    response.headers["Content-Disposition"] = 'attachment; filename="reservations_pass_culture.xlsx"'
+    return response
 
 
 @audience.endpoint("GET", "/v1/pro/stocks/<number:stock_id>/attendees", access=PRO, answers=(200, schemas.Recap))
@@ -332,7 +382,7 @@ def attendees_file(stock_id: int) -> Any:
 def _attendees(stock_id: int) -> list[dict[str, Any]]:
     """Raises NotFound for a stock of somebody else's. Booking can be long before the day: the period is everything."""
     ask("catalog", "stock", {"stockId": stock_id})
-    rows = _whole_recap({"stockId": stock_id, "periodFrom": EARLIEST, "periodTo": LATEST})
+    rows = _each_row({"stockId": stock_id, "periodFrom": EARLIEST, "periodTo": LATEST})
     return [row for row in rows if row["status"] != "cancelled"]
 
 
@@ -342,14 +392,17 @@ def _recap_data(query: dict[str, Any]) -> dict[str, Any]:
     return data if "venueId" not in query else {**data, "venueIds": [query["venueId"]]}
 
 
-def _whole_recap(data: dict[str, Any]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    asked = dict(data)
+def _each_row(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Page by page. Raises Invalid where it would be more than MOST_ROWS: a file is whole or it is not given."""
+    asked, count = dict(data), 0
     while True:
         page = ask("booking", "recap", asked, seconds=60.0)
-        rows.extend(page["items"])
-        if page["nextCursor"] is None or len(rows) >= MOST_ROWS:
-            return rows[:MOST_ROWS]
+        count += len(page["items"])
+        if count > MOST_ROWS:
+            raise Invalid(errors={"periodFrom": [f"More than {MOST_ROWS} rows: ask for a shorter period."]})
+        yield from page["items"]
+        if page["nextCursor"] is None:
+            return
         asked = {"cursor": page["nextCursor"]}
 
 
@@ -380,7 +433,9 @@ def api_keys(offerer_id: int) -> Any:
     return {"nextCursor": None, **ask("identity", "api-keys", {"offererId": offerer_id})}
 
 
-@audience.endpoint("DELETE", "/v1/pro/offerers/<number:offerer_id>/api-keys/<prefix>", access=PRO, answers=(204, None))
+@audience.endpoint(
+    "DELETE", "/v1/pro/offerers/<number:offerer_id>/api-keys/<word:prefix>", access=PRO, answers=(204, None)
+)
 def delete_api_key(offerer_id: int, prefix: str) -> Any:
     """Ends an API key."""
     return send("identity", "delete-api-key", {"offererId": offerer_id, "prefix": prefix[:100]})

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
+from flask import Response
+
 from services.gateway.schemas import staff as schemas
+from services.gateway.schemas.pro import Documents
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
 from services.gateway.web.cursors import paged
@@ -16,6 +20,7 @@ STAFF = only("staff")
 DECIDES = ["already-decided"]
 DECIDES_ON_OFFERS = ["offer-not-in-review"]
 DECIDES_ON_BANK_DETAILS = ["bank-details-not-found", "bank-details-already-decided"]
+EXTENSIONS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"}
 CREDIT = ["insufficient-credit", "digital-cap-reached", "physical-cap-reached"]
 CANCELS = ["already-cancelled", "already-reimbursed", "in-a-batch"]
 
@@ -207,6 +212,35 @@ def validate_bank_details(bank_details_id: int) -> Any:
 def reject_bank_details(body: dict[str, Any], bank_details_id: int) -> Any:
     """Rejects bank details; ones accepted earlier stay in force."""
     return send("payout", "reject-bank-details", {"bankDetailsId": bank_details_id, **body}) or {}
+
+
+@audience.endpoint(
+    "GET",
+    "/v1/staff/bank-details/<number:bank_details_id>/documents",
+    access=STAFF,
+    answers=(200, Documents),
+    refuses=["bank-details-not-found"],
+)
+def documents_of_bank_details(bank_details_id: int) -> Any:
+    """The documents that prove bank details."""
+    return ask("payout", "documents", {"bankDetailsId": bank_details_id})
+
+
+@audience.endpoint(
+    "GET",
+    "/v1/staff/bank-details/<number:bank_details_id>/documents/<number:document_id>",
+    access=STAFF,
+    media_type="application/octet-stream",
+    refuses=["bank-details-not-found", "document-not-found"],
+)
+def document_of_bank_details(bank_details_id: int, document_id: int) -> Any:
+    """One of them, as a file to keep: its bytes as they were sent, to be shown by nothing here."""
+    data = {"bankDetailsId": bank_details_id, "documentId": document_id}
+    found = ask("payout", "document", data, seconds=60.0)
+    response = Response(base64.b64decode(found["content"]), mimetype="application/octet-stream")
+    name = f"{found['kind']}-{document_id}.{EXTENSIONS[found['mediaType']]}"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
 @audience.endpoint(

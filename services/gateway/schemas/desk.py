@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-from services.gateway.web.fields import Flag, WholeNumber, number
+from services.gateway.web.fields import Day, Flag, Moment, Strict, WholeNumber, limit, number, one_of
 
 
 class DeskBooking(Schema):
@@ -31,6 +31,46 @@ class DeskBooking(Schema):
     venueName = fields.String(required=True)
 
 
+class OfferBookingsQuery(Strict):
+    offerId = number(in_query=True, required=True)
+    firstIndex = number(in_query=True, metadata={"description": "The number from which the page begins; 1 by default."})
+    limit = limit(50)
+    stockId = number(in_query=True)
+    status = one_of("CONFIRMED", "USED", "CANCELLED", "REIMBURSED")
+    beginningDatetime = Moment(metadata={"description": "The start of the event."})
+
+
+class OfferBooking(Schema):
+    id = number(required=True)
+    quantity = WholeNumber(1, 2, required=True)
+    creationDate = Moment(required=True)
+    confirmationDate = Moment(
+        required=True, allow_none=True, metadata={"description": "Until when a dated booking may be cancelled."}
+    )
+    price = fields.Float(required=True, metadata={"description": "Euros, of one place, as booked."})
+    status = fields.String(required=True, metadata={"enum": ["CONFIRMED", "USED", "CANCELLED", "REIMBURSED"]})
+    offerId = number(required=True)
+    stockId = number(required=True)
+    priceCategoryId = number(required=True, allow_none=True, metadata={"description": "Always null."})
+    priceCategoryLabel = fields.String(required=True, allow_none=True, metadata={"description": "Always null."})
+    offerName = fields.String(required=True)
+    offerEan = fields.String(required=True, allow_none=True)
+    venueId = number(required=True)
+    venueName = fields.String(required=True)
+    venueAddress = fields.String(required=True, allow_none=True)
+    venueDepartementCode = fields.String(required=True, allow_none=True)
+    userEmail = fields.String(required=True)
+    userPhoneNumber = fields.String(required=True, allow_none=True)
+    userFirstName = fields.String(required=True)
+    userLastName = fields.String(required=True)
+    userBirthDate = Day(required=True, allow_none=True, metadata={"description": "Always null."})
+    userPostalCode = fields.String(required=True, allow_none=True, metadata={"description": "Always null."})
+
+
+class OfferBookings(Schema):
+    bookings = fields.List(fields.Nested(OfferBooking), required=True)
+
+
 class DeskError(Schema):
     """``{"key": ["message"]}`` with one of these keys."""
 
@@ -38,5 +78,6 @@ class DeskError(Schema):
     user = fields.List(fields.String())
     payment = fields.List(fields.String())
     booking = fields.List(fields.String())
+    offer = fields.List(fields.String())
     booking_cancelled = fields.List(fields.String())
     global_ = fields.List(fields.String(), data_key="global", attribute="global")

@@ -14,6 +14,7 @@ from services.gateway.web.fields import (
     Moment,
     Strict,
     Text,
+    UploadedFile,
     WebAddress,
     WholeNumber,
     cents,
@@ -27,6 +28,7 @@ from shared.contracts.subcategories import SUBCATEGORIES
 
 MAX_QUANTITY = 10**7
 MAX_CODES = 10_000
+MAX_DOCUMENT = 10_000_000
 LINE_STATUSES = ("waiting", "no-bank-details", "in-batch", "carried-forward", "sent", "rejected")
 
 
@@ -214,6 +216,26 @@ class BankDetails(Schema):
     version = WholeNumber(0, 2**53 - 1)
 
 
+class NewDocument(Strict):
+    kind = one_of("rib", "kbis", "sirene", required=True)
+    file = UploadedFile(MAX_DOCUMENT, required=True, metadata={"description": "PDF, PNG or JPEG, at most 10 MB."})
+
+
+class Document(Schema):
+    documentId = number(required=True)
+    bankDetailsId = number(required=True)
+    kind = fields.String(required=True, metadata={"enum": ["rib", "kbis", "sirene"]})
+    mediaType = fields.String(required=True, metadata={"description": "As the file's own bytes say."})
+    size = WholeNumber(1, MAX_DOCUMENT, required=True, metadata={"description": "In bytes."})
+    sha256 = fields.String(required=True)
+    addedAt = Moment(required=True)
+
+
+class Documents(Schema):
+    items = fields.List(fields.Nested(Document), required=True)
+    nextCursor = fields.String(required=True, allow_none=True)
+
+
 class NewApiKey(Schema):
     key = fields.String(required=True, metadata={"description": "Shown this once; only a digest of it is kept."})
     prefix = fields.String(required=True)
@@ -270,6 +292,7 @@ class ReimbursementsFileQuery(Strict):
     periodFrom = Day()
     periodTo = Day()
     venueId = number(in_query=True)
+    asOf = Moment()
 
 
 class ReimbursementLine(Schema):

@@ -15,13 +15,14 @@ from flask import Flask, Response, g, request
 from flask.json.provider import JSONProvider
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import BaseConverter, ValidationError
+from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response as AnyResponse
 
 from services.gateway.routes import AUDIENCES, desk
 from services.gateway.schemas.problem import Problem
 from services.gateway.web.documents import documents
 from services.gateway.web.gate import EXTENSION, Gate
+from services.gateway.web.mail_pages import mail_pages
 from services.gateway.web.problems import HTTP_CODES, problem_response
 from shared.eventstore.context import caused_by
 from shared.kernel.errors import DomainError
@@ -49,16 +50,30 @@ API_HEADERS = {
 }
 
 
-class Number(BaseConverter):
-    """A positive integer in a path; anything else is no address of ours."""
+def up_to(most: int) -> str:
+    """A pattern of the positive integers up to one, in their shortest form."""
+    digits = str(most)
+    smaller = [f"{digits[:at]}[{int(at == 0)}-{int(digit) - 1}][0-9]{{{len(digits) - at - 1}}}"
+               for at, digit in enumerate(digits) if int(digit) > int(at == 0)]  # fmt: skip
+    return "|".join([f"[1-9][0-9]{{0,{len(digits) - 2}}}", *smaller, digits])
 
-    regex = "[0-9]{1,16}"
+
+class Number(BaseConverter):
+    """A positive integer in a path; anything else is no address of ours.
+
+    The pattern says all of it: what is refused later would count as an address for the methods that it is not asked by.
+    """
+
+    regex = f"(?:{up_to(MAX_NUMBER)})"
 
     def to_python(self, value: str) -> int:
-        found = int(value)
-        if not 1 <= found <= MAX_NUMBER:
-            raise ValidationError
-        return found
+        return int(value)
+
+
+class Word(BaseConverter):
+    """A name, a code or an identifier that is no number."""
+
+    regex = "[A-Za-z0-9._~-]{1,100}"
 
 
 class FastJson(JSONProvider):
@@ -99,7 +114,7 @@ def create_application(gate: Gate, *, verify_answers: Verification = "off") -> F
     app.json = FastJson(app)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.url_map.converters["number"] = Number
+    app.url_map.converters.update(number=Number, word=Word)
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY,
         API_TITLE="Culture pass",
@@ -115,6 +130,7 @@ def create_application(gate: Gate, *, verify_answers: Verification = "off") -> F
     for audience in AUDIENCES:
         interface.register_blueprint(audience)
     app.register_blueprint(documents(interface.spec.to_dict()))
+    app.register_blueprint(mail_pages())
     answer_errors(app)
     app.before_request(_begin)
     app.after_request(_finish)
@@ -123,6 +139,7 @@ def create_application(gate: Gate, *, verify_answers: Verification = "off") -> F
 
 def describe(interface: Interface) -> None:
     interface.register_converter(Number, lambda _: {"type": "integer", "minimum": 1, "maximum": MAX_NUMBER})
+    interface.register_converter(Word, lambda _: {"type": "string", "pattern": f"^{Word.regex}$"})
     # Problem itself is registered already: flask-smorest documents every status with ERROR_SCHEMA
     interface.spec.components.security_scheme(
         "token",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ContextDecorator
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
@@ -27,6 +28,9 @@ View = Callable[..., Any]
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _ETAG = re.compile(r'"([0-9]{1,18})"')
 
+MOST_PARTS = 4
+"""Of a form with a file: one more than any takes, so that what is too much is named."""
+
 EVERY_ROUTE = ("bad-request", "internal-error", "unavailable")
 WITH_BODY = ("bad-json", "unsupported-media-type", "too-large", "invalid")
 WITH_KEY = ("idempotency-key-invalid", "idempotency-key-reused", "request-in-progress", "outcome-pending")
@@ -44,6 +48,12 @@ IF_MATCH_PARAMETER = {
     "required": False,
     "schema": {"type": "string"},
 }
+FIELD_ERRORS = {
+    "type": "object",
+    "description": "Field → what is wrong with it.",
+    "additionalProperties": {"type": "array", "items": {"type": "string"}},
+}
+"""In the partners' format, of the query."""
 
 
 class KeyRequired(Invalid):
@@ -80,11 +90,13 @@ class Audience(Blueprint):
         refuses: Sequence[str] = (),
         key_required: bool = False,
         if_match: bool = False,
+        upload: int | None = None,
     ) -> Callable[[View], View]:
         """Registers a view: who may come, what it takes, what it answers, and the codes of its own refusals.
 
         Anyone's POST takes an Idempotency-Key without minding; a signed-in caller's writes hand it on.
         ``media_type`` is for what is not JSON. ``if_match``: ``g.if_match`` is the version the caller read, or None.
+        ``upload``: the body is a form with a file, of at most so many bytes in all.
         """
         writes = method != "GET"
         keyed = writes and access is not ANYONE
@@ -94,7 +106,10 @@ class Audience(Blueprint):
             decorated = view
             if takes_body:
                 schema = body or Nothing
-                decorated = self.arguments(schema, required=body is not None)(_drop_empty(decorated, body))
+                location = "json" if upload is None else "files"
+                decorated = self.arguments(schema, required=body is not None, location=location)(
+                    _drop_empty(decorated, body)
+                )
             if query is not None:
                 decorated = self.arguments(query, location="query")(decorated)
             status, schema_out = answers
@@ -102,7 +117,7 @@ class Audience(Blueprint):
             codes = _codes(refuses, access, takes_body, query, keyed, key_required, if_match, rule)
             decorated = self._refusing(decorated, codes)
             decorated = self._described(decorated, access, keyed, key_required, if_match)
-            decorated = _admitting(decorated, access, keyed, key_required, if_match)
+            decorated = _admitting(decorated, access, keyed, key_required, if_match, upload)
             return self.route(rule, methods=[method], endpoint=view.__name__)(decorated)
 
         return register
@@ -115,18 +130,22 @@ class Audience(Blueprint):
         answers: tuple[int, type[Schema] | None],
         refuses: Mapping[int, str],
         error: type[Schema],
+        admits: ContextDecorator,
+        query: type[Schema] | None = None,
     ) -> Callable[[View], View]:
         """Registers a view of the partners' format: ``refuses`` says the keys of the error for each status.
 
-        The view itself finds out who asks, since failures of that are counted; a body is of no account.
+        ``admits`` finds out who asks, and counts failures of that; a body is of no account.
         """
 
         def register(view: View) -> View:
             status, schema_out = answers
-            decorated = self._answering(view, status, schema_out, None)
+            decorated = view if query is None else self.arguments(query, location="query")(view)
+            decorated = admits(self._answering(decorated, status, schema_out, None))
             for refused, keys in {**refuses, 500: "global", 503: "global"}.items():
                 description = f"{HTTPStatus(refused).phrase}: key {keys}"
-                decorated = self.alt_response(refused, schema=error, description=description)(decorated)
+                schema = FIELD_ERRORS if refused == 400 else error
+                decorated = self.alt_response(refused, schema=schema, description=description)(decorated)
             decorated = self.doc(security=[{"token": []}])(decorated)
             return self.route(rule, methods=[method], endpoint=view.__name__)(decorated)
 
@@ -202,8 +221,8 @@ def _codes(
     return list(dict.fromkeys(codes))
 
 
-def _admitting(view: View, access: Access, keyed: bool, key_required: bool, if_match: bool) -> View:
-    """Before anything is parsed: who asks, the key, the version."""
+def _admitting(view: View, access: Access, keyed: bool, key_required: bool, if_match: bool, upload: int | None) -> View:
+    """Before anything is parsed: who asks, the key, the version; only who may send a large body may send it."""
 
     @wraps(view)
     def admitting(**path: Any) -> Any:
@@ -213,6 +232,8 @@ def _admitting(view: View, access: Access, keyed: bool, key_required: bool, if_m
             g.idempotency_key = idempotency_key(required=key_required)
         if if_match:
             g.if_match = if_match_version()
+        if upload is not None:
+            request.max_content_length, request.max_form_parts = upload, MOST_PARTS
         return view(**path)
 
     return admitting
@@ -221,7 +242,7 @@ def _admitting(view: View, access: Access, keyed: bool, key_required: bool, if_m
 def idempotency_key(*, required: bool) -> str | None:
     """Raises KeyRequired or KeyInvalid."""
     key = request.headers.get("Idempotency-Key")
-    if key is None or not key.strip():
+    if key is None:
         if required:
             raise KeyRequired("send an Idempotency-Key, a new one for each new request")
         return None

@@ -1,4 +1,7 @@
-"""What a person reads: the OpenAPI document, its page, and a page for each problem. Nothing here needs a network."""
+"""What a person reads: the documents of interface and messages, their pages, and a page for each problem.
+
+Nothing here needs a network.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,21 @@ PAGE_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _PAGES = files("services.gateway").joinpath("pages")
-_MEDIA_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
+_MEDIA_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "json": "application/json"}
 
 
 def documents(openapi: dict[str, Any]) -> Blueprint:
-    """``/openapi.json``, ``/docs``, ``/problems`` and ``/problems/<code>``."""
+    """``/openapi.json``, ``/asyncapi.json``, their pages under ``/docs``, ``/problems`` and ``/problems/<code>``."""
     blueprint = Blueprint("documents", __name__)
     document = orjson.dumps(with_operation_ids(openapi))
 
     @blueprint.get("/openapi.json")
     def openapi_json() -> Response:
         return _kept(Response(document, mimetype="application/json"))
+
+    @blueprint.get("/asyncapi.json")
+    def asyncapi_json() -> Response:
+        return _page("asyncapi.json")
 
     @blueprint.get("/")
     def front() -> Response:
@@ -36,6 +43,10 @@ def documents(openapi: dict[str, Any]) -> Blueprint:
     @blueprint.get("/docs")
     def docs() -> Response:
         return _page("docs.html")
+
+    @blueprint.get("/docs/messages")
+    def messages() -> Response:
+        return _page("messages.html")
 
     @blueprint.get("/docs/<any('docs.js', 'docs.css'):name>")
     def part(name: str) -> Response:
@@ -107,7 +118,8 @@ def documented_codes(operation: dict[str, Any]) -> set[str]:
 
 def _page(name: str) -> Response:
     content = _PAGES.joinpath(name).read_bytes()
-    return _kept(Response(content, content_type=f"{_MEDIA_TYPES[name.rsplit('.', 1)[1]]}; charset=utf-8"))
+    media_type = _MEDIA_TYPES[name.rsplit(".", 1)[1]]
+    return _kept(Response(content, mimetype=media_type))
 
 
 def _html(title: str, body: str) -> Response:

@@ -11,7 +11,10 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
+from flask_smorest.fields import Upload
 from marshmallow import Schema, ValidationError, fields, validate
+from werkzeug.datastructures import FileStorage
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from shared.kernel.identifiers import MAX_NUMBER
 from shared.kernel.money import MAX_CENTS
@@ -202,6 +205,22 @@ class WebAddress(Text):
         if not reachable or any(character.isspace() for character in text):
             raise ValidationError("Not a web address.")
         return text
+
+
+class UploadedFile(Upload):
+    """A part of a form that is a file: its bytes."""
+
+    def __init__(self, most_bytes: int, **options: Any) -> None:
+        super().__init__(**options)
+        self._most_bytes = most_bytes
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> bytes:
+        if not isinstance(value, FileStorage):
+            raise ValidationError("Not a file.")
+        content: bytes = value.read()
+        if len(content) > self._most_bytes:
+            raise RequestEntityTooLarge(f"A document has at most {self._most_bytes} bytes.")
+        return content
 
 
 def one_of(*choices: str, **options: Any) -> fields.String:

@@ -17,10 +17,16 @@ from shared.kernel.errors import Invalid
 
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _MAX_DEPTH = 32
+MULTIPART = "multipart/form-data"
 
 
 class StrictParser(FlaskParser):
-    DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "json": RAISE, "query": RAISE}
+    DEFAULT_UNKNOWN_BY_LOCATION = {
+        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
+        "json": RAISE,
+        "query": RAISE,
+        "files": RAISE,
+    }
 
     def load_json(self, req: flask.Request, schema: Any) -> Any:
         """The parsed body; nothing at all is the same as ``{}``. Raises BadJson or UnsupportedMediaType."""
@@ -30,6 +36,16 @@ class StrictParser(FlaskParser):
         if not core.is_json(req.mimetype):
             raise UnsupportedMediaType(f"{req.mimetype or 'no format'} is not JSON")
         return parse_json(raw)
+
+    def load_files(self, req: flask.Request, schema: Any) -> Any:
+        """The parts of a form, those that are files and those that are not. Raises UnsupportedMediaType, Invalid."""
+        if req.mimetype != MULTIPART:
+            raise UnsupportedMediaType(f"{req.mimetype or 'no format'} is not {MULTIPART}")
+        parts = [*req.form.items(multi=True), *req.files.items(multi=True)]
+        unique = dict(parts)
+        if len(unique) != len(parts):
+            raise Invalid(errors={"body": ["A part is given twice."]})
+        return unique
 
     def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> Any:
         raise Invalid(errors=flatten(error.messages)) from None
@@ -73,7 +89,7 @@ def flatten(messages: Any, path: str = "") -> dict[str, list[str]]:
     if isinstance(messages, Mapping):
         found: dict[str, list[str]] = {}
         for key, inner in messages.items():
-            here = str(key) if path else ("" if key in ("json", "query", "headers") else str(key))
+            here = str(key) if path else ("" if key in ("json", "query", "files") else str(key))
             joined = f"{path}.{here}" if path and here else (path or here)
             for name, texts in flatten(inner, joined).items():
                 found.setdefault(name, []).extend(texts)

@@ -7,10 +7,11 @@ from typing import Any
 
 from eventlet import wsgi
 from nameko.extensions import DependencyProvider
-from nameko.web.server import HttpOnlyProtocol, WebServer
+from nameko.web.server import WebServer
 
 from services.gateway.bootstrap import open_gate
 from services.gateway.web.application import Verification, create_application
+from services.gateway.web.protocol import OneLength
 from shared.messaging.extensions import HostedProcess
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -53,9 +54,7 @@ class PlatformServer(WebServer):
         application = create_application(open_gate(settings, self.host.process), verify_answers=verification)
         return HotRoutes(application, {})
 
-    def get_wsgi_server(
-        self, sock: Any, wsgi_app: Wsgi, protocol: Any = HttpOnlyProtocol, debug: bool = False
-    ) -> wsgi.Server:
+    def get_wsgi_server(self, sock: Any, wsgi_app: Wsgi, protocol: Any = OneLength, debug: bool = False) -> wsgi.Server:
         return wsgi.Server(
             sock,
             sock.getsockname(),

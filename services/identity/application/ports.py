@@ -15,6 +15,7 @@ from services.identity.domain.checks import IdentityProvider
 from services.identity.domain.offerers import Offerer
 from services.identity.domain.people import Profile
 from services.identity.hashing import PasswordHasher
+from services.identity.keys import KeyStore
 from services.identity.mails import Letters
 from services.identity.sealing import KeyRing
 from services.identity.sirene import StructureDirectory
@@ -39,6 +40,7 @@ CONFIRM_EMAIL, CHANGE_EMAIL, RESET_PASSWORD = "confirm-email", "change-email", "
 @dataclass(frozen=True)
 class Ports:
     store: Store
+    keys: KeyStore
     outbox: Outbox
     letters: Letters
     hasher: PasswordHasher
@@ -64,7 +66,7 @@ class Work:
         self.tx = tx
         self.now = tx.now
         self.connection = tx.connection
-        self.keys = KeyRing(tx.connection)
+        self.keys = KeyRing(ports.keys)
 
     # ---- aggregates
 

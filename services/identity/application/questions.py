@@ -34,7 +34,7 @@ class Questions:
     def me(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
         """The caller, with what comes next for them. Raises NotFound for who has no account (the command line)."""
         account = self._account(connection, caller_account(call))
-        profile = KeyRing(connection).open_profile(account.number, account.sealed)
+        profile = KeyRing(self._ports.keys).open_profile(account.number, account.sealed)
         now = self._ports.store.clock.now()
         coming = coming_window(profile.birth_date, now) if in_territory(profile.postal_code) else None
         step = account.next_step(profile, now)
@@ -56,7 +56,7 @@ class Questions:
     def people(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
         """Names and addresses in bulk, for what must show them; the erased are ``effacé``, the unknown absent."""
         numbers = forms.read_form(forms.AccountIds, call.data)["accountIds"]
-        keys = KeyRing(connection)
+        keys = KeyRing(self._ports.keys)
         rows = storage.sealed_people(connection, sorted(set(numbers)))
         keys.load(row.account_id for row in rows)
         return {"people": {str(row.account_id): _shown(keys.open_profile(row.account_id, row.sealed)) for row in rows}}
@@ -97,7 +97,7 @@ class Questions:
         }[body["what"]]
         limit = min(body["limit"], LARGEST_PAGE)
         rows = find(connection, body["status"], _after(body["cursor"]), limit + 1)
-        items = show(connection, rows[:limit])
+        items = show(connection, KeyRing(self._ports.keys), rows[:limit])
         return {"items": items, "nextCursor": str(items[-1][number]) if len(rows) > limit else None}
 
     def _account(self, connection: sa.Connection, number: int) -> Account:
@@ -137,9 +137,9 @@ def _offerer(row: storage.Row) -> dict[str, Any]:
     }
 
 
-def _pending_offerers(connection: sa.Connection, rows: Sequence[storage.Row]) -> list[dict[str, Any]]:
+def _pending_offerers(connection: sa.Connection, keys: KeyRing, rows: Sequence[storage.Row]) -> list[dict[str, Any]]:
     first = storage.applicants(connection, [row.offerer_id for row in rows])
-    people = _people(connection, first.values())
+    people = _people(connection, keys, first.values())
     return [
         {
             **_offerer(row),
@@ -150,8 +150,8 @@ def _pending_offerers(connection: sa.Connection, rows: Sequence[storage.Row]) ->
     ]
 
 
-def _pending_attachments(connection: sa.Connection, rows: Sequence[storage.Row]) -> list[dict[str, Any]]:
-    people = _people(connection, [row.account_id for row in rows])
+def _pending_attachments(connection: sa.Connection, keys: KeyRing, rows: Sequence[storage.Row]) -> list[dict[str, Any]]:
+    people = _people(connection, keys, [row.account_id for row in rows])
     return [
         {
             "attachmentId": row.attachment_id,
@@ -166,9 +166,8 @@ def _pending_attachments(connection: sa.Connection, rows: Sequence[storage.Row])
     ]
 
 
-def _pending_checks(connection: sa.Connection, rows: Sequence[storage.Row]) -> list[dict[str, Any]]:
-    people = _people(connection, [row.account_id for row in rows])
-    keys = KeyRing(connection)
+def _pending_checks(connection: sa.Connection, keys: KeyRing, rows: Sequence[storage.Row]) -> list[dict[str, Any]]:
+    people = _people(connection, keys, [row.account_id for row in rows])
     keys.load(row.account_id for row in rows)
     return [
         {
@@ -190,8 +189,9 @@ def _declared(keys: KeyRing, row: storage.Row) -> dict[str, Any] | None:
         return None
 
 
-def _people(connection: sa.Connection, numbers: Iterable[int]) -> Callable[[int | None], dict[str, Any] | None]:
-    keys = KeyRing(connection)
+def _people(
+    connection: sa.Connection, keys: KeyRing, numbers: Iterable[int]
+) -> Callable[[int | None], dict[str, Any] | None]:
     rows = storage.sealed_people(connection, sorted(set(numbers)))
     keys.load(row.account_id for row in rows)
     shown = {

@@ -163,7 +163,7 @@ class Sessions:
 
     def _credentials(self, email: str) -> tuple[int | None, str | None]:
         with self._ports.store.reading() as connection:
-            number = storage.account_of_email(connection, KeyRing(connection).digest("email", email))
+            number = storage.account_of_email(connection, KeyRing(self._ports.keys).digest("email", email))
             return number, storage.password_hash(connection, number) if number is not None else None
 
     def _verify(self, number: int, password: str) -> str | None:

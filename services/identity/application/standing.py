@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -10,11 +12,12 @@ from services.identity.application import forms
 from services.identity.application.ports import Ports, Work, caller_account
 from services.identity.domain.accounts import Account, Suspension
 from shared.eventstore import Transaction
-from shared.eventstore.outcomes import Call
-from shared.kernel.errors import Forbidden, Invalid
+from shared.eventstore.outcomes import Call, Outcome
+from shared.kernel.errors import DomainError, Forbidden, Invalid, Unavailable
 
 BIRTHDAYS_AT_ONCE = 200
 """Per transaction of the timer."""
+KEYS_AT_ONCE = 200
 
 
 class Standing:
@@ -37,24 +40,47 @@ class Standing:
         tx.save(account)
         return {"accountId": account.number, "status": account.status}
 
-    def erase(self, tx: Transaction, call: Call) -> dict[str, Any]:
+    def erase(self, calls: Sequence[Call]) -> list[Outcome]:
         """The caller's own account, or any one for staff, operators and the command line. Asked twice, done once."""
+        return [self._erased(call) for call in calls]
+
+    def destroy_keys(self) -> None:
+        """Of those whose erasure is committed: at once, and again by a task for what a crash or an outage left."""
+        with self._ports.store.reading() as connection:
+            doomed = storage.doomed(connection, KEYS_AT_ONCE)
+        if doomed:
+            self._ports.keys.destroy(doomed)
+            self._ports.run(lambda work: storage.forget_doomed(work.connection, doomed))
+
+    def _erased(self, call: Call) -> Outcome:
+        try:
+            self._ports.run(lambda work: self._erase(work, call))
+        except Unavailable as unknown:
+            return unknown
+        except DomainError as error:
+            refusal = error
+            self._ports.run(lambda work: work.tx.outcomes.store(call, refusal))
+            return refusal
+        with suppress(Unavailable):  # the erasure is committed: the task destroys the key as soon as it can be reached
+            self.destroy_keys()
+        return {}
+
+    def _erase(self, work: Work, call: Call) -> None:
         body = forms.read_form(forms.Erasure, call.data)
         number = body["accountId"] or caller_account(call)
         _require_may_erase(call, number)
-        work = Work(self._ports, tx)
         account = work.account(number)
         profile = work.profile(account)
         if account.erase(work.now):
             self._leave_structures(work, number)
             for recipient in filter(None, (profile.email, profile.phone_number)):
-                work.ports.outbox.withdraw(tx, recipient)
+                work.ports.outbox.withdraw(work.tx, recipient)
             storage.release_email(work.connection, number)
             storage.release_claims(work.connection, number, "phone")
-            tx.save(account)
-            tx.flush()
+            work.tx.save(account)
+            work.tx.flush()
             storage.forget_person(work.connection, number)
-        return {}
+        work.tx.outcomes.store(call, {})
 
     def run_birthdays(self, now: datetime) -> None:
         """Tells of every birthday that has come, each at its own instant, however late it is run."""

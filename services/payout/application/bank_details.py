@@ -7,9 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.payout.application import requests
+from services.payout.application.documents import shape as document_shape
 from services.payout.domain.bank_details import BankDetails, account
-from services.payout.domain.refusals import BadRequest, NoSuchBankDetails, NoSuchOwner
-from services.payout.storage import details, references
+from services.payout.domain.refusals import BadRequest, NoSuchBankDetails, NoSuchOwner, OffererClosed
+from services.payout.storage import details, documents, references
 from shared.eventstore import Transaction
 from shared.kernel.identifiers import stream_id
 from shared.kernel.time import instant_text
@@ -17,7 +18,7 @@ from shared.messaging.calls import Call
 
 
 def submit(tx: Transaction, call: Call) -> dict[str, Any]:
-    """From somebody who works for the structure. Raises NoSuchOwner, BadBankDetails."""
+    """From somebody who works for the structure. Raises NoSuchOwner, OffererClosed, BadBankDetails."""
     offerer_id, venue_id = _owner(tx.connection, call)
     given = {name: requests.text(call.data, name, at_most=200) for name in ("iban", "bic", "holder")}
     number = tx.next_number("bank-details")
@@ -52,7 +53,11 @@ def pending(connection: sa.Connection, call: Call) -> dict[str, Any]:
     after, limit = requests.page(call.data)
     rows = details.with_status(connection, status, after or 0, limit)
     more = str(rows[-1].bank_details_id) if len(rows) == limit else None
-    return {"items": [_shape(row) for row in rows], "nextCursor": more}
+    added = documents.of_details(connection, [row.bank_details_id for row in rows])
+    items = [
+        _shape(row) | {"documents": [document_shape(one) for one in added.get(row.bank_details_id, [])]} for row in rows
+    ]
+    return {"items": items, "nextCursor": more}
 
 
 def _owner(connection: sa.Connection, call: Call) -> tuple[int, int | None]:
@@ -68,6 +73,8 @@ def _owner(connection: sa.Connection, call: Call) -> tuple[int, int | None]:
     caller = call.caller
     if caller is None or offerer_id not in references.offerers_of(connection, caller.account_id):
         raise NoSuchOwner("there is no such structure or venue of yours")
+    if references.is_closed(connection, offerer_id):
+        raise OffererClosed("this structure was closed or rejected")
     return offerer_id, venue_id
 
 

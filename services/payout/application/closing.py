@@ -35,6 +35,7 @@ from shared.kernel.money import ZERO, Cents
 from shared.kernel.time import instant_text, paris_day
 from shared.messaging.bus import Bus
 from shared.messaging.calls import Call
+from shared.observability import metrics
 
 PAGE = 1000
 MAX_PAGES = 100_000
@@ -76,6 +77,7 @@ class Closing:
             open_batches = batches.closing(connection)
         for batch_id in open_batches:
             self._enter_and_close(batch_id)
+            metrics.saga_recoveries.labels("payout").inc()
         self.settle()
 
     def settle(self) -> None:
@@ -105,8 +107,9 @@ class Closing:
             found = batches.by_cutoff(connection, period.last)
             self._refuse_earlier(connection, period, found)
         if found is None:
-            self._wait_for_validations(period.cutoff)
-            batch_id = self._store.run(lambda tx: self._open(tx, period))
+            position = self._wait_for_validations(period.cutoff)
+            wallet_position = self._wallet_position(position)
+            batch_id = self._store.run(lambda tx: self._open(tx, period, wallet_position))
         else:
             batch_id = found.batch_id
         if found is None or found.status == "closing":
@@ -121,28 +124,40 @@ class Closing:
         if found is None and last is not None and period.last < last:
             raise EarlierThanLastBatch(f"the period that ends on {last} is closed already")
 
-    def _wait_for_validations(self, cutoff: datetime) -> None:
-        """Booking runs the automatic validations that are due, and payout hears of every one there is."""
+    def _wait_for_validations(self, cutoff: datetime) -> int:
+        """Booking runs the automatic validations that are due, and payout hears of every one there is. Gives the
+        position in booking's log up to which it has."""
         until = {"until": instant_text(cutoff)}
-        position = self._bus.command("booking", "validate-due", until, timeout=ASK_SECONDS).result["position"]
-        wanted = {"source": "booking", "position": position, "seconds": CATCH_UP_SECONDS}
-        try:
-            self._bus.query("payout", "reached", wanted, timeout=CATCH_UP_SECONDS + 5)
-        except Unavailable as error:
-            raise NotCaughtUp("a validation up to the cut-off has not reached payout") from error
+        position: int = self._bus.command("booking", "validate-due", until, timeout=ASK_SECONDS).result["position"]
+        self._wait_for("payout", position)
         with self._store.reading() as connection:
             waiting = dead_letters.c.state.in_(["failed", "parked"]) & (dead_letters.c.source == "booking")
             stuck = connection.execute(sa.select(sa.func.count()).where(waiting)).scalar_one()
         if stuck:
             raise NotCaughtUp(f"{stuck} messages of booking are among the dead letters: replay or discard them first")
+        return position
 
-    def _open(self, tx: Transaction, period: Period) -> int:
+    def _wallet_position(self, heard: int) -> int:
+        """Where wallet's log stands once it has heard of the same validations."""
+        self._wait_for("wallet", heard)
+        position: int = self._bus.query("wallet", "balances", {"limit": 1}, timeout=ASK_SECONDS)["position"]
+        return position
+
+    def _wait_for(self, service: str, position: int) -> None:
+        wanted = {"source": "booking", "position": position, "seconds": CATCH_UP_SECONDS}
+        try:
+            self._bus.query(service, "reached", wanted, timeout=CATCH_UP_SECONDS + 5)
+        except Unavailable as error:
+            raise NotCaughtUp(f"a validation up to the cut-off has not reached {service}") from error
+
+    def _open(self, tx: Transaction, period: Period, wallet_position: int) -> int:
         found = batches.by_cutoff(tx.connection, period.last)
         if found is not None:
             return int(found.batch_id)
         number = tx.next_number("batch")
         last_line = lines.last_line_id(tx.connection)
-        batch = PayoutBatch.begin(tx.now, number, period.label, period.last, last_line, self._terms.debtor)
+        terms = (period.label, period.last, last_line, self._terms.debtor, wallet_position)
+        batch = PayoutBatch.begin(tx.now, number, *terms)
         tx.save(batch)
         return number
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -9,30 +10,76 @@ import sqlalchemy as sa
 
 from services.payout.application import requests
 from services.payout.domain.custom_rules import Agreement, CustomRule
-from services.payout.domain.refusals import BadRequest, BadRule
-from services.payout.storage import details
+from services.payout.domain.refusals import BadRequest, BadRule, NoSuchRuleOwner
+from services.payout.storage import details, references
 from shared.contracts.subcategories import SUBCATEGORIES
-from shared.eventstore import Transaction
+from shared.eventstore import Store, Transaction
+from shared.eventstore.outcomes import Outcome
+from shared.kernel.errors import DomainError, Unavailable
 from shared.kernel.money import Cents
 from shared.kernel.time import instant_text
+from shared.messaging.bus import Bus
 from shared.messaging.calls import Call
 
+ASK_SECONDS = 5.0
 _MAX_AMOUNT = 1_000_000_00
 
 
-def add(tx: Transaction, call: Call) -> dict[str, Any]:
-    """Starts tomorrow in Paris at the earliest. Raises BadRule, RuleOverlaps, BadRequest."""
+class CustomRules:
+    def __init__(self, store: Store, bus: Bus) -> None:
+        self._store = store
+        self._bus = bus
+
+    def add(self, calls: Sequence[Call]) -> list[Outcome]:
+        """Starts tomorrow in Paris at the earliest. Raises BadRule, NoSuchRuleOwner, RuleOverlaps, BadRequest;
+        Unavailable without catalog."""
+        return [self._outcome(call) for call in calls]
+
+    def _outcome(self, call: Call) -> Outcome:
+        try:
+            self._check_owner(_rule(None, call.data))
+            agreed: dict[str, Any] = self._store.run(lambda tx: _agree(tx, call))
+            return agreed
+        except Unavailable as unknown:
+            return unknown
+        except DomainError as error:
+            refusal = error
+        self._store.run(lambda tx: tx.outcomes.store(call, refusal))
+        return refusal
+
+    def _check_owner(self, rule: CustomRule) -> None:
+        """Structures are known here; whether there is an offer, catalog knows."""
+        if rule.offerer_id is not None:
+            with self._store.reading() as connection:
+                if references.offerer(connection, rule.offerer_id) is None:
+                    raise _unknown("offererId", f"there is no structure {rule.offerer_id}")
+            return
+        try:
+            self._bus.query("catalog", "offer", {"offerId": rule.offer_id}, timeout=ASK_SECONDS)
+        except DomainError as refusal:
+            if refusal.status != 404:
+                raise
+            raise _unknown("offerId", f"there is no offer {rule.offer_id}") from None
+
+
+def _agree(tx: Transaction, call: Call) -> dict[str, Any]:
     others = details.all_rules(tx.connection)
     agreement = Agreement.agree(tx.now, _rule(tx.next_number("custom-rule"), call.data), others)
     tx.save(agreement)
-    return _shape(agreement.rule)
+    result = _shape(agreement.rule)
+    tx.outcomes.store(call, result)
+    return result
+
+
+def _unknown(field: str, message: str) -> NoSuchRuleOwner:
+    return NoSuchRuleOwner(message, errors={field: [message]})
 
 
 def listed(connection: sa.Connection, _call: Call) -> dict[str, Any]:
     return {"items": [_shape(rule) for rule in details.all_rules(connection)], "nextCursor": None}
 
 
-def _rule(number: int, data: dict[str, Any]) -> CustomRule:
+def _rule(number: int | None, data: dict[str, Any]) -> CustomRule:
     amount = requests.optional_number(data, "amountCents", at_least=0, at_most=_MAX_AMOUNT)
     try:
         return CustomRule(

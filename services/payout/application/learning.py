@@ -6,6 +6,7 @@ from typing import Any
 
 from services.payout.storage import references
 from shared.eventstore import Message, Transaction
+from shared.kernel.time import parse_instant
 
 
 def venue_told(tx: Transaction, message: Message) -> None:
@@ -24,6 +25,11 @@ def venue_told(tx: Transaction, message: Message) -> None:
     )
 
 
+def event_rescheduled(tx: Transaction, message: Message) -> None:
+    """What was validated and stays so is paid after the new start; what was put back, booking takes back itself."""
+    references.move_event(tx.connection, message.data["stockId"], parse_instant(message.data["beginningAt"]))
+
+
 def offerer_registered(tx: Transaction, message: Message) -> None:
     data = message.data
     references.keep_offerer(
@@ -35,6 +41,10 @@ def offerer_registered(tx: Transaction, message: Message) -> None:
             "address": _one_line(data),
         },
     )
+
+
+def offerer_closed(tx: Transaction, message: Message) -> None:
+    references.close_offerer(tx.connection, message.data["offererId"])
 
 
 def pro_attached(tx: Transaction, message: Message) -> None:

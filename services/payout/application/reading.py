@@ -17,9 +17,9 @@ from services.payout.domain.batches import PayoutBatch
 from services.payout.domain.establishment_year import EstablishmentYear
 from services.payout.domain.periods import Period, PeriodKind, period_of
 from services.payout.domain.pricing import tier
-from services.payout.domain.records import BatchLine, LineStatus, PaidLine, VenuePaid
-from services.payout.domain.refusals import BadRequest, NoTransfers
-from services.payout.files.finance_tables import details_csv, venues_csv
+from services.payout.domain.records import BatchLine, LineStatus, PaidLine, VenuePaid, WalletBalance
+from services.payout.domain.refusals import BadRequest, NoBalances, NoTransfers
+from services.payout.files.finance_tables import details_csv, venues_csv, wallets_csv
 from services.payout.files.reimbursements_csv import reimbursements_csv
 from services.payout.files.transfers_xml import transfers_xml
 from services.payout.storage import batches, details, lines, references
@@ -32,6 +32,7 @@ from shared.kernel.time import PARIS, instant_text, paris_midnight
 from shared.messaging.bus import Bus
 from shared.messaging.calls import Call
 
+_ASK_SECONDS = 30.0
 _PEOPLE_AT_ONCE = 500
 _CSV_PAGE = 1000
 _CSV_LINES = 200_000
@@ -77,6 +78,22 @@ class Reading:
         """Every venue of a batch. Raises NoSuchBatch."""
         row = shapes.closed_batch(connection, requests.number(call.data, "batchId"))
         return {"text": venues_csv(batches.record(row), batches.venues_paid(connection, row.batch_id))}
+
+    def wallets_csv(self, call: Call) -> dict[str, Any]:
+        """``{batchId, cursor?}`` → ``{text, nextCursor}``: what each young person had left at the close, in parts, as
+        wallet tells it. Raises NoSuchBatch, NoBalances."""
+        with self._store.reading() as connection:
+            row = shapes.closed_batch(connection, requests.number(call.data, "batchId"))
+        if row.wallet_position is None:
+            raise NoBalances(f"where wallet's log stood at the close of batch {row.batch_id} was not noted")
+        cursor = call.data.get("cursor")
+        asked = {"position": row.wallet_position, "cursor": cursor}
+        page = self._bus.query("wallet", "balances", asked, timeout=_ASK_SECONDS)
+        balances = [
+            WalletBalance(one["personId"], Cents(one["theoreticalCents"]), Cents(one["actualCents"]))
+            for one in page["items"]
+        ]
+        return {"text": wallets_csv(balances, begins=cursor is None), "nextCursor": page["nextCursor"]}
 
     def reimbursements(self, call: Call) -> dict[str, Any]:
         """The lines of the caller's structures, newest first; ``asOf``: as they stood then."""

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from eventsourcing.domain import Aggregate
 
-from services.payout.domain.refusals import BadBankDetails, BankDetailsDecided
+from services.payout.domain.documents import MAX_DOCUMENTS, Document
+from services.payout.domain.refusals import BadBankDetails, BankDetailsDecided, TooManyDocuments
 from shared.kernel.identifiers import bic as valid_bic
 from shared.kernel.identifiers import iban as valid_iban
 from shared.kernel.identifiers import stream_id
@@ -62,12 +63,22 @@ class BankDetails(Aggregate):
         def apply(self, details: BankDetails) -> None:
             details.status = "rejected"
 
+    class DocumentAdded(Event):
+        """Its bytes stand beside the log, under their SHA-256."""
+
+        document_id: int
+        document: Document
+
+        def apply(self, details: BankDetails) -> None:
+            details.documents[self.document_id] = self.document
+
     def __init__(self, *, bank_details_id: int, offerer_id: int, venue_id: int | None, account: Account) -> None:
         self.bank_details_id = bank_details_id
         self.offerer_id = offerer_id
         self.venue_id = venue_id
         self.account = account
         self.status = "pending"
+        self.documents: dict[int, Document] = {}
 
     @classmethod
     def submit(
@@ -94,6 +105,21 @@ class BankDetails(Aggregate):
         self._refuse_if("accepted")
         if self.status == "pending":
             self.trigger_event(self.Rejected, timestamp=at, bank_details_id=self.bank_details_id, reason=reason)
+
+    def known_document(self, document: Document) -> int | None:
+        """The number under which the same document was added before."""
+        return next((number for number, known in self.documents.items() if known == document), None)
+
+    def add_document(self, at: datetime, document_id: int, document: Document) -> None:
+        """Raises BankDetailsDecided once staff have decided, TooManyDocuments."""
+        if self.status != "pending":
+            raise BankDetailsDecided(f"these bank details have already been {self.status}")
+        if len(self.documents) >= MAX_DOCUMENTS:
+            raise TooManyDocuments(f"{MAX_DOCUMENTS} documents are there already")
+        number = self.bank_details_id
+        self.trigger_event(
+            self.DocumentAdded, timestamp=at, bank_details_id=number, document_id=document_id, document=document
+        )
 
     def _refuse_if(self, status: str) -> None:
         if self.status == status:

@@ -79,6 +79,11 @@ class PayoutBatch(Aggregate):
         last_line_id: int
         debtor: Debtor
 
+    class BalancesNoted(Event):
+        """Where wallet's log stood at the close: what young people had left then can be asked of it for ever."""
+
+        wallet_position: int
+
     class VenueListed(Event):
         venue: VenuePaid
 
@@ -125,9 +130,16 @@ class PayoutBatch(Aggregate):
 
     @classmethod
     def begin(
-        cls, at: datetime, batch_id: int, label: str, cutoff: date, last_line_id: int, debtor: Debtor
+        cls,
+        at: datetime,
+        batch_id: int,
+        label: str,
+        cutoff: date,
+        last_line_id: int,
+        debtor: Debtor,
+        wallet_position: int,
     ) -> PayoutBatch:
-        return cls._create(
+        batch = cls._create(
             cls.Opened,
             id=stream_id("payout-batch", batch_id),
             timestamp=at,
@@ -137,6 +149,8 @@ class PayoutBatch(Aggregate):
             last_line_id=last_line_id,
             debtor=debtor,
         )
+        batch.trigger_event(cls.BalancesNoted, timestamp=at, batch_id=batch_id, wallet_position=wallet_position)
+        return batch
 
     def close(
         self,

@@ -2,9 +2,10 @@
 
 DomainError (shared.kernel.errors)
 ├── NotFound             NoSuchBatch · NoSuchBankDetails · NoSuchOwner · NoSuchTransfer · NoSuchLine · NoTransfers
+│                        NoBalances · NoSuchDocument
 ├── Conflict             CutoffInTheFuture · EarlierThanLastBatch · NotCaughtUp · BatchNotClosed · TransferAnswered
-│                        BankDetailsDecided · RuleOverlaps · NotInABatch
-└── Invalid              EndsNoPeriod · BadBankDetails · BadRule · BadRequest
+│                        BankDetailsDecided · TooManyDocuments · RuleOverlaps · NotInABatch · OffererClosed
+└── Invalid              EndsNoPeriod · BadBankDetails · BadDocument · BadRule · NoSuchRuleOwner · BadRequest
 """
 
 from __future__ import annotations
@@ -40,6 +41,16 @@ class NoTransfers(NotFound):
     code = "no-transfers"
 
 
+class NoBalances(NotFound):
+    """The batch was closed before it was written down where wallet's log stood."""
+
+    code = "balances-not-noted"
+
+
+class NoSuchDocument(NotFound):
+    code = "document-not-found"
+
+
 class CutoffInTheFuture(Conflict):
     code = "cutoff-in-the-future"
 
@@ -68,6 +79,10 @@ class BankDetailsDecided(Conflict):
     code = "bank-details-already-decided"
 
 
+class TooManyDocuments(Conflict):
+    code = "too-many-documents"
+
+
 class RuleOverlaps(Conflict):
     code = "custom-rule-overlaps"
 
@@ -78,6 +93,10 @@ class NotInABatch(Conflict):
     code = "line-not-in-a-batch"
 
 
+class OffererClosed(Conflict):
+    code = "offerer-closed"
+
+
 class EndsNoPeriod(Invalid):
     code = "cutoff-ends-no-period"
 
@@ -86,8 +105,18 @@ class BadBankDetails(Invalid):
     code = "bank-details-invalid"
 
 
+class BadDocument(Invalid):
+    code = "document-invalid"
+
+
 class BadRule(Invalid):
     code = "custom-rule-invalid"
+
+
+class NoSuchRuleOwner(Invalid):
+    """A custom rule names an offer or a structure that there is not."""
+
+    code = "custom-rule-owner-unknown"
 
 
 class BadRequest(Invalid):

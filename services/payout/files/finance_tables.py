@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from services.payout.domain.records import Batch, BatchLine, VenuePaid, WalletBalance
 from services.payout.files.refusals import FileNotValid
-from services.payout.files.table import amount, exact_percent, instant, table, typed
+from services.payout.files.table import amount, exact_percent, instant, lines, table, typed
 from shared.contracts.subcategories import SUBCATEGORIES
 from shared.kernel.money import Cents
 
@@ -64,10 +64,10 @@ def details_csv(batch: Batch, lines: Sequence[BatchLine]) -> str:
     return table(DETAILS_HEADER, (_detail_row(line) for line in lines))
 
 
-def wallets_csv(balances: Iterable[WalletBalance]) -> str:
-    """What each young person has left."""
+def wallets_csv(balances: Iterable[WalletBalance], *, begins: bool = True) -> str:
+    """What each young person has left. A part of the file that is not its beginning has no header."""
     rows = ((str(one.person_id), amount(one.theoretical), amount(one.actual)) for one in balances)
-    return table(WALLETS_HEADER, rows)
+    return table(WALLETS_HEADER, rows) if begins else lines(rows)
 
 
 def _check_total(batch: Batch, total: int, name: str) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from itertools import chain
 
 from services.payout.files.refusals import FileNotValid
 from shared.kernel.money import Cents, euros, round_half_away
@@ -27,11 +28,13 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """The whole file as text, its byte order mark first: encode it as UTF-8."""
+    return BYTE_ORDER_MARK + lines(chain([header], rows))
+
+
+def lines(rows: Iterable[Sequence[str]]) -> str:
+    """Rows alone."""
     out = io.StringIO()
-    out.write(BYTE_ORDER_MARK)
-    writer = csv.writer(out, delimiter=";", lineterminator="\r\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    csv.writer(out, delimiter=";", lineterminator="\r\n").writerows(rows)
     return out.getvalue()
 
 

@@ -10,16 +10,28 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from services.payout.storage.details import is_payable
-from services.payout.storage.tables import MAY_ENTER, batch_lines, batches, establishment_years, lines, venues
+from services.payout.storage.tables import (
+    MAY_ENTER,
+    batch_lines,
+    batches,
+    establishment_years,
+    lines,
+    moved_events,
+    venues,
+)
 from shared.eventstore import sql
+from shared.eventstore.sql import Instant
 
 
 def due(cutoff: datetime, last_line_id: int | None = None) -> sa.ColumnElement[bool]:
     """Lines that the batch of a cut-off takes in, if they can be paid.
 
-    What was used before the cut-off and begins before it (decision 4), corrections, and what the bank rejected.
+    What was used before the cut-off and begins before it (decision 4), corrections, and what the bank rejected. A line
+    knows the start that its event had when it was validated; the event may have been moved since.
     """
-    before = (lines.c.used_at < cutoff) & (lines.c.begins_at.is_(None) | (lines.c.begins_at < cutoff))
+    moved = sa.select(moved_events.c.begins_at).where(moved_events.c.stock_id == lines.c.stock_id).scalar_subquery()
+    begins_at = sa.func.coalesce(moved, lines.c.begins_at, type_=Instant)
+    before = (lines.c.used_at < cutoff) & (begins_at.is_(None) | (begins_at < cutoff))
     known = sa.true() if last_line_id is None else lines.c.line_id <= last_line_id
     return sa.and_(sa.text(f"lines.{MAY_ENTER}"), before, known)
 

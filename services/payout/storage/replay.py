@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from services.payout.projections import projections
 from services.payout.storage.tables import metadata
 from shared.eventstore import Store, sql
+from shared.eventstore.engines import make_engine
 from shared.eventstore.tables import stored_events
 
 PAGE = 2000
@@ -36,10 +37,10 @@ def replayed(
 
     ``watching`` is shown every event on the way.
     """
-    engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
+    engine = make_engine("sqlite://", durable=False)
     try:
         with engine.connect() as memory:
-            metadata.create_all(memory)
+            sql.create_tables(memory, metadata.tables.values())
             folding = projections()
             for page in _pages(store, connection, recorded_until, streams, topics):
                 for projection in folding:

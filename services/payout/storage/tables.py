@@ -116,6 +116,7 @@ batches = sa.Table(
     sa.Column("debtor_name", sa.Text, nullable=False),
     sa.Column("debtor_iban", sa.Text, nullable=False),
     sa.Column("debtor_bic", sa.Text, nullable=False),
+    sa.Column("wallet_position", sa.BigInteger),  # none for a batch of before it was noted
 )
 
 batch_lines = sa.Table(
@@ -202,6 +203,26 @@ bank_details = sa.Table(
     sa.Index("bank_details_status", "status", "bank_details_id"),
 )
 
+documents = sa.Table(
+    "documents",
+    metadata,
+    sa.Column("document_id", BigNumber, primary_key=True),
+    sa.Column("bank_details_id", sa.BigInteger, nullable=False, index=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("media_type", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("added_at", Instant, nullable=False),
+)
+
+document_contents = sa.Table(
+    "document_contents",
+    metadata,
+    # no read model: the bytes are kept here only, each file once
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+
 custom_rules = sa.Table(
     "custom_rules",
     metadata,
@@ -236,6 +257,20 @@ offerers = sa.Table(
     sa.Column("siren", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("address", sa.Text, nullable=False),
+)
+
+moved_events = sa.Table(
+    "moved_events",
+    metadata,
+    sa.Column("stock_id", BigNumber, primary_key=True),
+    sa.Column("begins_at", Instant, nullable=False),  # as it was moved last
+)
+
+closed_offerers = sa.Table(
+    "closed_offerers",
+    metadata,
+    # closed, or rejected: nothing of it can be added or changed
+    sa.Column("offerer_id", BigNumber, primary_key=True),
 )
 
 attachments = sa.Table(

@@ -60,6 +60,40 @@ class Reading:
             "nextCursor": requests.cursor(page[-1].entry_id, text) if len(found) > limit else None,
         }
 
+    def balances(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+        """``{position?, cursor?, limit?}`` → ``{position, items, nextCursor}``: what everybody had left when the log
+        stood at a position, by person. ``theoreticalCents`` is what can still be booked with, ``actualCents`` that and
+        what is held for bookings; what has lapsed is nobody's any more.
+
+        One position gives the same answer for ever.
+        """
+        if call.caller is not None and not call.caller.roles & SEES_ALL:
+            raise NotFound("There is no such list.")
+        position, after, limit = requests.people(call.data, self._store.log.head(connection))
+        found = storage.people_after(connection, after, limit + 1)
+        people = found[:limit]
+        owned = storage.credits_of(connection, people)
+        # asked after the rows were read: whoever's rows had moved on by then is among these
+        moved = storage.people_moved_since(connection, people, position)
+        for wallet in self._wallets_at(connection, moved, position):
+            owned[wallet.person_id] = list(wallet.credits.values())
+            moved.remove(wallet.person_id)
+        return {
+            "position": position,
+            "items": [
+                _balance_view(person, owned[person]) for person in people if owned.get(person) and person not in moved
+            ],
+            "nextCursor": requests.cursor(people[-1]) if len(found) > limit else None,
+        }
+
+    def _wallets_at(self, connection: sa.Connection, people: Iterable[int], position: int) -> Iterable[Wallet]:
+        """The wallets of people as they were folded up to a position; not of those who had none yet."""
+        wallets: dict[Any, Wallet] = {}
+        streams = [stream_id("wallet", person) for person in sorted(people)]
+        for event in self._store.log.streams(connection, streams, until=position):
+            wallets[event.originator_id] = event.mutate(wallets.get(event.originator_id))
+        return wallets.values()
+
     def _credit_as_of(self, connection: sa.Connection, person: int, call: Call) -> Any:
         try:
             as_of = requests.instant(call.data, "asOf")
@@ -114,6 +148,15 @@ def _credit_view(credit: Credit, at: datetime) -> dict[str, Any]:
         "grantedAt": instant_text(credit.granted_at),
         "expiresAt": instant_text(credit.expires_at),
     }
+
+
+def _balance_view(person: int, owned: Iterable[Credit]) -> dict[str, int]:
+    available = held = 0
+    for credit in owned:
+        credit.check()
+        available += credit.available
+        held += credit.reserved
+    return {"personId": person, "theoreticalCents": available, "actualCents": available + held}
 
 
 def _cap_view(cap: Cents | None, remaining: Cents | None) -> dict[str, int] | None:

@@ -18,6 +18,7 @@ from shared.kernel.time import parse_instant
 
 PAGE = 50
 LONGEST_PAGE = 200
+MANY_PEOPLE = 5000
 
 
 def number(data: Mapping[str, Any], name: str, *, least: int = 1, most: int = MAX_NUMBER) -> int:
@@ -68,7 +69,15 @@ def page(data: Mapping[str, Any]) -> tuple[int, int, datetime | None]:
     return number(read, "after"), limit, instant(read, "asOf")
 
 
-def cursor(after: int, as_of: str | None) -> str:
+def people(data: Mapping[str, Any], head: int) -> tuple[int, int, int]:
+    """(up to which position, after which person, how many at most). Without a position: up to the log's end."""
+    limit = number(data, "limit", most=MANY_PEOPLE) if data.get("limit") is not None else MANY_PEOPLE
+    position = head if data.get("position") is None else min(head, number(data, "position", least=0))
+    text = data.get("cursor")
+    return position, 0 if text is None else number(_read_cursor(text), "after"), limit
+
+
+def cursor(after: int, as_of: str | None = None) -> str:
     """Opaque to callers."""
     return base64.urlsafe_b64encode(orjson.dumps({"after": after, "asOf": as_of})).decode().rstrip("=")
 

@@ -9,7 +9,7 @@ import pytest
 from shared.eventstore.outcomes import Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.time import parse_instant
-from tests.unit.booking.world import DESK, NOON, VENUE, YOUNG, World
+from tests.unit.booking.world import DESK, NOON, OFFERER, VENUE, YOUNG, World
 
 
 def listed(world: World, **query: object) -> list[int]:
@@ -219,3 +219,56 @@ def test_rows_are_folded_again_from_the_log(world: World) -> None:
         for projection in world.store.projections:
             projection.apply(tx.connection, events, live=False)
     assert contents() == before
+
+
+def of_offer(world: World, offer_id: int, caller: Caller | None = DESK, **more: object) -> list[int]:
+    items = world.query("offer-bookings", {"offerId": offer_id, **more}, caller)["items"]
+    return [item["bookingId"] for item in items]
+
+
+def test_an_offers_bookings_by_number_from_one_on(world: World) -> None:
+    offer = world.offer()
+    stock, other = world.stock(offer), world.stock(offer, price=0)
+    people = [YOUNG + number for number in range(4)]
+    for person in people[1:]:
+        world.welcome(person)
+    numbers = [world.book(stock, people[0])["bookingId"], world.book(other, people[1])["bookingId"]]
+    numbers += [world.book(stock, people[2])["bookingId"], world.book(stock, people[3])["bookingId"]]
+    world.book(world.stock())
+    world.cancel(numbers[2], people[2])
+    assert of_offer(world, offer) == numbers
+    assert of_offer(world, offer, limit=2) == numbers[:2]
+    assert of_offer(world, offer, firstIndex=numbers[1] + 1, limit=2) == numbers[2:]
+    assert of_offer(world, offer, stockId=other) == [numbers[1]]
+    assert of_offer(world, offer, status="cancelled") == [numbers[2]]
+    assert of_offer(world, offer, beginningAt="2021-12-01T00:00:00Z") == []
+    first = world.query("offer-bookings", {"offerId": offer, "limit": 1}, DESK)["items"][0]
+    assert first["personId"] == people[0]
+
+
+def test_an_offers_bookings_by_the_start_of_its_event(world: World) -> None:
+    stock = world.event(timedelta(days=5))
+    booked = world.book(stock)
+    begins = booked["stock"]["beginningAt"]
+    assert of_offer(world, booked["offer"]["offerId"], beginningAt=begins) == [booked["bookingId"]]
+
+
+def test_an_offers_bookings_are_its_structures(world: World) -> None:
+    offer = world.offer()
+    assert of_offer(world, offer, Caller(0, offerer_id=OFFERER)) == []
+    for stranger in (Caller(YOUNG), Caller(0, offerer_id=OFFERER + 1), None):
+        with pytest.raises(DomainError) as refused:
+            of_offer(world, offer, stranger)
+        assert (refused.value.status, refused.value.extra["key"]) == (403, "user")
+    with pytest.raises(DomainError) as unknown:
+        of_offer(world, 9999)
+    assert (unknown.value.status, unknown.value.extra["key"]) == (404, "offer")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"offerId": 0}, {"firstIndex": 0}, {"stockId": "x"}, {"status": "lost"}, {"beginningAt": "soon"}], ids=str
+)
+def test_a_bad_question_about_an_offer_is_refused(world: World, wrong: dict[str, object]) -> None:
+    with pytest.raises(DomainError) as refused:
+        world.query("offer-bookings", {"offerId": world.offer(), **wrong}, DESK)
+    assert refused.value.status == 422

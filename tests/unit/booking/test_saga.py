@@ -152,6 +152,21 @@ def test_an_open_key_with_another_body_is_refused(world: World) -> None:
     assert book(world, other).code == "idempotency-key-reused"
 
 
+def test_a_key_that_was_refused_while_its_repetition_was_on_its_way_stays_refused(world: World) -> None:
+    """The repetition was read before the refusal was stored, and is decided when there are places again."""
+    stock = world.stock(quantity=1)
+    taken = world.book(stock, world.welcome(2_000))
+    assert book(world, stock).code == "stock-not-bookable"
+    world.cancel(taken["bookingId"], 2_000)
+    saga = world.service.commands["book"].saga
+    assert saga is not None
+    (outcome,) = saga([Call("book", {"stockId": stock, "quantity": 1}, "k", Caller(YOUNG))])
+    assert isinstance(outcome, DomainError)
+    assert outcome.to_outcome()["code"] == "stock-not-bookable"
+    assert (world.counts(stock), world.rows("open_requests")) == ((0, 0), 0)
+    assert world.wallet.available(YOUNG) == 30_000
+
+
 def test_another_key_meets_the_open_request_as_a_booking(world: World) -> None:
     stock = world.stock()
     world.bus.away.add("wallet")

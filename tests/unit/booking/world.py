@@ -20,6 +20,7 @@ from shared.eventstore.outcomes import Caller
 from shared.kernel.errors import Unavailable
 from shared.kernel.identifiers import stream_id
 from shared.kernel.time import SettableClock, instant_text, parse_instant
+from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 from shared.testing import BusDouble, empty_database
 from tests.unit.booking.wallet import HonestWallet
@@ -73,27 +74,26 @@ class World:
 
     # what the others tell
 
-    def tell(self, source: str, name: str, data: dict[str, Any]) -> None:
+    def tell(self, source: str, name: str, data: dict[str, Any], service: Service | None = None) -> None:
+        """A message as its publisher would send it, handled by booking or by another service of the test."""
         schema = import_module(f"shared.contracts.{source}").MESSAGES[name, 1]()
         data = schema.load(data)
         number = next(self.numbers)
         now = self.clock.now()
         message = Message(f"{source}:{number}", source, name, 1, "", 1, number, number - 1, "", now, now, "", "", data)
-        self.store.run(lambda tx: self.service.reactions[source, name](tx, message))
+        told = service or self.service
+        told.store.run(lambda tx: told.reactions[source, name](tx, message))
 
-    def welcome(self, person_id: int) -> int:
-        self.tell(
-            "identity",
-            "BeneficiaryActivated",
-            {
-                "personId": person_id,
-                "kind": "age-18",
-                "age": 18,
-                "birthDate": None,
-                "activatedAt": self.now_text(),
-                "departmentCode": "67",
-            },
-        )
+    def welcome(self, person_id: int, service: Service | None = None) -> int:
+        data = {
+            "personId": person_id,
+            "kind": "age-18",
+            "age": 18,
+            "birthDate": None,
+            "activatedAt": self.now_text(),
+            "departmentCode": "67",
+        }
+        self.tell("identity", "BeneficiaryActivated", data, service)
         return person_id
 
     def offer(self, subcategory: str = "LIVRE_PAPIER", *, is_duo: bool = False, url: str | None = None) -> int:

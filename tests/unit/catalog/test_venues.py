@@ -111,6 +111,28 @@ def test_a_closed_structure_opens_nothing(world: World) -> None:
     assert refused(refusal.value) == ("offerer-closed", 409, [])
 
 
+@pytest.mark.parametrize("told", ["OffererClosed", "OffererRejected"])
+def test_a_closed_structure_changes_nothing_and_may_take_away(world: World, told: str) -> None:
+    offer, stock = world.concert()
+    venue = world.ask("offer", offerId=offer)["venueId"]
+    world.hear(told, offererId=1, at="2021-11-02T09:00:00Z", reason="ended")
+    before = world.published()
+    changes = [
+        ("change-venue", {"venueId": venue, "name": "Other"}),
+        ("change-offer", {"offerId": offer, "name": "Other"}),
+        ("change-stock", {"stockId": stock, "priceCents": 1}),
+        ("change-stock", {"stockId": stock, "quantity": 11}),
+        ("add-stock", {"offerId": offer, "priceCents": 1, "beginningAt": "2021-11-11T19:00:00Z"}),
+    ]
+    for name, data in changes:
+        with pytest.raises(DomainError) as refusal:
+            world.do(name, **data)
+        assert refused(refusal.value) == ("offerer-closed", 409, []), name
+    assert world.published() == before
+    assert world.do("deactivate-offer", offerId=offer)["status"] == "inactive"
+    assert world.do("withdraw-stock", stockId=stock)["status"] == "withdrawn"
+
+
 def test_changes_of_a_venue(world: World) -> None:
     venue = world.venue()
     changed = world.do(

@@ -174,3 +174,77 @@ def test_an_erased_person_has_no_name(platform: Any, by_key: dict[str, str]) -> 
 def test_numbers_as_the_partners_know_them() -> None:
     assert [human_id(number) for number in (1, 255, 256, 4711)] == ["AE", "74", "AEAA", "CJTQ"]
     assert [department_of(code) for code in ("67000", "20000", "97300", None)] == ["67", "20", "973", None]
+
+
+OFFER_BOOKINGS = "/public/bookings/v1/bookings"
+
+
+def test_an_offers_bookings_are_listed_as_clients_know_them(platform: Any, by_key: dict[str, str]) -> None:
+    more = {"bookedAt": "2021-11-02T09:00:00Z", "cancellationLimitAt": "2021-11-04T09:00:00Z"}
+    platform.answers("booking", "offer-bookings", {"items": [BOOKED | more, BOOKED | more | {"personId": 43}]})
+    platform.answers("identity", "people", {"people": {"42": PERSON}})
+    query = (
+        "offerId=256&firstIndex=4000&limit=2&status=CONFIRMED&stockId=3&beginningDatetime=2021-11-10T20:00:00%2B01:00"
+    )
+    answer = platform.client.get(f"{OFFER_BOOKINGS}?{query}", headers=by_key)
+    assert answer.status_code == 200
+    first, second = answer.json["bookings"]
+    assert first == {
+        "id": 4711,
+        "quantity": 2,
+        "creationDate": "2021-11-02T09:00:00Z",
+        "confirmationDate": "2021-11-04T09:00:00Z",
+        "price": 10.9,
+        "status": "CONFIRMED",
+        "offerId": 256,
+        "stockId": 3,
+        "priceCategoryId": None,
+        "priceCategoryLabel": None,
+        "offerName": "Concert",
+        "offerEan": None,
+        "venueId": 1,
+        "venueName": "Salle",
+        "venueAddress": "1 rue",
+        "venueDepartementCode": "973",
+        "userEmail": "zoe@example.org",
+        "userPhoneNumber": "+33600000000",
+        "userFirstName": "Zoé",
+        "userLastName": "Martin",
+        "userBirthDate": None,
+        "userPostalCode": None,
+    }
+    assert (second["userEmail"], second["userLastName"]) == ("", "")
+    asked = {"offerId": 256, "firstIndex": 4000, "limit": 2, "status": "confirmed", "stockId": 3}
+    assert platform.called("offer-bookings") == [asked | {"beginningAt": "2021-11-10T19:00:00Z"}]
+    assert platform.called("people") == [{"accountIds": [42, 43]}]
+    platform.answers("booking", "offer-bookings", {"items": []})
+    assert platform.client.get(f"{OFFER_BOOKINGS}?offerId=256", headers=by_key).json == {"bookings": []}
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("", "offerId"),
+        ("offerId=x", "offerId"),
+        ("offerId=1&firstIndex=0", "firstIndex"),
+        ("offerId=1&limit=51", "limit"),
+        ("offerId=1&status=used", "status"),
+        ("offerId=1&page=2", "page"),
+    ],
+)
+def test_a_value_of_the_list_that_is_not_accepted(
+    platform: Any, by_key: dict[str, str], query: str, field: str
+) -> None:
+    answer = platform.client.get(f"{OFFER_BOOKINGS}?{query}", headers=by_key)
+    assert (answer.status_code, list(answer.json)) == (400, [field])
+
+
+def test_who_asks_for_the_list_comes_before_what_is_asked(platform: Any) -> None:
+    answer = platform.client.get(OFFER_BOOKINGS)
+    assert (answer.status_code, list(answer.json)) == (401, ["auth"])
+
+
+def test_an_unknown_offer_is_no_guess_at_a_countermark(platform: Any, by_key: dict[str, str]) -> None:
+    platform.answers("booking", "offer-bookings", refused(404, "offer"))
+    answers = [platform.client.get(f"{OFFER_BOOKINGS}?offerId=1", headers=by_key) for _ in range(12)]
+    assert {(answer.status_code, *answer.json) for answer in answers} == {(404, "offer")}

@@ -6,17 +6,30 @@ import importlib
 import json
 import pkgutil
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import docs.generate
 import services
 from services.gateway.web.documents import documented_codes
 from services.gateway.web.problems import HTTP_CODES, PROBLEMS
 from shared.kernel.errors import DomainError
 
-UNDOCUMENTED = {"/", "/openapi.json", "/docs", "/docs/{name}", "/problems", "/problems/{code}"}
-"""Pages for people, and the document itself."""
+DOCUMENTS = {"/openapi.json", "/asyncapi.json"}
+MAIL_PAGES = {"/confirmer", "/mot-de-passe"}
+UNDOCUMENTED = {
+    *DOCUMENTS,
+    *MAIL_PAGES,
+    "/",
+    "/docs",
+    "/docs/messages",
+    "/docs/{name}",
+    "/problems",
+    "/problems/{code}",
+}
+"""Pages for people, and the documents themselves."""
 
 
 @pytest.fixture
@@ -24,6 +37,14 @@ def document(platform: Any) -> dict[str, Any]:
     answer = platform.client.get("/openapi.json")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
     return json.loads(answer.data)
+
+
+def test_the_document_of_the_messages_is_the_one_in_the_docs(platform: Any) -> None:
+    answer = platform.client.get("/asyncapi.json")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+    assert (
+        answer.data == (Path(docs.generate.__file__).parent / "asyncapi.json").read_bytes() == docs.generate.asyncapi()
+    )
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
@@ -125,7 +146,7 @@ def descendants(kind: type) -> set[type]:
 
 
 def test_the_pages_need_no_network(platform: Any) -> None:
-    for path in ("/docs", "/docs/docs.js", "/docs/docs.css", "/problems", "/problems/not-found"):
+    for path in ("/docs", "/docs/messages", "/docs/docs.js", "/docs/docs.css", "/problems", "/problems/not-found"):
         page = platform.client.get(path)
         assert page.status_code == 200
         assert "://" not in page.text.replace("http://www.w3.org", ""), path

@@ -7,7 +7,7 @@ import io
 import json
 from typing import Any
 
-from services.gateway.bookings_csv import HEADER, bookings_csv
+from services.gateway.bookings_files import HEADER, bookings_csv
 from shared.kernel.errors import Invalid
 
 PROFILE = {
@@ -167,8 +167,21 @@ def test_files_are_marked_utf8_and_named(platform: Any, signed_in: Any) -> None:
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="remboursements_pass_culture.csv"'
     assert platform.called("reimbursements-csv") == [{"columns": 16}]
+    then = "/v1/pro/reimbursements.csv?columns=14&asOf=2021-11-02T09:00:00Z"
+    assert platform.client.get(then, headers=signed_in("pro")).status_code == 200
+    assert platform.called("reimbursements-csv")[-1] == {"columns": 14, "asOf": "2021-11-02T09:00:00Z"}
     answer = platform.client.get("/v1/pro/reimbursements.csv?columns=13", headers=signed_in("pro"))
     assert answer.status_code == 422
+
+
+def test_the_file_of_balances_takes_every_part(platform: Any, signed_in: Any) -> None:
+    parts = {None: {"text": "\ufeffID\r\n7\r\n", "nextCursor": "c"}, "c": {"text": "8\r\n", "nextCursor": None}}
+    platform.answers("payout", "wallets-csv", lambda data, _: parts[data.get("cursor")])
+    answer = platform.client.get("/v1/finance/payouts/3/wallets.csv", headers=signed_in("finance"))
+    assert answer.data == "\ufeffID\r\n7\r\n8\r\n".encode()
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="VIR3-wallets.csv"'
+    assert platform.called("wallets-csv") == [{"batchId": 3}, {"batchId": 3, "cursor": "c"}]
+    assert platform.client.get("/v1/finance/payouts/3/wallets.csv", headers=signed_in("staff")).status_code == 403
 
 
 def test_the_bookings_file_takes_every_page(platform: Any, signed_in: Any) -> None:
@@ -202,13 +215,14 @@ def test_reference_data_may_be_kept(platform: Any) -> None:
     assert (settings["depositAmountCents"], settings["now"]) == (30000, "2021-11-02T09:00:00Z")
 
 
-def test_ready_once_every_service_answers(platform: Any) -> None:
+def test_ready_once_every_service_answers_and_is_well(platform: Any) -> None:
     for service in ("identity", "catalog", "booking", "wallet", "payout", "gateway"):
         platform.answers(service, "health", {"service": service, "trouble": {}})
     assert platform.client.get("/health/live").json == {"status": "ok"}
     assert platform.client.get("/health/ready").json["status"] == "ok"
     platform.answers("wallet", "health", {"service": "wallet", "trouble": {"wallet relay": "broker away"}})
-    assert platform.client.get("/health/ready").json["services"]["wallet"] == "trouble"
+    answer = platform.client.get("/health/ready")
+    assert (answer.status_code, answer.json["services"]["wallet"]) == (503, "trouble")
     platform.bus.away.add("payout")
     answer = platform.client.get("/health/ready")
     assert (answer.status_code, answer.json["services"]["payout"]) == (503, "away")

@@ -23,7 +23,7 @@ class Shelf:
         self._reactions = catalogue.reactions()
         self._position = 0
 
-    def hear(self, name: str, source: str, /, **data: Any) -> None:
+    def hear(self, name: str, source: str, /, **data: Any) -> Message:
         self._position += 1
         message = Message(
             id=f"{source}:{self._position}",
@@ -41,8 +41,13 @@ class Shelf:
             correlation_id="correlation",
             data=data,
         )
+        self.hear_again(message)
+        return message
+
+    def hear_again(self, message: Message) -> None:
+        """As when it was parked and is replayed."""
         with self.store.transaction() as tx:
-            self._reactions[source, name](tx, message)
+            self._reactions[message.source, message.name](tx, message)
 
     def offerer(self, offerer_id: int = 1) -> None:
         self.hear("OffererValidated", "identity", offererId=offerer_id, at="2021-11-02T09:00:00Z")
@@ -99,8 +104,8 @@ class Shelf:
         stock |= facts
         self.hear("StockAdded", "catalog", **{"bookingLimitAt": stock["beginningAt"], **stock})
 
-    def places(self, stock_id: int, remaining: int | None, event: str = "BookingCreated") -> None:
-        self.hear(event, "booking", stockId=stock_id, stockRemaining=remaining, remaining=remaining)
+    def places(self, stock_id: int, remaining: int | None, event: str = "BookingCreated") -> Message:
+        return self.hear(event, "booking", stockId=stock_id, stockRemaining=remaining, remaining=remaining)
 
     def concert(self) -> None:
         """One concert that can be booked."""

@@ -138,6 +138,15 @@ def test_booking_may_speak_before_catalog_is_heard(shelf: Shelf) -> None:
     assert seen is not None and seen["stocks"][0]["remaining"] == 3
 
 
+def test_a_message_that_was_parked_does_not_take_back_what_booking_said_since(shelf: Shelf) -> None:
+    shelf.concert()
+    parked = shelf.places(1, 3)
+    shelf.places(1, 2)
+    shelf.hear_again(parked)
+    seen = shelf.see()
+    assert seen is not None and seen["stocks"][0]["remaining"] == 2
+
+
 @pytest.mark.parametrize("remaining", [0, None])
 def test_free_and_without_limit(shelf: Shelf, remaining: int | None) -> None:
     shelf.offerer()

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from services.identity.application.ports import Ports
 from services.identity.bootstrap import AGGREGATES, assemble
+from services.identity.keys import KeyStore, move_in
 from services.identity.mails import Letters
 from services.identity.projections import projections
 from services.identity.provider import EmbeddedProvider
@@ -25,7 +26,7 @@ from shared.messaging.answering import Commands, Queries
 from shared.notifications import Mail, Outbox, TextMessage
 from shared.notifications.transports import Envelope
 from shared.runtime.tokens import verify
-from shared.testing import sqlite_store
+from shared.testing import empty_database, sqlite_store
 
 SIGNING_KEY = b"a key for tests, thirty-two bytes and more"
 PASSWORD = "Correct-horse-9-battery"
@@ -62,7 +63,9 @@ class Post:
 
 
 class Platform:
-    def __init__(self, folder: Path, now: datetime = NOW, engine: sa.Engine | None = None) -> None:
+    def __init__(
+        self, folder: Path, now: datetime = NOW, engine: sa.Engine | None = None, keys: KeyStore | None = None
+    ) -> None:
         """On a SQLite file in ``folder``, or on a migrated database of another kind."""
         self.clock = SettableClock(now)
         self.machine = SettableClock(datetime(2026, 1, 1, tzinfo=UTC))
@@ -73,6 +76,8 @@ class Platform:
             "projections": projections(),
         }
         self.store = Store(engine, **parts) if engine else _quick_store(folder, parts)
+        self.keys = keys or KeyStore(_own_keys(folder))
+        move_in(self.store, self.keys)
         self.post = Post()
         self.outbox = Outbox(
             "identity", self.store, {"mail": self.post, "sms": self.post, "push": self.post}, machine=self.machine
@@ -80,6 +85,7 @@ class Platform:
         self.hasher = QuickHasher()
         self.ports = Ports(
             store=self.store,
+            keys=self.keys,
             outbox=self.outbox,
             letters=Letters("https://pass.example"),
             hasher=self.hasher,
@@ -208,6 +214,10 @@ class Platform:
 
     def pass_machine_time(self, **duration: float) -> None:
         self.machine.move_to(self.machine.now() + timedelta(**duration))
+
+
+def _own_keys(folder: Path) -> sa.Engine:
+    return empty_database(folder, "keys")
 
 
 def _quick_store(folder: Path, parts: dict[str, Any]) -> Store:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import VerifyMismatchError
 
 from services.identity.domain.accounts import Suspension
 from services.identity.domain.errors import (
@@ -13,7 +15,7 @@ from services.identity.domain.errors import (
     TokenExpired,
     TokenInvalid,
 )
-from services.identity.hashing import Argon2Hasher
+from services.identity.hashing import NOBODY, Argon2Hasher
 from shared.kernel.errors import TooManyRequests, Unauthorized
 from shared.runtime.tokens import verify
 from tests.unit.identity.platform_of_identity import PASSWORD, SIGNING_KEY, STAFF, Platform
@@ -47,7 +49,10 @@ def test_argon2_tells_right_from_wrong_and_spends_the_same_on_nobody():
     assert hashed.startswith("$argon2id$") and hasher.hash(PASSWORD) != hashed
     assert hasher.verify(PASSWORD, hashed) is True
     assert hasher.verify(NEW, hashed) is False
-    assert hasher.verify("the password of nobody", None) is False
+    assert hasher.verify(PASSWORD, None) is False
+    assert extract_parameters(NOBODY) == extract_parameters(hashed)
+    with pytest.raises(VerifyMismatchError):  # the whole work was done: a hash that is none is refused at once
+        PasswordHasher().verify(NOBODY, PASSWORD)
 
 
 def test_refresh_tokens_rotate(platform):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import sqlalchemy as sa
 from services.payout.bootstrap import build
 from shared.eventstore import Message
 from shared.eventstore.outcomes import Caller
+from shared.kernel.errors import NotFound
 from shared.kernel.identifiers import stream_id
 from shared.kernel.time import SettableClock, instant_text, paris_day, parse_instant
 from shared.runtime.process import Process
@@ -45,12 +49,16 @@ class Stage:
         self.store = self.service.store
         self.logs: dict[str, list[Message]] = {"identity": [], "catalog": [], "booking": []}
         self.used: dict[int, tuple[int, str]] = {}
+        self.wallet_position = 3
         self.bus.handlers = {
             (source, "log"): lambda data, _caller, log=log: self._read_log(log, data)
             for source, log in self.logs.items()
         } | {
             ("booking", "validate-due"): lambda _data, _caller: {"position": len(self.logs["booking"])},
             ("booking", "ledger"): lambda data, _caller: self._booking_ledger(),
+            ("catalog", "offer"): lambda data, _caller: self._offer(data),
+            ("wallet", "reached"): lambda _data, _caller: {"reached": True},
+            ("wallet", "balances"): lambda data, _caller: self._wallet_balances(data),
             ("wallet", "ledger"): lambda data, _caller: self._wallet_ledger(),
             ("identity", "people"): lambda data, _caller: {
                 "people": {
@@ -61,6 +69,16 @@ class Stage:
         }
         for source in self.logs:
             self.process.catch_up(source)
+
+    def copy(self, folder: Path) -> Stage:
+        """Another stage, which goes on from here: what was stored, told and used."""
+        with closing(sqlite3.connect(folder / "payout.sqlite")) as stored:
+            self.engine.raw_connection().driver_connection.backup(stored)
+        made = Stage(folder, self.clock.now())
+        for source, log in self.logs.items():
+            made.logs[source] += log
+        made.used |= self.used
+        return made
 
     def replica(self) -> tuple[BusDouble, Service, Process]:
         """Another process of payout on the same database."""
@@ -96,6 +114,20 @@ class Stage:
             "bookings": told["bookings"],
             "rowDifferences": [],
         }
+
+    def _offer(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Catalog knows offers 1 to 9."""
+        if data["offerId"] > 9:
+            raise NotFound("There is no such offer.")
+        return {"offerId": data["offerId"]}
+
+    def _wallet_balances(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Two people, told one at a time; what they have left is told by the position that is asked for."""
+        position = data.get("position") or self.wallet_position
+        first = data.get("cursor") is None
+        person, cents = (7, 100 * position) if first else (8, 0)
+        item = {"personId": person, "theoreticalCents": cents, "actualCents": cents + 1}
+        return {"position": position, "items": [item], "nextCursor": "8" if first else None}
 
     def message(self, source: str, kind: str, /, **data: Any) -> Message:
         """Another service publishes; payout has not heard it yet."""
@@ -158,12 +190,27 @@ class Stage:
     def establishment(venue: int) -> str:
         return f"{SIREN}{venue:05d}"
 
+    def settled_in(self) -> None:
+        """One structure with one venue, paid on an accepted account."""
+        self.structure()
+        self.venue()
+        self.accepted_account()
+
     def accepted_account(self, number: int = 1, *, venue: int | None = None, offerer: int = 1) -> int:
         owner = {"offererId": offerer} if venue is None else {"venueId": venue}
         data = {**owner, "iban": iban(number), "bic": "BNPAFRPP", "holder": f"Star {number}"}
         submitted = self.command("submit-bank-details", data, caller=SARAH)
         self.command("accept-bank-details", {"bankDetailsId": submitted["bankDetailsId"]})
         return int(submitted["bankDetailsId"])
+
+    def submitted(self, number: int = 5) -> int:
+        """Bank details of Sarah's structure that wait for staff."""
+        data = {"offererId": 1, "iban": iban(number), "bic": "BNPAFRPP", "holder": "Star"}
+        return int(self.command("submit-bank-details", data, caller=SARAH)["bankDetailsId"])
+
+    def add_document(self, details: int, content: bytes, kind: str = "rib", caller: Caller | None = SARAH) -> Any:
+        data = {"bankDetailsId": details, "kind": kind, "content": base64.b64encode(content).decode()}
+        return self.command("add-document", data, caller=caller)
 
     def validation(self, booking: int, cents: int, *, used_at: str | None = None, venue: int = 1, **more: Any) -> Any:
         """The data of a CountermarkValidated, noted for the ledgers of the others."""

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared.kernel.errors import Refused
+from services.payout.storage.tables import batches
+from shared.kernel.errors import Refused, Unavailable
 from tests.unit.payout.stage import SARAH, STRANGER, Stage, iban
 
 
@@ -61,6 +62,41 @@ def test_the_files_of_a_batch_are_the_same_for_ever(stage: Stage) -> None:
     assert stage.query("details-csv", number)["text"] == details
     assert stage.query("payout", number)["checksum"] == batch["checksum"]
     assert stage.query("payouts")["items"][0]["batchId"] == batch["batchId"]
+
+
+def test_balances_are_those_of_the_close_for_ever(stage: Stage) -> None:
+    number = {"batchId": stage.close()["batchId"]}
+    stage.wallet_position = 90
+    begin = stage.query("wallets-csv", number)
+    rest = stage.query("wallets-csv", {**number, "cursor": begin["nextCursor"]})
+    assert rest["nextCursor"] is None
+    assert begin["text"] + rest["text"] == (
+        "\ufeffID de l'utilisateur;Solde théorique;Solde réel\r\n7;3,00;3,01\r\n8;0,00;0,01\r\n"
+    )
+    with pytest.raises(Refused) as unknown:
+        stage.query("wallets-csv", {"batchId": 99})
+    assert unknown.value.code == "batch-not-found"
+
+
+def test_a_batch_of_before_balances_were_noted_has_no_file_of_them(stage: Stage) -> None:
+    number = {"batchId": stage.close()["batchId"]}
+    with stage.engine.begin() as connection:
+        connection.execute(batches.update().values(wallet_position=None))
+    with pytest.raises(Refused) as refusal:
+        stage.query("wallets-csv", number)
+    assert (refusal.value.code, refusal.value.status) == ("balances-not-noted", 404)
+
+
+def test_a_wallet_that_lags_holds_the_close_up(stage: Stage) -> None:
+    stage.bus.handlers["wallet", "reached"] = lambda _data, _caller: _raise(Unavailable("not there yet"))
+    stage.clock.move_to(stage.clock.now().replace(day=16))
+    assert refused(stage, "close", {"cutoff": "2021-11-15"}, key="k") == "not-caught-up"
+    stage.bus.handlers["wallet", "reached"] = lambda _data, _caller: {"reached": True}
+    assert stage.close(key="k")["batchId"] == 1
+
+
+def _raise(refusal: Exception) -> Any:
+    raise refusal
 
 
 def test_what_cannot_be_closed(stage: Stage) -> None:
@@ -211,7 +247,7 @@ def test_a_close_in_many_pages_interrupted_and_taken_up_again(stage: Stage, monk
     closing = stage.service.tasks[0].run.__self__  # type: ignore[attr-defined]  # the composition's own
     from services.payout.domain.periods import Period
 
-    stage.store.run(lambda tx: closing._open(tx, Period("fortnight", stage.clock.now().date().replace(day=15))))
+    stage.store.run(lambda tx: closing._open(tx, Period("fortnight", stage.clock.now().date().replace(day=15)), 3))
     stage.store.run(lambda tx: closing._enter_page(tx, 1))
     assert stage.query("payouts")["items"] == []
     assert stage.process._positions(None)["open"] == 1  # type: ignore[arg-type]  # takes no data
@@ -247,6 +283,8 @@ def test_the_reimbursements_of_a_structure_are_its_own(stage: Stage) -> None:
     assert rows[1][:3] == ["2021", "Novembre : remboursement 1ère quinzaine", "Lieu 1"]
     assert "Martin 7" in rows[1]
     assert rows[1][-1] == "Remboursement envoyé"
+    early = {"columns": 16, "asOf": "2021-11-15T00:00:00Z"}
+    assert stage.query("reimbursements-csv", early, caller=SARAH)["text"].count("\r\n") == 1, "it waited then"
     older = stage.query("reimbursements-csv", {"columns": 14}, caller=SARAH)["text"]
     assert older.count(";", 0, older.index("\n")) == 13
 
@@ -285,6 +323,42 @@ def test_bank_details_of_a_venue_come_before_those_of_its_structure(stage: Stage
     assert refused(stage, "accept-bank-details", {"bankDetailsId": 999}) == "bank-details-not-found"
 
 
+@pytest.mark.parametrize("owner", [{"offerId": 10}, {"offererId": 10}], ids=str)
+def test_a_custom_rule_is_about_an_offer_or_a_structure_that_there_is(stage: Stage, owner: dict[str, int]) -> None:
+    rule = {**owner, "amountCents": 3000, "start": "2021-11-03T00:00:00Z"}
+    for _ in range(2):
+        with pytest.raises(Refused) as unknown:
+            stage.command("add-custom-rule", rule, key="k")
+        assert (unknown.value.status, unknown.value.code) == (422, "custom-rule-owner-unknown")
+        assert set(unknown.value.errors) == set(owner)
+    assert stage.query("custom-rules")["items"] == []
+    assert stage.command("add-custom-rule", {**rule, **dict.fromkeys(owner, 1)})["customRuleId"] == 1
+
+
+def test_without_catalog_a_rule_about_an_offer_is_not_decided(stage: Stage) -> None:
+    rule = {"offerId": 1, "amountCents": 3000, "start": "2021-11-03T00:00:00Z"}
+    stage.bus.away.add("catalog")
+    with pytest.raises(Unavailable):
+        stage.command("add-custom-rule", rule, key="k")
+    stage.bus.away.clear()
+    added = stage.command("add-custom-rule", rule, key="k")
+    assert stage.command("add-custom-rule", rule, key="k") == added
+    assert stage.query("custom-rules")["items"] == [added]
+
+
+@pytest.mark.parametrize("told", ["OffererClosed", "OffererRejected"])
+def test_a_closed_structure_changes_no_bank_details(stage: Stage, told: str) -> None:
+    details = stage.submitted()
+    stage.tell("identity", told, offererId=1, at="2021-11-02T09:00:00Z", reason="ended")
+    bank = {"offererId": 1, "iban": iban(6), "bic": "BNPAFRPP", "holder": "Star"}
+    venue = {**bank, "venueId": 1}
+    for data in (bank, {name: value for name, value in venue.items() if name != "offererId"}):
+        assert refused(stage, "submit-bank-details", data, caller=SARAH) == "offerer-closed"
+    with pytest.raises(Refused) as closed:
+        stage.add_document(details, b"%PDF-1.7 %%EOF")
+    assert closed.value.code == "offerer-closed"
+
+
 def test_custom_rules_start_tomorrow_and_do_not_overlap(stage: Stage) -> None:
     rule = {"offerId": 1, "amountCents": 3000, "start": "2021-11-03T00:00:00Z", "end": "2021-11-10T00:00:00Z"}
     assert refused(stage, "add-custom-rule", {**rule, "start": "2021-11-02T12:00:00Z"}) == "custom-rule-invalid"
@@ -303,3 +377,40 @@ def test_custom_rules_start_tomorrow_and_do_not_overlap(stage: Stage) -> None:
     assert line["rule"] == "CustomReimbursementRule 1"
     stage.close()
     stage.balanced()
+
+
+def moved(stage: Stage, stock: int, begins: str) -> None:
+    stage.tell(
+        "catalog",
+        "EventRescheduled",
+        stockId=stock,
+        offerId=1,
+        beginningAt=begins,
+        previousBeginningAt="2021-11-15T19:00:00Z",
+        bookingLimitAt=begins,
+    )
+
+
+@pytest.mark.parametrize("moved_first", [True, False], ids=["heard before", "heard after"])
+def test_what_was_validated_is_paid_after_the_start_that_its_event_was_moved_to(
+    stage: Stage, moved_first: bool
+) -> None:
+    """The two come from two services: whichever is heard first."""
+    if moved_first:
+        moved(stage, 4, "2021-11-16T19:00:00Z")
+    stage.validate(1, 2550, stockId=4, beginningAt="2021-11-15T19:00:00Z")
+    stage.validate(2, 1000, stockId=5, beginningAt="2021-11-15T19:00:00Z")
+    if not moved_first:
+        moved(stage, 4, "2021-11-16T19:00:00Z")
+    assert stage.query("preview", {"cutoff": "2021-11-15"})["totalCents"] == 1000
+    assert stage.close()["totalCents"] == 1000
+    assert stage.lines()[1]["status"] == "waiting"
+    assert stage.close("2021-11-30", "2021-12-01T09:00:00Z")["totalCents"] == 2550
+    stage.balanced()
+
+
+def test_an_event_moved_to_an_earlier_day_is_paid_earlier(stage: Stage) -> None:
+    stage.validate(1, 2550, stockId=4, beginningAt="2021-11-16T19:00:00Z")
+    moved(stage, 4, "2021-11-17T19:00:00Z")
+    moved(stage, 4, "2021-11-14T19:00:00Z")
+    assert stage.close()["totalCents"] == 2550

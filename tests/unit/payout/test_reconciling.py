@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,12 +22,14 @@ MONEY = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def stage(stage: Stage) -> Stage:
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     """Everything that payout can have stored."""
+    stage = Stage(tmp_path_factory.mktemp("story"))
+    stage.settled_in()
     stage.structure(2, "800000022")
     stage.venue(5, offerer=2)
-    stage.command("add-custom-rule", {"offererId": 9, "amountCents": 100, "start": "2022-11-03T00:00:00Z"})
+    stage.command("add-custom-rule", {"offererId": 2, "amountCents": 100, "start": "2022-11-03T00:00:00Z"})
     stage.validate(1, 2550)
     stage.validate(2, 1090, used_at="2021-11-01T10:00:00Z")
     stage.validate(3, 900, venue=5, offererId=2)
@@ -40,8 +43,15 @@ def stage(stage: Stage) -> Stage:
     stage.close("2021-12-15", "2021-12-16T09:00:00Z")
     stage.command("mark-rejected", {"batchId": 3, "transfers": [{"endToEndId": "VIR3-000001", "reason": "AC04"}]})
     stage.validate(6, 7000)
+    stage.add_document(stage.submitted(), b"%PDF-1.7 %%EOF")
     stage.balanced()
     return stage
+
+
+@pytest.fixture
+def stage(story: Stage, tmp_path: Path) -> Stage:
+    """A copy, to spoil."""
+    return story.copy(tmp_path)
 
 
 def found(stage: Stage) -> list[dict[str, Any]]:

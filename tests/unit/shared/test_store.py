@@ -4,9 +4,11 @@ from datetime import date
 from fractions import Fraction
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from shared.eventstore import Conflict, Message
+from shared.eventstore.store import StoreUnavailable, translated
 from shared.kernel.identifiers import stream_id
 from tests.unit.shared.toy import START, Jar, file_store, fill, total
 
@@ -88,3 +90,9 @@ def test_numbers_are_given_once(tmp_path: Path) -> None:
         ]
     with store.transaction() as tx:
         assert tx.next_number("jar") == 6
+
+
+@pytest.mark.parametrize("lost", [psycopg2.OperationalError, psycopg2.InterfaceError])
+def test_a_connection_lost_while_the_pool_takes_it_back_means_that_the_database_is_away(lost: type[Exception]) -> None:
+    with pytest.raises(StoreUnavailable), translated():
+        raise lost("server closed the connection unexpectedly")

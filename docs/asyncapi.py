@@ -1,0 +1,190 @@
+"""The document of the messages: AsyncAPI 3, made of the contracts, the topology of the bus and the golden samples.
+
+The gateway serves what is made here: the samples are no part of what runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin, OpenAPIConverter
+from marshmallow import RAISE, Schema
+
+from shared.contracts import booking, catalog, identity, payout, wallet
+from shared.contracts.envelope import Envelope
+from shared.eventstore import Message
+from shared.messaging.topology import events_exchange
+
+Messages = Mapping[tuple[str, int], type[Schema]]
+
+CONTRACTS: dict[str, Messages] = {
+    "identity": identity.MESSAGES,
+    "catalog": catalog.MESSAGES,
+    "booking": booking.MESSAGES,
+    "wallet": wallet.MESSAGES,
+    "payout": payout.MESSAGES,
+}
+NAMESPACE = "passculture"
+"""As the manifests in deploy/k8s set it."""
+SAMPLES = Path(__file__).parents[1] / "tests" / "contracts" / "golden"
+PERSISTENT = 2
+_DESCRIPTION = """What the services of the culture pass say to each other, and to whoever else wants to know.
+
+Each service publishes to a durable topic exchange of its own, `<NAMESPACE>.<service>.events` (here with `NAMESPACE` \
+`passculture`); the routing key is the message's name. Messages are persistent JSON: an envelope and, in `data`, \
+facts enough that nobody need call back. They come in the order of `position`, at least once: pass over a position \
+that was handled before; where `previous` is not the last position that was seen, some are missing, and \
+`GET /v1/finance/events` has those of payout from any position on. A version, once published, never changes.
+"""
+
+
+def document() -> dict[str, Any]:
+    """The whole document, the same for the same contracts."""
+    schemas = _Schemas()
+    envelope = schemas.reference(Envelope)
+    document: dict[str, Any] = {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Culture pass", "version": "1", "description": _DESCRIPTION},
+        "defaultContentType": "application/json",
+        "servers": {
+            "bus": {
+                "host": "{host}",
+                "protocol": "amqp",
+                "protocolVersion": "0.9.1",
+                "description": "RabbitMQ, as `AMQP_URI` says.",
+                "variables": {"host": {"default": "rabbitmq:5672"}},
+            }
+        },
+        "channels": {},
+        "operations": {},
+        "components": {"messages": {}, "schemas": {}},
+    }
+    for service, messages in CONTRACTS.items():
+        channel = f"{service}.events"
+        document["channels"][channel] = _channel(service, messages)
+        document["operations"][f"{service}.publishes"] = _publishing(service, messages)
+        for (name, version), schema in messages.items():
+            message = _message(service, name, version, schema, envelope, schemas.reference(schema))
+            document["components"]["messages"][_key(name, version)] = message
+    document["components"]["schemas"] = schemas.components()
+    return document
+
+
+def _channel(service: str, messages: Messages) -> dict[str, Any]:
+    exchange = events_exchange(NAMESPACE, service)
+    return {
+        "address": "{message}",
+        "title": f"What {service} publishes",
+        "description": "The address is the routing key: bind `#` for all of it, in order.",
+        "servers": [{"$ref": "#/servers/bus"}],
+        "parameters": {
+            "message": {"description": "The message's name.", "enum": sorted({name for name, _ in messages})}
+        },
+        "messages": {
+            _key(name, version): {"$ref": f"#/components/messages/{_key(name, version)}"} for name, version in messages
+        },
+        "bindings": {
+            "amqp": {
+                "is": "routingKey",
+                "exchange": {"name": exchange.name, "type": exchange.type, "durable": exchange.durable, "vhost": "/"},
+                "bindingVersion": "0.3.0",
+            }
+        },
+    }
+
+
+def _publishing(service: str, messages: Messages) -> dict[str, Any]:
+    return {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{service}.events"},
+        "summary": f"{service.capitalize()} says what has happened.",
+        "bindings": {"amqp": {"deliveryMode": PERSISTENT, "bindingVersion": "0.3.0"}},
+        "messages": [{"$ref": f"#/channels/{service}.events/messages/{_key(*message)}"} for message in messages],
+    }
+
+
+def _message(
+    service: str, name: str, version: int, schema: type[Schema], envelope: dict[str, str], data: dict[str, str]
+) -> dict[str, Any]:
+    said = {"source": {"const": service}, "name": {"const": name}, "version": {"const": version}, "data": data}
+    message: dict[str, Any] = {
+        "name": name,
+        "title": f"{name}, version {version}",
+        "contentType": "application/json",
+        "correlationId": {"location": "$message.payload#/correlationId"},
+        "payload": {"allOf": [envelope, {"type": "object", "properties": said}]},
+        "bindings": {"amqp": {"contentEncoding": "utf-8", "bindingVersion": "0.3.0"}},
+        "examples": [_example(service, name, version, path) for path in samples(service, name, version)],
+    }
+    if schema.__doc__:
+        message["summary"] = _one_line(schema.__doc__)
+    return message
+
+
+def samples(service: str, name: str, version: int) -> list[Path]:
+    """Every golden sample of a message: one, and one more where it is said in two ways."""
+    found = SAMPLES.joinpath(service).glob(f"{name}*.v{version}.json")
+    return sorted(path for path in found if path.name.split(".")[0].split("-")[0] == name)
+
+
+def _example(service: str, name: str, version: int, path: Path) -> dict[str, Any]:
+    """The sample in an envelope such as it travels in."""
+    at, epoch, position = datetime(2021, 11, 2, 9, tzinfo=UTC), "0b7c6a52e4d14d7f8f5a3d1f0e9c8b7a", 418
+    message = Message(
+        id=f"{service}:{epoch[:8]}:{position}",
+        source=service,
+        name=name,
+        version=version,
+        stream="5d1b9f0c-6a0e-5f0e-9f7e-2f6f7a3b1c11",
+        stream_version=2,
+        position=position,
+        previous=position - 1,
+        epoch=epoch,
+        occurred_at=at,
+        recorded_at=at,
+        causation_id="request-1",
+        correlation_id="request-1",
+        data=json.loads(path.read_text("utf-8")),
+    )
+    return {"name": path.name.split(".")[0], "payload": message.to_wire()}
+
+
+class _Schemas:
+    """marshmallow → JSON Schema, each schema once under its class\'s name."""
+
+    def __init__(self) -> None:
+        self._plugin = MarshmallowPlugin(schema_name_resolver=lambda schema: _class_of(schema).__name__)
+        self._spec = APISpec("Culture pass", "1", "3.1.0", plugins=[self._plugin])
+
+    def reference(self, schema: type[Schema]) -> dict[str, str]:
+        if schema.__name__ not in self._spec.components.schemas:
+            self._spec.components.schema(schema.__name__, schema=schema)
+        return {"$ref": f"#/components/schemas/{schema.__name__}"}
+
+    def components(self) -> dict[str, Any]:
+        converter = self._plugin.converter
+        assert isinstance(converter, OpenAPIConverter)
+        found: dict[str, Any] = self._spec.components.schemas
+        for (schema, *_), name in converter.refs.items():
+            if schema().unknown == RAISE:
+                found[name]["additionalProperties"] = False
+            if schema.__doc__:
+                found[name]["description"] = _one_line(schema.__doc__)
+        return dict(sorted(found.items()))
+
+
+def _class_of(schema: Any) -> type[Schema]:
+    return schema if isinstance(schema, type) else type(schema)
+
+
+def _key(name: str, version: int) -> str:
+    return f"{name}.v{version}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.replace("``", "`").split())

@@ -1,0 +1,120 @@
+"""The two pages that links in mails lead to: confirming an address, choosing a password. French, forms without scripts.
+
+Reading a page changes nothing: programs follow the links of mails before people do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from flask import Blueprint, Response, request
+from marshmallow import Schema, ValidationError
+
+from services.gateway.routes.accounts import guarded
+from services.gateway.schemas.accounts import MailToken, NewPassword
+from services.gateway.web.calls import send
+from services.gateway.web.problems import with_refusal_headers
+from services.gateway.web.security import address
+from shared.kernel.errors import DomainError, Invalid
+
+POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+FORM = "application/x-www-form-urlencoded"
+_PAGE = files("services.gateway").joinpath("pages/mail.html").read_text("utf-8")
+
+GOOD_PASSWORD = "Au moins 12 caractères : une majuscule, une minuscule, un chiffre et un autre signe."
+SAID = {
+    "link-invalid": "Ce lien n’est pas valable : il a déjà servi, ou il est incomplet.",
+    "token-expired": "Ce lien a plus de 24 heures : demandez-en un autre.",
+    "account-suspended": "Ce compte est suspendu.",
+    "password-weak": GOOD_PASSWORD,
+    "too-many-requests": "Trop d’essais : recommencez dans une minute.",
+    "invalid": "Ce qui a été envoyé n’est pas complet.",
+}
+"""What refusals mean to a person; anything else is on our side."""
+OUR_SIDE = "Le service ne répond pas : recommencez dans un instant."
+
+CONFIRM = "Confirmer votre adresse"
+CONFIRMED = "<p>Votre adresse e-mail est confirmée. Vous pouvez vous connecter.</p>"
+PASSWORD = "Choisir un mot de passe"
+CHANGED = "<p>Votre mot de passe est changé et toutes les connexions sont fermées. Vous pouvez vous connecter.</p>"
+
+
+def mail_pages() -> Blueprint:
+    """``/confirmer`` and ``/mot-de-passe``, each with ``?token=``."""
+    blueprint = Blueprint("mail-pages", __name__)
+
+    @blueprint.get("/confirmer")
+    def confirm_form() -> Response:
+        return _page(CONFIRM, _confirm_form(request.args.get("token", "")))
+
+    @blueprint.post("/confirmer")
+    def confirm() -> Response:
+        return _taken(CONFIRM, MailToken, "confirm-email", CONFIRMED, _confirm_form)
+
+    @blueprint.get("/mot-de-passe")
+    def password_form() -> Response:
+        return _page(PASSWORD, _password_form(request.args.get("token", "")))
+
+    @blueprint.post("/mot-de-passe")
+    def password() -> Response:
+        return _taken(PASSWORD, NewPassword, "reset-password", CHANGED, _password_form)
+
+    return blueprint
+
+
+def _taken(title: str, schema: type[Schema], command: str, done: str, form: Callable[[str, str], str]) -> Response:
+    """The form handed to identity as the interface's own route does; a refusal stands over the form."""
+    try:
+        data = _fields(schema)
+        with guarded(address()):
+            send("identity", command, data)
+    except DomainError as refusal:
+        said = SAID.get(refusal.code, OUR_SIDE)
+        response = _page(title, form(request.form.get("token", ""), said), refusal.status)
+        return with_refusal_headers(response, refusal)
+    return _page(title, done)
+
+
+def _fields(schema: type[Schema]) -> dict[str, Any]:
+    """Raises Invalid."""
+    sent = dict(request.form) if request.mimetype == FORM else {}
+    try:
+        found: dict[str, Any] = schema().load(sent)
+    except ValidationError as error:
+        raise Invalid(str(error)[:200]) from None
+    return found
+
+
+def _confirm_form(token: str, refusal: str = "") -> str:
+    return f"""{_alert(refusal)}
+<form method="post" action="/confirmer">
+<input type="hidden" name="token" value="{escape(token)}">
+<p>Un clic encore, et votre adresse e-mail est confirmée.</p>
+<p><button type="submit">Confirmer mon adresse</button></p>
+</form>"""
+
+
+def _password_form(token: str, refusal: str = "") -> str:
+    return f"""{_alert(refusal)}
+<form method="post" action="/mot-de-passe">
+<input type="hidden" name="token" value="{escape(token)}">
+<p><label for="password">Nouveau mot de passe</label></p>
+<p><input id="password" name="password" type="password" required minlength="12" maxlength="200"
+autocomplete="new-password" aria-describedby="rule"></p>
+<p id="rule">{GOOD_PASSWORD}</p>
+<p><button type="submit">Changer mon mot de passe</button></p>
+</form>"""
+
+
+def _alert(refusal: str) -> str:
+    return f'<p role="alert"><strong>{escape(refusal)}</strong></p>' if refusal else ""
+
+
+def _page(title: str, body: str, status: int = 200) -> Response:
+    page = _PAGE.replace("{title}", escape(title)).replace("{body}", body)
+    response = Response(page, status=status, content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = POLICY
+    return response

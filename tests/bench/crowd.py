@@ -1,0 +1,85 @@
+"""Many credited young people at once, through identity's own log: signing them up over HTTP is not what is measured."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from services.identity.bootstrap import AGGREGATES
+from services.identity.domain.accounts import Account, Role
+from services.identity.domain.people import Profile
+from services.identity.projections import projections
+from services.identity.publishing import publication
+from services.identity.sealing import KeyRing
+from shared.eventstore import Store, Transaction
+from shared.eventstore.engines import make_engine
+from shared.kernel.time import SettableClock
+from shared.runtime.tokens import sign
+from tests.platform import Platform
+
+AT_ONCE = 500
+
+
+def beneficiaries(platform: Platform, count: int) -> list[int]:
+    """Opens, confirms and activates accounts; gives their numbers. Their credits show when this returns."""
+    store = _identity(platform)
+    numbers: list[int] = []
+    try:
+        while len(numbers) < count:
+            with store.transaction() as tx:
+                numbers += _opened(tx, min(AT_ONCE, count - len(numbers)), _eighteen(tx.now))
+    finally:
+        store.engine.dispose()
+    platform.settle()
+    return numbers
+
+
+def tokens(platform: Platform, numbers: list[int]) -> list[str]:
+    """An access token for each, good for the whole of a long run."""
+    key = (platform.state / "signing.key").read_bytes()
+    return [
+        sign({"sub": str(one), "accountId": one, "roles": ["beneficiary"]}, key, timedelta(hours=6)) for one in numbers
+    ]
+
+
+def _eighteen(now: datetime) -> date:
+    """18 since some months ago."""
+    some_months_ago = now.date() - timedelta(days=100)
+    return some_months_ago.replace(year=some_months_ago.year - 18, day=min(some_months_ago.day, 28))
+
+
+def _opened(tx: Transaction, count: int, born: date) -> list[int]:
+    numbers, checks = tx.next_number("account", count), tx.next_number("identity-check", count)
+    keys = KeyRing(tx.connection)
+    for offset in range(count):
+        tx.save(_account(tx, keys, numbers + offset, checks + offset, born))
+    return list(range(numbers, numbers + count))
+
+
+def _account(tx: Transaction, keys: KeyRing, number: int, check: int, born: date) -> Account:
+    email = f"person{number}@example.org"
+    profile = Profile(
+        email, "Zoé", f"Martin{number}", born, "80000", f"+336{20_000_000 + number}", "1 rue de la Paix", "Amiens"
+    )
+    keys.make(number)
+    sealed = keys.seal_profile(number, profile)
+    account = Account.open(tx.now, number, [Role.BENEFICIARY], email_digest=keys.digest("email", email), sealed=sealed)
+    account.confirm_email(tx.now)
+    account.confirm_phone(tx.now, phone_digest=keys.digest("phone", profile.phone_number))
+    account.record_check(
+        tx.now,
+        profile,
+        check=check,
+        items=(),
+        person_digest=keys.digest("person", email),
+        document_digest=keys.digest("document", email),
+        sealed_declared=sealed,
+    )
+    account.complete_profile(tx.now, profile, sealed=sealed)
+    return account
+
+
+def _identity(platform: Platform) -> Store:
+    url = platform.environment.get("DATABASE_URL")
+    engine = make_engine(url, schema="identity") if url else make_engine(f"sqlite:///{platform.state}/identity.sqlite")
+    clock = SettableClock(platform.now())
+    return Store(engine, clock=clock, aggregates=AGGREGATES, publication=publication, projections=projections())

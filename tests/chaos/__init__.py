@@ -1,0 +1,1 @@
+"""Processes die, servers go away, messages are lost and handlers fail: what was answered stays true."""

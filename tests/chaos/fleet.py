@@ -1,0 +1,168 @@
+"""A platform of many processes under an orchestrator: what dies is started again, and every line can be cut."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import eventlet
+
+from shared.runtime.settings import SERVICES
+from tests.chaos.proxy import Address, Proxies
+from tests.chaos.starter import Starter
+from tests.platform import Platform, namespace_of, remove_topology
+from tests.servers import AMQP, DATABASE, own_database
+
+WATCH_SECONDS = 0.05
+CRASH_LOOP_SECONDS = 1.0
+"""A process that ends by itself is started again after this, as an orchestrator would; a killed one at once."""
+SERVERS = {"rabbitmq": (AMQP, 5672), "postgresql": (DATABASE, 5432)}
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Fleet(Platform):
+    """A process per service, each behind a proxy of its own to RabbitMQ and to PostgreSQL."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        super().__init__(folder, environment, SERVICES)
+        self._starter = Starter()
+        self.proxies = Proxies({f"{name}.{server}": _address(server) for name in SERVICES for server in SERVERS})
+        self.kills: Counter[str] = Counter()
+        self.deaths: Counter[str] = Counter()
+        """Processes that ended without being killed: a crash, or a start while a server was away."""
+        self._ended: dict[str, float] = {}
+
+    # --- its processes ---------------------------------------------------------------------------------------------
+
+    def start_process(self, service: str = "") -> None:
+        environment = self.environment | {
+            "DATABASE_URL": self._through("postgresql", service, self.environment["DATABASE_URL"]),
+            "AMQP_URI": self._through("rabbitmq", service, AMQP),
+        }
+        self._processes[service] = self._starter.start(service, environment, self.folder / f"{service}.log")
+
+    @contextmanager
+    def orchestrated(self) -> Iterator[None]:
+        """What ends is started again."""
+        with again_and_again(self._start_what_ended, WATCH_SECONDS):
+            yield
+
+    def kill(self, service: str = "") -> None:
+        process = self._processes.pop(service)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def kill_and_restart(self, service: str) -> None:
+        self.kill(service)
+        self.kills[service] += 1
+        self.start_process(service)
+
+    @contextmanager
+    def hunted(self, chance: random.Random, every: float) -> Iterator[None]:
+        """A random process is killed every so many seconds."""
+
+        with again_and_again(lambda: self.kill_and_restart(chance.choice(SERVICES)), every):
+            yield
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """User and system time of each process since it began."""
+        return {service: cpu_seconds(process.pid) for service, process in self._processes.items()}
+
+    def close(self) -> None:
+        self.stop()
+        self._starter.close()
+        self.proxies.close()
+
+    def _start_what_ended(self) -> None:
+        for service, process in list(self._processes.items()):
+            if process.poll() is None or self._processes.get(service) is not process:
+                continue
+            if time.monotonic() - self._ended.get(service, 0.0) > CRASH_LOOP_SECONDS:
+                self.deaths[service] += 1
+                self._ended[service] = time.monotonic()
+                self.start_process(service)
+
+    # --- its lines -------------------------------------------------------------------------------------------------
+
+    def lines(self, server: str, services: Sequence[str] = SERVICES) -> list[str]:
+        return [f"{service}.{server}" for service in services]
+
+    @contextmanager
+    def cut(self, lines: Sequence[str], how: str) -> Iterator[None]:
+        self.proxies.cut(lines, how)
+        try:
+            yield
+        finally:
+            self.proxies.restore(lines)
+
+    def _through(self, server: str, service: str, url: str) -> str:
+        parts = urlsplit(url)
+        credentials, at, _ = parts.netloc.rpartition("@")
+        netloc = f"{credentials}{at}127.0.0.1:{self.proxies.ports[f'{service}.{server}']}"
+        return parts._replace(netloc=netloc).geturl()
+
+
+def _address(server: str) -> Address:
+    url, default = SERVERS[server]
+    parts = urlsplit(url)
+    return parts.hostname or "127.0.0.1", parts.port or default
+
+
+def cpu_seconds(pid: int) -> float:
+    """0 for a process that is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+@contextmanager
+def again_and_again(act: Callable[[], None], pause: float) -> Iterator[None]:
+    """Beside what is done meanwhile; ends between two rounds, and raises what a round raised."""
+    ends: list[bool] = []
+
+    def rounds() -> None:
+        eventlet.sleep(pause)
+        while not ends:
+            act()
+            eventlet.sleep(pause)
+
+    beside = eventlet.spawn(rounds)
+    try:
+        yield
+    finally:
+        ends.append(True)
+        beside.wait()
+
+
+def waited_for(holds: Callable[[], bool], seconds: float, pause: float = 0.25) -> float | None:
+    """After how many seconds it held; None when it did not in time."""
+    begun = time.monotonic()
+    while not holds():
+        if time.monotonic() - begun > seconds:
+            return None
+        eventlet.sleep(pause)
+    return time.monotonic() - begun
+
+
+@contextmanager
+def fleet(folder: Path, **settings: str) -> Iterator[Fleet]:
+    """Started, under its orchestrator, on a database and a namespace of its own."""
+    with own_database() as url:
+        platform = Fleet(folder, {"DATABASE_URL": url, "AMQP_URI": AMQP, "LOG_LEVEL": "warning", **settings})
+        try:
+            platform.start()
+            with platform.orchestrated():
+                yield platform
+        finally:
+            platform.close()
+            remove_topology(namespace_of(url))

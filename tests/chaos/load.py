@@ -1,0 +1,226 @@
+"""People who book, cancel and have their countermarks validated, and who insist until they know what came of it."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import eventlet
+
+from shared.runtime.tokens import access_token
+from tests.chaos.fleet import Fleet
+from tests.chaos.journal import Entry, Journal
+from tests.platform import Answer
+from tests.system.stage import Stage
+
+PATIENCE_SECONDS = 150.0
+"""Who has not learnt the outcome by then never will: the oracle is told so."""
+IN_PROGRESS = "request-in-progress"
+SCARCE, PLENTY = 4, 10_000
+SCARCE_EVERY = 6
+TOGETHER = 6
+"""How many sign up, or are published, at once."""
+CURIOUS = 0.05
+"""How often somebody asks for what they may have booked already."""
+
+
+@dataclass
+class Town:
+    """Those whom the load plays: a structure, people with a credit, stocks with their quantities."""
+
+    fleet: Fleet
+    pro: int
+    people: list[int]
+    quantities: dict[int, int]
+
+    @classmethod
+    def settled(cls, fleet: Fleet, people: int, stocks: int, dearest: int) -> Town:
+        """One stock in ``SCARCE_EVERY`` is scarce. Prices go from 1 € to ``dearest`` cents."""
+        stage = Stage(fleet)
+        actor = stage.actor(bank=False)
+        pool = eventlet.GreenPool(TOGETHER)
+
+        def publish(number: int) -> tuple[int, int]:
+            quantity = SCARCE if number % SCARCE_EVERY == 0 else PLENTY
+            price = 100 + (number * 37) % (dearest - 99)
+            return stage.publish(actor, price, quantity, name=f"Livre {number}").stock_id, quantity
+
+        quantities = dict(pool.imap(publish, range(stocks)))
+        young = pool.imap(lambda _: stage.young_person(), range(people))
+        return cls(
+            fleet,
+            _account(fleet, actor.token),
+            [_account(fleet, person.token) for person in young],
+            quantities,
+        )
+
+    def token(self, account: int, role: str) -> str:
+        """As identity would sign it: those of the sign-up end with their quarter of an hour."""
+        return access_token(account, frozenset({role}), (self.fleet.state / "signing.key").read_bytes())
+
+
+def _account(fleet: Fleet, token: str) -> int:
+    number: int = fleet.get("/v1/me", token)["accountId"]
+    return number
+
+
+@dataclass
+class Seen:
+    """What the clients saw."""
+
+    done: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    later: Counter[str] = field(default_factory=Counter)
+    """Answers that say "ask again": 503, a request still open, a broken connection."""
+    slowest: float = 0.0
+    """Seconds that a caller waited for one answer, whatever it was."""
+    strange: list[str] = field(default_factory=list)
+
+
+Asks = Callable[[], Answer]
+
+
+class Client:
+    """One of those who insist. Bookings of a person are shared by the clients of that person."""
+
+    def __init__(self, town: Town, person: int, own: list[dict[str, Any]], load: Load, chance: random.Random) -> None:
+        self._town, self._person, self._own, self._load, self._chance = town, person, own, load, chance
+
+    def act(self) -> None:
+        """One of the three; what was booked is taken from the shelf before it is changed, so nobody else does."""
+        way = self._chance.random()
+        if way < self._load.booking_share or not self._own:
+            self._book()
+        else:
+            booking = self._own.pop(self._chance.randrange(len(self._own)))
+            self._cancel(booking) if way < self._load.cancelling_share else self._use(booking)
+
+    def _book(self) -> None:
+        held = {booking["stock"]["stockId"] for booking in self._own} | self._load.used[self._person]
+        wanted = [stock for stock in self._town.quantities if stock not in held]
+        if not wanted or self._chance.random() < CURIOUS:
+            wanted = list(self._town.quantities)
+        stock = self._chance.choice(wanted)
+        token = self._town.token(self._person, "beneficiary")
+        key = str(uuid.uuid4())
+        known = self._insist(
+            "book", key, None, lambda: self._town.fleet.post("/v1/bookings", _one(stock), token, key=key)
+        )
+        if known is not None and known.is_done:
+            self._own.append(known.answer)
+
+    def _cancel(self, booking: dict[str, Any]) -> None:
+        token = self._town.token(self._person, "beneficiary")
+        key = str(uuid.uuid4())
+        path = f"/v1/me/bookings/{booking['bookingId']}/cancel"
+        number = booking["bookingId"]
+        self._insist("cancel", key, number, lambda: self._town.fleet.post(path, {}, token, key=key))
+
+    def _use(self, booking: dict[str, Any]) -> None:
+        token = self._town.token(self._town.pro, "pro")
+        path = f"/v2/bookings/use/token/{booking['countermark']}"
+        number = booking["bookingId"]
+        self._load.used[self._person].add(booking["stock"]["stockId"])
+        self._insist("use", str(number), number, lambda: self._town.fleet.call("PATCH", path, token=token))
+
+    def _insist(self, action: str, key: str, booking: int | None, ask: Asks) -> Entry | None:
+        """Asks until there is an answer that is one, and puts it on disk."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        tries = 0
+        while time.monotonic() < until:
+            tries += 1
+            answer = self._asked(ask)
+            if answer is not None:
+                entry = Entry(action, self._person, key, booking, answer.status, _json(answer), tries)
+                self._load.journal.write(entry)
+                self._load.note(entry)
+                return entry
+            eventlet.sleep(self._chance.uniform(0.1, 0.4))
+        self._load.seen.strange.append(f"{action} with key {key} had no outcome within {PATIENCE_SECONDS} s")
+        return None
+
+    def _asked(self, ask: Asks) -> Answer | None:
+        """None: ask again."""
+        seen, begun = self._load.seen, time.monotonic()
+        try:
+            answer = ask()
+        except OSError as error:
+            seen.later[type(error).__name__] += 1
+            return None
+        finally:
+            seen.slowest = max(seen.slowest, time.monotonic() - begun)
+        if answer.status == 503 or answer.code == IN_PROGRESS:
+            seen.later[str(answer.status)] += 1
+            return None
+        if answer.status >= 500:
+            seen.strange.append(str(answer))
+            return None
+        return answer
+
+
+class Load:
+    """Clients over a town. ``journal`` has every answer, ``seen`` what it took."""
+
+    booking_share, cancelling_share = 0.5, 0.82
+
+    def __init__(self, town: Town, journal: Journal, clients: int, chance: random.Random) -> None:
+        self.journal = journal
+        self.seen = Seen()
+        self.used: dict[int, set[int]] = {person: set() for person in town.people}
+        self._shelves: dict[int, list[dict[str, Any]]] = {person: [] for person in town.people}
+        self._clients = [
+            Client(town, person, self._shelves[person], self, random.Random(chance.random()))
+            for person in (town.people[number % len(town.people)] for number in range(clients))
+        ]
+
+    def note(self, entry: Entry) -> None:
+        if entry.is_done:
+            self.seen.done[entry.action] += 1
+        else:
+            self.seen.refused[entry.answer.get("code", str(entry.status))] += 1
+
+    def run(self, until: Callable[[Seen], bool], clients: int | None = None) -> Seen:
+        """So many clients at once, or all; each ends with its own last answer once ``until`` holds."""
+        working = self._clients[:clients]
+
+        def work(client: Client) -> None:
+            while not until(self.seen):
+                client.act()
+
+        pool = eventlet.GreenPool(len(working))
+        for _ in pool.imap(work, working):
+            pass
+        return self.seen
+
+    @contextmanager
+    def going_on(self, clients: int) -> Iterator[None]:
+        """Beside what is done meanwhile."""
+        ends: list[bool] = []
+        beside = eventlet.spawn(self.run, lambda _: bool(ends), clients)
+        try:
+            yield
+        finally:
+            ends.append(True)
+            beside.wait()
+
+    def acknowledged(self, count: int, clients: int = 4) -> Seen:
+        """So many more bookings, cancellations and validations."""
+        wanted = self.seen.done.total() + count
+        return self.run(lambda seen: seen.done.total() >= wanted, clients)
+
+
+def _one(stock: int) -> Mapping[str, int]:
+    return {"stockId": stock, "quantity": 1}
+
+
+def _json(answer: Answer) -> dict[str, Any]:
+    if not answer.body:
+        return {}
+    found: dict[str, Any] = answer.json
+    return found

@@ -1,0 +1,307 @@
+"""The services' own consumers, fed with real logs: however the messages come, the rows are the same."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from shared.eventstore import Message, Transaction
+from shared.eventstore.outcomes import Call
+from shared.eventstore.tables import dead_letters as letters
+from shared.eventstore.tables import tracking
+from shared.kernel.errors import DomainError
+from shared.kernel.time import SettableClock, parse_instant
+from shared.messaging import topology
+from shared.messaging.connections import connect
+from shared.messaging.consuming import Consumer, Page
+from shared.messaging.reactions import Reaction
+from shared.runtime.platform import service_class, sources_of
+from shared.runtime.settings import Settings
+from shared.testing import BusDouble, empty_database
+from tests.chaos.figures import Figures
+from tests.chaos.fleet import Fleet, waited_for
+from tests.chaos.journal import backlog, opened
+from tests.chaos.load import Load
+from tests.platform import START, namespace_of
+from tests.servers import AMQP
+
+Logs = Mapping[str, Sequence[Message]]
+FOLLOWERS = ("booking", "wallet", "payout", "gateway")
+ITS_OWN = {"store_facts"}
+"""The name of a store's own history."""
+WHEN = {"recorded_at"}
+WINDOW = 9
+FOLDERS = count()
+
+
+class Follower:
+    """A service on an empty store of its own, which follows logs that are given. Wallet's half of a booking came by
+    command: what the log says was kept is asked of it beforehand."""
+
+    def __init__(self, name: str, logs: Logs, folder: Path) -> None:
+        here = folder / f"{name}-{next(FOLDERS)}"
+        here.mkdir()
+        self.logs = {source: logs[source] for source in sources_of(service_class(name))}
+        self.engine = empty_database(here, name)
+        self.clock = SettableClock(parse_instant(START))
+        settings = Settings.from_environment({"STATE_DIR": str(here), "CLOCK": START, "RANDOM_SEED": "1"})
+        bus = BusDouble({(source, "log"): self._reader(source) for source in self.logs})
+        self.service = service_class(name).build(settings, self.clock, bus, self.engine)  # type: ignore[attr-defined]
+        self.process = bus.add(self.service, self.clock)
+        if name == "wallet":
+            self.process.catch_up("identity")
+            self._reserve()
+
+    def _reader(self, source: str) -> Any:
+        def log(data: dict[str, Any], _caller: Any) -> dict[str, Any]:
+            epoch, page = self.read_log(source, data["after"], data["limit"])
+            return {"epoch": epoch, "messages": [message.to_wire() for message in page]}
+
+        return log
+
+    def read_log(self, source: str, after: int, limit: int) -> Page:
+        messages = self.logs[source]
+        later = [message for message in messages if message.position > after][:limit]
+        return messages[0].epoch, later
+
+    def _reserve(self) -> None:
+        """What is live in the end: all that was ever booked at once is more than anybody's credit."""
+        gone = {one.data["bookingId"] for one in self.logs["booking"] if one.name == "BookingCancelled"}
+        for message in self.logs["booking"]:
+            data = message.data
+            if message.name == "BookingCreated" and data["bookingId"] not in gone:
+                asked = {name: data[name] for name in ("bookingId", "attempt", "personId")}
+                asked |= {"amountCents": data["totalCents"], "digital": False, "physical": False}
+                ((outcome, _, _),) = self.process.decide([Call("reserve", asked)])
+                assert not isinstance(outcome, DomainError), outcome
+
+    def catch_up(self) -> Follower:
+        for source in self.logs:
+            self.process.catch_up(source)
+        return self
+
+    def hear(self, heard: Iterable[tuple[str, Sequence[Message]]]) -> Follower:
+        for source, messages in heard:
+            self.process.react(source, messages)
+        return self
+
+    def break_on(self, source: str, poisoned: Message) -> None:
+        """What reacts to the messages of that name fails on this one, until ``mend``."""
+        good = self.service.reactions[source, poisoned.name]
+
+        def bad(tx: Transaction, message: Message) -> None:
+            if message.position == poisoned.position:
+                raise ValueError("a fault of ours")
+            good(tx, message)
+
+        self.listen(source, Consumer, {**self.service.reactions, (source, poisoned.name): bad})
+
+    def listen(
+        self, source: str, kind: type[Consumer], reactions: Mapping[tuple[str, str], Reaction] | None = None
+    ) -> None:
+        """Another consumer of a source, or other reactions of it."""
+
+        def read_log(after: int, limit: int) -> Page:
+            return self.read_log(source, after, limit)
+
+        consumer = kind(self.service.store, source, reactions or self.service.reactions, read_log, self.service.prepare)
+        consumer.start()
+        self.process.consumers[source] = consumer
+
+    def letters(self) -> list[Any]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(sa.select(letters).order_by(letters.c.position)).all())
+
+    def rows(self, *without: str) -> dict[str, list[str]]:
+        """Every row of every table, but for tables and columns of these names."""
+        metadata = sa.MetaData()
+        with self.engine.connect() as connection:
+            metadata.reflect(connection)
+            found = {}
+            for table in metadata.sorted_tables:
+                kept = [column for column in table.columns if column.name not in {*WHEN, *without}]
+                if table.name not in {*ITS_OWN, *without} and kept:
+                    found[table.name] = sorted(str(tuple(row)) for row in connection.execute(sa.select(*kept)))
+        return found
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def logs(platform: Fleet, load: Load) -> Logs:
+    """What the services of the fleet published."""
+    load.run(lambda seen: seen.done.total() >= 150)
+    platform.settle()
+    with opened(platform) as books:
+        return {name: store.messages(0, 1_000_000) for name, store in books.stores.items()}
+
+
+@pytest.fixture
+def follower(logs: Logs, tmp_path: Path) -> Iterator[Any]:
+    made: list[Follower] = []
+
+    def make(name: str) -> Follower:
+        made.append(Follower(name, logs, tmp_path))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def battered(messages: Sequence[Message], chance: random.Random) -> Iterator[Sequence[Message]]:
+    """Dropped, doubled and shuffled; what is left comes in batches of any size."""
+    kept = [message for message in messages for _ in range(chance.choice([0, 1, 1, 1, 2]))]
+    for begin in range(0, len(kept), WINDOW):
+        window = kept[begin : begin + WINDOW]
+        chance.shuffle(window)
+        kept[begin : begin + WINDOW] = window
+    while kept:
+        size = chance.randrange(1, 60)
+        yield kept[:size]
+        kept = kept[size:]
+
+
+def mixed(logs: Logs, chance: random.Random) -> Iterator[tuple[str, Sequence[Message]]]:
+    """The sources overtake each other."""
+    waiting = {source: battered(messages, chance) for source, messages in logs.items()}
+    while waiting:
+        source = chance.choice(sorted(waiting))
+        batch = next(waiting[source], None)
+        if batch is None:
+            del waiting[source]
+        else:
+            yield source, batch
+
+
+@pytest.mark.parametrize("name", FOLLOWERS)
+def test_messages_dropped_doubled_and_shuffled_give_the_same_rows(
+    follower: Any, logs: Logs, figures: Figures, name: str
+) -> None:
+    straight = follower(name).catch_up()
+    assert straight.letters() == []
+    for seed in range(2):
+        other = follower(name)
+        other.hear(
+            (source, batch) for source in other.logs for batch in battered(other.logs[source], random.Random(seed))
+        )
+        assert other.catch_up().rows() == straight.rows()
+    told = sum(len(messages) for messages in straight.logs.values())
+    figures.note("Messages", f"{name}: {told} messages dropped, doubled and shuffled twice, every row as without it")
+
+
+@pytest.mark.parametrize("name", FOLLOWERS)
+def test_without_filling_gaps_the_rows_differ(follower: Any, name: str) -> None:
+    """The control: a consumer that passes over what it has missed."""
+
+    class Gapless(Consumer):
+        def catch_up(self) -> int:
+            return 0
+
+    straight, other = follower(name).catch_up(), follower(name)
+    other.process.catch_up("identity")
+    other.listen("booking" if "booking" in other.logs else "catalog", Gapless)
+    chance = random.Random(1)
+    other.hear((source, batch) for source in other.logs for batch in battered(other.logs[source], chance))
+    assert other.rows() != straight.rows()
+
+
+@pytest.mark.parametrize("name", FOLLOWERS)
+def test_one_that_begins_a_month_late_has_the_same_rows(follower: Any, name: str) -> None:
+    """But for when it noted what it decided: that stands in its own log."""
+    punctual, late = follower(name).catch_up(), follower(name)
+    late.clock.move_to(late.clock.now() + timedelta(days=31))
+    assert late.catch_up().rows("stored_events") == punctual.rows("stored_events")
+
+
+# --- a handler that raises --------------------------------------------------------------------------------------------
+
+POISONED = {
+    "wallet": "CountermarkValidated",
+    "payout": "CountermarkValidated",
+    "gateway": "BookingCreated",
+}
+IN_ITS_ORDER = {
+    "wallet": ("entry_id", "balance", "version"),
+    "payout": ("version", "line_id"),
+    "gateway": (),
+}
+"""Columns that number what happened in the order of its happening."""
+HISTORY = ("stored_events", "numbers", "dead_letters")
+
+
+def poisonable(messages: Sequence[Message], name: str) -> Message:
+    """One of that name, in the middle, with later ones of its stream where there are any."""
+    of_name = [message for message in messages if message.name == name]
+    last = {message.stream: message.position for message in messages}
+    followed = [message for message in of_name if last[message.stream] > message.position]
+    return (followed or of_name)[len(followed or of_name) // 2]
+
+
+@pytest.mark.parametrize("name", POISONED)
+def test_a_handler_that_raises_parks_its_stream_and_a_replay_puts_it_right(
+    follower: Any, logs: Logs, figures: Figures, name: str
+) -> None:
+    poisoned = poisonable(logs["booking"], POISONED[name])
+    straight, other = follower(name).catch_up(), follower(name)
+    other.break_on("booking", poisoned)
+    other.catch_up()
+    first, *parked = other.letters()
+    assert (first.position, first.state) == (poisoned.position, "failed")
+    assert {letter.stream for letter in parked} <= {poisoned.stream}
+    assert all(letter.state == "parked" for letter in parked)
+    with other.engine.connect() as connection:
+        at = connection.execute(sa.select(tracking.c.position).where(tracking.c.source == "booking")).scalar_one()
+    assert at == logs["booking"][-1].position
+    apart = (*HISTORY, *IN_ITS_ORDER[name])
+    (outcome, _, _) = other.process.decide([Call("replay-dead-letter", {"id": first.id})])[0]
+    assert outcome == {"letters": 1 + len(parked)}
+    assert other.rows(*apart) == straight.rows(*apart)
+    figures.note(
+        "Messages", f"{name}: a handler that raises parks 1 + {len(parked)}; after the replay every row is right"
+    )
+
+
+# --- on the fleet -----------------------------------------------------------------------------------------------------
+
+
+def test_a_process_that_lost_its_store_and_its_queues_follows_from_the_beginning(
+    platform: Fleet, load: Load, logs: Logs
+) -> None:
+    """The gateway keeps nothing that others did not tell it."""
+    platform.settle()
+    before = catalogue(platform)
+    platform.kill("gateway")
+    with platform.database("gateway").begin() as connection:
+        for table in (*before, "tracking"):
+            connection.exec_driver_sql(f"DELETE FROM {table}")
+    with connect(AMQP) as broker, broker.channel() as channel:
+        for source in sources_of(service_class("gateway")):
+            topology.events_queue(namespace_of(platform.environment["DATABASE_URL"]), "gateway", source)(
+                channel
+            ).delete()
+    platform.start_process("gateway")
+    platform.wait_until_ready()
+    with opened(platform) as books:
+        assert waited_for(lambda: not backlog(books), 30.0) is not None, backlog(books)
+    assert catalogue(platform) == before
+    load.acknowledged(5)
+
+
+def catalogue(platform: Fleet) -> dict[str, list[str]]:
+    metadata = sa.MetaData()
+    with platform.database("gateway").connect() as connection:
+        metadata.reflect(connection)
+        return {
+            table.name: sorted(str(tuple(row)) for row in connection.execute(sa.select(table)))
+            for table in metadata.sorted_tables
+            if table.name.startswith("catalogue_")
+        }

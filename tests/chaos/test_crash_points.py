@@ -1,0 +1,319 @@
+"""The saga and the relay, cut off before and after each commit and each thing they send: the end is the same.
+
+Booking and wallet are the real ones, each on its own store; a relay, a broker that keeps what it confirmed and wallet's
+consumer stand between them. Whoever asked insists with the same key, as every client does.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from services.wallet.bootstrap import build as build_wallet
+from shared.eventstore import Message
+from shared.eventstore.engines import make_engine
+from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.tables import relay as relay_position
+from shared.eventstore.tables import stored_events, tracking
+from shared.kernel.errors import DomainError
+from shared.messaging.relay import Relay
+from shared.runtime.migrations import upgrade
+from shared.testing import empty_database
+from tests.chaos.figures import Figures
+from tests.chaos.power import Fuse, PowerCut
+from tests.servers import own_database
+from tests.unit.booking.world import DESK, YOUNG, World
+
+SERVICES = ("booking", "wallet")
+STAFF = Caller(1, frozenset({"staff"}))
+NEVER_THE_SAME = {"id", "recorded_at", "correlation_id", "causation_id", "epoch", "position"}
+IN_NO_ORDER = {"ledger_entries", "wallets"}
+"""A release comes at once or by message: the lines of a wallet change places, and add up to the same."""
+Engines = dict[str, sa.Engine]
+
+
+class Machine:
+    """Two services on a machine that may lose its power; ``wire`` is the broker, which does not."""
+
+    def __init__(self, folder: Path, engines: Engines, fuse: Fuse, relay: type[Relay] = Relay) -> None:
+        self.fuse, self._relay = fuse, relay
+        self.engines = {name: fuse.guard(engine, name) for name, engine in engines.items()}
+        self.world = World(folder, engine=self.engines["booking"])
+        self.wire: dict[str, list[Message]] = {name: [] for name in SERVICES}
+        self._build()
+        self.world.welcome(YOUNG, self.wallet)
+        self.stocks = self._open_stocks()
+
+    def _build(self) -> None:
+        self.wallet = build_wallet(self.world.settings, self.world.clock, self.world.bus, self.engines["wallet"])
+        self.process = self.world.bus.add(self.wallet, self.world.clock)
+        for name in ("reserve", "release"):
+            self.world.bus.handlers["wallet", name] = self._asked(name)
+        stores = {"booking": self.world.store, "wallet": self.wallet.store}
+        self.relays = {name: self._relay(stores[name], self._sender(name)) for name in SERVICES}
+        for relay in self.relays.values():
+            relay.start()
+
+    def _asked(self, name: str) -> Callable[[Any, Any], Any]:
+        def handler(data: Any, _caller: Any) -> Any:
+            self.fuse.place(f"before wallet is asked to {name}")
+            outcome = self.process.decide([Call(name, data)])[0][0]
+            self.fuse.place(f"after wallet was asked to {name}")
+            if isinstance(outcome, DomainError):
+                raise outcome
+            return outcome
+
+        return handler
+
+    def _sender(self, name: str) -> Callable[[Sequence[Message]], None]:
+        def publish(messages: Sequence[Message]) -> None:
+            self.fuse.place(f"before {name} publishes")
+            self.wire[name].extend(messages)
+            self.fuse.place(f"after {name} published")
+
+        return publish
+
+    def _open_stocks(self) -> dict[str, int]:
+        world = self.world
+        return {
+            "book": world.stock(price=1_000, quantity=1),
+            "dear": world.stock(price=30_001),
+            "film": world.stock(world.offer("VOD", url="https://example.org"), price=500, codes=("A", "B")),
+            "free": world.stock(price=0),
+        }
+
+    # what happens
+
+    def steps(self) -> list[Callable[[], Any]]:
+        """Each may be done again, and is when it was cut off."""
+        return [
+            lambda: self._book("book"),
+            lambda: self._book("dear"),
+            lambda: self._book("film"),
+            lambda: self._book("free"),
+            self._send,
+            lambda: self._on("book", "cancel", Caller(YOUNG)),
+            self._send,
+            lambda: self._on("book", "staff-restore", STAFF),
+            lambda: self._use("free"),
+            self._send,
+        ]
+
+    def _book(self, what: str) -> Any:
+        return self._decide(Call("book", {"stockId": self.stocks[what], "quantity": 1}, what, Caller(YOUNG)))
+
+    def _on(self, what: str, name: str, caller: Caller) -> Any:
+        booking = self._book(what)["bookingId"]  # the same key: the same answer
+        return self._decide(Call(name, {"bookingId": booking}, f"{name} {what}", caller))
+
+    def _use(self, what: str) -> Any:
+        return self._decide(Call("desk-use", {"countermark": self._book(what)["countermark"]}, None, DESK))
+
+    def _decide(self, call: Call) -> Any:
+        return self.world.process.decide([call])[0][0]
+
+    def _send(self) -> None:
+        """The relays send what there is; wallet handles what the broker has, which forgets it then."""
+        for relay in self.relays.values():
+            while relay.send():
+                pass
+        if self.wire["booking"]:
+            self.process.react("booking", self.wire["booking"])
+        self.wire["booking"].clear()
+
+    def play(self, *, insists: bool = True) -> list[str]:
+        """All the steps; after a cut the process comes back, finishes what was open, and is asked again."""
+        cut = []
+        for step in self.steps():
+            try:
+                step()
+            except PowerCut as where:
+                cut.append(str(where))
+                self._restart(recovers=insists)
+                if insists:
+                    step()
+        return cut
+
+    def _restart(self, *, recovers: bool) -> None:
+        for engine in self.engines.values():
+            engine.dispose()
+        self.world.restart()
+        self._build()
+        if recovers:
+            self.world.recover()
+
+    # what became of it
+
+    def state(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for service, engine in self.engines.items():
+            with engine.connect() as connection:
+                metadata = sa.MetaData()
+                metadata.reflect(connection)
+                for table in metadata.sorted_tables:
+                    found[f"{service}.{table.name}"] = _content(connection, table)
+                found[f"{service} is sent"] = _is_sent(connection)
+        with self.engines["wallet"].connect() as connection:
+            followed = connection.execute(sa.select(tracking.c.position).where(tracking.c.source == "booking")).scalar()
+        found["wallet has followed"] = followed == self.world.store.published_head()
+        return found
+
+    def close(self) -> None:
+        for engine in self.engines.values():
+            engine.dispose()
+
+
+def _content(connection: sa.Connection, table: sa.Table) -> Any:
+    kept = [column for column in table.columns if column.name not in NEVER_THE_SAME]
+    if table.name in IN_NO_ORDER:
+        kept = [column for column in kept if column.name not in ("entry_id", "balance", "version")]
+    if table.name == "stored_events":
+        return _events(connection)
+    return Counter(str(tuple(row)) for row in connection.execute(sa.select(*kept))) if kept else None
+
+
+def _events(connection: sa.Connection) -> Counter[tuple[str, str]]:
+    """Wallet's may change places, and then a line's number in its stream; what they say is the same."""
+    query = sa.select(stored_events.c.topic, stored_events.c.state)
+    return Counter((row.topic, row.state) for row in connection.execute(query))
+
+
+def _is_sent(connection: sa.Connection) -> bool:
+    position = connection.execute(sa.select(relay_position.c.position)).scalar_one()
+    published = sa.select(sa.func.max(stored_events.c.id)).where(stored_events.c.published)
+    return bool(position == (connection.execute(published).scalar() or 0))
+
+
+# --- on both stores ---------------------------------------------------------------------------------------------------
+
+MakeEngines = Callable[[Path], Any]
+
+
+@contextmanager
+def on_sqlite(folder: Path) -> Iterator[Engines]:
+    folder.mkdir(parents=True)
+    yield {name: empty_database(folder, name) for name in SERVICES}
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """One with the schemas of both. What dies here is never the database: it need not wait for its disk."""
+    with own_database() as url:
+        admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"ALTER DATABASE {sa.make_url(url).database} SET synchronous_commit = off")
+            for name in SERVICES:
+                connection.exec_driver_sql(f"CREATE SCHEMA {name}")
+        for name in SERVICES:
+            engine = make_engine(url, schema=name)
+            upgrade(engine, name)
+            engine.dispose()
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engines(request: pytest.FixtureRequest) -> MakeEngines:
+    if request.param == "sqlite":
+        return on_sqlite
+    url: str = request.getfixturevalue("database")
+    fresh = {name: _rows(url, name) for name in SERVICES}
+
+    @contextmanager
+    def on_postgresql(folder: Path) -> Iterator[Engines]:
+        """Every table as the migrations left it."""
+        folder.mkdir(parents=True)
+        made = {name: make_engine(url, schema=name) for name in SERVICES}
+        for name, engine in made.items():
+            with engine.begin() as connection:
+                for table, rows in fresh[name].items():
+                    connection.execute(table.delete())
+                    if rows:
+                        connection.execute(table.insert(), rows)
+        yield made
+
+    return on_postgresql
+
+
+def _rows(url: str, schema: str) -> dict[sa.Table, list[dict[str, Any]]]:
+    engine, metadata = make_engine(url, schema=schema), sa.MetaData()
+    with engine.connect() as connection:
+        metadata.reflect(connection)
+        found = {
+            table: [dict(row._mapping) for row in connection.execute(sa.select(table))]
+            for table in metadata.sorted_tables
+        }
+    engine.dispose()
+    return found
+
+
+@contextmanager
+def machine(engines: MakeEngines, folder: Path, fuse: Fuse, relay: type[Relay] = Relay) -> Iterator[Machine]:
+    with engines(folder) as made:
+        built = Machine(folder, made, fuse, relay)
+        try:
+            yield built
+        finally:
+            built.close()
+
+
+def played(engines: MakeEngines, folder: Path, fuse: Fuse) -> tuple[list[str], dict[str, Any]]:
+    """Every place that is passed when nothing is cut off, and what is left at the end."""
+    with machine(engines, folder / "whole", fuse) as whole:
+        fuse.arm()
+        assert whole.play() == []
+        return fuse.passed, whole.state()
+
+
+def test_a_power_cut_anywhere_ends_in_the_same_state(engines: MakeEngines, tmp_path: Path, figures: Figures) -> None:
+    fuse = Fuse()
+    places, expected = played(engines, tmp_path, fuse)
+    assert {name.split()[0] for name in places} == {"before", "after"}
+    for number, place in enumerate(places):
+        with machine(engines, tmp_path / str(number), fuse) as cut:
+            fuse.arm(number)
+            assert cut.play() == [place]
+            assert cut.state() == expected, f"cut off {place}, place {number}"
+    figures.note("Power cuts", f"{len(places)} places, each cut off once on a store of its own")
+
+
+class Hasty(Relay):
+    """Counts as sent what it is only about to send."""
+
+    def send(self) -> int:
+        messages = self._store.messages(self.position, 200)
+        if messages:
+            self._move(messages[-1].position)
+            self._publish(messages)
+        return len(messages)
+
+
+def test_a_relay_that_moves_before_it_publishes_is_found(tmp_path: Path) -> None:
+    """The control: a cut between the two loses messages."""
+    fuse = Fuse()
+    places, expected = played(on_sqlite, tmp_path, fuse)
+    last = max(number for number, place in enumerate(places) if place == "before booking publishes")
+    with machine(on_sqlite, tmp_path / "cut", fuse, Hasty) as cut:
+        fuse.arm(last + 2)  # the commit of the position comes first now
+        assert cut.play() == ["before booking publishes"]
+        state = cut.state()
+    assert state["booking is sent"] is True
+    assert {name for name in state if state[name] != expected[name]} >= {"wallet has followed", "wallet.credits"}
+
+
+def test_a_request_that_nobody_takes_up_again_is_found(tmp_path: Path) -> None:
+    """The control: neither recovery nor a caller who insists, and a place is held for ever."""
+    fuse = Fuse()
+    places, expected = played(on_sqlite, tmp_path, fuse)
+    with machine(on_sqlite, tmp_path / "cut", fuse) as cut:
+        fuse.arm(places.index("before wallet is asked to reserve"))
+        assert cut.play(insists=False) == ["before wallet is asked to reserve"]
+        state = cut.state()
+    assert state["booking.open_requests"] != expected["booking.open_requests"]

@@ -1,0 +1,105 @@
+"""Read models on which processes died: deleted and folded anew from the logs, they are what they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from shared.eventstore import Store
+from shared.projections import Projection
+from shared.projections.rebuilding import Difference, compare
+from tests.chaos.fleet import Fleet
+from tests.chaos.journal import Books, opened
+from tests.chaos.load import Load
+from tests.system.test_reconciliation import altered
+
+Models = list[tuple[str, Store, Projection]]
+
+
+@pytest.fixture(scope="module")
+def books(platform: Fleet, load: Load) -> Iterator[Books]:
+    load.acknowledged(20)
+    platform.settle()
+    with opened(platform) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def models(books: Books) -> Models:
+    return [(name, store, model) for name, store in books.stores.items() for model in store.projections]
+
+
+def rows(platform: Fleet, service: str, model: Projection) -> dict[str, list[str]]:
+    with platform.database(service).connect() as connection:
+        return {
+            table.name: sorted(str(tuple(row)) for row in connection.execute(sa.select(table)))
+            for table in model.tables
+        }
+
+
+def test_read_models_deleted_and_rebuilt_are_equal_to_the_live_ones(platform: Fleet, models: Models) -> None:
+    assert len(models) > 5
+    for service, _, model in models:
+        live = rows(platform, service, model)
+        with platform.database(service).begin() as connection:
+            for table in model.tables:
+                connection.execute(table.delete())
+        replayed = platform.post(f"/v1/ops/projections/{service}.{model.name}/rebuild", {}, platform.token("operator"))
+        assert replayed.status == 200, replayed
+        assert rows(platform, service, model) == live, f"{service}.{model.name}"
+    assert platform.command("verify").returncode == 0
+
+
+def test_a_row_altered_by_hand_is_found(platform: Fleet, models: Models) -> None:
+    """The control, in every table that has something in it."""
+    seen = 0
+    for service, store, model in models:
+        for table in model.tables:
+            if spoilt := one_altered(platform.database(service), table, partial(compare, store, model)):
+                assert {difference.table for difference in spoilt} == {table.name}, f"{service}.{model.name}"
+                seen += 1
+        assert compare(store, model) == []
+    assert seen > 5
+
+
+def one_altered(engine: sa.Engine, table: sa.Table, look: Callable[[], list[Difference]]) -> list[Difference] | None:
+    """What is seen while one value of a row is another one; None when the table is empty, or admits no other value."""
+    with engine.connect() as connection:
+        row = connection.execute(sa.select(table).limit(1)).first()
+    if row is None:
+        return None
+    for column in table.columns:
+        before = row._mapping[column.name]
+        if column.primary_key or before is None:
+            continue
+        try:
+            with altered(engine, table, row, column.name, another(before)):
+                found = look()
+        except sa.exc.IntegrityError:
+            continue
+        assert found, f"{table.name}.{column.name}"
+        return found
+    return None
+
+
+def another(value: Any) -> Any:
+    """Of the same kind, and not the same."""
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case datetime():
+            return value + timedelta(seconds=1)
+        case UUID():
+            return UUID(int=value.int ^ 1)
+        case str():
+            return f"{value} "
+        case _:
+            raise TypeError(f"nothing else than {value!r} is known of {type(value)}")

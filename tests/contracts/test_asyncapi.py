@@ -1,0 +1,93 @@
+"""What the document of the messages says is what is published: valid AsyncAPI, complete, as strict as the contracts.
+
+The official schema cannot say everything that the specification asks: references are followed here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from marshmallow import ValidationError
+
+from docs.asyncapi import CONTRACTS, document, samples
+from shared.contracts.envelope import Envelope
+from shared.runtime.settings import SERVICES
+
+OFFICIAL = Path(__file__).parent / "asyncapi" / "3.0.0.json"
+DOCUMENT = document()
+MESSAGES = [(service, name, version) for service, messages in CONTRACTS.items() for name, version in messages]
+ODD_VALUES = (None, True, 0, -1, 7, 1.5, 2**60, "", "x", "2021-11-02", "20211102", "2021-11-02T09:00:00Z", [], [1], {})
+"""What a program may put where something else belongs."""
+
+
+def follow(reference: str) -> Any:
+    found: Any = DOCUMENT
+    for part in reference.removeprefix("#/").split("/"):
+        found = found[part]
+    return found
+
+
+def payload_of(name: str, version: int) -> jsonschema_rs.Validator:
+    schema = {"$ref": f"#/components/messages/{name}.v{version}/payload", "components": DOCUMENT["components"]}
+    return jsonschema_rs.validator_for(schema, validate_formats=True)
+
+
+def test_it_is_valid_by_the_official_schema() -> None:
+    official = jsonschema_rs.validator_for(json.loads(OFFICIAL.read_text("utf-8")))
+    assert [error.message for error in official.iter_errors(DOCUMENT)] == []
+    assert DOCUMENT["asyncapi"] == "3.0.0"
+
+
+def test_references_lead_somewhere_and_operations_send_what_their_channel_has() -> None:
+    for reference in re.findall(r'"\$ref": "([^"]+)"', json.dumps(DOCUMENT)):
+        assert follow(reference), reference
+    for operation in DOCUMENT["operations"].values():
+        channel = operation["channel"]["$ref"]
+        offered = {f"{channel}/messages/{key}" for key in follow(channel)["messages"]}
+        assert {message["$ref"] for message in operation["messages"]} == offered
+
+
+def test_every_service_s_messages_stand_in_it_and_no_others() -> None:
+    for service in SERVICES:
+        module = "bootstrap" if service == "gateway" else "publishing"
+        published = import_module(f"services.{service}.{module}").publication.names()
+        channel = DOCUMENT["channels"].get(f"{service}.events", {"messages": {}})
+        assert set(channel["messages"]) == {f"{name}.v{version}" for name, version in published}, service
+        if published:
+            assert set(channel["parameters"]["message"]["enum"]) == {name for name, _ in published}, service
+
+
+@pytest.mark.parametrize(("service", "name", "version"), MESSAGES)
+def test_samples_are_valid_and_what_the_contract_refuses_is_not(service: str, name: str, version: int) -> None:
+    payload, contract = payload_of(name, version), CONTRACTS[service][name, version]()
+    examples = DOCUMENT["components"]["messages"][f"{name}.v{version}"]["examples"]
+    assert len(examples) == len(samples(service, name, version)) >= 1
+    for example in examples:
+        wire = example["payload"]
+        assert payload.is_valid(wire)
+        assert Envelope().load(wire) == wire
+        for odd in variants(wire["data"]):
+            assert payload.is_valid({**wire, "data": odd}) is accepts(contract, odd), odd
+        for member in ("source", "name", "version"):
+            assert not payload.is_valid({**wire, member: "another"}), member
+
+
+def variants(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """The sample with each member left out, each exchanged for each odd value, and one member more."""
+    without = [{key: value for key, value in data.items() if key != left_out} for left_out in data]
+    exchanged = [{**data, key: odd} for key in data for odd in ODD_VALUES]
+    return [*without, *exchanged, {**data, "more": 1}]
+
+
+def accepts(contract: Any, data: dict[str, Any]) -> bool:
+    try:
+        contract.load(data)
+    except ValidationError:
+        return False
+    return True

@@ -1,0 +1,171 @@
+"""The platform as its manifests deploy it, on this machine: each container's own command, settings, ports and probes.
+
+What a cluster gives beside them, the secret and the addresses, are the test servers'; wallet's lines to both of them
+lead through proxies that a test may cut.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from shared.runtime.settings import SERVICES
+from shared.runtime.tokens import COMMAND_LINE, access_token
+from tests.chaos.proxy import Proxies
+from tests.manifests import built, command_of, containers, probe_of, settings_of
+from tests.platform import STOP_SECONDS, NotReady, Platform, free_port, namespace_of, remove_topology
+from tests.servers import AMQP, DATABASE, own_database
+
+IMAGE_COMMANDS = "/opt/venv/bin/"
+"""Where the image has what this machine has beside its Python."""
+SIGNING_KEY = "a key of the cluster's own, which its secret holds"
+PATIENCE_SECONDS = 60
+CUT_OFF = "wallet"
+Samples = dict[tuple[str, str, str], float]
+"""(metric, service, what else it is about) → value."""
+
+
+class Cluster(Platform):
+    """One pod of each Deployment."""
+
+    def __init__(self, folder: Path, database: str) -> None:
+        objects = built()
+        given = settings_of(objects)
+        super().__init__(
+            folder,
+            {
+                **given,
+                "BIND": "127.0.0.1",
+                "PORT": "",
+                "NAMESPACE": namespace_of(database),
+                "STATE_DIR": str(folder / "state"),
+                "MAIL_URL": "",
+                "CLOCK": "real",
+                "SIGNING_KEY": SIGNING_KEY,
+                "DATABASE_URL": database,
+                "AMQP_URI": AMQP,
+            },
+            SERVICES,
+        )
+        self.environment["PORT"] = str(self.port)
+        self.pods = {found["metadata"]["name"]: containers(found)[0] for found in objects if containers(found)}
+        self.ops_ports = {service: free_port() for service in SERVICES}
+        self._ops_port_inside = int(given["OPS_PORT"])
+        self.proxies = Proxies({"postgresql": _address(DATABASE, 5432), "rabbitmq": _address(AMQP, 5672)})
+
+    def token(self, role: str) -> str:
+        return access_token(COMMAND_LINE, frozenset({role}), SIGNING_KEY.encode())
+
+    def start(self) -> None:
+        """The migrations' job, then every Deployment. Raises NotReady."""
+        self.state.mkdir(parents=True)
+        self.start_process("migrate")
+        if self._processes.pop("migrate").wait():
+            raise NotReady(f"migrate\n{self.log()}")
+        for service in SERVICES:
+            self.start_process(service)
+        for service in SERVICES:
+            eventually(lambda service=service: self.probe(service, "readinessProbe")[0] == 200, self.log)
+
+    def start_process(self, service: str = "") -> None:
+        command = [
+            word.replace(IMAGE_COMMANDS, f"{Path(sys.executable).parent}/") for word in command_of(self.pods[service])
+        ]
+        environment = dict(self.environment)
+        if service in self.ops_ports:
+            environment["OPS_PORT"] = str(self.ops_ports[service])
+        if service == CUT_OFF:
+            environment["DATABASE_URL"] = self._through("postgresql", environment["DATABASE_URL"])
+            environment["AMQP_URI"] = self._through("rabbitmq", environment["AMQP_URI"])
+        with (self.folder / f"{service}.log").open("ab") as output:
+            self._processes[service] = subprocess.Popen(
+                command, cwd=self.state, env=environment, stdout=output, stderr=output, start_new_session=True
+            )
+
+    def _through(self, server: str, url: str) -> str:
+        parts = urlsplit(url)
+        host = f"127.0.0.1:{self.proxies.ports[server]}"
+        return parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{host}").geturl()
+
+    def terminate(self) -> dict[str, int]:
+        """As Kubernetes ends a pod; the exit codes."""
+        processes, self._processes = dict(self._processes), {}
+        for process in processes.values():
+            os.kill(process.pid, signal.SIGTERM)
+        return {service: process.wait(STOP_SECONDS) for service, process in processes.items()}
+
+    def probe(self, service: str, kind: str) -> tuple[int, Any]:
+        """What a probe of the pod is answered."""
+        path, port = probe_of(self.pods[service], kind)
+        assert port == self._ops_port_inside, "the probes ask where OPS_PORT listens"
+        status, body = self._ops(service, path)
+        return status, json.loads(body)
+
+    def is_ready(self, service: str) -> bool:
+        return self.probe(service, "readinessProbe")[0] == 200
+
+    def scraped(self, service: str) -> Samples:
+        status, body = self._ops(service, "/metrics")
+        assert status == 200
+        return samples(body.decode())
+
+    def _ops(self, service: str, path: str) -> tuple[int, bytes]:
+        connection = HTTPConnection("127.0.0.1", self.ops_ports[service], timeout=10)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except ConnectionError:
+            return 0, b"null"
+        finally:
+            connection.close()
+
+
+def samples(exposition: str) -> Samples:
+    """The last of each metric, service and further label (a source, a command, a route)."""
+    found: Samples = {}
+    for family in text_string_to_metric_families(exposition):
+        for sample in family.samples:
+            labels = dict(sample.labels)
+            service = labels.pop("service", "")
+            about = next((labels[name] for name in ("source", "command", "query", "route") if name in labels), "")
+            found[sample.name, service, about] = sample.value
+    return found
+
+
+def eventually(condition: Callable[[], bool], otherwise: Callable[[], str] = str) -> None:
+    """Waits until it is so."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, otherwise()
+        time.sleep(0.2)
+
+
+def _address(url: str, default: int) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "127.0.0.1", parts.port or default
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[Cluster]:
+    with own_database() as url:
+        started = Cluster(folder, url)
+        try:
+            started.start()
+            yield started
+        finally:
+            started.stop()
+            started.proxies.close()
+            remove_topology(namespace_of(url))

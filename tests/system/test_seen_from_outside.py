@@ -1,0 +1,196 @@
+"""What operators see of a deployed platform: commands that start, probes that tell the truth, metrics that move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+import sqlalchemy as sa
+
+from demo.sign_up import Actor
+from shared.runtime.platform import service_class, sources_of
+from shared.runtime.settings import SERVICES
+from tests.platform import Platform, embedded
+from tests.system.cluster import Cluster, Samples, cluster, eventually, samples
+from tests.system.stage import Stage, key
+
+GAUGES = (
+    "passculture_outbox_position",
+    "passculture_outbox_waiting_events",
+    "passculture_dead_letters",
+    "passculture_saga_recoveries_total",
+    "passculture_database_connections_in_use",
+    "passculture_database_connections_limit",
+    "passculture_parts_in_trouble",
+)
+LAG = ("passculture_consumer_lag_events", "passculture_consumer_lag_seconds")
+PLAYED = {"identity": "validate-offerer", "catalog": "open-venue", "booking": "book", "wallet": "reserve"}
+"""A command that each of these services took when somebody booked."""
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("cluster")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def stage(deployed: Cluster) -> Stage:
+    return Stage(deployed)
+
+
+@pytest.fixture(scope="module")
+def actor(stage: Stage) -> Actor:
+    return stage.actor()
+
+
+def in_time_told(scraped: Callable[[], Samples], service: str) -> None:
+    """Every metric of a service; some are looked at every few seconds only."""
+    eventually(
+        lambda: not missing(scraped(), service), lambda: f"{service} does not tell {missing(scraped(), service)}"
+    )
+
+
+def missing(found: Samples, service: str) -> set[tuple[str, str]]:
+    """What a scrape does not say of a service."""
+    expected = {(name, "") for name in GAUGES}
+    expected |= {(name, source) for name in LAG for source in sources_of(service_class(service))}
+    expected.add(("passculture_queries_total", "health"))
+    if service in PLAYED:
+        expected.add(("passculture_commands_total", PLAYED[service]))
+    told = {(name, about) for name, of, about in found if of == service}
+    return expected - told
+
+
+def test_every_metric_of_every_service_in_one_process(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with embedded(tmp_path_factory.mktemp("embedded")) as platform:
+        stage = Stage(platform)
+        stage.sold(stage.actor(), stage.young_person(), 1000)
+        platform.call("GET", "/health/ready")
+
+        def scraped() -> Samples:
+            return samples(platform.call("GET", "/metrics").body.decode())
+
+        for service in SERVICES:
+            in_time_told(scraped, service)
+        found = scraped()
+        assert found["passculture_http_request_seconds_count", "", "/v1/bookings"] == 1
+        assert found["passculture_outbox_position", "booking", ""] > 0
+
+
+@contextmanager
+def renamed(platform: Platform, table: str) -> Iterator[None]:
+    """Wallet's handlers fail while a table of theirs has another name."""
+    with platform.database("wallet").begin() as connection:
+        connection.execute(sa.text(f"ALTER TABLE {table} RENAME TO {table}_away"))
+    try:
+        yield
+    finally:
+        with platform.database("wallet").begin() as connection:
+            connection.execute(sa.text(f"ALTER TABLE {table}_away RENAME TO {table}"))
+
+
+@pytest.mark.distributed
+class TestDeployed:
+    @pytest.mark.parametrize("service", SERVICES)
+    def test_its_command_starts_and_its_probes_answer(self, deployed: Cluster, service: str) -> None:
+        assert deployed.probe(service, "startupProbe") == (200, {"live": True})
+        assert deployed.probe(service, "livenessProbe") == (200, {"live": True})
+        assert deployed.probe(service, "readinessProbe") == (200, {"ready": True, "trouble": {}})
+
+    def test_the_public_port_shows_no_metrics(self, deployed: Cluster) -> None:
+        assert deployed.call("GET", "/metrics").status == 404
+
+    def test_every_metric_on_every_service(self, deployed: Cluster, stage: Stage, actor: Actor) -> None:
+        stage.sold(actor, stage.young_person(), 1000)
+        deployed.call("GET", "/health/ready")
+        for service in SERVICES:
+            in_time_told(partial(deployed.scraped, service), service)
+        assert deployed.scraped("gateway")["passculture_http_request_seconds_count", "", "/v1/bookings"] == 1
+        for service in ("identity", "catalog", "booking", "wallet", "payout"):
+            assert deployed.scraped(service)["passculture_outbox_position", service, ""] > 0
+
+    def test_lag_and_pool_use_rise_while_a_consumer_is_held_up(
+        self, deployed: Cluster, stage: Stage, actor: Actor
+    ) -> None:
+        person, stock = stage.young_person(), stage.publish(actor, 1000).stock_id
+        deployed.settle()
+
+        def wallet(name: str, source: str = "") -> float:
+            return deployed.scraped("wallet")[f"passculture_{name}", "wallet", source]
+
+        held = sa.text("SELECT position FROM tracking WHERE source = 'booking' FOR UPDATE")
+        with deployed.database("wallet").begin() as connection:
+            connection.execute(held)
+            stage.booked(person, stock)
+            eventually(lambda: wallet("consumer_lag_events", "booking") >= 1)
+            at_first = wallet("consumer_lag_seconds", "booking")
+            eventually(lambda: wallet("consumer_lag_seconds", "booking") > at_first)
+            assert wallet("database_connections_in_use") >= 1
+            assert wallet("consumer_lag_events", "identity") == 0
+        eventually(lambda: wallet("consumer_lag_events", "booking") == 0)
+        assert wallet("consumer_lag_seconds", "booking") == 0
+        eventually(lambda: wallet("database_connections_in_use") == 0)
+
+    def test_dead_letters_are_counted_until_they_are_replayed(
+        self, deployed: Cluster, stage: Stage, actor: Actor
+    ) -> None:
+        def letters() -> float:
+            return deployed.scraped("wallet")["passculture_dead_letters", "wallet", ""]
+
+        booking = stage.booked(stage.young_person(), stage.publish(actor, 1000).stock_id)
+        deployed.settle()
+        assert letters() == 0
+        with renamed(deployed, "ledger_entries"):
+            stage.used(actor, booking)
+            eventually(lambda: letters() == 1)
+        listed = deployed.get("/v1/ops/dead-letters", deployed.token("operator"))["items"]
+        assert [(letter["service"], letter["message"]) for letter in listed] == [("wallet", "CountermarkValidated")]
+        path = f"/v1/ops/dead-letters/{listed[0]['id']}/replay"
+        assert deployed.post(path, {}, deployed.token("operator")).status == 200
+        eventually(lambda: letters() == 0)
+
+    def test_the_bus_away_and_back(self, deployed: Cluster, stage: Stage, actor: Actor) -> None:
+        """Wallet is not ready, the others are; a booking asked for meanwhile is finished by the recovery."""
+
+        def recoveries() -> float:
+            return deployed.scraped("booking")["passculture_saga_recoveries_total", "booking", ""]
+
+        person, stock, same = stage.young_person(), stage.publish(actor, 1000).stock_id, key()
+        before = recoveries()
+        deployed.proxies.cut(["rabbitmq"], "refuse")
+        eventually(lambda: not deployed.is_ready("wallet"))
+        trouble = deployed.probe("wallet", "readinessProbe")[1]["trouble"]
+        assert any("BusUnavailable" in why for why in trouble.values()), trouble
+        assert deployed.probe("wallet", "livenessProbe")[0] == 200
+        pending = stage.book(person, stock, key=same)
+        assert pending.outcome == (503, "outcome-pending")
+        whole = deployed.call("GET", "/health/ready")
+        assert (whole.status, whole.json["services"]["wallet"]) == (503, "away")
+        assert [service for service in SERVICES if not deployed.is_ready(service)] == ["wallet"]
+        deployed.proxies.restore(["rabbitmq"])
+        eventually(lambda: deployed.is_ready("wallet"), lambda: str(deployed.probe("wallet", "readinessProbe")))
+        eventually(lambda: recoveries() > before)
+        assert stage.book(person, stock, key=same).status == 201
+        eventually(lambda: deployed.call("GET", "/health/ready").status == 200)
+
+    def test_the_store_away_and_back(self, deployed: Cluster) -> None:
+        deployed.proxies.cut(["postgresql"], "refuse")
+        eventually(lambda: not deployed.is_ready("wallet"))
+        trouble = deployed.probe("wallet", "readinessProbe")[1]["trouble"]
+        assert any("StoreUnavailable" in why for why in trouble.values()), trouble
+        whole = deployed.call("GET", "/health/ready")
+        assert (whole.status, whole.json["services"]["wallet"]) == (503, "trouble")
+        assert [service for service in SERVICES if not deployed.is_ready(service)] == ["wallet"]
+        deployed.proxies.restore(["postgresql"])
+        eventually(lambda: deployed.is_ready("wallet"), lambda: str(deployed.probe("wallet", "readinessProbe")))
+        eventually(lambda: deployed.call("GET", "/health/ready").status == 200)
+
+    def test_the_end_of_a_pod_is_an_orderly_one(self, deployed: Cluster) -> None:
+        logs = {service: deployed.folder / f"{service}.log" for service in SERVICES}
+        said = {service: path.stat().st_size for service, path in logs.items()}
+        assert deployed.terminate() == dict.fromkeys(SERVICES, 0)
+        for service, path in logs.items():
+            assert b"Traceback" not in path.read_bytes()[said[service] :], service

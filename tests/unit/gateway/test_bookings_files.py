@@ -1,0 +1,113 @@
+"""The recap as a file, for a spreadsheet and as CSV: the same rows, and nothing that is run."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from services.gateway.bookings_files import HEADER, bookings_csv, bookings_xlsx
+from services.gateway.routes import pro
+from tests.spreadsheets import cells
+
+NOW = datetime(2021, 11, 2, 9, tzinfo=UTC)
+ROW: dict[str, Any] = {
+    "bookingId": 1,
+    "offerName": "Concert",
+    "venueName": "Salle & Fils <1>",
+    "timezone": "America/Cayenne",
+    "beginningAt": "2021-11-10T19:00:00Z",
+    "firstName": "Zoé",
+    "lastName": "Martin",
+    "email": "zoe@example.org",
+    "phoneNumber": "+33612345678",
+    "bookedAt": "2021-11-02T09:00:00Z",
+    "countermark": "2E4567",
+    "status": "booked",
+    "unitPriceCents": 1050,
+    "usedAt": None,
+    "reimbursedAt": None,
+}
+RUN_BY_SPREADSHEETS = [
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "{=1+1}",
+    "\t=1+1",
+    "https://example.org",
+    "0012",
+    "1e5",
+    "<b>&amp;",
+]
+
+
+def test_a_price_is_a_number_and_everything_else_a_text() -> None:
+    header, row = cells(bookings_xlsx([ROW], NOW))
+    assert tuple(header) == HEADER
+    assert row == [
+        "Salle & Fils <1>",
+        "Concert",
+        "2021-11-10 16:00:00-03:00",
+        "",
+        "Martin Zoé",
+        "zoe@example.org",
+        "+33612345678",
+        "2021-11-02 06:00:00-03:00",
+        "",
+        "2E4567",
+        Decimal("10.5"),
+        "réservé",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("typed", RUN_BY_SPREADSHEETS)
+def test_what_somebody_typed_stays_a_text(typed: str) -> None:
+    row = {**ROW, "offerName": typed, "venueName": typed, "lastName": typed, "firstName": "", "email": typed}
+    _, shown = cells(bookings_xlsx([row], NOW))
+    assert [shown[0], shown[1], shown[5]] == [typed] * 3
+    assert shown[4] == typed.strip()
+
+
+def test_both_files_have_the_same_rows() -> None:
+    rows = [
+        {**ROW, "bookingId": number, "unitPriceCents": number * 33, "usedAt": ROW["bookedAt"]} for number in range(50)
+    ]
+    written = list(csv.reader(io.StringIO(bookings_csv(rows))))
+    shown = [
+        [f"{one:.2f}" if isinstance(one, Decimal) else one for one in row] for row in cells(bookings_xlsx(rows, NOW))
+    ]
+    assert shown == written
+
+
+def test_the_same_rows_are_the_same_bytes() -> None:
+    assert bookings_xlsx([ROW], NOW) == bookings_xlsx([ROW], NOW)
+    assert len(cells(bookings_xlsx([], NOW))) == 1
+
+
+def test_the_sheet_takes_the_filters_and_every_page(platform: Any, signed_in: Any) -> None:
+    pages = {None: {"items": [ROW], "nextCursor": "c"}, "c": {"items": [ROW, ROW], "nextCursor": None}}
+    platform.answers("booking", "recap", lambda data, _: pages[data.get("cursor")])
+    query = {"venueId": 4, "periodFrom": "2021-11-01", "periodTo": "2021-11-30", "offerName": "Concert"}
+    answer = platform.client.get("/v1/pro/bookings.xlsx", query_string=query, headers=signed_in("pro"))
+    assert len(cells(answer.data)) == 4
+    assert answer.headers["Content-Type"] == pro.XLSX
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="reservations_pass_culture.xlsx"'
+    filters = {name: value for name, value in query.items() if name != "venueId"}
+    assert platform.called("recap") == [{**filters, "venueIds": [4]}, {"cursor": "c"}]
+    assert platform.client.get("/v1/pro/bookings.xlsx", headers=signed_in("staff")).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["bookings.csv", "bookings.xlsx"])
+def test_a_file_is_whole_or_refused(platform: Any, signed_in: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(pro, "MOST_ROWS", 40)  # as many as there are take seconds to write
+    many = {"items": [ROW] * 11, "nextCursor": "c"}
+    platform.answers("booking", "recap", lambda *_: many)
+    answer = platform.client.get(f"/v1/pro/{name}", headers=signed_in("pro"))
+    assert (answer.status_code, answer.json["code"]) == (422, "invalid")
+    assert list(answer.json["errors"]) == ["periodFrom"]

@@ -1,0 +1,122 @@
+"""Documents beside bank details: told by their bytes, kept once, seen by whom they concern."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from services.payout.domain.documents import MAX_BYTES, MAX_DOCUMENTS, media_type_of
+from services.payout.storage.tables import document_contents
+from shared.eventstore.outcomes import Caller
+from shared.kernel.errors import Refused
+from tests.unit.payout.stage import SARAH, STRANGER, Stage
+
+PDF = b"%PDF-1.7\nstatement\n%%EOF\n"
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + b"\x00" * 17 + b"\x00\x00\x00\x00IEND\xaeB`\x82"
+JPEG = b"\xff\xd8\xff\xe0 picture \xff\xd9"
+STAFF = Caller(0, frozenset({"staff"}))
+
+
+def add(stage: Stage, details: int, content: bytes = PDF, kind: str = "rib", caller: Caller | None = SARAH) -> Any:
+    return stage.add_document(details, content, kind, caller)
+
+
+def refused(stage: Stage, *arguments: Any, **more: Any) -> tuple[int, str]:
+    with pytest.raises(Refused) as refusal:
+        add(stage, *arguments, **more)
+    return refusal.value.status, refusal.value.code
+
+
+def kept_files(stage: Stage) -> int:
+    with stage.engine.connect() as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(document_contents)).scalar_one()
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type"),
+    [
+        (PDF, "application/pdf"),
+        (PNG, "image/png"),
+        (JPEG, "image/jpeg"),
+        (PDF[:-8], None),
+        (PNG[:-12], None),
+        (JPEG[:-1], None),
+        (b"<html>%PDF-1.7 %%EOF", None),
+        (b"PK\x03\x04 a spreadsheet", None),
+        (b"", None),
+    ],
+)
+def test_a_document_is_told_by_its_bytes(content: bytes, media_type: str | None) -> None:
+    assert media_type_of(content) == media_type
+
+
+def test_a_document_is_added_listed_and_read_as_it_was_sent(stage: Stage) -> None:
+    details = stage.submitted()
+    added = [add(stage, details, PDF), add(stage, details, PNG, "kbis"), add(stage, details, JPEG, "sirene")]
+    assert [one["mediaType"] for one in added] == ["application/pdf", "image/png", "image/jpeg"]
+    for caller in (SARAH, STAFF):
+        assert stage.query("documents", {"bankDetailsId": details}, caller=caller)["items"] == added
+    read = stage.query("document", {"bankDetailsId": details, "documentId": added[1]["documentId"]}, caller=STAFF)
+    assert base64.b64decode(read.pop("content")) == PNG
+    assert read == added[1]
+    (waiting,) = stage.query("pending-bank-details")["items"]
+    assert waiting["documents"] == added
+    stage.balanced()
+
+
+def test_the_same_file_is_kept_once(stage: Stage) -> None:
+    one, other = stage.submitted(), stage.submitted(6)
+    first = add(stage, one)
+    assert add(stage, one) == first
+    assert add(stage, one, kind="kbis")["documentId"] != first["documentId"]
+    assert add(stage, other)["sha256"] == first["sha256"]
+    assert kept_files(stage) == 1
+
+
+def test_what_is_not_accepted_leaves_nothing(stage: Stage) -> None:
+    details = stage.submitted()
+    assert refused(stage, details, b"MZ\x90") == (422, "document-invalid")
+    assert refused(stage, details, b"") == (422, "document-invalid")
+    assert refused(stage, details, kind="passport") == (422, "document-invalid")
+    assert refused(stage, details, b"%PDF-" + b" " * MAX_BYTES + b"%%EOF") == (422, "document-invalid")
+    assert refused(stage, details + 1) == (404, "bank-details-not-found")
+    assert refused(stage, details, caller=STRANGER) == (404, "bank-details-not-found")
+    assert refused(stage, details, caller=STAFF) == (404, "bank-details-not-found")
+    with pytest.raises(Refused, match="base64"):
+        stage.command("add-document", {"bankDetailsId": details, "kind": "rib", "content": "é"}, caller=SARAH)
+    assert stage.query("documents", {"bankDetailsId": details}, caller=STAFF)["items"] == []
+    assert kept_files(stage) == 0
+
+
+def test_exactly_the_largest_is_accepted(stage: Stage) -> None:
+    content = b"%PDF-" + b" " * (MAX_BYTES - 10) + b"%%EOF"
+    assert add(stage, stage.submitted(), content)["size"] == MAX_BYTES
+
+
+def test_no_more_than_ten_and_none_once_decided(stage: Stage) -> None:
+    details = stage.submitted()
+    for number in range(MAX_DOCUMENTS):
+        add(stage, details, PDF.replace(b"1.7", str(number).encode()))
+    assert refused(stage, details, JPEG) == (409, "too-many-documents")
+    other = stage.submitted(6)
+    first = add(stage, other)
+    stage.command("accept-bank-details", {"bankDetailsId": other})
+    assert refused(stage, other, JPEG) == (409, "bank-details-already-decided")
+    assert add(stage, other) == first, "asked again, it answers the same"
+
+
+def test_documents_are_seen_by_whom_they_concern(stage: Stage) -> None:
+    details = stage.submitted()
+    document = {"bankDetailsId": details, "documentId": add(stage, details)["documentId"]}
+    for name in ("documents", "document"):
+        for caller in (STRANGER, None):
+            with pytest.raises(Refused) as refusal:
+                stage.query(name, document, caller=caller)
+            assert refusal.value.code == "bank-details-not-found"
+    elsewhere = {**document, "bankDetailsId": stage.submitted(6)}
+    with pytest.raises(Refused) as refusal:
+        stage.query("document", elsewhere, caller=STAFF)
+    assert refusal.value.code == "document-not-found"
