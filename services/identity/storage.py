@@ -421,7 +421,7 @@ def prune(connection: sa.Connection, *, platform: datetime, machine: datetime) -
 
 
 def forget_person(connection: sa.Connection, account: int) -> None:
-    """Everything of a person that is not in the log; the key, without which nobody can read what is in it, is doomed."""
+    """Everything of a person that is not in the log; the key, without which nobody reads what is in it, is doomed."""
     for table in (credentials, mail_tokens, refresh_tokens):
         connection.execute(table.delete().where(table.c.account_id == account))
     sql.insert_ignore(connection, doomed_keys, [{"account_id": account}])

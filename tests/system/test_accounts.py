@@ -210,6 +210,7 @@ def test_the_underage_from_2022_and_their_birthdays(stage: Stage) -> None:
 def test_the_pages_that_mails_lead_to(platform: Platform) -> None:
     """Without any client: the link of the mail, the button of its page."""
     person = a_person(90)
+    platform.advance(timedelta(minutes=2))  # this address has had its share of failures from the tests before
     assert platform.post("/v1/accounts", sign_up_body(person)).status == 202
     assert submitted(platform, person, "/confirmer").status == 200
     again = platform.call("POST", "/confirmer", b"token=used-before", headers={"Content-Type": FORM})
@@ -220,8 +221,8 @@ def test_the_pages_that_mails_lead_to(platform: Platform) -> None:
     weak = submitted(platform, person, "/mot-de-passe", password="weak")
     assert (weak.status, b'role="alert"' in weak.body) == (422, True)
     assert submitted(platform, person, "/mot-de-passe", password=ANOTHER).status == 200
-    assert sign_in(platform, person).outcome == (401, "credentials-invalid")
     assert sign_in(platform, person, ANOTHER).status == 200
+    assert sign_in(platform, person).outcome == (401, "credentials-invalid")
 
 
 FORM = "application/x-www-form-urlencoded"

@@ -1,9 +1,9 @@
 """The keys of persons, in a store of their own: a file of its own, or a schema with its own role, or wherever
 ``DATABASE_URL_KEYS`` says. Erasing a person destroys a key here, and with it every backup of identity's own store.
 
-No transaction spans the two stores. A key is kept before the account that it seals is committed: a crash between leaves a
-key that seals nothing, and the next account, which is given the same number, replaces it. A key is destroyed after the
-erasure is committed, which says so durably: whoever comes next destroys it (``Standing.destroy_keys``).
+No transaction spans the two stores. A key is kept before the account that it seals is committed: a crash between
+leaves a key that seals nothing, and the next account, which is given the same number, replaces it. A key is destroyed
+after the erasure is committed, which says so durably: whoever comes next destroys it (``Standing.destroy_keys``).
 """
 
 from __future__ import annotations
