@@ -25,6 +25,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from demo.client import Client, Letterbox
+from shared.eventstore.engines import make_engine
 from shared.kernel.time import instant_text, parse_instant
 from shared.messaging import topology
 from shared.messaging.connections import connect
@@ -247,6 +248,12 @@ class Platform:
             return sa.create_engine(f"sqlite:///{self.state / service}.sqlite", poolclass=sa.pool.NullPool)
         options = {"options": f"-c search_path={service} -c timezone=UTC"}
         return sa.create_engine(self.environment["DATABASE_URL"], connect_args=options, poolclass=sa.pool.NullPool)
+
+    def engine(self, service: str) -> sa.Engine:
+        """As the service itself connects to its database, but as its owner."""
+        if not self.is_distributed:
+            return make_engine(f"sqlite:///{self.state / service}.sqlite")
+        return make_engine(self.environment["DATABASE_URL"], schema=service)
 
     def logs(self) -> dict[str, int]:
         """How many events each service has stored."""

@@ -7,11 +7,11 @@ from datetime import date, datetime, timedelta
 from services.identity.bootstrap import AGGREGATES
 from services.identity.domain.accounts import Account, Role
 from services.identity.domain.people import Profile
+from services.identity.keys import KeyStore
 from services.identity.projections import projections
 from services.identity.publishing import publication
 from services.identity.sealing import KeyRing
 from shared.eventstore import Store, Transaction
-from shared.eventstore.engines import make_engine
 from shared.kernel.time import SettableClock
 from shared.runtime.tokens import sign
 from tests.platform import Platform
@@ -21,14 +21,15 @@ AT_ONCE = 500
 
 def beneficiaries(platform: Platform, count: int) -> list[int]:
     """Opens, confirms and activates accounts; gives their numbers. Their credits show when this returns."""
-    store = _identity(platform)
+    store, keys = _identity(platform)
     numbers: list[int] = []
     try:
         while len(numbers) < count:
             with store.transaction() as tx:
-                numbers += _opened(tx, min(AT_ONCE, count - len(numbers)), _eighteen(tx.now))
+                numbers += _opened(tx, KeyRing(keys), min(AT_ONCE, count - len(numbers)), _eighteen(tx.now))
     finally:
         store.engine.dispose()
+        keys.close()
     platform.settle()
     return numbers
 
@@ -47,9 +48,9 @@ def _eighteen(now: datetime) -> date:
     return some_months_ago.replace(year=some_months_ago.year - 18, day=min(some_months_ago.day, 28))
 
 
-def _opened(tx: Transaction, count: int, born: date) -> list[int]:
+def _opened(tx: Transaction, keys: KeyRing, count: int, born: date) -> list[int]:
     numbers, checks = tx.next_number("account", count), tx.next_number("identity-check", count)
-    keys = KeyRing(tx.connection)
+    keys.make_many(range(numbers, numbers + count))
     for offset in range(count):
         tx.save(_account(tx, keys, numbers + offset, checks + offset, born))
     return list(range(numbers, numbers + count))
@@ -60,7 +61,6 @@ def _account(tx: Transaction, keys: KeyRing, number: int, check: int, born: date
     profile = Profile(
         email, "Zoé", f"Martin{number}", born, "80000", f"+336{20_000_000 + number}", "1 rue de la Paix", "Amiens"
     )
-    keys.make(number)
     sealed = keys.seal_profile(number, profile)
     account = Account.open(tx.now, number, [Role.BENEFICIARY], email_digest=keys.digest("email", email), sealed=sealed)
     account.confirm_email(tx.now)
@@ -78,8 +78,9 @@ def _account(tx: Transaction, keys: KeyRing, number: int, check: int, born: date
     return account
 
 
-def _identity(platform: Platform) -> Store:
-    url = platform.environment.get("DATABASE_URL")
-    engine = make_engine(url, schema="identity") if url else make_engine(f"sqlite:///{platform.state}/identity.sqlite")
+def _identity(platform: Platform) -> tuple[Store, KeyStore]:
+    """As identity opens them itself."""
+    engines = [platform.engine(name) for name in ("identity", "keys")]
     clock = SettableClock(platform.now())
-    return Store(engine, clock=clock, aggregates=AGGREGATES, publication=publication, projections=projections())
+    store = Store(engines[0], clock=clock, aggregates=AGGREGATES, publication=publication, projections=projections())
+    return store, KeyStore(engines[1])

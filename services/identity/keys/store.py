@@ -52,6 +52,9 @@ class KeyStore:
             doomed = sql.among(connection, person_keys.c.account_id, sorted(accounts))
             connection.execute(person_keys.delete().where(doomed))
 
+    def close(self) -> None:
+        self._engine.dispose()
+
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
         gate = getattr(self._engine, "gate", None) or nullcontext()
