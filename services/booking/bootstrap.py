@@ -28,7 +28,7 @@ from shared.runtime.service import Service, Task, Timer
 from shared.runtime.settings import Settings
 
 RECOVERY_SECONDS = 1.0
-MAIL_SECONDS = 0.2
+MAIL_SECONDS, IDLE_SECONDS = 0.2, 2.0
 FORGET_SECONDS = 3_600.0
 
 
@@ -57,8 +57,8 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
         ],
         tasks=[
             Task("recover-requests", RECOVERY_SECONDS, requests.recover),
-            Task("write-mails", MAIL_SECONDS, mails.write_due),
-            Task("send-mails", MAIL_SECONDS, outbox.send_due),
+            Task("write-mails", MAIL_SECONDS, mails.write_due, IDLE_SECONDS),
+            Task("send-mails", MAIL_SECONDS, outbox.send_due, IDLE_SECONDS),
             Task("forget-mails", FORGET_SECONDS, outbox.forget),
         ],
         open_work=open_work,

@@ -34,6 +34,7 @@ from shared.runtime.service import Service, Task, Timer
 from shared.runtime.settings import Settings
 
 AGGREGATES = (Account, Offerer)
+IDLE_SECONDS = 2.0
 
 
 def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
@@ -80,8 +81,8 @@ def assemble(ports: Ports) -> Service:
         queries=_queries(Questions(ports)),
         timers=[Timer("birthdays", storage.next_birthday, standing.run_birthdays)],
         tasks=[
-            Task("requests-and-notifications", 0.1, answer_letters),
-            Task("destroy-keys", 1.0, standing.destroy_keys),
+            Task("requests-and-notifications", 0.1, answer_letters, IDLE_SECONDS),
+            Task("keys", 1.0, standing.destroy_keys, IDLE_SECONDS),
             Task("forget-notifications", 3600, outbox.forget),
             Task("prune", 3600, standing.prune),
         ],

@@ -48,9 +48,7 @@ class KeyRing:
         self.make_many([account])
 
     def make_many(self, accounts: Iterable[int]) -> None:
-        made = {account: AESGCM.generate_key(256) for account in accounts}
-        self._keys.put(made)
-        self._known.update(made)
+        self._known.update(self._keys.put({account: AESGCM.generate_key(256) for account in accounts}))
 
     def load(self, accounts: Iterable[int]) -> None:
         """Reads many keys at once, for a query in bulk."""

@@ -24,7 +24,7 @@ from shared.runtime.migrations import is_current
 from shared.runtime.operations import dead_letters_of, projections_of, split_letter, split_projection, stream_of
 from shared.runtime.platform import CannotStart, service_class
 from shared.runtime.process import Process, restored_clock
-from shared.runtime.settings import SERVICES, Settings
+from shared.runtime.settings import BESIDE, SERVICES, Settings
 from shared.runtime.tokens import COMMAND_LINE, access_token
 
 PROBE_SECONDS = 5.0
@@ -142,6 +142,8 @@ class OnStores:
     def __init__(self, settings: Settings) -> None:
         self.processes: dict[str, Process] = {}
         bus = DirectBus(self.processes)
+        for store in BESIDE:
+            _open(settings, store).dispose()  # whose service opens it itself
         for name in SERVICES:
             engine = _open(settings, name)
             clock = restored_clock(settings.clock, engine)

@@ -36,6 +36,21 @@ SELECT * FROM unnest(
 RETURNING id
 """
 
+_LAST_PUBLISHED = (
+    sa.select(stored_events.c.id).where(stored_events.c.published).order_by(stored_events.c.id.desc()).limit(1)
+)
+"""A look at one end of the partial index."""
+_PUBLISHED = (
+    sa.select(
+        stored_events,
+        _LAST_PUBLISHED.where(stored_events.c.id <= sa.bindparam("after")).scalar_subquery().label("previous"),
+    )
+    .where(stored_events.c.published, stored_events.c.id > sa.bindparam("after"))
+    .order_by(stored_events.c.id)
+    .limit(sa.bindparam("most"))
+)
+"""What was published after a position, each beside the position published last before all of them."""
+
 
 class Log:
     """A service's events in their total order."""
@@ -128,18 +143,13 @@ class Log:
 
     def published_head(self, connection: sa.Connection) -> int:
         """The last published position; 0 when there is none."""
-        return self._published_before(connection, None)
+        return connection.execute(_LAST_PUBLISHED).scalar() or 0
 
     def messages(self, connection: sa.Connection, epoch: str, after: int, limit: int) -> list[Message]:
         """What was published after a position, each with the position published before it."""
-        table = stored_events.c
-        rows = connection.execute(
-            sa.select(stored_events).where(table.published, table.id > after).order_by(table.id).limit(limit)
-        ).all()
-        if not rows:
-            return []
-        previous = self._published_before(connection, after)
+        rows = connection.execute(_PUBLISHED, {"after": after, "most": limit}).all()
         messages = []
+        previous = rows[0].previous or 0 if rows else 0
         for row in rows:
             messages.append(self._message(row, epoch, previous))
             previous = row.id
@@ -164,12 +174,3 @@ class Log:
             correlation_id=row.correlation_id,
             data=data,
         )
-
-    @staticmethod
-    def _published_before(connection: sa.Connection, position: int | None) -> int:
-        """The last published position up to one; a look at one end of the partial index."""
-        table = stored_events.c
-        query = sa.select(table.id).where(table.published).order_by(table.id.desc()).limit(1)
-        if position is not None:
-            query = query.where(table.id <= position)
-        return connection.execute(query).scalar() or 0

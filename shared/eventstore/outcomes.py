@@ -85,7 +85,7 @@ class Outcomes:
         ]
         if rows:
             rows.sort(key=lambda row: (row["caller"], row["key"]))
-            self._tx.connection.execute(outcomes.insert(), rows)
+            sql.insert_many(self._tx.connection, outcomes, rows)
 
     def find(self, calls: Iterable[Call]) -> dict[tuple[str, str], Outcome]:
         """Known answers by (owner, key); one KeyReused for each key that came with another body."""

@@ -95,6 +95,10 @@ class Transaction:
         last: int = self.connection.execute(_NEXT, {"kind": kind, "count": count}).scalar_one()
         return last - count + 1
 
+    def change(self, statement: sa.Executable, values: dict[str, Any]) -> int:
+        """Carries out a statement; gives how many rows it changed."""
+        return int(self.connection.execute(statement, values).rowcount)
+
     def before_flush(self, write: Callable[[], None]) -> None:
         """``write`` is called once, before the next flush: rows of many decisions go out in one statement."""
         self._before_flush.append(write)
@@ -118,7 +122,8 @@ class Transaction:
 class Store:
     """One service's database: its log, its read models, its outcomes.
 
-    ``on_commit`` functions are called after each commit that published something (they wake the relay).
+    ``on_commit`` functions are called after each commit that published something (they wake the relay), ``on_write``
+    functions after each transaction (they wake whoever does what was written down to be done).
     """
 
     def __init__(
@@ -137,6 +142,7 @@ class Store:
         self.mapper = EventMapper(aggregates)
         self.log = Log(self.mapper, publication)
         self.on_commit: list[Callable[[], None]] = []
+        self.on_write: list[Callable[[], None]] = []
         self._gate = getattr(engine, "gate", None)
         # no transaction around what is read: two round trips fewer on PostgreSQL
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT") if self._gate is None else engine
@@ -159,6 +165,16 @@ class Store:
             note_position(tx.position)
             for wake in self.on_commit:
                 wake()
+        for wake in self.on_write:
+            wake()
+
+    def change(self, statement: sa.Executable, values: dict[str, Any]) -> int:
+        """Carries out one statement, which is its own transaction; gives how many rows it changed."""
+        if self._gate is not None:
+            with self.transaction() as tx:
+                return tx.change(statement, values)
+        with self.reading() as connection:
+            return int(connection.execute(statement, values).rowcount)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:

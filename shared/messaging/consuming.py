@@ -7,6 +7,7 @@ dead letters with its error, and what follows on its stream is parked behind it;
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import eventlet
 import sqlalchemy as sa
@@ -33,6 +34,13 @@ def _unnoticed() -> None:
     """Nobody looks on."""
 
 
+_MOVE = (
+    tracking.update()
+    .where(tracking.c.source == sa.bindparam("of"), tracking.c.position == sa.bindparam("old"))
+    .values(position=sa.bindparam("new"))
+)
+
+
 class SourceReplaced(Exception):
     """The source's store was replaced by another history: an operator decides what becomes of ours."""
 
@@ -57,6 +65,8 @@ class Consumer:
         self._reactions = {name: reaction for (of, name), reaction in reactions.items() if of == source}
         self._read_log = read_log
         self._prepare = prepare
+        self._parks = True
+        """Whether a stream may wait behind a message that failed: this consumer alone makes one wait."""
         self.position: int | None = None
         self.epoch: str | None = None
         self.foreign = 0
@@ -123,6 +133,7 @@ class Consumer:
     def _reload(self, connection: sa.Connection) -> None:
         row = connection.execute(sa.select(tracking).where(tracking.c.source == self.source)).one()
         self.position, self.epoch = row.position, row.epoch
+        self._parks = True
 
     def _handle_in_order(self, messages: Sequence[Message]) -> None:
         for begin in range(0, len(messages), BATCH):
@@ -168,41 +179,50 @@ class Consumer:
     def _transact(
         self, messages: list[Message], act: Callable[[Transaction, Message], None], prepare: Prepare = prepare_nothing
     ) -> None:
-        old, new = self._tracked(), messages[-1].position
-        with self._store.transaction() as tx:
-            blocked = self._blocked_streams(tx.connection)
-            prepare(tx, [message for message in messages if message.stream not in blocked])
-            for message in messages:
-                if message.stream in blocked:
-                    self._bury(tx, message, "parked", "behind a message of its stream that failed")
-                else:
-                    act(tx, message)
-            tx.flush()
-            moved = tx.connection.execute(
-                tracking.update()
-                .where(tracking.c.source == self.source, tracking.c.position == old)
-                .values(position=new)
-            )
-            if moved.rowcount != 1:
-                raise Conflict(f"another consumer of {self.source} was faster")
-        self.position = new
+        concerning = [message for message in messages if message.name in self._reactions]
+        if concerning:
+            with self._store.transaction() as tx:
+                self._move(tx.change, messages[-1].position)
+                self._act(tx, concerning, act, prepare)
+        else:
+            self._move(self._store.change, messages[-1].position)
+        self.position = messages[-1].position
         self.moved()
         metrics.messages.labels(self._store.publication.service, self.source).inc(len(messages))
 
+    def _move(self, change: Callable[[sa.Executable, dict[str, Any]], int], position: int) -> None:
+        """First of all: from here on this source's letters are nobody else's : who replays them waits."""
+        if change(_MOVE, {"of": self.source, "old": self._tracked(), "new": position}) != 1:
+            raise Conflict(f"another consumer of {self.source} was faster")
+
+    def _act(
+        self,
+        tx: Transaction,
+        messages: Sequence[Message],
+        act: Callable[[Transaction, Message], None],
+        prepare: Prepare,
+    ) -> None:
+        blocked = self._blocked_streams(tx.connection) if self._parks else set()
+        prepare(tx, [message for message in messages if message.stream not in blocked])
+        for message in messages:
+            if message.stream in blocked:
+                self._bury(tx, message, "parked", "behind a message of its stream that failed")
+            else:
+                act(tx, message)
+
     def _react(self, tx: Transaction, message: Message) -> None:
-        reaction = self._reactions.get(message.name)
-        if reaction is not None:
-            with caused_by(message.correlation_id, message.id):
-                reaction(tx, message)
+        with caused_by(message.correlation_id, message.id):
+            self._reactions[message.name](tx, message)
 
     def _blocked_streams(self, connection: sa.Connection) -> set[str]:
         waiting = dead_letters.c.state.in_(["failed", "parked"])
         query = sa.select(dead_letters.c.stream).where(dead_letters.c.source == self.source, waiting).distinct()
-        return set(connection.execute(query).scalars())
+        blocked = set(connection.execute(query).scalars())
+        self._parks = bool(blocked)
+        return blocked
 
     def _bury(self, tx: Transaction, message: Message, state: str, error: str) -> None:
-        if message.name not in self._reactions:
-            return
+        self._parks = True
         sql.insert_ignore(
             tx.connection,
             dead_letters,

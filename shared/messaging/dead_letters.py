@@ -7,9 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from shared.eventstore import Message, Transaction
+from shared.eventstore import Message, Transaction, sql
 from shared.eventstore.context import caused_by
-from shared.eventstore.tables import dead_letters
+from shared.eventstore.tables import dead_letters, tracking
 from shared.kernel.errors import Conflict, NotFound
 from shared.kernel.time import instant_text
 from shared.messaging.reactions import Reaction
@@ -51,7 +51,7 @@ def replay(tx: Transaction, letter: int, reactions: Mapping[tuple[str, str], Rea
 
     Gives how many there were. What fails again raises, and all of them stay where they were.
     """
-    first = _waiting(tx, letter)
+    first = _held(tx, letter)
     rows = tx.connection.execute(
         sa.select(dead_letters)
         .where(
@@ -71,14 +71,18 @@ def replay(tx: Transaction, letter: int, reactions: Mapping[tuple[str, str], Rea
 
 def discard(tx: Transaction, letter: int) -> int:
     """Gives one letter up; what is parked behind it waits for a replay. A rebuild meets the discard too."""
-    _settle(tx, [_waiting(tx, letter).id], "discarded")
+    _settle(tx, [_held(tx, letter).id], "discarded")
     return 1
 
 
-def _waiting(tx: Transaction, letter: int) -> Any:
-    row = tx.connection.execute(sa.select(dead_letters).where(dead_letters.c.id == letter).with_for_update()).first()
+def _held(tx: Transaction, letter: int) -> Any:
+    """The letter, and its source held: the consumer parks nothing behind it until this transaction has ended."""
+    query = sa.select(dead_letters).where(dead_letters.c.id == letter)
+    row = tx.connection.execute(query).first()
     if row is None:
         raise NotFound(f"no dead letter {letter}")
+    tx.connection.execute(sql.lock_rows(sa.select(tracking).where(tracking.c.source == row.source)))
+    row = tx.connection.execute(query).one()
     if row.state not in WAITING:
         raise NothingToReplay(f"dead letter {letter} is {row.state}")
     return row

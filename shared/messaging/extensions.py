@@ -32,15 +32,15 @@ from shared.messaging.relay import Relay
 from shared.messaging.topology import calls_queue, events_queue
 from shared.observability.health import Part
 from shared.runtime.process import Process, restored_clock
-from shared.runtime.service import Service
+from shared.runtime.service import Service, Task
 from shared.runtime.settings import Settings
 
 log = structlog.get_logger()
 BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 IDLE_LOOK_SECONDS = 2.0
 """How often a consumer to whom nothing comes asks the source whether there is something."""
-RELAY_POLL_SECONDS = {"postgresql": 0.05, "sqlite": 1.0}
-"""Other processes write to a PostgreSQL log; a SQLite one is this process's own, whose commits wake the relay."""
+RELAY_POLL_SECONDS = 1.0
+"""A process's own commits wake its relay; what another one of the service wrote before it died is found so."""
 TIMER_POLL_SECONDS = 0.5
 OBSERVE_SECONDS = 5.0
 PREFETCH_CALLS = 16
@@ -49,6 +49,25 @@ PREFETCH_MESSAGES = 2 * BATCH
 Build = Callable[..., Service]
 PROCESSES: dict[str, Process] = {}
 """The services that run in this process, for its health and its metrics."""
+
+
+class Bell:
+    """Rung when there is something to do. Who waits hears every ring since it last began."""
+
+    def __init__(self) -> None:
+        self.rings = 0
+        self._rung = Event()
+
+    def ring(self) -> None:
+        self.rings += 1
+        rung, self._rung = self._rung, Event()
+        rung.send(None)
+
+    def wait(self, heard: int, seconds: float) -> None:
+        """Until it was rung more often than ``heard``, or the seconds are over."""
+        if self.rings == heard:
+            with eventlet.Timeout(seconds, False):
+                self._rung.wait()
 
 
 class Loop:
@@ -117,7 +136,7 @@ class HostedProcess(SharedExtension):
         self.bus.here[name] = self.process.answer
         PROCESSES[name] = self.process
         self._loops: list[Loop] = []
-        self._wake = Event()
+        self._published, self._written = Bell(), Bell()
 
     def start(self) -> None:
         self.spawn("answers", self._receive_answers())
@@ -126,14 +145,15 @@ class HostedProcess(SharedExtension):
             self.spawn("timers", self._step_timers, pause=TIMER_POLL_SECONDS)
         self.spawn("metrics", self._step_metrics)
         for task in self.process.service.tasks:
-            self.spawn(f"task {task.name}", task.run, pause=task.seconds)
+            self.spawn(f"task {task.name}", *self._task(task))
+        self.process.store.on_write.append(self._written.ring)
 
     def spawn(
         self,
         name: str,
         step: Callable[[], None],
-        *,
         pause: float = 0.0,
+        *,
         after_trouble: Callable[[], None] = lambda: None,
     ) -> Part:
         """A loop of this container under a name, with so many seconds between its rounds."""
@@ -147,34 +167,42 @@ class HostedProcess(SharedExtension):
     def stop(self) -> None:
         for loop in getattr(self, "_loops", ()):
             loop.stop()
-        self.wake_relay()
+        self._published.ring()
+        self._written.ring()
         if hasattr(self, "process"):
             self.courier.close()
             self.process.store.engine.dispose()
-
-    def wake_relay(self) -> None:
-        wake, self._wake = self._wake, Event()
-        wake.send(None)
 
     def _start_relay(self) -> None:
         publisher = EventPublisher(self.settings.amqp_uri, self.settings.namespace, self.process.service.name)
         relay = Relay(self.process.store, publisher.publish)
         state = {"started": False}
-        poll_seconds = RELAY_POLL_SECONDS[self.process.store.dialect]
 
         def step() -> None:
             if not state["started"]:
                 relay.start()
                 state["started"] = True
-            wake = self._wake
-            if relay.send() == 0:
-                self.process.relayed = relay.position
-                with eventlet.Timeout(poll_seconds, False):
-                    wake.wait()
+            heard = self._published.rings
+            sent = relay.send()
             self.process.relayed = relay.position
+            if not sent:
+                self._published.wait(heard, RELAY_POLL_SECONDS)
 
-        self.process.store.on_commit.append(self.wake_relay)
+        self.process.store.on_commit.append(self._published.ring)
         self.spawn("relay", step)
+
+    def _task(self, task: Task) -> tuple[Callable[[], None], float]:
+        """One round of it, and how long to wait until the next."""
+        if task.idle_seconds is None:
+            return task.run, task.seconds
+        idle_seconds = task.idle_seconds
+
+        def step() -> None:
+            heard = self._written.rings
+            task.run()
+            self._written.wait(heard, idle_seconds)
+
+        return step, task.seconds
 
     def _step_timers(self) -> None:
         self.process.run_due_timers()

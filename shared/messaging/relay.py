@@ -15,6 +15,7 @@ from shared.eventstore.tables import relay
 from shared.kernel.errors import Unavailable
 
 BATCH = 200
+_MOVE = relay.update().where(relay.c.position == sa.bindparam("old")).values(position=sa.bindparam("new"))
 
 
 class RelayOvertaken(Unavailable):
@@ -42,11 +43,7 @@ class Relay:
         return len(messages)
 
     def _move(self, position: int) -> None:
-        with self._store.transaction() as tx:
-            moved = tx.connection.execute(
-                relay.update().where(relay.c.position == self.position).values(position=position)
-            )
-        if moved.rowcount != 1:
+        if self._store.change(_MOVE, {"old": self.position, "new": position}) != 1:
             self.start()
             raise RelayOvertaken("another relay is at work")
         self.position = position

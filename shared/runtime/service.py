@@ -28,11 +28,15 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something that the process does every so many seconds of the machine's clock."""
+    """Something that the process does every so many seconds of the machine's clock.
+
+    ``idle_seconds``: what its service writes gives it something to do; at rest it runs only so often.
+    """
 
     name: str
     seconds: float
     run: Callable[[], None]
+    idle_seconds: float | None = None
 
 
 def _nothing_open(_connection: sa.Connection) -> int:

@@ -6,7 +6,6 @@ booking's to say, everything else of it catalog's; whichever comes first makes t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -106,18 +105,37 @@ def stock_withdrawn(tx: Transaction, message: Message) -> None:
     _update_stock(tx, message.data, is_withdrawn=True)
 
 
-def places_remain(field: str) -> Callable[[Transaction, Message], None]:
+def places_remain(field: str) -> Reaction:
     """Booking says how many places are left; null: there is no limit. Its last word counts, not what is heard last."""
 
     def told(tx: Transaction, message: Message) -> None:
-        left = {"remaining": message.data[field], "remaining_position": message.position}
-        statement = sql.insert(tx.connection, stocks).values(
-            stock_id=message.data["stockId"], is_withdrawn=False, **left
-        )
-        younger = stocks.c.remaining_position < message.position
-        tx.connection.execute(statement.on_conflict_do_update(index_elements=["stock_id"], set_=left, where=younger))
+        _PlacesLeft.of(tx).hear(message.data["stockId"], message.data[field], message.position)
 
     return told
+
+
+class _PlacesLeft:
+    """What booking's messages of one transaction say: of a hot stock many things, of which the last is written."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._rows: dict[int, dict[str, Any]] = {}
+
+    @classmethod
+    def of(cls, tx: Transaction) -> _PlacesLeft:
+        known = tx.kept.get(cls)
+        if known is None:
+            known = tx.kept[cls] = cls(tx)
+            tx.before_flush(known._write)
+        return known  # type: ignore[no-any-return]
+
+    def hear(self, stock_id: int, remaining: int | None, position: int) -> None:
+        left = {"remaining": remaining, "remaining_position": position}
+        self._rows[stock_id] = {"stock_id": stock_id, "is_withdrawn": False, **left}
+
+    def _write(self) -> None:
+        rows = [self._rows[stock_id] for stock_id in sorted(self._rows)]
+        sql.upsert(self._tx.connection, stocks, rows, keeps=("is_withdrawn",), newest="remaining_position")
 
 
 def _update_stock(tx: Transaction, data: dict[str, Any], **values: Any) -> None:

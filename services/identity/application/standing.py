@@ -45,12 +45,16 @@ class Standing:
         return [self._erased(call) for call in calls]
 
     def destroy_keys(self) -> None:
-        """Of those whose erasure is committed: at once, and again by a task for what a crash or an outage left."""
+        """Of those whose erasure is committed: at once, and again by a task for what a crash or an outage left.
+
+        Raises StoreUnavailable while the keys cannot be reached, doomed or not: that is how health comes to know.
+        """
         with self._ports.store.reading() as connection:
             doomed = storage.doomed(connection, KEYS_AT_ONCE)
-        if doomed:
-            self._ports.keys.destroy(doomed)
-            self._ports.run(lambda work: storage.forget_doomed(work.connection, doomed))
+        if not doomed:
+            return self._ports.keys.reach()
+        self._ports.keys.destroy(doomed)
+        return self._ports.run(lambda work: storage.forget_doomed(work.connection, doomed))
 
     def _erased(self, call: Call) -> Outcome:
         try:

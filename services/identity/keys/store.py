@@ -2,8 +2,10 @@
 ``DATABASE_URL_KEYS`` says. Erasing a person destroys a key here, and with it every backup of identity's own store.
 
 No transaction spans the two stores. A key is kept before the account that it seals is committed: a crash between
-leaves a key that seals nothing, and the next account, which is given the same number, replaces it. A key is destroyed
-after the erasure is committed, which says so durably: whoever comes next destroys it (``Standing.destroy_keys``).
+leaves a key that seals nothing, which serves the next account, given the same number. It is never replaced: who is late,
+with a transaction that cannot be committed any more, would take the key of the account that came to be instead. A key is
+destroyed after the erasure is committed, which says so durably: whoever comes next destroys it
+(``Standing.destroy_keys``).
 """
 
 from __future__ import annotations
@@ -29,28 +31,33 @@ person_keys = sa.Table(
 
 
 class KeyStore:
-    """Raises StoreUnavailable while its database cannot be reached."""
+    """Each method raises StoreUnavailable while the database cannot be reached."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def put(self, keys: Mapping[int, bytes]) -> None:
-        """Kept when this returns. A number's older key was made for an account that never came to be."""
+    def put(self, keys: Mapping[int, bytes]) -> dict[int, bytes]:
+        """Kept when this returns; gives the keys in force, of which some may have been there before."""
         rows = [{"account_id": account, "key": key} for account, key in sorted(keys.items())]
         with self._writing() as connection:
-            sql.upsert(connection, person_keys, rows)
+            sql.insert_ignore(connection, person_keys, rows)
+            return _read(connection, keys)
 
     def read(self, accounts: Collection[int]) -> dict[int, bytes]:
         """Those that there are."""
         with translated(), self._engine.connect() as connection:
-            query = sa.select(person_keys).where(sql.among(connection, person_keys.c.account_id, sorted(accounts)))
-            return {row.account_id: bytes(row.key) for row in connection.execute(query)}
+            return _read(connection, accounts)
 
     def destroy(self, accounts: Collection[int]) -> None:
         """For ever, as far as this store goes. Safe twice."""
         with self._writing() as connection:
             doomed = sql.among(connection, person_keys.c.account_id, sorted(accounts))
             connection.execute(person_keys.delete().where(doomed))
+
+    def reach(self) -> None:
+        """Does nothing else."""
+        with translated(), self._engine.connect() as connection:
+            connection.execute(sa.select(1))
 
     def close(self) -> None:
         self._engine.dispose()
@@ -64,12 +71,21 @@ class KeyStore:
                 yield connection
 
 
+def _read(connection: sa.Connection, accounts: Collection[int]) -> dict[int, bytes]:
+    query = sa.select(person_keys).where(sql.among(connection, person_keys.c.account_id, sorted(accounts)))
+    return {row.account_id: bytes(row.key) for row in connection.execute(query)}
+
+
 def move_in(store: Store, keys: KeyStore) -> None:
     """What identity's own store holds of keys moves here: the platform's own, made with its first schema, and those of
-    persons from before there was this store. Kept here first, gone there then; safe in any number of processes."""
+    persons from before there was this store. Kept here first, gone there then; safe in any number of processes, of
+    which each waits for the one that moves: it must not bring back a key that another has destroyed since."""
+    query = sa.select(storage.former_person_keys).order_by("account_id")
     with store.reading() as connection:
-        found = {row.account_id: bytes(row.key) for row in connection.execute(sa.select(storage.former_person_keys))}
-    if found:
-        keys.put(found)
-        with store.transaction() as tx:
+        if connection.execute(query.limit(1)).first() is None:
+            return
+    with store.transaction() as tx:
+        found = {row.account_id: bytes(row.key) for row in tx.connection.execute(sql.lock_rows(query))}
+        if found:
+            keys.put(found)
             tx.connection.execute(storage.former_person_keys.delete())

@@ -10,27 +10,31 @@ import sqlalchemy as sa
 
 from services.identity import storage
 from services.identity.domain.people import NOBODY, Profile
-from services.identity.sealing import BrokenSeal, Erased, KeyRing
-from shared.eventstore.engines import make_engine
+from services.identity.keys import KeyStore
+from services.identity.sealing import DIGESTS, REQUESTS, BrokenSeal, Erased, KeyRing
 from shared.runtime.migrations import upgrade
+from tests.unit.identity.platform_of_identity import Platform
 
 PROFILE = Profile("zoe@example.org", "Zoé", "Martin", date(2003, 6, 15), "80000", "+33610000001")
 
 
 @pytest.fixture
-def keys(platform):
-    with platform.store.transaction() as tx:
-        ring = KeyRing(tx.connection)
-        ring.make(1)
-        ring.make(2)
-        yield ring
+def store(platform: Platform) -> KeyStore:
+    return platform.keys
 
 
-def test_what_is_sealed_is_opened_with_the_same_key(keys):
+@pytest.fixture
+def keys(store: KeyStore) -> KeyRing:
+    ring = KeyRing(store)
+    ring.make_many([1, 2])
+    return ring
+
+
+def test_what_is_sealed_is_opened_with_the_same_key(keys, store):
     sealed = keys.seal_profile(1, PROFILE)
     assert b"example" not in base64.urlsafe_b64decode(sealed)
     assert keys.open_profile(1, sealed) == PROFILE
-    assert KeyRing(keys._connection).open_profile(1, sealed) == PROFILE
+    assert KeyRing(store).open_profile(1, sealed) == PROFILE
 
 
 def test_the_same_content_is_sealed_differently_each_time(keys):
@@ -53,10 +57,10 @@ def test_an_altered_seal_is_found(keys):
             keys.open(1, base64.urlsafe_b64encode(bytes(altered)).decode())
 
 
-def test_without_its_key_nothing_is_opened(keys):
+def test_without_its_key_nothing_is_opened(keys, store):
     sealed = keys.seal_profile(1, PROFILE)
-    storage.forget_person(keys._connection, 1)
-    after = KeyRing(keys._connection)
+    store.destroy([1])
+    after = KeyRing(store)
     with pytest.raises(Erased):
         after.open(1, sealed)
     assert after.open_profile(1, sealed) == NOBODY
@@ -64,22 +68,23 @@ def test_without_its_key_nothing_is_opened(keys):
         after.seal(1, {})
 
 
-def test_a_digest_compares_and_tells_nothing(keys):
+def test_a_digest_compares_and_tells_nothing(keys, store):
     digest = keys.digest("email", "zoe@example.org")
-    assert digest == KeyRing(keys._connection).digest("email", "zoe@example.org")
+    assert digest == KeyRing(store).digest("email", "zoe@example.org")
     assert digest != keys.digest("phone", "zoe@example.org") and digest != keys.digest("email", "zoe@example.com")
-    keys._connection.execute(
-        storage.person_keys.update().where(storage.person_keys.c.account_id == 0).values(key=b"x" * 32)
-    )
-    assert KeyRing(keys._connection).digest("email", "zoe@example.org") != digest
+    store.destroy([DIGESTS])
+    store.put({DIGESTS: b"x" * 32})
+    assert KeyRing(store).digest("email", "zoe@example.org") != digest
 
 
-def test_two_platforms_have_different_keys_of_their_own(tmp_path):
+def test_two_platforms_have_different_keys_of_their_own():
+    # from their migrations: what tests otherwise begin with is one database, migrated once
     found = set()
-    for name in ("one", "two"):
-        engine = make_engine(f"sqlite:///{tmp_path / name}")
+    for _ in range(2):
+        engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
         upgrade(engine, "identity")
         with engine.connect() as connection:
-            found.update(connection.execute(sa.select(storage.person_keys.c.key)).scalars())
-        engine.dispose()
-    assert len(found) == 4, "of the digests and of the requests"
+            rows = connection.execute(sa.select(storage.former_person_keys)).all()
+        assert {row.account_id for row in rows} == {DIGESTS, REQUESTS}
+        found.update(row.key for row in rows)
+    assert len(found) == 4
