@@ -97,11 +97,20 @@ def _make_roles(settings: Settings) -> None:
 def _upgrade(settings: Settings, name: str) -> bool:
     engine = _engine(settings, name)
     try:
+        if settings.on_postgresql and name in settings.own_databases:
+            _make_schema(engine, name)
         return upgrade(engine, name)
-    except sa.exc.OperationalError as error:
+    except sa.exc.DBAPIError as error:
         raise CannotStart(f"the database of {name}: {_first_line(error)}") from None
     finally:
         engine.dispose()
+
+
+def _make_schema(engine: sa.Engine, name: str) -> None:
+    """In a database of its own, unless somebody with more rights has made it there already."""
+    with engine.begin() as connection:
+        if not sa.inspect(connection).has_schema(name):
+            connection.exec_driver_sql(f"CREATE SCHEMA {name}")
 
 
 def _engine(settings: Settings, name: str) -> sa.Engine:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import sqlalchemy as sa
 from lxml import html
 
 from demo import sign_up
@@ -162,14 +163,23 @@ def test_an_erased_person_is_gone_and_the_desk_still_works(stage: Stage, actor: 
     person = stage.young_person()
     booking = stage.booked(person, book.stock_id)
     stage.used(actor, booking)
+    number = platform.get("/v1/me", person.token)["accountId"]
+    assert number in keys_in(platform, "keys")
     assert platform.call("DELETE", "/v1/me", None, person.token).status == 204
     platform.settle()
+    assert number not in keys_in(platform, "keys") and keys_in(platform, "identity") == set()
     assert platform.call("GET", "/v1/me", None, person.token).status == 404
     assert sign_in(platform, person.person).outcome == (401, "credentials-invalid")
     recap = platform.call("GET", "/v1/pro/bookings", None, actor.token)
     assert recap.status == 200
     assert person.person.email not in recap.body.decode() and person.person.last_name not in recap.body.decode()
     assert platform.get("/v1/finance/reconciliation", platform.token("finance"))["balanced"] is True
+
+
+def keys_in(platform: Platform, store: str) -> set[int]:
+    """Whose keys stand in a store: in that of the keys, a file or a schema of its own, and nowhere else."""
+    with platform.database(store).connect() as connection:
+        return set(connection.execute(sa.text("SELECT account_id FROM person_keys")).scalars())
 
 
 def test_fraud_ends_what_is_booked(stage: Stage, actor: Actor) -> None:

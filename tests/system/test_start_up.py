@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.platform import PASSCULTURE, ROOT, free_port, namespace_of, remove_topology, settings_only
 from tests.servers import AMQP, DATABASE, own_database
@@ -116,3 +117,26 @@ def test_migrating_twice_is_safe(tmp_path: Path) -> None:
         for _ in range(2):
             assert run(tmp_path, "migrate", DATABASE_URL=url, AMQP_URI=AMQP).returncode == 0
         remove_topology(namespace_of(url))
+
+
+@pytest.mark.distributed
+def test_a_store_in_a_database_of_its_own_is_made_there(tmp_path: Path) -> None:
+    """The keys of persons want backups of their own."""
+    with own_database() as url, own_database() as keys:
+        settings = {"DATABASE_URL": url, "DATABASE_URL_KEYS": keys, "AMQP_URI": AMQP}
+        for _ in range(2):
+            migrated = run(tmp_path, "migrate", **settings)
+            assert migrated.returncode == 0, migrated.stderr
+        remove_topology(namespace_of(url))
+        assert (schemas_of(keys), "keys" in schemas_of(url)) == ({"keys"}, False)
+        elsewhere = sa.make_url(keys).set(database="pc_test_no_such_database").render_as_string(hide_password=False)
+        says(run(tmp_path, "migrate", **{**settings, "DATABASE_URL_KEYS": elsewhere}), "keys.*does not exist")
+        says(run(tmp_path, **{**settings, "DATABASE_URL_KEYS": elsewhere}), "keys.*does not exist")
+
+
+def schemas_of(url: str) -> set[str]:
+    """Those that hold tables."""
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+    with engine.connect() as connection:
+        found = connection.execute(sa.text("SELECT schemaname FROM pg_tables WHERE schemaname !~ '^pg_|^information'"))
+        return set(found.scalars())

@@ -2,9 +2,9 @@
 ``DATABASE_URL_KEYS`` says. Erasing a person destroys a key here, and with it every backup of identity's own store.
 
 No transaction spans the two stores. A key is kept before the account that it seals is committed: a crash between
-leaves a key that seals nothing, which serves the next account, given the same number. It is never replaced: who is late,
-with a transaction that cannot be committed any more, would take the key of the account that came to be instead. A key is
-destroyed after the erasure is committed, which says so durably: whoever comes next destroys it
+leaves a key that seals nothing, which serves the next account, given the same number. It is never replaced: who comes
+late, with a transaction that cannot be committed any more, would take away the key of the account that came to be. A
+key is destroyed after the erasure is committed, which says so durably: whoever comes next destroys it
 (``Standing.destroy_keys``).
 """
 

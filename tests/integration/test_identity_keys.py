@@ -1,0 +1,121 @@
+"""The store of keys on PostgreSQL, in a database of its own that can be away while identity's is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import eventlet
+import pytest
+import sqlalchemy as sa
+
+from services.identity import storage
+from services.identity.keys import KeyStore, move_in
+from services.identity.sealing import KeyRing
+from shared.eventstore.store import StoreUnavailable
+from shared.kernel.errors import Unavailable
+from tests.integration.conftest import Empty
+from tests.servers import DATABASE, Schema, own_database
+from tests.unit.identity.platform_of_identity import Platform
+
+A_WHILE = 0.3
+
+
+class Vault:
+    """A database of keys, and an administrator who can close it."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = Schema(url, "keys").engine
+        self._database = sa.make_url(url).database
+        self._admin = sa.create_engine(DATABASE, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
+        self.keys = KeyStore(self._engine)
+
+    def take_away(self) -> None:
+        """Nobody is let in, and who is in is thrown out."""
+        with self._admin.connect() as connection:
+            connection.exec_driver_sql(f"ALTER DATABASE {self._database} ALLOW_CONNECTIONS false")
+            inside = sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :of")
+            connection.execute(inside, {"of": self._database})
+
+    def bring_back(self) -> None:
+        with self._admin.connect() as connection:
+            connection.exec_driver_sql(f"ALTER DATABASE {self._database} ALLOW_CONNECTIONS true")
+
+
+@pytest.fixture
+def vault() -> Iterator[Vault]:
+    with own_database() as url:
+        made = Vault(url)
+        yield made
+        made.keys.close()
+
+
+@pytest.fixture
+def platform(empty: Empty, vault: Vault, tmp_path: Path) -> Platform:
+    return Platform(tmp_path, engine=empty("identity"), keys=vault.keys)
+
+
+def keep_keys(platform: Platform) -> None:
+    (task,) = [one for one in platform.service.tasks if one.name == "keys"]
+    task.run()
+
+
+def until_back(platform: Platform) -> None:
+    """A connection that was ended fails once more before it is replaced; a task comes again."""
+    for _ in range(20):
+        try:
+            return keep_keys(platform)
+        except StoreUnavailable:
+            eventlet.sleep(0.1)
+    raise AssertionError("the keys stay away")
+
+
+def test_an_outage_of_the_keys_refuses_an_erasure_and_delays_a_destruction(platform: Platform, vault: Vault) -> None:
+    first, second = platform.young(), platform.young("max@example.org")
+    vault.take_away()
+    refused = platform.decide("erase", {}, first, "k")
+    assert isinstance(refused, Unavailable), refused
+    with pytest.raises(StoreUnavailable):
+        keep_keys(platform)
+    vault.bring_back()
+    until_back(platform)
+    assert platform.decide("erase", {}, first, "k") == {}
+    assert set(vault.keys.read([first, second])) == {second}
+
+    def once() -> None:
+        platform.store.on_write.remove(once)
+        vault.take_away()
+
+    platform.store.on_write.append(once)
+    assert platform.decide("erase", {}, second, "k2") == {}
+    vault.bring_back()
+    until_back(platform)
+    assert vault.keys.read([first, second]) == {}
+    with platform.store.reading() as connection:
+        assert platform.service.open_work(connection) == 0
+
+
+def test_of_several_who_make_a_number_s_key_at_once_all_have_the_same(vault: Vault) -> None:
+    rings = [KeyRing(vault.keys) for _ in range(8)]
+    pool = eventlet.GreenPool(8)
+    list(pool.imap(lambda ring: ring.make(7), rings))
+    sealed = [ring.seal(7, {"n": 1}) for ring in rings]
+    assert {KeyRing(vault.keys).open(7, one)["n"] for one in sealed} == {1}
+
+
+def test_who_moves_keys_in_slowly_brings_none_back_that_was_destroyed_since(platform: Platform, vault: Vault) -> None:
+    class Slow(KeyStore):
+        def put(self, keys: Mapping[int, bytes]) -> dict[int, bytes]:
+            eventlet.sleep(A_WHILE)
+            return super().put(keys)
+
+    who = platform.young()
+    key = vault.keys.read([who])[who]
+    with platform.store.transaction() as tx:
+        tx.connection.execute(storage.former_person_keys.insert().values({"account_id": who, "key": key}))
+    moving = eventlet.spawn(move_in, platform.store, Slow(vault._engine))
+    eventlet.sleep(A_WHILE / 3)
+    move_in(platform.store, vault.keys)
+    platform.send("erase", {}, who)
+    moving.wait()
+    assert vault.keys.read([who]) == {}
