@@ -29,7 +29,7 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
 
 def open_gate(settings: Settings, process: Process) -> Gate:
     """What the routes use, over a running process."""
-    return Gate(
+    gate = Gate(
         bus=process.bus,
         clock=process.clock,
         signing_key=settings.signing_key,
@@ -40,3 +40,5 @@ def open_gate(settings: Settings, process: Process) -> Gate:
         simulation=Simulation(process.bus, process.clock, eventlet.sleep),
         shows_metrics=settings.ops_port is None,
     )
+    process.store.on_write.append(gate.offers.forget)
+    return gate

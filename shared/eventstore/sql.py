@@ -84,8 +84,8 @@ def upsert(
 ) -> None:
     """Inserts rows, or replaces the given columns of those whose primary key is there. All rows have the same keys.
 
-    ``keeps``: columns that are left as they are in a row that is there. ``newest``: only a row whose column of that name
-    is smaller is replaced.
+    ``keeps``: columns that are left as they are in a row that is there. ``newest``: only a row whose column of that
+    name is smaller is replaced.
     """
     _send(connection, table, rows, Clash.REPLACED, keeps, newest)
 

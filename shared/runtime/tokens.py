@@ -6,7 +6,9 @@ HS256 JSON Web Tokens. Their life goes by the machine's clock, whatever the plat
 from __future__ import annotations
 
 import hashlib
+import time
 from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any
 
 import jwt
@@ -34,6 +36,14 @@ def sign(claims: dict[str, Any], key: bytes, lifetime: timedelta) -> str:
 
 def verify(token: str, key: bytes) -> dict[str, Any]:
     """The claims of a token that ``sign`` made with the same key and that still lives. Raises BadToken."""
+    claims = _verified(token, key)
+    if claims["exp"] <= time.time():
+        raise BadToken("the access token is not valid")
+    return claims
+
+
+@lru_cache(4096)  # a caller shows the same one for a quarter of an hour; what is refused is not kept
+def _verified(token: str, key: bytes) -> dict[str, Any]:
     try:
         claims: dict[str, Any] = jwt.decode(
             token, _secret(key), algorithms=[ALGORITHM], issuer=ISSUER, options={"require": ["exp", "iat", "iss"]}
@@ -48,6 +58,7 @@ def access_token(account_id: int, roles: frozenset[str], key: bytes, lifetime: t
     return sign({"sub": str(account_id), "accountId": account_id, "roles": sorted(roles)}, key, lifetime)
 
 
+@cache
 def _secret(key: bytes) -> bytes:
     """The configured key serves other purposes too and may have any length: each purpose takes its own digest of it."""
     return hashlib.sha256(b"access-token\x00" + key).digest()

@@ -26,6 +26,7 @@ MAX_BODY_BYTES = 1024 * 1024
 def search_offers(query: dict[str, Any]) -> Any:
     """Searches the offers that can be booked."""
     here = gate()
+    here.owed.wait_for_offers()
     with here.reading() as connection:
         return here.catalogue.search(connection, query, here.clock.now())
 
@@ -34,8 +35,8 @@ def search_offers(query: dict[str, Any]) -> Any:
 def public_offer(offer_id: int) -> Any:
     """One offer with its venue and its stocks."""
     here = gate()
-    with here.reading() as connection:
-        found = here.catalogue.offer_json(connection, offer_id, here.clock.now())
+    here.owed.wait_for_offer(offer_id)
+    found = here.offers.get(offer_id)
     if found is None:
         raise NotFound("there is no such offer")
     return ready(found)

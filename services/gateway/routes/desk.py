@@ -13,15 +13,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import orjson
-from flask import Response, g, request
+from flask import g, request
 
 from services.gateway.schemas import desk as schemas
+from services.gateway.web.answers import Said
 from services.gateway.web.audience import Audience
-from services.gateway.web.calls import ask, send
-from services.gateway.web.gate import gate
-from services.gateway.web.problems import with_refusal_headers
-from services.gateway.web.security import address, bearer, desk_caller
+from services.gateway.web.calls import ask, inquire, send
+from services.gateway.web.gate import Gate, gate
+from services.gateway.web.problems import refusal_headers
+from services.gateway.web.security import address, desk_caller, required
 from shared.contracts.subcategories import SUBCATEGORIES
+from shared.eventstore.outcomes import Caller
 from shared.kernel.errors import DomainError, NotFound
 
 audience = Audience("Desk", 'Partners\' ticketing software and the desk page; errors are `{"key": ["message"]}`.')
@@ -39,15 +41,15 @@ def is_desk_path(path: str) -> bool:
     return path.startswith(PREFIXES)
 
 
-def refusal_response(error: DomainError) -> Response:
+def refusal_said(error: DomainError, path: str) -> Said:
     """The refusal in the partners' format."""
     status, key = error.status, _key_of(error)
     if key == "booking_cancelled":
-        status, key = (403, "booking") if request.path.startswith("/v2/") else (CANCELLED_LATER, key)
+        status, key = (403, "booking") if path.startswith("/v2/") else (CANCELLED_LATER, key)
     if status == 422:
         status = 400  # as these clients have always been told of a value that is not accepted
     messages = error.errors or {key: [error.detail or error.code]}
-    return with_refusal_headers(Response(orjson.dumps(messages), status=status, mimetype="application/json"), error)
+    return Said(status, orjson.dumps(messages), headers=refusal_headers(error))
 
 
 def _key_of(error: DomainError) -> str:
@@ -57,21 +59,29 @@ def _key_of(error: DomainError) -> str:
 
 @contextmanager
 def at_the_desk(guessable: int | None = 404) -> Iterator[None]:
+    """``admitted``, of a request of the framework."""
+    authorization = request.headers.get("Authorization", "")
+    with admitted(gate(), address(), authorization, guessable) as g.caller:
+        yield
+
+
+@contextmanager
+def admitted(here: Gate, from_where: str, authorization: str, guessable: int | None = 404) -> Iterator[Caller]:
     """Who asks, and no more than ten failures a minute: bad credentials and unknown countermarks (decision 22).
     ``guessable``: the status that says that something was guessed wrong."""
-    failures, from_where = gate().failures, address()
+    failures = here.failures
     failures.check(f"desk-{from_where}")
-    bearer()  # nobody who sent nothing has failed at guessing
+    credentials = required(authorization)  # nobody who sent nothing has failed at guessing
     try:
-        g.caller = desk_caller()
+        caller = desk_caller(here, credentials)
     except DomainError as refusal:
         if refusal.status == 401:
             failures.count(f"desk-{from_where}")
         raise
-    by_whom = f"desk-{g.caller.name()}"
+    by_whom = f"desk-{caller.name()}"
     failures.check(by_whom)
     try:
-        yield
+        yield caller
     except DomainError as refusal:
         if refusal.status == guessable:
             failures.count(by_whom, f"desk-{from_where}")
@@ -88,13 +98,19 @@ def countermark_of(text: str) -> str:
 
 def look_up(token: str) -> Any:
     """A booking by its countermark."""
-    found = ask("booking", "desk-look-up", {"countermark": countermark_of(token)}, batched=True)
-    return desk_booking(found, _people([found["personId"]])[found["personId"]])
+    return looked_up(gate(), g.caller, token)
 
 
-def _people(person_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+def looked_up(here: Gate, caller: Caller, token: str) -> dict[str, Any]:
+    countermark = countermark_of(token)
+    found = inquire(here, "booking", "desk-look-up", {"countermark": countermark}, caller, batched=True)
+    return desk_booking(found, _people(here, caller, [found["personId"]])[found["personId"]])
+
+
+def _people(here: Gate, caller: Caller, person_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """Who they are, by number; who is not known has no name."""
-    people = ask("identity", "people", {"accountIds": sorted(set(person_ids))}, batched=True)["people"]
+    asked = {"accountIds": sorted(set(person_ids))}
+    people = inquire(here, "identity", "people", asked, caller, batched=True)["people"]
     return {number: people.get(str(number)) or NOBODY for number in person_ids}
 
 
@@ -206,7 +222,7 @@ def bookings_of_an_offer(query: dict[str, Any]) -> Any:
     if "status" in asked:
         asked["status"] = asked["status"].lower()
     found = ask("booking", "offer-bookings", asked)["items"]
-    people = _people([one["personId"] for one in found]) if found else {}
+    people = _people(gate(), g.caller, [one["personId"] for one in found]) if found else {}
     return {"bookings": [offer_booking(one, people[one["personId"]]) for one in found]}
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 import structlog
@@ -20,10 +19,11 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from services.gateway.routes import AUDIENCES, desk
 from services.gateway.schemas.problem import Problem
+from services.gateway.web.answers import API_HEADERS, NOT_KEPT, REQUEST_ID, Verification
 from services.gateway.web.documents import documents
 from services.gateway.web.gate import EXTENSION, Gate
 from services.gateway.web.mail_pages import mail_pages
-from services.gateway.web.problems import HTTP_CODES, problem_response
+from services.gateway.web.problems import HTTP_CODES, InternalError, refusal_said, response_of
 from shared.eventstore.context import caused_by
 from shared.kernel.errors import DomainError
 from shared.kernel.identifiers import MAX_NUMBER
@@ -31,23 +31,13 @@ from shared.observability import metrics
 
 log = structlog.get_logger()
 
-Verification = Literal["off", "tell", "raise"]
 MAX_BODY = 1024 * 1024
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DESCRIPTION = """The platform of the culture pass: apps, cultural actors, ticketing software, staff, finance.
 
 Every refusal of `/v1` is a problem document (RFC 9457); its `code` is listed with each route and explained under
 `/problems`. Lists are `{items, nextCursor}`. Amounts are integer cents, instants UTC, days civil days in Paris.
 Writes take an `Idempotency-Key`; resources that carry a version answer with an `ETag`.
 """
-
-API_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
 
 
 def up_to(most: int) -> str:
@@ -92,7 +82,7 @@ class Surface(Flask):
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         given = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         environ["passculture.request_id"] = request_id
         with caused_by(request_id, request_id):
             return super().wsgi_app(environ, start_response)
@@ -178,12 +168,7 @@ def answer_errors(app: Flask) -> None:
     @app.errorhandler(Exception)
     def surprised(error: Exception) -> Response:
         log.error("request failed", method=request.method, path=request.path, error=repr(error), exc_info=error)
-        return in_its_format(InternalError("something went wrong on our side; it was recorded"))
-
-
-class InternalError(DomainError):
-    status = 500
-    code = "internal-error"
+        return in_its_format(InternalError())
 
 
 class _HttpRefusal(DomainError):
@@ -203,8 +188,8 @@ def _as_refusal(error: HTTPException) -> DomainError:
 
 def in_its_format(error: DomainError) -> Response:
     if desk.is_desk_path(request.path):
-        return desk.refusal_response(error)
-    return problem_response(error)
+        return response_of(desk.refusal_said(error, request.path))
+    return response_of(refusal_said(error))
 
 
 def _begin() -> None:
@@ -223,7 +208,7 @@ def _finish(response: Response) -> Response:
     if g.get("replayed"):
         response.headers["Idempotency-Replayed"] = "true"
     if "Cache-Control" not in response.headers:
-        response.headers["Cache-Control"] = "no-store"
+        response.headers["Cache-Control"] = NOT_KEPT
     _record(response.status_code)
     return response
 

@@ -10,19 +10,18 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-import structlog
 from flask import Response, current_app, g, request
 from flask_smorest import Blueprint
 from marshmallow import Schema
 
+from services.gateway.web.answers import said, verify
 from services.gateway.web.fields import Nothing
 from services.gateway.web.parser import StrictParser
-from services.gateway.web.problems import MEDIA_TYPE, PROBLEMS
+from services.gateway.web.problems import MEDIA_TYPE, PROBLEMS, response_of
 from services.gateway.web.security import ANYONE, Access
 from shared.kernel.errors import Invalid, PreconditionFailed
 from shared.kernel.identifiers import MAX_NUMBER
 
-log = structlog.get_logger()
 View = Callable[..., Any]
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
@@ -246,9 +245,14 @@ def idempotency_key(*, required: bool) -> str | None:
         if required:
             raise KeyRequired("send an Idempotency-Key, a new one for each new request")
         return None
-    if not _KEY.fullmatch(key.strip()):
+    if not is_key(key.strip()):
         raise KeyInvalid("an Idempotency-Key has 1 to 200 visible ASCII characters")
     return key.strip()
+
+
+def is_key(text: str) -> bool:
+    """Whether it can be an Idempotency-Key."""
+    return _KEY.fullmatch(text) is not None
 
 
 def if_match_version() -> int | None:
@@ -297,15 +301,10 @@ def _answered(view: View, status: int, schema: type[Schema]) -> View:
         verification = current_app.config["VERIFY_ANSWERS"]
         if isinstance(answer, Response):
             if verification != "off" and answer.status_code == status:
-                verify(schema, orjson.loads(answer.data), verification)
+                verify(schema, orjson.loads(answer.data), verification, request.path)
             return answer
-        if verification != "off":
-            verify(schema, answer, verification)
-        response = Response(orjson.dumps(answer), status=status, mimetype="application/json")
-        version = answer.get("version")
-        if isinstance(version, int):
-            response.headers["ETag"] = f'"{version}"'
-        return response
+        verify(schema, answer, verification, request.path)
+        return response_of(said(answer, status))
 
     return answered
 
@@ -320,11 +319,3 @@ def unless_known(response: Response) -> Response:
     response.add_etag()
     asked = {name: value for name, value in request.environ.items() if name != "HTTP_IF_MATCH"}
     return response.make_conditional(asked)  # type: ignore[return-value]  # werkzeug types it as its own Response
-
-
-def verify(schema: type[Schema], answer: Any, verification: str) -> None:
-    """``raise``: an answer that is not what the OpenAPI document says is an AssertionError; ``tell``: it is logged."""
-    wrong = schema().validate(answer)
-    if wrong and verification == "tell":
-        log.error("answer differs from its schema", path=request.path, schema=schema.__name__, wrong=wrong)
-    assert not wrong or verification == "tell", f"{schema.__name__} is not what was answered: {wrong}"

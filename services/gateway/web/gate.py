@@ -10,6 +10,8 @@ from typing import Any, Protocol, cast
 import sqlalchemy as sa
 from flask import current_app
 
+from services.gateway.catalogue.ready import ReadyOffers
+from services.gateway.consistency import Owed
 from services.gateway.failures import Failures
 from services.gateway.keys import ApiKeys
 from services.gateway.simulation import Simulation
@@ -42,6 +44,12 @@ class Gate:
     simulation: Simulation
     shows_metrics: bool = True
     open_requests: InFlight = field(default_factory=InFlight)
+    owed: Owed = field(init=False)
+    offers: ReadyOffers = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "owed", Owed(self.bus))
+        object.__setattr__(self, "offers", ReadyOffers(self.reading, self.catalogue.offer_json, self.clock))
 
 
 def gate() -> Gate:

@@ -16,7 +16,7 @@ from marshmallow import Schema, ValidationError
 from services.gateway.routes.accounts import guarded
 from services.gateway.schemas.accounts import MailToken, NewPassword
 from services.gateway.web.calls import send
-from services.gateway.web.problems import with_refusal_headers
+from services.gateway.web.problems import refusal_headers
 from services.gateway.web.security import address
 from shared.kernel.errors import DomainError, Invalid
 
@@ -74,7 +74,8 @@ def _taken(title: str, schema: type[Schema], command: str, done: str, form: Call
     except DomainError as refusal:
         said = SAID.get(refusal.code, OUR_SIDE)
         response = _page(title, form(request.form.get("token", ""), said), refusal.status)
-        return with_refusal_headers(response, refusal)
+        response.headers.update(refusal_headers(refusal))
+        return response
     return _page(title, done)
 
 

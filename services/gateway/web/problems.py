@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from flask import Response
 
+from services.gateway.web.answers import Said
 from shared.kernel.errors import DomainError
 
 MEDIA_TYPE = "application/problem+json"
@@ -185,6 +186,16 @@ class BadJson(DomainError):
     code = "bad-json"
 
 
+class InternalError(DomainError):
+    """What no code foresaw; the log has it."""
+
+    status = 500
+    code = "internal-error"
+
+    def __init__(self, detail: str = "something went wrong on our side; it was recorded") -> None:
+        super().__init__(detail)
+
+
 class UnsupportedMediaType(DomainError):
     status = 415
     code = "unsupported-media-type"
@@ -208,18 +219,26 @@ def problem_document(error: DomainError) -> dict[str, Any]:
     return document
 
 
-def problem_response(error: DomainError) -> Response:
-    """The refusal as it is sent, with the headers that its status asks for."""
-    response = Response(orjson.dumps(problem_document(error)), status=error.status, mimetype=MEDIA_TYPE)
-    return with_refusal_headers(response, error)
+def refusal_said(error: DomainError) -> Said:
+    """The refusal as a problem document."""
+    return Said(error.status, orjson.dumps(problem_document(error)), MEDIA_TYPE, refusal_headers(error))
 
 
-def with_refusal_headers(response: Response, error: DomainError) -> Response:
+def refusal_headers(error: DomainError) -> dict[str, str]:
+    """Those that its status asks for, and whether it is a repetition."""
+    headers = {}
     if error.status == 401:
-        response.headers["WWW-Authenticate"] = 'Bearer realm="passculture"'
+        headers["WWW-Authenticate"] = 'Bearer realm="passculture"'
     retry_after = error.extra.get("retryAfter")
     if isinstance(retry_after, int):
-        response.headers["Retry-After"] = str(max(1, retry_after))
+        headers["Retry-After"] = str(max(1, retry_after))
     elif error.status == 503:
-        response.headers["Retry-After"] = "1"
-    return response
+        headers["Retry-After"] = "1"
+    if getattr(error, "replayed", False):
+        headers["Idempotency-Replayed"] = "true"
+    return headers
+
+
+def response_of(said: Said) -> Response:
+    """The same, for the framework."""
+    return Response(said.body, status=said.status, mimetype=said.media_type, headers=dict(said.headers))

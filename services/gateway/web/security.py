@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import g, request
 
-from services.gateway.web.gate import gate
+from services.gateway.web.gate import Gate, gate
 from shared.eventstore.outcomes import Caller
 from shared.kernel.errors import Forbidden, Unauthorized
 from shared.kernel.identifiers import MAX_NUMBER
@@ -55,10 +55,21 @@ def signed_in() -> Caller:
 
 def bearer() -> str:
     """What stands after ``Authorization: Bearer``. Raises Unauthorized."""
-    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not credentials.strip():
+    return required(request.headers.get("Authorization", ""))
+
+
+def required(authorization: str) -> str:
+    """What stands after ``Bearer``. Raises Unauthorized."""
+    credentials = credentials_of(authorization)
+    if not credentials:
         raise Unauthorized("sign in: this address needs `Authorization: Bearer <token>`")
-    return credentials.strip()
+    return credentials
+
+
+def credentials_of(authorization: str) -> str:
+    """What stands after ``Bearer``; empty where nothing does."""
+    scheme, _, credentials = authorization.partition(" ")
+    return credentials.strip() if scheme.lower() == "bearer" else ""
 
 
 def caller_of(claims: dict[str, Any]) -> Caller:
@@ -71,12 +82,11 @@ def caller_of(claims: dict[str, Any]) -> Caller:
     return Caller(account_id=account_id, roles=frozenset(roles))
 
 
-def desk_caller() -> Caller:
+def desk_caller(here: Gate, credentials: str) -> Caller:
     """A signed-in account, or the structure of an API key: both come as a bearer. Raises Unauthorized."""
-    credentials = bearer()
     if credentials.count(".") == 2:
-        return caller_of(tokens.verify(credentials, gate().signing_key))
-    return Caller(account_id=tokens.COMMAND_LINE, offerer_id=gate().api_keys.offerer_of(credentials))
+        return caller_of(tokens.verify(credentials, here.signing_key))
+    return Caller(account_id=tokens.COMMAND_LINE, offerer_id=here.api_keys.offerer_of(credentials))
 
 
 def address() -> str:

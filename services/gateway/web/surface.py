@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from eventlet import wsgi
@@ -10,32 +9,16 @@ from nameko.extensions import DependencyProvider
 from nameko.web.server import WebServer
 
 from services.gateway.bootstrap import open_gate
-from services.gateway.web.application import Verification, create_application
+from services.gateway.web.answers import Verification
+from services.gateway.web.application import create_application
+from services.gateway.web.hot import HotRoutes, Wsgi
 from services.gateway.web.protocol import OneLength
 from shared.messaging.extensions import HostedProcess
-
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 IDLE_SECONDS = 75
 """A connection on which nothing comes for so long is closed."""
 
 LONGEST_REQUEST_LINE = 16 * 1024
-
-
-class HotRoutes:
-    """A table in front of Flask: ``(method, path prefix) → WSGI application``, for the few routes whose rate counts.
-
-    What is not in the table goes to Flask. Both ways must answer alike.
-    """
-
-    def __init__(self, behind: Wsgi, table: Mapping[tuple[str, str], Wsgi]) -> None:
-        self._behind = behind
-        self._table = dict(table)
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
-        place = (environ["REQUEST_METHOD"], path[: path.rfind("/") + 1])
-        return self._table.get(place, self._behind)(environ, start_response)
 
 
 class PlatformServer(WebServer):
@@ -51,8 +34,8 @@ class PlatformServer(WebServer):
         settings = self.host.settings
         # a simulated clock is for tests and demonstrations: there it is worth its time
         verification: Verification = "off" if settings.clock is None else "tell"
-        application = create_application(open_gate(settings, self.host.process), verify_answers=verification)
-        return HotRoutes(application, {})
+        gate = open_gate(settings, self.host.process)
+        return HotRoutes(gate, create_application(gate, verify_answers=verification), verification)
 
     def get_wsgi_server(self, sock: Any, wsgi_app: Wsgi, protocol: Any = OneLength, debug: bool = False) -> wsgi.Server:
         return wsgi.Server(
