@@ -27,7 +27,6 @@ from shared.kernel.errors import Unavailable
 from shared.messaging.answering import command_envelope, query_envelope
 from shared.messaging.bus import Bus, CallingBus
 from shared.messaging.connections import AmqpCourier, BusUnavailable, EventPublisher, Inbox, Sender
-from shared.messaging.consuming import BATCH
 from shared.messaging.relay import Relay
 from shared.messaging.topology import calls_queue, events_queue
 from shared.observability.health import Part
@@ -44,7 +43,7 @@ RELAY_POLL_SECONDS = 1.0
 TIMER_POLL_SECONDS = 0.5
 OBSERVE_SECONDS = 5.0
 PREFETCH_CALLS = 16
-PREFETCH_MESSAGES = 2 * BATCH
+PREFETCH_BATCHES = 20
 
 Build = Callable[..., Service]
 PROCESSES: dict[str, Process] = {}
@@ -342,11 +341,11 @@ class _Feed:
             self._started = True
         if self._inbox is None:
             queue = events_queue(settings.namespace, process.service.name, self._source)
-            self._inbox = Inbox(settings.amqp_uri, [queue], prefetch=PREFETCH_MESSAGES)
+            self._inbox = Inbox(settings.amqp_uri, [queue], prefetch=PREFETCH_BATCHES)
             self._look(process)
-        arrived = self._inbox.take(BATCH, IDLE_LOOK_SECONDS / 2)
+        arrived = self._inbox.take(PREFETCH_BATCHES, IDLE_LOOK_SECONDS / 2)
         if arrived:
-            messages = [Message.from_wire(orjson.loads(message.body)) for message in arrived]
+            messages = [Message.from_wire(wire) for batch in arrived for wire in orjson.loads(batch.body)]
             self._entrypoint.handle(self._source, messages)
             self._inbox.acknowledge(arrived[-1], multiple=True)
             self._looked = time.monotonic()

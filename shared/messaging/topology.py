@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import kombu
 
-MAX_BACKLOG = 100_000
-"""Messages a queue keeps; beyond it the oldest go, and the consumer asks the source's log for them."""
+MAX_BACKLOG = 10_000
+"""Batches a queue keeps; beyond it the oldest go, and the consumer asks the source's log for them."""
 MAX_WAITING_CALLS = 10_000
 ANSWERS_IDLE_SECONDS = 60
 
@@ -15,14 +15,19 @@ def events_exchange(namespace: str, source: str) -> kombu.Exchange:
     return kombu.Exchange(f"{namespace}.{source}.events", type="topic", durable=True)
 
 
+def batches_exchange(namespace: str, source: str) -> kombu.Exchange:
+    """Where a service publishes for the platform's own services: the same messages, as many at once as there were."""
+    return kombu.Exchange(f"{namespace}.{source}.batches", type="topic", durable=True)
+
+
 def events_queue(namespace: str, consumer: str, source: str) -> kombu.Queue:
     """One for each (consumer, source): replicated, one active consumer, so that order holds with several replicas.
 
-    Bound to all of the source's messages: ``previous`` then tells a gap from a message that was not for us.
+    It gets all of the source's messages: ``previous`` then tells a gap from a message that was not for us.
     """
     return kombu.Queue(
         f"{namespace}.{consumer}.from.{source}",
-        exchange=events_exchange(namespace, source),
+        exchange=batches_exchange(namespace, source),
         routing_key="#",
         durable=True,
         queue_arguments={
@@ -67,6 +72,7 @@ def declare(connection: kombu.Connection, namespace: str, sources: dict[str, lis
     with connection.channel() as channel:
         for service in sources:
             events_exchange(namespace, service).declare(channel=channel)
+            batches_exchange(namespace, service).declare(channel=channel)
         for service, its_sources in sources.items():
             for kind in ("commands", "queries"):
                 calls_queue(namespace, service, kind).declare(channel=channel)
@@ -87,3 +93,4 @@ def delete(connection: kombu.Connection, namespace: str, sources: dict[str, list
                 events_queue(namespace, service, source)(channel).delete()
         for service in sources:
             events_exchange(namespace, service)(channel).delete()
+            batches_exchange(namespace, service)(channel).delete()

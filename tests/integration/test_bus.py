@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import kombu
@@ -49,6 +49,13 @@ class Rig:
         relay = self.relay()
         while relay.send():
             pass
+
+    def tell(self, numbers: Iterable[int], jars: int) -> None:
+        """Fills jars, each told of by itself: as many batches as messages."""
+        relay = self.relay()
+        for number in numbers:
+            fill(self.source, number % jars, number)
+            relay.send()
 
     def consumer(self) -> Consumer:
         consumer = Consumer(self.sink, "source", {("source", "JarFilled"): self._handle}, self._read_log)
@@ -98,7 +105,7 @@ def taken(inbox: Inbox, most: int = 1000) -> list[Any]:
 
 
 def messages_of(arrived: list[Any]) -> list[Message]:
-    return [Message.from_wire(orjson.loads(one.body)) for one in arrived]
+    return [Message.from_wire(wire) for batch in arrived for wire in orjson.loads(batch.body)]
 
 
 def test_a_relay_killed_between_publishing_and_its_position_sends_again(rig: Rig) -> None:
@@ -123,9 +130,7 @@ def stored_relay_position(store: Store) -> int:
 
 def test_the_queue_of_a_source_has_one_active_consumer(rig: Rig) -> None:
     first, second = rig.inbox(), rig.inbox()
-    for number in range(1, 41):
-        fill(rig.source, number, number)
-    rig.send()
+    rig.tell(range(1, 41), jars=50)
     arrived = taken(first)
     assert [message.position for message in messages_of(arrived)] == rig.published()
     assert second.take(10, EMPTY_SECONDS) == []
@@ -134,13 +139,11 @@ def test_the_queue_of_a_source_has_one_active_consumer(rig: Rig) -> None:
 def test_without_that_argument_two_consumers_share_what_comes(rig: Rig) -> None:
     """The control: order across two replicas is gone on an ordinary queue."""
     ordinary = kombu.Queue(
-        f"{rig.namespace}.control", topology.events_exchange(rig.namespace, "source"), routing_key="#", exclusive=False
+        f"{rig.namespace}.control", topology.batches_exchange(rig.namespace, "source"), routing_key="#", exclusive=False
     )
     ordinary.auto_delete = True
     first, second = rig.inbox(ordinary), rig.inbox(ordinary)
-    for number in range(1, 41):
-        fill(rig.source, number, number)
-    rig.send()
+    rig.tell(range(1, 41), jars=50)
     shares = [message.position for message in messages_of(taken(first))]
     others = [message.position for message in messages_of(taken(second))]
     assert shares and others
@@ -150,9 +153,7 @@ def test_without_that_argument_two_consumers_share_what_comes(rig: Rig) -> None:
 def test_the_next_replica_takes_over_in_order_what_the_last_one_left(rig: Rig) -> None:
     """The first handles a part and dies before it acknowledges all of it: nothing is lost, nothing happens twice."""
     first, second = rig.inbox(), rig.inbox()
-    for number in range(1, 101):
-        fill(rig.source, number % 7, number)
-    rig.send()
+    rig.tell(range(1, 101), jars=7)
     begun = taken(first)
     consumer = rig.consumer()
     consumer.handle(messages_of(begun[:30]))
@@ -163,6 +164,19 @@ def test_the_next_replica_takes_over_in_order_what_the_last_one_left(rig: Rig) -
     assert [message.position for message in rest] == rig.published()[30:]
     rig.consumer().handle(rest)
     assert rig.handled() == rig.published()
+
+
+def test_whoever_wants_to_listen_gets_each_message_by_itself(rig: Rig) -> None:
+    """By its name, as the AsyncAPI document says, however many went at once to the platform's own services."""
+    anybody = kombu.Queue(f"{rig.namespace}.anybody", topology.events_exchange(rig.namespace, "source"), "JarFilled")
+    anybody.auto_delete = True
+    inbox = rig.inbox(anybody)
+    for number in range(1, 31):
+        fill(rig.source, number % 3, number)
+    rig.send()
+    arrived = taken(inbox)
+    assert {one.delivery_info["routing_key"] for one in arrived} == {"JarFilled"}
+    assert [orjson.loads(one.body)["position"] for one in arrived] == rig.published()
 
 
 def test_a_deleted_queue_is_caught_up_from_the_log(rig: Rig) -> None:

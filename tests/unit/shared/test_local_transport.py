@@ -57,13 +57,14 @@ def test_a_message_arrives_as_from_rabbitmq(channel) -> None:
 
 
 def test_a_topic_exchange_gives_a_copy_to_each_queue_bound_to_everything(channel) -> None:
-    for consumer in ("wallet", "payout"):
-        declared(channel, events_queue("test", consumer, "booking"))
+    queues = [kombu.Queue(name, events_exchange("test", "booking"), "#") for name in ("wallet", "payout")]
+    for queue in queues:
+        declared(channel, queue)
     exchange = events_exchange("test", "booking").name
     send(channel, "BookingCreated", "a", exchange=exchange)
     send(channel, "CountermarkValidated", "b", exchange=exchange)
-    for consumer in ("wallet", "payout"):
-        inbox = Inbox(URI, [events_queue("test", consumer, "booking")], prefetch=10)
+    for queue in queues:
+        inbox = Inbox(URI, [queue], prefetch=10)
         taken = inbox.take(10, 0.1)
         assert bodies(taken) == ["a", "b"]
         assert [message.delivery_info["routing_key"] for message in taken] == ["BookingCreated", "CountermarkValidated"]
@@ -92,7 +93,7 @@ def test_waiting_ends_when_nothing_comes() -> None:
 def test_what_was_not_acknowledged_comes_again_in_order_at_the_head(channel) -> None:
     queue = events_queue("test", "wallet", "booking")
     declared(channel, queue)
-    exchange = events_exchange("test", "booking").name
+    exchange = queue.exchange.name
     send(channel, "M", "1", "2", "3", "4", exchange=exchange)
     first = Inbox(URI, [queue], prefetch=10)
     taken = first.take(4, 0.1)
