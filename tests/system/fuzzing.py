@@ -6,7 +6,7 @@ schemathesis takes a second to import: only the one test that needs it does.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import requests
@@ -65,47 +65,75 @@ class Explorer:
         self._known = known
         self.answered: dict[str, set[int]] = defaultdict(set)
         """The statuses of each route, asked by who may."""
+        self.asked: dict[str, int] = defaultdict(int)
+        """How many made-up requests each route has had from who may."""
+
+    def ask_rightly(self, label: str, token: str | None, path: Mapping[str, Any], body: Any) -> None:
+        """Asks one route (``METHOD path``) for what must succeed."""
+        method, template = label.split(" ")
+        case = self._schema[template][method].Case(path_parameters=dict(path))
+        if body is not None:
+            case.body, case.media_type = body, "application/json"
+        with requests.Session() as session:
+            answer = _call(case, self._url, session, token)
+        assert answer.status_code < 300, f"{label} answered {answer.status_code}: {answer.text[:600]}"
+        self.answered[label].add(answer.status_code)
 
     def explore(
-        self, label: str, token: str | None, others: Mapping[str | None, int], examples: int, known: Known
+        self, label: str, token: str | None, others: Mapping[str | None, int], examples: int, spare: Known
     ) -> None:
-        """Asks one route (``METHOD path``) by ``token``, and once by each of the others, who get the status given.
+        """Asks one route by ``token``, and once by each of the others, who get the status given.
 
-        Raises what schemathesis finds, with the request as a curl command.
+        What is ``spare`` is asked about alone: the route may make an end of it. Raises what schemathesis finds, with
+        the request as a curl command.
         """
         method, path = label.split(" ")
         operation = self._schema[path][method]
         strategies = {mode: operation.as_strategy(generation_mode=mode) for mode in GenerationMode}
         if not operation.body and all(_takes_anything(one.definition) for one in operation.iter_parameters()):
             del strategies[GenerationMode.NEGATIVE]  # nothing could be wrong with it
-        left = dict(others)
-        known = {**self._known, **known}
+        known, always = {**self._known, **spare}, {*ALWAYS_KNOWN, *spare}
         session = requests.Session()
-        session.mount("http://", _From(f"127.0.2.{1 + len(self.answered) % 250}"))
+        session.mount("http://", _From(f"127.0.2.{1 + len(self.asked) % 250}"))
 
-        @settings(
-            max_examples=examples,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
+        def asked(case: schemathesis.Case) -> None:
+            self.answered[label].add(_call(case, self._url, session, token).status_code)
+            self.asked[label] += 1
+
+        @_made_up(1)
+        @given(st.data())
+        def ask_with_all_that_is_known(data: st.DataObject) -> None:
+            case = data.draw(strategies[GenerationMode.POSITIVE])
+            _put_known(case, known, always, data, all_of_them=True)
+            for other, status in others.items():
+                answer = _call(case, self._url, session, other)
+                assert answer.status_code == status, f"{label} answered {answer.status_code} to somebody else"
+            asked(case)
+
+        @_made_up(examples)
         @given(st.data())
         def ask(data: st.DataObject) -> None:
             mode = data.draw(st.sampled_from(list(strategies)))
             case = data.draw(strategies[mode])
             if mode.is_positive:
-                _put_known(case, known, data, all_of_them=not self.answered[label])
-                while left:
-                    other, status = left.popitem()
-                    answer = _call(case, self._url, session, other)
-                    assert answer.status_code == status, f"{label} answered {answer.status_code} to somebody else"
-            answer = _call(case, self._url, session, token)
-            self.answered[label].add(answer.status_code)
+                _put_known(case, known, always, data, all_of_them=False)
+            asked(case)
 
+        ask_with_all_that_is_known()
         ask()
         session.close()
+
+
+def _made_up(examples: int) -> settings:
+    """The same ones each time."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 def _call(case: schemathesis.Case, url: str, session: requests.Session, token: str | None) -> Any:
@@ -120,10 +148,12 @@ def _takes_anything(parameter: Mapping[str, Any]) -> bool:
     return parameter["in"] == "path" and parameter["schema"] == {"type": "string"}
 
 
-def _put_known(case: schemathesis.Case, known: Known, data: st.DataObject, *, all_of_them: bool) -> None:
+def _put_known(
+    case: schemathesis.Case, known: Known, always: Collection[str], data: st.DataObject, *, all_of_them: bool
+) -> None:
     """Made-up values are nearly always of nothing that exists: half of them give way to known ones.
 
-    A known value None leaves the parameter out. What is drawn does not depend on what was answered before.
+    A known value None leaves the parameter out.
     """
     for values in (case.path_parameters, case.query, case.body):
         for name in list(values) if isinstance(values, dict) else ():
@@ -131,5 +161,5 @@ def _put_known(case: schemathesis.Case, known: Known, data: st.DataObject, *, al
                 value, chosen = data.draw(st.sampled_from(known[name])), data.draw(st.booleans())
                 if value is None and (chosen or all_of_them):
                     del values[name]
-                elif chosen or all_of_them or name in ALWAYS_KNOWN:
+                elif chosen or all_of_them or name in always:
                     values[name] = value

@@ -1,0 +1,354 @@
+"""A town for the fuzzing: people and places that every route knows what to do with.
+
+Two halves. ``known`` and ``spare`` are for made-up requests, which may do with them what they like. ``rights`` holds,
+for the routes that a made-up request would seldom get right, one request that must succeed, about things of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from demo.founding_document import YoungPerson
+from demo.sign_up import PASSWORD, Actor
+from shared.kernel.identifiers import stream_id
+from shared.kernel.time import instant_text
+from tests.platform import Platform
+from tests.system.money_files import Finance
+from tests.system.stage import (
+    EIGHTEEN_IN_2021,
+    Stage,
+    a_structure,
+    a_young_person,
+    add_document,
+    iban_of,
+    with_check_digit,
+)
+
+IBAN = "FR7630006000011234567890189"
+ANOTHER_PASSWORD = "Another-horse-9-battery"
+NOT_ALLOWED_YET = "carte cadeau"
+"""Words that staff look at before anybody books."""
+DESK = ("/v2/bookings", "/public/bookings/v1")
+REASON = {"reason": "as agreed"}
+
+
+@dataclass(frozen=True)
+class Right:
+    """A request that succeeds once. ``token`` is a role, or an access token."""
+
+    path: dict[str, Any] = field(default_factory=dict)
+    body: dict[str, Any] | None = None
+    token: str | None = None
+
+
+class Town:
+    """Everything over HTTP, as people do it."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform, self.stage, self.finance = platform, Stage(platform), Finance(platform)
+        self._number = 500
+        self.actor, self.quiet = self.stage.actor(), self.stage.actor()
+        self.person, self.guest = self.stage.young_person(), self.stage.young_person()
+        self.tokens = {role: platform.token(role) for role in ("staff", "finance", "operator")}
+        self.tokens |= {"beneficiary": self.person.token, "pro": self.actor.token, "leaver": self._newcomer()[1]}
+        """An access token for each role, and for somebody whose account may end."""
+        self.used = self.stage.sold(self.actor, self.person, 1000)
+        self.batch = self.finance.close_fortnight()
+        self.finance.sent(self.batch)
+        self.in_a_batch = self.stage.sold(self.quiet, self.guest, 1000)
+        self.unanswered = self.finance.close_fortnight()
+        """A batch of which the bank has not said anything yet."""
+        self.later = platform.now() + timedelta(days=20)
+        self.known = self._known()
+        self.spare = {
+            "offerer_id": [self._awaiting_offerer()],
+            "account_id": [self._account(self._newcomer()[1])],
+            "booking_id": [self._booked()["bookingId"]],
+            "attachment_id": [self._pending("attachments")],
+            "identity_check_id": [self._pending("identity-checks")],
+            "bank_details_id": [self._bank_details()],
+            "offer_id": [self._awaiting_offer()],
+        }
+        """Of whom and what staff and operators may make an end."""
+        self.rights: dict[str, Right] = {}
+        for rights in (
+            self._accounts(),
+            self._steps(),
+            self._pros(),
+            self._desk(),
+            self._staff(),
+            self._money_and_time(),
+        ):
+            self.rights |= rights
+        platform.settle()
+
+    # --- what made-up requests are about ---------------------------------------------------------------------------
+
+    def _known(self) -> dict[str, list[Any]]:
+        actor, stage = self.actor, self.stage
+        book = stage.publish(actor, 700, 50)
+        concert = stage.publish(actor, 900, 50, subcategory="CONCERT", name="Concert", begins=self.later)
+        held = [stage.booked(self.person, stage.publish(actor, 500).stock_id) for _ in range(2)]
+        bookings = [*held, stage.booked(self.person, concert.stock_id), self.used]
+        given = self._bank_details(actor)
+        paper = add_document(
+            self.platform, f"/v1/pro/bank-details/{given}/documents", b"%PDF-1.7 %%EOF", self.tokens["pro"]
+        )
+        return {
+            "offer_id": [book.offer_id, concert.offer_id],
+            "stock_id": [book.stock_id, concert.stock_id],
+            "venue_id": [stage.venue(actor)],
+            "offerer_id": [actor.offerer_id],
+            "booking_id": [one["bookingId"] for one in bookings],
+            "token": [one["countermark"] for one in bookings],
+            "batch_id": [self.batch["batchId"]],
+            "bank_details_id": [given],
+            "document_id": [paper.json["documentId"]],
+            "establishment": [stage.siret(actor)],
+            "year": [2021],
+            "name": ["wallet.balances"],
+            "stream_id": [str(stream_id("booking", self.used["bookingId"]))],
+            "prefix": [stage.api_key(actor).rpartition("_")[0]],
+            "stockId": [book.stock_id, concert.stock_id],
+            "offerId": [concert.offer_id],
+            "venueId": [stage.venue(actor)],
+            "quantity": [1],
+            "firstIndex": [None],
+            "status": [None],
+            "beginningAt": [instant_text(self.later)],
+            "bookingLimitAt": [instant_text(self.later)],
+            "cutoff": ["2021-11-15", "2021-11-30"],
+            "periodFrom": ["2021-11-01"],
+            "periodTo": ["2021-12-01"],
+            "asOf": ["2021-11-20T00:00:00Z"],
+            "limit": [1, 100],
+            "cursor": [None],
+            "iban": [IBAN],
+            "bic": ["AGRIFRPP"],
+            "wait": [0],
+            "to": [instant_text(self.later)],
+            "advanceSeconds": [60],
+        }
+
+    # --- what must succeed -----------------------------------------------------------------------------------------
+
+    def _accounts(self) -> dict[str, Right]:
+        fresh, (unconfirmed, _) = self._somebody(), self._newcomer(confirmed=False)
+        forgetful, _ = self._newcomer()
+        link = self.platform.letterbox.link_token(unconfirmed.email)
+        self.platform.post("/v1/auth/password-reset", {"email": forgetful.email})
+        self.platform.settle()
+        reset = self.platform.letterbox.link_token(forgetful.email)
+        credentials = {"email": self.guest.person.email, "password": PASSWORD}
+        pair = self.platform.post("/v1/auth/sign-in", credentials).json
+        siren = with_check_digit("87654321")
+        email, new_email = self._somebody().email, self._somebody().email
+        return {
+            "POST /v1/accounts": Right(body=_account(fresh)),
+            "POST /v1/pro/accounts": Right(body=_pro_account(self._somebody(), siren)),
+            "POST /v1/accounts/confirm-email": Right(body={"token": link}),
+            "POST /v1/auth/password-reset/confirm": Right(body={"token": reset, "password": ANOTHER_PASSWORD}),
+            "POST /v1/auth/sign-in": Right(body=credentials),
+            "POST /v1/auth/refresh": Right(body={"refreshToken": pair["refreshToken"]}),
+            "POST /v1/me/password": Right(
+                body={"currentPassword": PASSWORD, "password": ANOTHER_PASSWORD}, token=self._newcomer()[1]
+            ),
+            "POST /v1/me/email": Right(body={"password": PASSWORD, "email": new_email}, token=self._newcomer()[1]),
+            "POST /v1/me/suspend": Right(body={}, token=self._newcomer()[1]),
+            "POST /v1/ops/staff-accounts": Right(
+                body={"email": email, "password": PASSWORD, "roles": ["staff"]}, token="operator"
+            ),
+        }
+
+    def _steps(self) -> dict[str, Right]:
+        """Somebody before each step."""
+        unasked, (asked, asked_token), (checked, checked_token) = (
+            self._newcomer()[1],
+            self._newcomer(),
+            self._newcomer(),
+        )
+        self._post("/v1/me/phone-code", {}, asked_token)
+        self._confirm_phone(checked, checked_token)
+        return {
+            "POST /v1/me/phone-code": Right(body={}, token=unasked),
+            "POST /v1/me/phone-code/confirm": Right(
+                body={"code": self.platform.letterbox.phone_code(asked.phone)}, token=asked_token
+            ),
+            "POST /v1/me/identity-check": Right(body=_identity(checked), token=checked_token),
+        }
+
+    def _pros(self) -> dict[str, Right]:
+        quiet = {"offerer_id": self.quiet.offerer_id}
+        offer = {"name": "Livre", "subcategory": "LIVRE_PAPIER", "description": ""}
+        venue = {
+            "name": "Annexe",
+            "siret": with_check_digit(f"{self.quiet.structure.siren}0099"),
+            "address": "1 rue",
+            "postalCode": "67000",
+            "city": "Strasbourg",
+            "venueType": "MOVIE",
+            "accessibility": {"audio": False, "mental": False, "motor": True, "visual": False},
+        }
+        prefix = self.stage.api_key(self.quiet).rpartition("_")[0]
+        token = self.quiet.token
+        return {
+            "POST /v1/pro/offerers/{offerer_id}/venues": Right(quiet, venue, token),
+            "POST /v1/pro/venues/{venue_id}/offers": Right({"venue_id": self.stage.venue(self.quiet)}, offer, token),
+            "DELETE /v1/pro/offerers/{offerer_id}/api-keys/{prefix}": Right({**quiet, "prefix": prefix}, None, token),
+        }
+
+    def _desk(self) -> dict[str, Right]:
+        """Each of the four on both surfaces, and its person's own cancellation."""
+        rights, api_key = {}, self.stage.api_key(self.quiet)
+        for surface in DESK:
+            for action in ("use", "keep", "cancel"):
+                booking = self._booked()
+                if action == "keep":
+                    self.stage.used(self.quiet, booking)
+                rights[f"PATCH {surface}/{action}/token/{{token}}"] = Right(
+                    {"token": booking["countermark"]}, None, api_key
+                )
+        mine = {"booking_id": self._booked()["bookingId"]}
+        rights["POST /v1/me/bookings/{booking_id}/cancel"] = Right(mine, {}, self.guest.token)
+        return rights
+
+    def _staff(self) -> dict[str, Right]:
+        cancelled = self._booked()
+        assert self.stage.cancel(self.guest, cancelled["bookingId"]).status == 200
+        account = {"account_id": self._account(self._newcomer()[1])}
+        found = {
+            "accounts/{account_id}/suspend": (account, {"reason": "FRAUD"}),
+            "accounts/{account_id}/unsuspend": (account, REASON),
+            "bookings/{booking_id}/cancel": ({"booking_id": self._booked()["bookingId"]}, REASON),
+            "bookings/{booking_id}/restore": ({"booking_id": cancelled["bookingId"]}, REASON),
+            "bookings/{booking_id}/correct": (
+                {"booking_id": self.in_a_batch["bookingId"]},
+                {**REASON, "reimbursedCents": 100},
+            ),
+            "offerers/{offerer_id}/close": ({"offerer_id": self.stage.actor(bank=False).offerer_id}, REASON),
+        }
+        for verb in ("validate", "reject"):
+            body = REASON if verb == "reject" else {}
+            found |= {
+                f"offerers/{{offerer_id}}/{verb}": ({"offerer_id": self._awaiting_offerer()}, body),
+                f"offers/{{offer_id}}/{verb}": ({"offer_id": self._awaiting_offer()}, body),
+                f"attachments/{{attachment_id}}/{verb}": ({"attachment_id": self._pending("attachments")}, body),
+                f"bank-details/{{bank_details_id}}/{verb}": ({"bank_details_id": self._bank_details()}, body),
+                f"identity-checks/{{identity_check_id}}/{verb}": (
+                    {"identity_check_id": self._pending("identity-checks")},
+                    body,
+                ),
+            }
+        return {f"POST /v1/staff/{path}": Right(of, body, "staff") for path, (of, body) in found.items()}
+
+    def _money_and_time(self) -> dict[str, Right]:
+        transfer = self.finance.transfers(self.unanswered).transfers[0].end_to_end_id
+        rejected = {"transfers": [{"endToEndId": transfer, "reason": "AC04"}]}
+        rule = {"offererId": self.quiet.offerer_id, "rate": "0.5", "start": "2022-03-01T00:00:00Z"}
+        return {
+            "POST /v1/finance/payouts/{batch_id}/rejections": Right(
+                {"batch_id": self.unanswered["batchId"]}, rejected, "finance"
+            ),
+            "POST /v1/finance/custom-rules": Right(body=rule, token="finance"),
+            "POST /v1/ops/clock": Right(body={"advanceSeconds": 60}, token="operator"),
+        }
+
+    # --- how they come to be ---------------------------------------------------------------------------------------
+
+    def _post(self, path: str, body: dict[str, Any], token: str | None = None) -> Any:
+        return self.platform.client.post(path, body, token)
+
+    def _somebody(self) -> YoungPerson:
+        """Nobody knows them yet."""
+        self._number += 1
+        return a_young_person(self._number, EIGHTEEN_IN_2021)
+
+    def _newcomer(self, *, confirmed: bool = True) -> tuple[YoungPerson, str]:
+        """With an account, and its access token once the address is confirmed."""
+        person = self._somebody()
+        self._post("/v1/accounts", _account(person))
+        return person, self._confirm(person.email) if confirmed else ""
+
+    def _confirm(self, email: str) -> str:
+        link = self.platform.letterbox.link_token(email)
+        token: str = self._post("/v1/accounts/confirm-email", {"token": link})["accessToken"]
+        return token
+
+    def _confirm_phone(self, person: YoungPerson, token: str) -> None:
+        self._post("/v1/me/phone-code", {}, token)
+        code = self.platform.letterbox.phone_code(person.phone)
+        self._post("/v1/me/phone-code/confirm", {"code": code}, token)
+
+    def _account(self, token: str) -> int:
+        return int(self.platform.get("/v1/me", token)["accountId"])
+
+    def _booked(self) -> dict[str, Any]:
+        return self.stage.booked(self.guest, self.stage.publish(self.quiet, 300).stock_id)
+
+    def _bank_details(self, actor: Actor | None = None) -> int:
+        """Submitted; staff have not looked at them."""
+        actor = actor or self.quiet
+        self._number += 1
+        body = {"iban": iban_of(self._number), "bic": "AGRIFRPP", "holder": "Ville"}
+        path = f"/v1/pro/offerers/{actor.offerer_id}/bank-details"
+        return int(self._post(path, body, actor.token)["bankDetailsId"])
+
+    def _awaiting_offer(self) -> int:
+        return self.stage.publish(self.quiet, 300, name=f"Livre, {NOT_ALLOWED_YET}").offer_id
+
+    def _awaiting_offerer(self) -> int:
+        self._number += 1
+        structure = a_structure(self._number, 1)
+        pro = YoungPerson("Luc", "Lang", structure.email, EIGHTEEN_IN_2021, structure.phone, "", "", "", "")
+        self._post("/v1/pro/accounts", _pro_account(pro, structure.siren))
+        token = self._confirm(structure.email)
+        return int(self.platform.get("/v1/pro/offerers", token)["items"][0]["offererId"])
+
+    def _pending(self, kind: str) -> int:
+        """The number of a new attachment, or of a suspicious identity check."""
+        if kind == "attachments":
+            colleague, name = self._somebody(), "attachmentId"
+            self._post("/v1/pro/accounts", _pro_account(colleague, self.quiet.structure.siren))
+            self._confirm(colleague.email)
+        else:
+            (colleague, token), name = self._newcomer(), "identityCheckId"
+            self._confirm_phone(colleague, token)
+            declared = {**_identity(colleague), "lastName": "Married"}
+            assert self._post("/v1/me/identity-check", declared, token)["outcome"] == "suspicious"
+        waiting = self.platform.get(f"/v1/staff/{kind}?status=pending&limit=100", self.tokens["staff"])["items"]
+        return next(int(one[name]) for one in waiting if one["applicant"]["email"] == colleague.email)
+
+
+def _account(person: YoungPerson) -> dict[str, Any]:
+    return {
+        "email": person.email,
+        "password": PASSWORD,
+        "firstName": person.first_name,
+        "lastName": person.last_name,
+        "birthDate": person.birth.isoformat(),
+        "postalCode": person.postal_code,
+        "phoneNumber": person.phone,
+    }
+
+
+def _pro_account(person: YoungPerson, siren: str) -> dict[str, Any]:
+    return {
+        "email": person.email,
+        "password": PASSWORD,
+        "firstName": person.first_name,
+        "lastName": person.last_name,
+        "phoneNumber": person.phone,
+        "siren": siren,
+        "contactConsent": True,
+    }
+
+
+def _identity(person: YoungPerson) -> dict[str, Any]:
+    return {
+        "documentNumber": person.document_number,
+        "firstName": person.first_name,
+        "lastName": person.last_name,
+        "birthDate": person.birth.isoformat(),
+    }
