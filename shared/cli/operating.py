@@ -59,7 +59,8 @@ def projections(as_json: Json = False) -> None:
     for model in found["items"]:
         print(f"{model['name']:32} version {model['version']}")
     for source in found["sources"]:
-        print(f"{source['service']:10} follows {source['source']:10} {source['position']} of {source['head']}")
+        lag = f", {source['behind']} behind, for {source['lagSeconds']:.0f} s" if source["behind"] else ""
+        print(f"{source['service']:10} follows {source['source']:10} {source['position']} of {source['head']}{lag}")
     return None
 
 

@@ -145,8 +145,17 @@ class Process:
         sources = []
         for source, tracked in self._tracked().items():
             head = self.bus.query(source, "positions", {})["published"]
-            sources.append({"source": source, "position": tracked, "head": head, "behind": max(0, head - tracked)})
+            behind, seconds = self._lag(source, tracked)
+            lag = {"behind": behind, "lagSeconds": round(seconds, 3)}
+            sources.append({"source": source, "position": tracked, "head": head, **lag})
         return {"projections": models, "sources": sources}
+
+    def _lag(self, source: str, position: int) -> tuple[int, float]:
+        """How many messages a source has published after a position, and for how many seconds the first has waited."""
+        backlog = self.bus.query(source, "backlog", {"after": position})
+        now = self.clock.now()
+        since = parse_instant(backlog["since"]) if backlog["since"] else now
+        return backlog["messages"], max(0.0, (now - since).total_seconds())
 
     def _compare_projection(self, call: Call) -> dict[str, Any]:
         differences = rebuilding.compare(self.store, self._projection(call))
@@ -253,13 +262,11 @@ class Process:
             metrics.dead_letters.labels(name).set(dead_letters.count_waiting(connection))
         for source, position in self._tracked().items():
             try:
-                behind = self.bus.query(source, "backlog", {"after": position})
+                messages, seconds = self._lag(source, position)
             except Unavailable:
                 continue  # what was known last stands
-            now = self.clock.now()
-            since = parse_instant(behind["since"]) if behind["since"] else now
-            metrics.consumer_lag_events.labels(name, source).set(behind["messages"])
-            metrics.consumer_lag_seconds.labels(name, source).set(max(0.0, (now - since).total_seconds()))
+            metrics.consumer_lag_events.labels(name, source).set(messages)
+            metrics.consumer_lag_seconds.labels(name, source).set(seconds)
 
     def _show(self) -> None:
         """What a scrape finds out by itself, and what is 0 before it first happens."""

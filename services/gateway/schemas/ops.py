@@ -47,13 +47,15 @@ class ReadModel(Schema):
 
 
 class Followed(Schema):
-    """How far a service has followed another's messages."""
+    """How far a service has followed another's messages: ``behind`` is how many it has not handled, ``lagSeconds`` how
+    long the first of them has waited, by the platform's clock."""
 
     service = fields.String(required=True)
     source = fields.String(required=True)
     position = fields.Integer(required=True)
     head = fields.Integer(required=True)
     behind = fields.Integer(required=True)
+    lagSeconds = fields.Float(required=True)
 
 
 class ReadModels(Schema):

@@ -106,9 +106,28 @@ def test_projections_lists_read_models_and_how_far_sources_were_followed(capsys:
     operating.projections(as_json=True)
     found = said(capsys)
     assert {"wallet.balances", "wallet.ledger-entries"} <= {model["name"] for model in found["items"]}
-    assert {"service": "wallet", "source": "booking", "position": 1, "head": 0, "behind": 0} in found["sources"]
+    nothing = {"behind": 0, "lagSeconds": 0.0}
+    assert {"service": "wallet", "source": "booking", "position": 1, "head": 0, **nothing} in found["sources"]
     operating.projections()
     assert "wallet.balances" in capsys.readouterr().out
+
+
+def test_projections_say_how_many_messages_wait_and_since_when(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity = OnStores(Settings.from_environment())
+    for number in (1, 2):
+        identity.create_staff(
+            {"email": f"s{number}@example.org", "password": "Tous-a-l-opera-2021!", "roles": ["staff"]}
+        )
+    published = identity.processes["identity"].store.messages(1, 100)
+    assert published
+    monkeypatch.setenv("CLOCK", "2021-11-02T10:00:00Z")
+    operating.projections(as_json=True)
+    (wallet,) = [one for one in said(capsys)["sources"] if (one["service"], one["source"]) == ("wallet", "identity")]
+    assert (wallet["behind"], wallet["lagSeconds"]) == (len(published), 3600.0)
+    operating.projections()
+    assert f"{len(published)} behind, for 3600 s" in capsys.readouterr().out
 
 
 def test_verify_and_diff_find_a_row_that_differs_and_replay_mends_it(
