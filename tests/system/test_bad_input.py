@@ -443,8 +443,16 @@ def test_stocks(stage: Stage, actor: Actor, stranger: Actor, published: dict[str
     refused(stage.platform.call("PATCH", stock, {"priceCents": 1}, stranger.token), (404, "not-found"))
     refused(stage.platform.call("DELETE", stock, None, stranger.token), (404, "not-found"))
     refused(stage.platform.call("PATCH", stock, {"priceCents": -1}, actor.token), (422, "invalid"))
-    stale = stage.platform.call("PATCH", stock, {"priceCents": 900}, actor.token, headers={"If-Match": '"9999"'})
-    refused(stale, (412, "precondition-failed"))
+    offer = f"/v1/pro/offers/{published['book'].offer_id}"
+    for method, path, body in (
+        ("PATCH", stock, {"priceCents": 900}),
+        ("DELETE", stock, None),
+        ("PATCH", offer, {"name": "Another"}),
+        ("POST", f"{offer}/activate", {}),
+        ("POST", f"{offer}/deactivate", {}),
+    ):
+        stale = stage.platform.call(method, path, body, actor.token, headers={"If-Match": '"9999"'})
+        refused(stale, (412, "precondition-failed"))
 
 
 def test_bookings(stage: Stage, person: Beneficiary, published: dict[str, Any], nothing_stored: None) -> None:

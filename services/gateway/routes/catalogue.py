@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-from flask import Response
-
 from services.gateway import reference
 from services.gateway.schemas import catalogue as schemas
-from services.gateway.web.audience import Audience, ready, unless_known
+from services.gateway.web.answers import KEPT_WHILE_IT_HOLDS
+from services.gateway.web.audience import Audience, ready
 from services.gateway.web.gate import gate
 from shared.contracts.subcategories import CATEGORIES, HOME_LABELS, SEARCH_GROUPS, SUBCATEGORIES
 from shared.kernel.errors import NotFound
@@ -18,6 +16,8 @@ from shared.kernel.time import instant_text
 audience = Audience("Catalogue", "What anyone may browse: offers and reference data.")
 
 MAX_BODY_BYTES = 1024 * 1024
+KEPT_FOR_AN_HOUR = "public, max-age=3600"
+"""What changes with a release only."""
 
 
 @audience.endpoint(
@@ -31,7 +31,7 @@ def search_offers(query: dict[str, Any]) -> Any:
         return here.catalogue.search(connection, query, here.clock.now())
 
 
-@audience.endpoint("GET", "/v1/offers/<number:offer_id>", answers=(200, schemas.PublicOffer))
+@audience.endpoint("GET", "/v1/offers/<number:offer_id>", answers=(200, schemas.PublicOffer), kept=KEPT_WHILE_IT_HOLDS)
 def public_offer(offer_id: int) -> Any:
     """One offer with its venue and its stocks."""
     here = gate()
@@ -42,10 +42,10 @@ def public_offer(offer_id: int) -> Any:
     return ready(found)
 
 
-@audience.endpoint("GET", "/v1/subcategories", answers=(200, schemas.Subcategories))
+@audience.endpoint("GET", "/v1/subcategories", answers=(200, schemas.Subcategories), kept=KEPT_FOR_AN_HOUR)
 def subcategories() -> Any:
     """What may be offered: subcategories, categories, and the apps' groups of them."""
-    return _lasting(schemas.Subcategories().dump(SUBCATEGORY_DATA))
+    return schemas.Subcategories().dump(SUBCATEGORY_DATA)
 
 
 @audience.endpoint("GET", "/v1/settings", answers=(200, schemas.Settings))
@@ -60,13 +60,6 @@ def settings() -> Any:
         "maxFavourites": reference.MAX_FAVOURITES,
         "maxBodyBytes": MAX_BODY_BYTES,
     }
-
-
-def _lasting(document: Any) -> Response:
-    """What changes with a release only may be kept by clients for an hour, and asked for again by its tag."""
-    response = Response(orjson.dumps(document), mimetype="application/json")
-    response.headers["Cache-Control"] = "public, max-age=3600"
-    return unless_known(response)
 
 
 SUBCATEGORY_DATA: dict[str, Any] = {

@@ -192,10 +192,11 @@ def change_offer(body: dict[str, Any], offer_id: int) -> Any:
     access=PRO,
     answers=(200, schemas.Offer),
     refuses=OFFER_CODES,
+    if_match=True,
 )
 def activate_offer(offer_id: int) -> Any:
     """Shows the offer again."""
-    return send("catalog", "activate-offer", {"offerId": offer_id})
+    return send("catalog", "activate-offer", {"offerId": offer_id, **_version()})
 
 
 @audience.endpoint(
@@ -204,10 +205,11 @@ def activate_offer(offer_id: int) -> Any:
     access=PRO,
     answers=(200, schemas.Offer),
     refuses=OFFER_CODES,
+    if_match=True,
 )
 def deactivate_offer(offer_id: int) -> Any:
     """Takes the offer out of the catalogue; what is booked stays booked."""
-    return send("catalog", "deactivate-offer", {"offerId": offer_id})
+    return send("catalog", "deactivate-offer", {"offerId": offer_id, **_version()})
 
 
 @audience.endpoint(
@@ -249,10 +251,11 @@ def change_stock(body: dict[str, Any], stock_id: int) -> Any:
     access=PRO,
     answers=(200, schemas.Stock),
     refuses=["withdrawal-too-late"],
+    if_match=True,
 )
 def withdraw_stock(stock_id: int) -> Any:
     """Withdraws a stock; bookings that were not used are cancelled."""
-    return send("catalog", "withdraw-stock", {"stockId": stock_id})
+    return send("catalog", "withdraw-stock", {"stockId": stock_id, **_version()})
 
 
 @audience.endpoint(

@@ -16,6 +16,8 @@ log = structlog.get_logger()
 JSON = "application/json"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 NOT_KEPT = "no-store"
+KEPT_WHILE_IT_HOLDS = "public, no-cache"
+"""Anyone may keep it, and asks before it is shown again: what was just written shows at once."""
 API_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

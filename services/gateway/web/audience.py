@@ -47,6 +47,13 @@ IF_MATCH_PARAMETER = {
     "required": False,
     "schema": {"type": "string"},
 }
+IF_NONE_MATCH_PARAMETER = {
+    "in": "header",
+    "name": "If-None-Match",
+    "description": "The `ETag` of what is kept: 304 while it still holds.",
+    "required": False,
+    "schema": {"type": "string"},
+}
 FIELD_ERRORS = {
     "type": "object",
     "description": "Field → what is wrong with it.",
@@ -89,12 +96,14 @@ class Audience(Blueprint):
         refuses: Sequence[str] = (),
         key_required: bool = False,
         if_match: bool = False,
+        kept: str | None = None,
         upload: int | None = None,
     ) -> Callable[[View], View]:
         """Registers a view: who may come, what it takes, what it answers, and the codes of its own refusals.
 
         Anyone's POST takes an Idempotency-Key without minding; a signed-in caller's writes hand it on.
         ``media_type`` is for what is not JSON. ``if_match``: ``g.if_match`` is the version the caller read, or None.
+        ``kept``: the Cache-Control of an answer that clients may keep, and ask for again by its tag.
         ``upload``: the body is a form with a file, of at most so many bytes in all.
         """
         writes = method != "GET"
@@ -113,9 +122,16 @@ class Audience(Blueprint):
                 decorated = self.arguments(query, location="query")(decorated)
             status, schema_out = answers
             decorated = self._answering(decorated, status, schema_out, media_type)
+            if kept is not None:
+                decorated = self.alt_response(304, description="Not Modified")(_kept(decorated, kept))
             codes = _codes(refuses, access, takes_body, query, keyed, key_required, if_match, rule)
             decorated = self._refusing(decorated, codes)
-            decorated = self._described(decorated, access, keyed, key_required, if_match)
+            headers = [
+                *([{**KEY_PARAMETER, "required": key_required}] if keyed else []),
+                *([IF_MATCH_PARAMETER] if if_match else []),
+                *([IF_NONE_MATCH_PARAMETER] if kept is not None else []),
+            ]
+            decorated = self._described(decorated, access, headers)
             decorated = _admitting(decorated, access, keyed, key_required, if_match, upload)
             return self.route(rule, methods=[method], endpoint=view.__name__)(decorated)
 
@@ -170,12 +186,7 @@ class Audience(Blueprint):
             )(view)
         return view
 
-    def _described(self, view: View, access: Access, keyed: bool, key_required: bool, if_match: bool) -> View:
-        headers: list[dict[str, Any]] = []
-        if keyed:
-            headers.append({**KEY_PARAMETER, "required": key_required})
-        if if_match:
-            headers.append(IF_MATCH_PARAMETER)
+    def _described(self, view: View, access: Access, headers: list[dict[str, Any]]) -> View:
         described: dict[str, Any] = {"security": [{"token": []}] if access.signed_in else []}
         if access.role:
             described["x-role"] = access.role
@@ -236,6 +247,16 @@ def _admitting(view: View, access: Access, keyed: bool, key_required: bool, if_m
         return view(**path)
 
     return admitting
+
+
+def _kept(view: View, cache_control: str) -> View:
+    @wraps(view)
+    def kept(*args: Any, **path: Any) -> Any:
+        response = view(*args, **path)
+        response.headers["Cache-Control"] = cache_control
+        return unless_known(response)
+
+    return kept
 
 
 def idempotency_key(*, required: bool) -> str | None:
@@ -318,4 +339,6 @@ def unless_known(response: Response) -> Response:
     """304 where ``If-None-Match`` has the response's tag. ``If-Match`` is for writes, and of no account here."""
     response.add_etag()
     asked = {name: value for name, value in request.environ.items() if name != "HTTP_IF_MATCH"}
-    return response.make_conditional(asked)  # type: ignore[return-value]  # werkzeug types it as its own Response
+    response.make_conditional(asked)
+    response.headers.pop("Date", None)  # werkzeug's; the server says it of every answer
+    return response

@@ -18,13 +18,22 @@ from typing import Any
 import orjson
 import structlog
 from marshmallow import Schema
-from werkzeug.http import HTTP_STATUS_CODES
+from werkzeug.http import HTTP_STATUS_CODES, generate_etag, quote_etag
 
 from services.gateway.routes import desk
 from services.gateway.schemas import bookings as booking_schemas
 from services.gateway.schemas import catalogue as catalogue_schemas
 from services.gateway.schemas import desk as desk_schemas
-from services.gateway.web.answers import API_HEADERS, NOT_KEPT, REQUEST_ID, Said, Verification, said, verify
+from services.gateway.web.answers import (
+    API_HEADERS,
+    KEPT_WHILE_IT_HOLDS,
+    NOT_KEPT,
+    REQUEST_ID,
+    Said,
+    Verification,
+    said,
+    verify,
+)
 from services.gateway.web.audience import is_key
 from services.gateway.web.calls import deliver
 from services.gateway.web.gate import Gate
@@ -48,7 +57,7 @@ LONGEST_BODY = 1_000
 MOST_PLACES_ASKED = 10**6
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _TOKEN = re.compile(r"[A-Za-z0-9]{6}")
-_ALWAYS = [*API_HEADERS.items(), ("Cache-Control", NOT_KEPT)]
+_ALWAYS = list(API_HEADERS.items())
 _STATUS_LINES = {code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATUS_CODES.items()}
 
 
@@ -107,7 +116,7 @@ class HotRoutes:
 
 def _headers(answer: Said, request_id: str) -> list[tuple[str, str]]:
     length = [] if answer.status == 204 else [("Content-Length", str(len(answer.body)))]
-    own = [("Content-Type", answer.media_type), *length, *answer.headers.items()]
+    own = [("Content-Type", answer.media_type), *length, *{"Cache-Control": NOT_KEPT, **answer.headers}.items()]
     return [*own, ("X-Request-Id", request_id), *_ALWAYS]
 
 
@@ -125,12 +134,14 @@ def book(here: Gate, environ: Environ, last: str) -> Said | None:
     return Said(201, answered.body, headers={**answered.headers, "Idempotency-Replayed": "true"})
 
 
-def offer(here: Gate, _environ: Environ, last: str) -> Said | None:
-    if not _NUMBER.fullmatch(last):
+def offer(here: Gate, environ: Environ, last: str) -> Said | None:
+    if not _NUMBER.fullmatch(last) or "HTTP_IF_NONE_MATCH" in environ:
         return None
     here.owed.wait_for_offer(int(last))
     found = here.offers.get(int(last))
-    return None if found is None else Said(200, found)
+    if found is None:
+        return None
+    return Said(200, found, headers={"ETag": quote_etag(generate_etag(found)), "Cache-Control": KEPT_WHILE_IT_HOLDS})
 
 
 def look_up(here: Gate, environ: Environ, last: str) -> Said | None:

@@ -158,11 +158,20 @@ def test_an_expired_token_is_no_token_any_more(both: BothWays, signed_in: Any) -
 
 @pytest.mark.parametrize("path", ["/v1/offers/7", "/v1/offers/8", "/v1/offers/x", "/v1/offers/7/", "/v1/offers/07"])
 def test_an_offer(both: BothWays, path: str) -> None:
-    both.platform.catalogue.offer_json = lambda *_: b'{"offerId": 7}' if path.endswith("7") else None
     flask = both.platform.client.get(path, headers={HERE: "the-same"})
     hot = Client(HotRoutes(both.platform.gate, both._counted)).get(path, headers={HERE: "the-same"})
     assert (hot.status, hot.data) == (flask.status, flask.data)
     assert sorted(hot.headers.items()) == sorted(flask.headers.items())
+
+
+def test_an_offer_that_is_kept_is_sent_again_only_when_it_has_changed(both: BothWays) -> None:
+    first = both._hot.get("/v1/offers/7")
+    assert first.headers["Cache-Control"] == "public, no-cache"
+    kept = {"If-None-Match": first.headers["ETag"], HERE: "the-same"}
+    assert (both.ask("GET", "/v1/offers/7", kept).status_code, both.left_to_flask) == (304, 1)
+    other = {"If-None-Match": '"another"', HERE: "the-same"}
+    again = both.ask("GET", "/v1/offers/7", other)
+    assert (again.data, again.headers["ETag"]) == (first.data, first.headers["ETag"])
 
 
 def test_an_offer_that_is_there_needs_no_flask(both: BothWays) -> None:
