@@ -10,6 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from eventlet.semaphore import Semaphore
 
+from shared.eventstore import trips
+
 POOL_SIZE = 12
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 30
@@ -44,6 +46,7 @@ def _postgresql(url: str, schema: str | None) -> sa.Engine:
             "application_name": f"passculture {schema or ''}",
         },
     )
+    trips.listen(engine)
     sa.event.listen(engine, "checkin", _note_rest)
     sa.event.listen(engine, "checkout", _try_rested)
     return engine

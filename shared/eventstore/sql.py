@@ -13,6 +13,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from shared.eventstore.trips import send_later
+
 BigNumber = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """SQLite numbers rows by itself only in a column declared INTEGER; it holds 64 bits as well."""
 
@@ -64,6 +66,8 @@ def insert_ignore(
     returning: Sequence[sa.Column[Any]] = (),
 ) -> Sequence[sa.Row[Any]]:
     """Inserts what does not clash with a row that is there, in one statement; gives ``returning`` of what went in.
+
+    On PostgreSQL this and the other writes of rows are carried out with the next statement (``trips``).
 
     Rows must come sorted by whatever is unique: two transactions that insert the same keys in two orders deadlock.
     """
@@ -121,8 +125,10 @@ def _send(
         [row[name] for row in rows] if process is None else [process(row[name]) for row in rows]
         for name, process in zip(names, processors, strict=True)
     ]
-    sent: Any = tuple(columns) if dialect.name == "postgresql" else list(zip(*columns, strict=True))
-    connection.exec_driver_sql(text, sent)
+    if dialect.name == "postgresql":
+        send_later(connection, text, columns)
+    else:
+        connection.exec_driver_sql(text, list(zip(*columns, strict=True)))
 
 
 _Writing = tuple[str, Sequence[Callable[[Any], Any] | None]]

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from eventsourcing.domain import Aggregate
 from eventsourcing.persistence import IntegrityError as VersionConflict
 
+from shared.eventstore import trips
 from shared.eventstore.context import Cause, current_cause, note_position
 from shared.eventstore.log import Log
 from shared.eventstore.mapper import EventMapper
@@ -144,8 +145,8 @@ class Store:
         self.on_commit: list[Callable[[], None]] = []
         self.on_write: list[Callable[[], None]] = []
         self._gate = getattr(engine, "gate", None)
-        # no transaction around what is read: two round trips fewer on PostgreSQL
-        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT") if self._gate is None else engine
+        # no transaction around what is read, one of our own around what is written: round trips fewer on PostgreSQL
+        self._alone = engine.execution_options(isolation_level="AUTOCOMMIT") if self._gate is None else engine
         self._epoch: str | None = None
 
     @property
@@ -155,12 +156,10 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Commits at the end; rolls back on any exception. Raises Conflict or StoreUnavailable."""
-        with translated(), self._turn(), self.engine.connect() as connection:
-            connection = connection.execution_options(writes=True)
-            with connection.begin():
-                tx = Transaction(self, connection)
-                yield tx
-                tx._finish()
+        with translated(), self._turn(), self._begun() as connection:
+            tx = Transaction(self, connection)
+            yield tx
+            tx._finish()
         if tx.position is not None:
             note_position(tx.position)
             for wake in self.on_commit:
@@ -179,7 +178,7 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A connection for queries; on PostgreSQL each statement sees what is committed when it begins."""
-        with translated(), self._reader.connect() as connection:
+        with translated(), self._alone.connect() as connection:
             yield connection
 
     @contextmanager
@@ -222,6 +221,18 @@ class Store:
         """The last published position; 0 when there is none."""
         with self.reading() as connection:
             return self.log.published_head(connection)
+
+    @contextmanager
+    def _begun(self) -> Iterator[sa.Connection]:
+        """A connection within a transaction."""
+        if self._gate is None:
+            with self._alone.connect() as connection, trips.transaction(connection):
+                yield connection
+        else:
+            with self.engine.connect() as plain:
+                connection = plain.execution_options(writes=True)
+                with connection.begin():
+                    yield connection
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -192,7 +192,7 @@ class EventPublisher(Line):
 @contextmanager
 def _one_write(channel: Any) -> Iterator[None]:
     """Everything that is published inside goes to the broker at once: the library writes each message by itself."""
-    transport = getattr(channel.connection, "transport", None)
+    transport: Any = getattr(channel.connection, "transport", None)
     write = getattr(transport, "_write", None)
     if write is None:  # not over a socket
         yield

@@ -74,12 +74,19 @@ class FileTransport:
     def deliver(self, envelope: Envelope) -> None:
         content = self._render(envelope)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            unfinished = self._folder / f".{envelope.identifier}"
-            unfinished.write_bytes(content)
-            unfinished.replace(self._folder / f"{envelope.file_stem}{self._suffix}")
+            try:
+                self._write(envelope, content)
+            except FileNotFoundError:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._write(envelope, content)
         except OSError as error:
             raise DeliveryFailed(str(error)) from error
+
+    def _write(self, envelope: Envelope, content: bytes) -> None:
+        """A file is there whole or not at all."""
+        unfinished = self._folder / f".{envelope.identifier}"
+        unfinished.write_bytes(content)
+        unfinished.replace(self._folder / f"{envelope.file_stem}{self._suffix}")
 
 
 class SmtpTransport:

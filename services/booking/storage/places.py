@@ -23,6 +23,7 @@ from services.booking.storage.tables import (
     venues,
 )
 from shared.eventstore import Transaction, sql
+from shared.eventstore.trips import send_later
 from shared.kernel.identifiers import stream_id
 
 _COLUMNS = (
@@ -131,25 +132,25 @@ def _locked(connection: sa.Connection, stock_ids: list[int]) -> Sequence[Any]:
     )
     # locked first, read then: a statement that waited for a lock sees the stock as it is now, but what stands beside it
     # (is its offer still shown, its structure open?) as it was before the wait
-    hold(connection, sql.among(connection, stocks.c.stock_id, stock_ids))
+    hold(connection, "stock_id", stock_ids)
     query = sa.select(*_COLUMNS).select_from(joined).where(sql.among(connection, stocks.c.stock_id, stock_ids))
     return connection.execute(query.order_by(stocks.c.stock_id)).all()
 
 
-def hold(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+def hold(connection: sa.Connection, column: str, values: list[int]) -> None:
     """Locks stocks in the order of their numbers: who decides on one of them meanwhile waits, and sees what is written
     here. On SQLite there is one writer."""
     if connection.dialect.name == "postgresql":
-        locked = sa.select(stocks.c.stock_id).where(which).order_by(stocks.c.stock_id).with_for_update().subquery()
-        connection.execute(sa.select(sa.func.count()).select_from(locked))
+        which = f"SELECT stock_id FROM stocks WHERE {column} = ANY(%s::bigint[]) ORDER BY stock_id FOR UPDATE"
+        send_later(connection, f"SELECT count(*) FROM ({which}) AS held", [values])
 
 
 def hold_offer(connection: sa.Connection, offer_id: int) -> None:
-    hold(connection, stocks.c.offer_id == offer_id)
+    hold(connection, "offer_id", [offer_id])
 
 
 def hold_offerer(connection: sa.Connection, offerer_id: int) -> None:
-    hold(connection, stocks.c.offerer_id == offerer_id)
+    hold(connection, "offerer_id", [offerer_id])
 
 
 def live_pairs(connection: sa.Connection, pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:

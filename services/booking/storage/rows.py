@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from shared.eventstore import sql
+from shared.eventstore.trips import send_later
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # only asked for the names of types
 
@@ -24,7 +25,7 @@ def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mappi
         connection.execute(table.insert(), [dict(row) for row in rows])
         return
     names = tuple(rows[0])
-    connection.exec_driver_sql(_insert_text(table, names, ""), _arrays(table, names, rows))
+    send_later(connection, _insert_text(table, names, ""), _arrays(table, names, rows))
 
 
 def insert_new(
@@ -49,7 +50,10 @@ def update_rows(connection: sa.Connection, table: sa.Table, key: str, changes: I
 
 def delete_rows(connection: sa.Connection, table: sa.Table, column: str, values: Iterable[Any]) -> None:
     listed = sorted(values)
-    if listed:
+    if listed and connection.dialect.name == "postgresql":
+        text = f"DELETE FROM {table.name} WHERE {column} = ANY(%s::{table.c[column].type.compile(_DIALECT)}[])"
+        send_later(connection, text, [listed])
+    elif listed:
         connection.execute(table.delete().where(sql.among(connection, table.c[column], listed)))
 
 
@@ -57,7 +61,7 @@ def _update(
     connection: sa.Connection, table: sa.Table, key: str, columns: tuple[str, ...], rows: list[Mapping[str, Any]]
 ) -> None:
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(_update_text(table, key, columns), _arrays(table, columns, rows))
+        send_later(connection, _update_text(table, key, columns), _arrays(table, columns, rows))
         return
     values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in columns if name != key}
     statement = table.update().where(table.c[key] == sa.bindparam("this")).values(values)
