@@ -78,7 +78,9 @@ class Stage:
         folder = self._keep_files(batch, cutoff)
         self.client.post(f"/v1/finance/payouts/{batch['batchId']}/sent", {}, finance, key=f"demo/sent/{cutoff}")
         self.client.settle()
-        self.narrator.say(f"La banque confirme : virements exécutés, réservations remboursées. Fichiers : {folder}")
+        confirmed = "La banque confirme : virements exécutés, réservations remboursées."
+        self.narrator.say(confirmed if batch["transfers"] else "Rien à virer : les lignes à 0 € sont soldées.")
+        self.narrator.say(f"Fichiers : {folder}")
         self._keep_reimbursements(folder)
         return dict(batch)
 

@@ -112,7 +112,8 @@ def _cancelled_for_venue(event: Booking.Cancelled, row: Any, person: dict[str, A
 
 
 def _what(row: Any) -> list[str]:
-    place = ", ".join(part for part in (row.venue_name, row.address, row.postal_code, row.city) if part)
+    town = " ".join(part for part in (row.postal_code, row.city) if part)
+    place = ", ".join(part for part in (row.venue_name, row.address, town) if part)
     lines = [f"Lieu : {place}"] if place else []
     if row.beginning_at is not None:
         lines.append(f"Date : {_local(row.beginning_at, row)}")

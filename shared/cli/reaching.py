@@ -142,10 +142,10 @@ class OnStores:
     def __init__(self, settings: Settings) -> None:
         self.processes: dict[str, Process] = {}
         bus = DirectBus(self.processes)
-        for store in BESIDE:
-            _open(settings, store).dispose()  # whose service opens it itself
         for name in SERVICES:
             engine = _open(settings, name)
+            for store in (store for store, service in BESIDE.items() if service == name):
+                _open(settings, store).dispose()  # the service opens it itself
             clock = restored_clock(settings.clock, engine)
             service = service_class(name).build(settings, clock, bus, engine)  # type: ignore[attr-defined]  # by convention
             self.processes[name] = Process(service, clock, bus)

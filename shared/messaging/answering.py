@@ -10,7 +10,7 @@ import structlog
 
 from shared.eventstore import Conflict, Store
 from shared.eventstore.context import caused_by, noting_positions
-from shared.eventstore.outcomes import Call, Outcome, find_outcomes
+from shared.eventstore.outcomes import Call, KeyReused, Outcome, find_outcomes
 from shared.kernel.errors import DomainError, Invalid, NotFound, Unavailable
 from shared.messaging.calls import CommandHandler, QueryHandler, ReadMany
 from shared.observability import metrics
@@ -87,7 +87,7 @@ class Commands:
             with self._store.transaction() as tx:
                 known = tx.outcomes.find([call]) if call.key else {}
                 if known:
-                    return known[(call.owner(), call.key or "")], None, True
+                    return _known(known[(call.owner(), call.key or "")])
                 result = handler.one(tx, call)
                 tx.outcomes.store(call, result)
             return result, tx.position, False
@@ -104,7 +104,7 @@ class Commands:
             with self._store.transaction() as tx:
                 known = tx.outcomes.find([call])
                 if known:
-                    return known[(call.owner(), call.key)], None, True
+                    return _known(known[(call.owner(), call.key)])
                 tx.outcomes.store(call, refusal)
         return refusal, None, False
 
@@ -148,7 +148,7 @@ class Commands:
             return self._halves(self._bulk, handler, calls, attempts, error)
         answers = iter(decided)
         return [
-            (known[key], None, True)
+            _known(known[key])
             if (key := (call.owner(), call.key or "")) in known
             else (next(answers), tx.position, False)
             for call in calls
@@ -187,7 +187,7 @@ class Commands:
             return [(surprise(call, error), None, False) for call in calls]
         position = max(positions, default=None)
         return [
-            (known[key], None, True)
+            _known(known[key])
             if (key := (call.owner(), call.key or "")) in known
             else (next(decided), position, False)
             for call in calls
@@ -252,6 +252,11 @@ def surprise(call: Call, error: Exception) -> DomainError:
     """What no code foresaw: the log has the traceback, the caller an answer without it."""
     log.error("call failed", call=call.name, error=repr(error), exc_info=error)
     return InternalError("something went wrong on our side; it was recorded")
+
+
+def _known(outcome: Outcome) -> Answered:
+    """A stored answer, as it was given before; what a key that came with another body is told was never given."""
+    return outcome, None, not isinstance(outcome, KeyReused)
 
 
 def command_envelope(answer: Answered) -> dict[str, Any]:

@@ -150,7 +150,6 @@ class Stock(Schema):
     status = fields.String(required=True)
     priceCents = cents(required=True)
     quantity = WholeNumber(0, MAX_QUANTITY, required=True, allow_none=True)
-    remaining = WholeNumber(0, MAX_QUANTITY, allow_none=True)
     beginningAt = Moment(required=True, allow_none=True)
     bookingLimitAt = Moment(required=True, allow_none=True)
     venueId = number()

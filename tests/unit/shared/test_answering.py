@@ -89,9 +89,9 @@ def test_a_key_with_another_body_is_refused(tmp_path: Path, name: str) -> None:
     store = file_store(tmp_path)
     decide = commands(store).decide
     decide([call(name, 4, "k")])
-    refused = decide([call(name, 5, "k")])[0][0]
+    (refused, _, replayed) = decide([call(name, 5, "k")])[0]
     assert isinstance(refused, DomainError)
-    assert refused.code == "idempotency-key-reused"
+    assert (refused.code, replayed) == ("idempotency-key-reused", False), "it was never answered so before"
     assert decide([call(name, 5, "k", account=8)])[0][0] == {"total": 9}  # another caller's key is another key
 
 
