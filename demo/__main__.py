@@ -79,7 +79,9 @@ def _say_where(narrator: Narrator, folder: Path) -> None:
     narrator.chapter("Fichiers", str(folder))
     narrator.say("batches/<fin de quinzaine>/transfers.xml, details.csv, venues.csv, reimbursements-<SIREN>.csv")
     narrator.say(f"mails/ : {mails} messages ; text-messages/ : les codes des téléphones")
-    narrator.say("state/ : une base par service et celle des clés, à interroger avec STATE_DIR et la commande passculture")
+    narrator.say(
+        "state/ : une base par service et celle des clés, à interroger avec STATE_DIR et la commande passculture"
+    )
 
 
 if __name__ == "__main__":

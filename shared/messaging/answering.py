@@ -187,9 +187,7 @@ class Commands:
             return [(surprise(call, error), None, False) for call in calls]
         position = max(positions, default=None)
         return [
-            _known(known[key])
-            if (key := (call.owner(), call.key or "")) in known
-            else (next(decided), position, False)
+            _known(known[key]) if (key := (call.owner(), call.key or "")) in known else (next(decided), position, False)
             for call in calls
         ]
 
