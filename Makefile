@@ -15,8 +15,8 @@ help: ## this list
 
 install: .venv/installed ## the virtual environment in .venv
 
-run: install ## the whole platform in one process, on SQLite; Ctrl-C stops it
-	@DEMO=$${DEMO:-1} $(BIN)/passculture run
+run: install ## the whole platform in one process, on SQLite; Ctrl-C stops it (LOG_LEVEL=info tells of each request)
+	@DEMO=$${DEMO:-1} LOG_LEVEL=$${LOG_LEVEL:-warning} $(BIN)/passculture run
 
 demo: install ## the founding document's story on a simulated clock; leaves its files in demo-output/
 	@$(BIN)/python -m demo
