@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from services.booking.domain import rules
 from services.booking.domain.booking import Asked, Booking, Status, Terms, validation_due
 from services.booking.domain.stock import Stock
-from services.booking.storage import rows, tables
+from services.booking.storage import tables
+from shared.eventstore import sql
 from shared.eventstore.outcomes import Call, Caller
 from shared.projections import Projection, on
 
@@ -148,11 +149,11 @@ class Bookings(Projection):
             if columns:
                 changes.setdefault(event.booking_id, {}).update(columns)
         new = [columns for columns in changes.values() if "person_id" in columns]
-        rows.insert_rows(connection, tables.bookings, sorted(new, key=lambda row: row["booking_id"]))
+        sql.insert_many(connection, tables.bookings, sorted(new, key=lambda row: row["booking_id"]))
         changed = (
             {"booking_id": number, **columns} for number, columns in changes.items() if "person_id" not in columns
         )
-        rows.update_rows(connection, tables.bookings, "booking_id", changed)
+        sql.update_many(connection, tables.bookings, "booking_id", changed)
 
 
 class Places(Projection):
@@ -178,9 +179,9 @@ class Places(Projection):
             "with_codes": bool(event.activation_codes),
             "is_withdrawn": False,
         }
-        rows.insert_rows(connection, tables.stocks, [row])
+        sql.insert_many(connection, tables.stocks, [row])
         codes = enumerate(event.activation_codes, start=1)
-        rows.insert_rows(
+        sql.insert_many(
             connection,
             tables.activation_codes,
             [{"stock_id": event.stock_id, "rank": rank, "code": code, "booking_id": None} for rank, code in codes],
@@ -253,23 +254,23 @@ class Guards(Projection):
     @on(Booking.Requested, Booking.RestoreRequested, live=False)
     def requested(self, connection: sa.Connection, event: Booking.Requested | Booking.RestoreRequested) -> None:
         live = {"person_id": event.person_id, "offer_id": event.terms.offer_id, "booking_id": event.booking_id}
-        rows.insert_rows(connection, tables.live_bookings, [live])
-        rows.insert_rows(connection, tables.open_requests, [open_request(event.booking_id, event.asked)])
+        sql.insert_many(connection, tables.live_bookings, [live])
+        sql.insert_many(connection, tables.open_requests, [open_request(event.booking_id, event.asked)])
 
     @on(Booking.Confirmed, live=False)
     def confirmed(self, connection: sa.Connection, event: Booking.Confirmed) -> None:
         mark = {"countermark": event.countermark, "booking_id": event.booking_id}
-        rows.insert_rows(connection, tables.countermarks, [mark])
-        rows.delete_rows(connection, tables.open_requests, "booking_id", [event.booking_id])
+        sql.insert_many(connection, tables.countermarks, [mark])
+        sql.delete_many(connection, tables.open_requests, "booking_id", [event.booking_id])
 
     @on(Booking.Restored, live=False)
     def restored(self, connection: sa.Connection, event: Booking.Restored) -> None:
-        rows.delete_rows(connection, tables.open_requests, "booking_id", [event.booking_id])
+        sql.delete_many(connection, tables.open_requests, "booking_id", [event.booking_id])
 
     @on(Booking.Rejected, Booking.RestoreRejected, Booking.Cancelled, live=False)
     def ended(self, connection: sa.Connection, event: Any) -> None:
-        rows.delete_rows(connection, tables.live_bookings, "booking_id", [event.booking_id])
-        rows.delete_rows(connection, tables.open_requests, "booking_id", [event.booking_id])
+        sql.delete_many(connection, tables.live_bookings, "booking_id", [event.booking_id])
+        sql.delete_many(connection, tables.open_requests, "booking_id", [event.booking_id])
 
 
 def projections() -> list[Projection]:

@@ -139,7 +139,7 @@ def set_offerer_status(connection: sa.Connection, offerer_id: int, status: str) 
 def take_siret(connection: sa.Connection, siret: str, venue_id: int) -> bool:
     """False when another venue has it."""
     row = {"siret": siret, "venue_id": venue_id}
-    return bool(sql.insert_ignore(connection, sirets, [row], returning=[sirets.c.venue_id]))
+    return bool(sql.insert_new(connection, sirets, [row], "venue_id"))
 
 
 def venue_row(connection: sa.Connection, venue_id: int) -> sa.Row[Any] | None:

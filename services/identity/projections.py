@@ -230,10 +230,7 @@ class Attachments(Projection):
             "status": status,
             "requested_at": event.timestamp,
         }
-        known = sql.insert_ignore(
-            connection, storage.attachments, [row], returning=[storage.attachments.c.attachment_id]
-        )
-        if not known:
+        if not sql.insert_new(connection, storage.attachments, [row], "attachment_id"):
             self._set(connection, event.attachment, status)
 
     @staticmethod

@@ -179,7 +179,7 @@ Row = sa.Row[Any]
 def claim_email(connection: sa.Connection, digest: str, account: int) -> bool:
     """False when the address is an account's already."""
     row = {"digest": digest, "account_id": account}
-    return bool(sql.insert_ignore(connection, emails, [row], returning=[emails.c.digest]))
+    return bool(sql.insert_new(connection, emails, [row], "digest"))
 
 
 def release_email(connection: sa.Connection, account: int) -> None:

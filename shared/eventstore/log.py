@@ -88,9 +88,9 @@ class Log:
 
     def _insert(self, connection: sa.Connection, rows: list[tuple[Any, ...]]) -> Sequence[int]:
         if connection.dialect.name == "postgresql":
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            columns[0] = [str(stream) for stream in columns[0]]
-            return sorted(connection.exec_driver_sql(_APPEND, tuple(columns)).scalars())
+            columns = zip(_COLUMNS, zip(*rows, strict=True), strict=True)
+            given = tuple(sql.array_of(stored_events.c[name].type, values) for name, values in columns)
+            return sorted(connection.exec_driver_sql(_APPEND, given).scalars())
         connection.execute(stored_events.insert(), [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
         last = connection.execute(sa.select(sa.func.max(stored_events.c.id))).scalar_one()
         return range(last - len(rows) + 1, last + 1)  # a SQLite transaction is the only writer

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from shared.eventstore import arrays
 from shared.eventstore.trips import send_later
 
 BigNumber = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -59,29 +61,39 @@ class Json(sa.types.TypeDecorator[Any]):
         return orjson.loads(value) if isinstance(value, str) and dialect.name == "sqlite" else value
 
 
-def insert_ignore(
-    connection: sa.Connection,
-    table: sa.Table,
-    rows: Sequence[Mapping[str, Any]],
-    returning: Sequence[sa.Column[Any]] = (),
-) -> Sequence[sa.Row[Any]]:
-    """Inserts what does not clash with a row that is there, in one statement; gives ``returning`` of what went in.
+# Writes of rows. On PostgreSQL one statement with an array for each column, carried out with the next statement
+# (``trips``) where nothing comes back; on SQLite one statement for many rows.
 
-    On PostgreSQL this and the other writes of rows are carried out with the next statement (``trips``).
+
+def insert_many(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+    """Inserts rows of the same columns; one that is there is an integrity error."""
+    _send(connection, table, rows, Clash.AN_ERROR)
+
+
+def insert_ignore(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+    """Inserts what does not clash with a row that is there.
 
     Rows must come sorted by whatever is unique: two transactions that insert the same keys in two orders deadlock.
     """
-    if rows and returning:
-        statement = insert(connection, table).values(list(rows)).on_conflict_do_nothing()
-        return connection.execute(statement.returning(*returning)).all()
     _send(connection, table, rows, Clash.IGNORED)
-    return []
+
+
+def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], returning: str) -> set[Any]:
+    """``insert_ignore``; gives that column of what went in."""
+    if not rows:
+        return set()
+    if not _has_arrays(connection):
+        statement = insert(connection, table).values(list(rows)).on_conflict_do_nothing()
+        return set(connection.execute(statement.returning(table.c[returning])).scalars())
+    names = tuple(rows[0])
+    text = f"{_insert_text(connection.dialect.name, table, names, Clash.IGNORED)} RETURNING {returning}"
+    return set(connection.exec_driver_sql(text, tuple(_arrays(table, names, rows))).scalars())
 
 
 def upsert(
     connection: sa.Connection,
     table: sa.Table,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Row],
     *,
     keeps: tuple[str, ...] = (),
     newest: str | None = None,
@@ -94,9 +106,41 @@ def upsert(
     _send(connection, table, rows, Clash.REPLACED, keeps, newest)
 
 
-def insert_many(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Inserts rows, in one statement where the database has arrays; one that is there is an integrity error."""
-    _send(connection, table, rows, Clash.AN_ERROR)
+def update_many(connection: sa.Connection, table: sa.Table, key: str, changes: Iterable[Row]) -> None:
+    """Sets the columns that each change names, in the row whose ``key`` it gives: one statement per set of columns."""
+    by_columns = sorted(changes, key=lambda change: (sorted(change), change[key]))
+    for names, group in groupby(by_columns, key=lambda change: tuple(sorted(change))):
+        rows = list(group)
+        if _has_arrays(connection):
+            send_later(
+                connection, _update_text(connection.dialect.name, table, key, names), _arrays(table, names, rows)
+            )
+            continue
+        values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names if name != key}
+        statement = table.update().where(table.c[key] == sa.bindparam("this")).values(values)
+        connection.execute(
+            statement, [{"this": row[key]} | {f"new_{name}": row[name] for name in values} for row in rows]
+        )
+
+
+def delete_many(connection: sa.Connection, table: sa.Table, column: str, values: Iterable[Any]) -> None:
+    """Deletes the rows whose column is one of the values."""
+    listed = sorted(values)
+    if listed and _has_arrays(connection):
+        text = f"DELETE FROM {table.name} WHERE {column} = ANY(%s::{_type(table, column)}[])"
+        send_later(connection, text, [array_of(table.c[column].type, listed)])
+    elif listed:
+        connection.execute(table.delete().where(table.c[column].in_(listed)))
+
+
+def array_of(kind: sa.types.TypeEngine[Any], values: Sequence[Any]) -> str:
+    """A column's values as PostgreSQL reads an array."""
+    if isinstance(kind, Json):
+        return arrays.literal(lambda value: arrays.quoted(orjson.dumps(value).decode()), values)
+    return arrays.literal(arrays.WRITERS[datetime if isinstance(kind, Instant) else kind.python_type], values)
+
+
+Row = Mapping[str, Any]
 
 
 class Clash(Enum):
@@ -107,52 +151,63 @@ class Clash(Enum):
     REPLACED = 3
 
 
+def _has_arrays(connection: sa.Connection) -> bool:
+    return connection.dialect.name == "postgresql"
+
+
 def _send(
     connection: sa.Connection,
     table: sa.Table,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Row],
     clash: Clash,
     keeps: tuple[str, ...] = (),
     newest: str | None = None,
 ) -> None:
-    """On PostgreSQL one array for each column: a third of the time of a list of rows."""
     if not rows:
         return
-    dialect = connection.dialect
     names = tuple(rows[0])
-    text, processors = _writing(dialect, table, names, clash, keeps, newest)
+    text = _insert_text(connection.dialect.name, table, names, clash, keeps, newest)
+    if _has_arrays(connection):
+        send_later(connection, text, _arrays(table, names, rows))
+        return
     columns = [
         [row[name] for row in rows] if process is None else [process(row[name]) for row in rows]
-        for name, process in zip(names, processors, strict=True)
+        for name, process in zip(names, _processors(table, names), strict=True)
     ]
-    if dialect.name == "postgresql":
-        send_later(connection, text, columns)
-    else:
-        connection.exec_driver_sql(text, list(zip(*columns, strict=True)))
+    connection.exec_driver_sql(text, list(zip(*columns, strict=True)))
 
 
-_Writing = tuple[str, Sequence[Callable[[Any], Any] | None]]
-_writings: dict[tuple[Any, ...], _Writing] = {}
-"""As many as there are kinds of writes. SQLAlchemy keeps no statement with ON CONFLICT: it would compile each anew."""
+def _arrays(table: sa.Table, names: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    return [array_of(table.c[name].type, [row[name] for row in rows]) for name in names]
 
 
-def _writing(
-    dialect: sa.Dialect,
+# Texts are kept: as many as there are kinds of writes. SQLAlchemy keeps no statement with ON CONFLICT: it would compile
+# each anew.
+_DIALECTS: dict[str, sa.Dialect] = {
+    "postgresql": postgresql.dialect(),  # type: ignore[no-untyped-call]
+    "sqlite": sqlite.dialect(),
+}
+
+
+@cache
+def _processors(table: sa.Table, names: tuple[str, ...]) -> list[Callable[[Any], Any] | None]:
+    """What each column's values go through on their way to SQLite's driver."""
+    dialect = _DIALECTS["sqlite"]
+    return [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
+
+
+@cache
+def _insert_text(
+    dialect: str,
     table: sa.Table,
     names: tuple[str, ...],
     clash: Clash,
-    keeps: tuple[str, ...],
-    newest: str | None,
-) -> _Writing:
-    """The statement's text, and what each column's values go through on their way to the driver."""
-    this = (dialect.name, table, names, clash, keeps, newest)
-    known = _writings.get(this)
-    if known is not None:
-        return known
-    quote = dialect.identifier_preparer.quote
-    if dialect.name == "postgresql":
-        arrays = ", ".join(f"%s::{table.c[name].type.compile(dialect)}[]" for name in names)
-        values = f"SELECT * FROM unnest({arrays})"
+    keeps: tuple[str, ...] = (),
+    newest: str | None = None,
+) -> str:
+    quote = _DIALECTS[dialect].identifier_preparer.quote
+    if dialect == "postgresql":
+        values = f"SELECT * FROM unnest({_types(table, names)})"
     else:
         values = f"VALUES ({', '.join('?' * len(names))})"
     text = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, names))}) {values}"
@@ -164,8 +219,24 @@ def _writing(
         text += f" WHERE {quote(table.name)}.{quote(newest)} < excluded.{quote(newest)}" if newest else ""
     elif clash is Clash.IGNORED:
         text += " ON CONFLICT DO NOTHING"
-    processors = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
-    return _writings.setdefault(this, (text, processors))
+    return text
+
+
+@cache
+def _update_text(dialect: str, table: sa.Table, key: str, names: tuple[str, ...]) -> str:
+    quote = _DIALECTS[dialect].identifier_preparer.quote
+    sets = ", ".join(f"{quote(name)} = given.{quote(name)}" for name in names if name != key)
+    given = f"unnest({_types(table, names)}) AS given ({', '.join(map(quote, names))})"
+    this = quote(table.name)
+    return f"UPDATE {this} SET {sets} FROM {given} WHERE {this}.{quote(key)} = given.{quote(key)}"
+
+
+def _types(table: sa.Table, names: Sequence[str]) -> str:
+    return ", ".join(f"%s::{_type(table, name)}[]" for name in names)
+
+
+def _type(table: sa.Table, name: str) -> str:
+    return table.c[name].type.compile(_DIALECTS["postgresql"])
 
 
 def create_tables(connection: sa.Connection, tables: Iterable[sa.Table]) -> None:

@@ -11,12 +11,10 @@ import smtplib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from email.charset import Charset
 from email.errors import MessageError
 from email.header import Header
-from email.message import Message
-from email.policy import compat32
 from email.utils import format_datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -25,10 +23,11 @@ from shared.notifications.messages import Mail, Notification, Push, TextMessage
 
 SENDER = "pass Culture <ne-pas-repondre@passculture.invalid>"
 """Who mails come from unless ``MAIL_URL`` says otherwise (``?from=``); the reserved domain can receive no answer."""
-_AS_IT_IS = Charset("utf-8")
-_AS_IT_IS.body_encoding = None  # type: ignore[assignment]  # 8bit: every server takes it, and people can read the file
-_LINES = compat32.clone(linesep="\r\n", cte_type="8bit")
-"""The library's older policy: the newer one parses each header that it is given, at ten times the cost."""
+SHORT_LINE = 76
+_CRLF = "\r\n"
+# 8bit: every server takes it, and people can read the file
+_BODY_HEADERS = 'MIME-Version: 1.0\r\nContent-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: 8bit\r\n'
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 SMTP_SECONDS = 20
 """A server that says nothing for so long is taken for absent."""
@@ -162,7 +161,7 @@ def render_mail(envelope: Envelope, sender: str = SENDER) -> bytes:
     named = {
         "From": sender,
         "To": mail.to,
-        "Subject": Header(mail.subject, "utf-8", header_name="Subject") if not mail.subject.isascii() else mail.subject,
+        "Subject": mail.subject,
         **({"Reply-To": mail.reply_to} if mail.reply_to else {}),
         "Date": format_datetime(envelope.written_at),
         "Message-ID": f"<{envelope.identifier}@{_bare(sender).rpartition('@')[2]}>",
@@ -173,13 +172,22 @@ def render_mail(envelope: Envelope, sender: str = SENDER) -> bytes:
             given.encode("ascii")
         if _CONTROL.search("".join((mail.to, mail.subject, mail.reply_to))):
             raise ValueError("a header of one line has no control characters")
-        message = Message(policy=_LINES)
-        message.set_payload(mail.text, _AS_IT_IS)
-        for name, value in named.items():
-            message[name] = value  # type: ignore[assignment]  # the older policy writes a Header as it is
-        return message.as_bytes()
+        headers = "\r\n".join(f"{name}: {_folded(name, value)}" for name, value in named.items())
+        return f"{headers}\r\n{_BODY_HEADERS}\r\n{_LINE_END.sub(_CRLF, mail.text)}".encode()
     except (ValueError, UnicodeError, MessageError) as error:
         raise DeliveryRefused(f"this mail cannot be written: {error}") from error
+
+
+def _folded(name: str, value: str) -> str:
+    """A header's value: as it is when it is short ASCII, else as RFC 2047 wants it."""
+    if value.isascii() and len(value) <= SHORT_LINE - len(name):
+        return value
+    return _encoded(name, value)
+
+
+@lru_cache(500)  # subjects name offers: many mails have the same
+def _encoded(name: str, value: str) -> str:
+    return Header(value, None if value.isascii() else "utf-8", header_name=name).encode(linesep=_CRLF)
 
 
 def render_text(envelope: Envelope) -> bytes:

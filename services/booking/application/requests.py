@@ -26,10 +26,10 @@ from services.booking.domain.booking import Asked, Booking, Reason, Status, Term
 from services.booking.neighbours import Wallet
 from services.booking.projections import call_of, open_request
 from services.booking.shapes import booking_shape, row_of
-from services.booking.storage import facts, places, rows
+from services.booking.storage import facts, places
 from services.booking.storage.places import Held, Shelf
 from services.booking.storage.tables import open_requests
-from shared.eventstore import Conflict, Store, Transaction
+from shared.eventstore import Conflict, Store, Transaction, sql
 from shared.eventstore.outcomes import Call, KeyReused, Outcome, find_outcomes
 from shared.kernel.errors import DomainError, OutcomePending, Unavailable
 from shared.kernel.identifiers import stream_id
@@ -232,7 +232,7 @@ class Requests:
         self._settle(tx, shelf, [(booking, _without_credit(booking)) for booking in free], standing)
         paid = [booking for booking in bookings.values() if booking.terms.total > 0]
         waiting = [open_request(booking.booking_id, booking.restoring or booking.asked) for booking in paid]
-        rows.insert_rows(tx.connection, open_requests, waiting)
+        sql.insert_many(tx.connection, open_requests, waiting)
         shelf.write(tx.now)
         tx.save(*bookings.values())
         return {
@@ -291,7 +291,7 @@ class Requests:
             shelf = Shelf(tx, [booking.terms.stock_id for booking, _ in pairs])
             self._settle(tx, shelf, pairs, standing)
             shelf.write(tx.now)
-            rows.delete_rows(tx.connection, open_requests, "booking_id", still)
+            sql.delete_many(tx.connection, open_requests, "booking_id", still)
             tx.save(*(booking for booking, _ in pairs))
             outcomes = {
                 booking.booking_id: _outcome(booking, shelf, tx.now) if verdict is None else verdict

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from services.booking.domain.booking import Booking
 from services.booking.domain.stock import Stock
-from services.booking.storage import rows
 from services.booking.storage.tables import (
     activation_codes,
     countermarks,
@@ -113,7 +112,7 @@ class Shelf:
             }
             for held in changed
         ]
-        rows.update_rows(self._tx.connection, stocks, "stock_id", counts)
+        sql.update_many(self._tx.connection, stocks, "stock_id", counts)
         turned = [held for held in changed if (held.was_remaining() == 0) != (held.remaining() == 0)]
         loaded = self._tx.get_many(Stock, [stream_id("stock", held.row.stock_id) for held in turned])
         for held in turned:
@@ -172,17 +171,17 @@ def enliven(connection: sa.Connection, bookings: Iterable[Booking]) -> bool:
         ),
         key=lambda claim: (claim["person_id"], claim["offer_id"]),
     )
-    return len(rows.insert_new(connection, live_bookings, claims, "booking_id")) == len(claims)
+    return len(sql.insert_new(connection, live_bookings, claims, "booking_id")) == len(claims)
 
 
 def bury(connection: sa.Connection, booking_ids: Iterable[int]) -> None:
-    rows.delete_rows(connection, live_bookings, "booking_id", booking_ids)
+    sql.delete_many(connection, live_bookings, "booking_id", booking_ids)
 
 
 def claim_countermarks(connection: sa.Connection, wanted: dict[str, int]) -> set[str]:
     """Claims countermarks for bookings, for ever; gives those that were free."""
     claims = [{"countermark": mark, "booking_id": number} for mark, number in sorted(wanted.items())]
-    return rows.insert_new(connection, countermarks, claims, "countermark")
+    return sql.insert_new(connection, countermarks, claims, "countermark")
 
 
 def open_by_key(connection: sa.Connection, keys: Collection[str]) -> Sequence[Any]:
