@@ -148,7 +148,7 @@ def venue_row(connection: sa.Connection, venue_id: int) -> sa.Row[Any] | None:
 
 def venue_rows(connection: sa.Connection, offerer_ids: Iterable[int]) -> Sequence[sa.Row[Any]]:
     return connection.execute(
-        sa.select(venues).where(sql.among(connection, venues.c.offerer_id, offerer_ids)).order_by(venues.c.venue_id)
+        sa.select(venues).where(sql.among(venues.c.offerer_id, offerer_ids)).order_by(venues.c.venue_id)
     ).all()
 
 
@@ -176,7 +176,7 @@ def offers_in_review(connection: sa.Connection, limit: int) -> Sequence[sa.Row[A
 
 def stock_rows(connection: sa.Connection, offer_ids: Iterable[int]) -> Sequence[sa.Row[Any]]:
     """The stocks of some offers, each with ``is_sold_out``."""
-    query = _stocks_with_availability().where(sql.among(connection, stocks.c.offer_id, offer_ids))
+    query = _stocks_with_availability().where(sql.among(stocks.c.offer_id, offer_ids))
     return connection.execute(query.order_by(stocks.c.offer_id, stocks.c.stock_id)).all()
 
 
@@ -206,7 +206,7 @@ def active_offers(connection: sa.Connection, venue_ids: Iterable[int], now: date
     )
     query = (
         sa.select(offers.c.venue_id, sa.func.count().label("active"))
-        .where(sql.among(connection, offers.c.venue_id, venue_ids), offers.c.is_public, sa.exists(open_stock))
+        .where(sql.among(offers.c.venue_id, venue_ids), offers.c.is_public, sa.exists(open_stock))
         .group_by(offers.c.venue_id)
     )
     return {row.venue_id: row.active for row in connection.execute(query)}

@@ -33,7 +33,7 @@ class Failures:
         with self._store.reading() as connection:
             rows = connection.execute(
                 sa.select(failures.c.subject, failures.c.at)
-                .where(sql.among(connection, failures.c.subject, _hashed(subjects)))
+                .where(sql.among(failures.c.subject, _hashed(subjects)))
                 .where(failures.c.at > now - WINDOW_SECONDS)
                 .order_by(failures.c.at.desc())
             ).all()

@@ -275,7 +275,7 @@ def revoke_sessions(connection: sa.Connection, account: int) -> None:
 def failures_of(connection: sa.Connection, subjects: Sequence[str], since: datetime) -> list[Row]:
     """The counts that began after an instant."""
     table = failures.c
-    query = sa.select(failures).where(sql.among(connection, table.subject, subjects), table.since > since)
+    query = sa.select(failures).where(sql.among(table.subject, subjects), table.since > since)
     return list(connection.execute(query))
 
 
@@ -351,7 +351,7 @@ def applicants(connection: sa.Connection, offerer_ids: Sequence[int]) -> dict[in
     """The first account attached to each structure."""
     table = attachments.c
     query = sa.select(table.offerer_id, sa.func.min(table.account_id)).where(
-        sql.among(connection, table.offerer_id, offerer_ids), table.status == "approved"
+        sql.among(table.offerer_id, offerer_ids), table.status == "approved"
     )
     return {row[0]: row[1] for row in connection.execute(query.group_by(table.offerer_id))}
 
@@ -389,11 +389,11 @@ def offerer_of_attachment(connection: sa.Connection, number: int) -> int | None:
 
 
 def sealed_people(connection: sa.Connection, account_ids: Sequence[int]) -> list[Row]:
-    return list(connection.execute(sa.select(people).where(sql.among(connection, people.c.account_id, account_ids))))
+    return list(connection.execute(sa.select(people).where(sql.among(people.c.account_id, account_ids))))
 
 
 def api_keys_by_prefix(connection: sa.Connection, prefixes: Sequence[str]) -> dict[str, Row]:
-    query = sa.select(api_keys).where(sql.among(connection, api_keys.c.prefix, prefixes))
+    query = sa.select(api_keys).where(sql.among(api_keys.c.prefix, prefixes))
     return {row.prefix: row for row in connection.execute(query)}
 
 
@@ -437,4 +437,4 @@ def count_doomed(connection: sa.Connection) -> int:
 
 
 def forget_doomed(connection: sa.Connection, accounts: Sequence[int]) -> None:
-    connection.execute(doomed_keys.delete().where(sql.among(connection, doomed_keys.c.account_id, accounts)))
+    connection.execute(doomed_keys.delete().where(sql.among(doomed_keys.c.account_id, accounts)))

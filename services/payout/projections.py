@@ -83,14 +83,14 @@ class _Gathered:
     def _write_lines(self) -> None:
         lines, line_id = tables.lines, tables.lines.c.line_id
         if self.gone:
-            self.connection.execute(lines.delete().where(sql.among(self.connection, line_id, sorted(self.gone))))
+            self.connection.execute(lines.delete().where(sql.among(line_id, sorted(self.gone))))
         if self.lines:
             sql.upsert(self.connection, lines, [row for _, row in sorted(self.lines.items())])
         alike: dict[tuple[Any, ...], list[int]] = defaultdict(list)
         for number, values in sorted(self.patches.items()):
             alike[tuple(sorted(values.items()))].append(number)
         for values, numbers in alike.items():
-            chosen = sql.among(self.connection, line_id, numbers)
+            chosen = sql.among(line_id, numbers)
             self.connection.execute(lines.update().where(chosen).values(**dict(values)))
 
     def _write_years(self) -> None:

@@ -91,7 +91,7 @@ def load_wallets(connection: sa.Connection, people: Sequence[int], at: datetime)
 
     Raises MoneyAstray when a row does not add up."""
     locked = sql.lock_rows(
-        sa.select(wallets).where(sql.among(connection, wallets.c.person_id, people)).order_by(wallets.c.person_id)
+        sa.select(wallets).where(sql.among(wallets.c.person_id, people)).order_by(wallets.c.person_id)
     )
     versions = {row.person_id: row.version for row in connection.execute(locked)}
     # in a statement of its own: what another transaction changed while we waited for the locks must be seen
@@ -104,7 +104,7 @@ def credits_of(connection: sa.Connection, people: Collection[int]) -> dict[int, 
     found: dict[int, list[Credit]] = {}
     if people:
         query = sa.select(credits.c.person_id, *_CREDIT_COLUMNS).order_by(credits.c.credit_id)
-        for person, *columns in connection.execute(query.where(sql.among(connection, credits.c.person_id, people))):
+        for person, *columns in connection.execute(query.where(sql.among(credits.c.person_id, people))):
             found.setdefault(person, []).append(Credit(*columns))
     return found
 
@@ -118,7 +118,7 @@ def people_after(connection: sa.Connection, after: int, limit: int) -> list[int]
 def people_moved_since(connection: sa.Connection, people: Sequence[int], position: int) -> set[int]:
     """Those of the people in whose wallets something was recorded after a position."""
     by_stream = {stream_id("wallet", person): person for person in people}
-    own = sql.among(connection, stored_events.c.originator_id, list(by_stream))
+    own = sql.among(stored_events.c.originator_id, list(by_stream))
     later = sa.select(stored_events.c.originator_id).where(own, stored_events.c.id > position).distinct()
     return {by_stream[stream] for stream in connection.execute(later).scalars()}
 
@@ -127,7 +127,7 @@ def load_attempts(connection: sa.Connection, keys: Collection[Key]) -> list[tupl
     """Those of the attempts that are known, each with whose it is."""
     bookings = sorted({booking for booking, _ in keys})
     query = sa.select(attempts.c.booking_id, attempts.c.attempt, attempts.c.person_id, *_ATTEMPT_COLUMNS)
-    rows = connection.execute(query.where(sql.among(connection, attempts.c.booking_id, bookings)))
+    rows = connection.execute(query.where(sql.among(attempts.c.booking_id, bookings)))
     return [((row[0], row[1]), row[2], Attempt(*row[3:])) for row in rows if (row[0], row[1]) in keys]
 
 

@@ -107,7 +107,7 @@ class Log:
         table = stored_events.c
         query = (
             sa.select(table.originator_id, table.originator_version, table.topic, table.state)
-            .where(sql.among(connection, table.originator_id, identifiers))
+            .where(sql.among(table.originator_id, identifiers))
             .order_by(table.originator_id, table.originator_version)
         )
         if recorded_until is not None:
@@ -128,7 +128,7 @@ class Log:
         if until is not None:
             query = query.where(table.id <= until)
         if kinds:
-            query = query.where(sql.among(connection, table.topic, [self.mapper.name(kind) for kind in kinds]))
+            query = query.where(sql.among(table.topic, [self.mapper.name(kind) for kind in kinds]))
         while True:
             page = connection.execute(query.where(table.id > after).limit(2000)).all()
             for position, recorded_at, *row in page:

@@ -98,7 +98,7 @@ def find_outcomes(connection: sa.Connection, calls: Iterable[Call]) -> dict[tupl
         return {}
     rows = connection.execute(
         sa.select(outcomes.c.caller, outcomes.c.key, outcomes.c.fingerprint, outcomes.c.outcome).where(
-            sql.among(connection, outcomes.c.key, sorted({key for _, key in keyed}))
+            sql.among(outcomes.c.key, sorted({key for _, key in keyed}))
         )
     )
     found: dict[tuple[str, str], Outcome] = {}

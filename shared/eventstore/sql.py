@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
 
 from shared.eventstore import arrays
 from shared.eventstore.trips import send_later
@@ -258,12 +259,55 @@ def lock_rows(select: sa.Select[Any]) -> sa.Select[Any]:
     return select.with_for_update()
 
 
-def among(connection: sa.Connection, column: sa.ColumnElement[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
-    """``column`` is one of ``values``: one array on PostgreSQL (one plan whatever the length), a list on SQLite."""
-    listed = list(values)
-    if connection.dialect.name == "postgresql":
-        return column == sa.any_(sa.bindparam(None, listed, type_=postgresql.ARRAY(column.type)))
-    return column.in_(listed)
+class Many(sa.types.TypeDecorator[Sequence[Any]]):
+    """Any number of values of a type, as one parameter: an array on PostgreSQL, a JSON list on SQLite."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, item: sa.types.TypeEngine[Any]) -> None:
+        super().__init__()
+        self.item = item
+
+    def process_bind_param(self, value: Iterable[Any] | None, dialect: sa.Dialect) -> str:
+        assert value is not None
+        values = list(value)
+        if dialect.name == "postgresql":
+            return array_of(self.item, values)
+        process = self.item.dialect_impl(dialect).bind_processor(dialect)
+        return orjson.dumps(values if process is None else [process(one) for one in values]).decode()
+
+
+class _Among(sa.sql.functions.FunctionElement[bool]):
+    """``column`` is one of the values of a parameter: one statement and one plan, whatever their number."""
+
+    type = sa.Boolean()
+    inherit_cache = True
+
+
+@compiles(_Among, "postgresql")
+def _among_array(element: _Among, compiler: Any, **kwargs: Any) -> str:
+    column, values = element.clauses
+    kind = "TEXT" if isinstance(column.type, sa.Text) else column.type.compile(_DIALECTS["postgresql"])
+    return f"{compiler.process(column, **kwargs)} = ANY(CAST({compiler.process(values, **kwargs)} AS {kind}[]))"
+
+
+@compiles(_Among)
+def _among_list(element: _Among, compiler: Any, **kwargs: Any) -> str:
+    column, values = element.clauses
+    return (
+        f"{compiler.process(column, **kwargs)} IN (SELECT value FROM json_each({compiler.process(values, **kwargs)}))"
+    )
+
+
+def among(column: sa.ColumnElement[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
+    """``column`` is one of ``values``."""
+    return _Among(column, sa.bindparam(None, list(values), type_=Many(column.type)))
+
+
+def among_given(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+    """``column`` is one of the values that are given as ``name`` when the statement is carried out."""
+    return _Among(column, sa.bindparam(name, type_=Many(column.type)))
 
 
 def insert(connection: sa.Connection, table: sa.Table) -> Any:

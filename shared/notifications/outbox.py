@@ -164,7 +164,7 @@ class Outbox:
             # of no effect on SQLite, whose transactions exclude each other
             rows = list(tx.connection.execute(self._due().limit(BATCH).with_for_update(skip_locked=True)))
             leased = {"attempts": notifications.c.attempts + 1, "due_at": self._machine.now() + LEASE}
-            _change(tx, among(tx.connection, notifications.c.id, [row.id for row in rows]), leased)
+            _change(tx, among(notifications.c.id, [row.id for row in rows]), leased)
         return rows
 
     def _send(self, row: sa.Row[Any]) -> Sent:
@@ -195,7 +195,7 @@ class Outbox:
         with self._store.transaction() as tx:
             for attempt in sorted({one.attempt for one in tried}):
                 sent = [one.number for one in tried if one.attempt == attempt and one.failure is None]
-                _change(tx, sa.and_(among(tx.connection, table.id, sent), table.attempts == attempt), SENT)
+                _change(tx, sa.and_(among(table.id, sent), table.attempts == attempt), SENT)
             for one in tried:
                 if one.failure is not None:
                     _change(tx, sa.and_(table.id == one.number, table.attempts == one.attempt), one.failure)

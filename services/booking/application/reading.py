@@ -191,7 +191,7 @@ def _within(
         by_zone.setdefault(zone, []).append(venue_id)
     periods = [
         sa.and_(
-            sql.among(connection, bookings.c.venue_id, among),
+            sql.among(bookings.c.venue_id, among),
             column >= _midnight(first, zone),
             column < _midnight(last + timedelta(days=1), zone),
         )

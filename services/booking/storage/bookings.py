@@ -37,12 +37,12 @@ def _with_place() -> sa.Select[Any]:
 
 
 def by_numbers(connection: sa.Connection, numbers: Collection[int]) -> dict[int, Any]:
-    query = _with_place().where(sql.among(connection, _TABLE.booking_id, sorted(set(numbers))))
+    query = _with_place().where(sql.among(_TABLE.booking_id, sorted(set(numbers))))
     return {row.booking_id: row for row in connection.execute(query)}
 
 
 def by_countermarks(connection: sa.Connection, marks: Collection[str]) -> dict[str, Any]:
-    query = _with_place().where(sql.among(connection, _TABLE.countermark, sorted(set(marks))))
+    query = _with_place().where(sql.among(_TABLE.countermark, sorted(set(marks))))
     return {row.countermark: row for row in connection.execute(query)}
 
 
@@ -153,7 +153,7 @@ def counts_of_venues(connection: sa.Connection, venue_ids: Collection[int], now:
             sa.func.coalesce(sa.func.sum(sa.case((validated, 0), else_=_TABLE.quantity)), 0).label("ongoing"),
             sa.func.coalesce(sa.func.sum(sa.case((validated, _TABLE.quantity), else_=0)), 0).label("validated"),
         )
-        .where(sql.among(connection, _TABLE.venue_id, sorted(venue_ids)), _TABLE.status != str(Status.CANCELLED))
+        .where(sql.among(_TABLE.venue_id, sorted(venue_ids)), _TABLE.status != str(Status.CANCELLED))
         .group_by(_TABLE.venue_id)
     )
     return {row.venue_id: row for row in connection.execute(query)}
@@ -170,7 +170,7 @@ def sold_out_offers(connection: sa.Connection, venue_ids: Collection[int], now: 
     sold_out = (
         sa.select(table.venue_id, table.offer_id)
         .join(offers, offers.c.offer_id == table.offer_id)
-        .where(sql.among(connection, table.venue_id, sorted(venue_ids)), in_time, sa.not_(table.is_withdrawn))
+        .where(sql.among(table.venue_id, sorted(venue_ids)), in_time, sa.not_(table.is_withdrawn))
         .where(offers.c.is_published)
         .group_by(table.venue_id, table.offer_id)
         .having(sa.func.max(left) == 0)

@@ -52,7 +52,7 @@ def may_book(connection: sa.Connection, person_ids: Collection[int]) -> set[int]
     """Those who are, or were, beneficiaries and are not suspended. Locked, before any stock: a suspension waits until
     what was decided by this can be seen, and then cancels it."""
     query = sa.select(persons.c.person_id).where(
-        sql.among(connection, persons.c.person_id, sorted(person_ids)),
+        sql.among(persons.c.person_id, sorted(person_ids)),
         persons.c.is_beneficiary,
         sa.not_(persons.c.is_suspended),
     )
@@ -64,9 +64,7 @@ class Access:
 
     def __init__(self, connection: sa.Connection, callers: Collection[Caller | None]) -> None:
         accounts = sorted({one.account_id for one in callers if one is not None and one.offerer_id is None})
-        rows = connection.execute(
-            sa.select(attachments).where(sql.among(connection, attachments.c.account_id, accounts))
-        )
+        rows = connection.execute(sa.select(attachments).where(sql.among(attachments.c.account_id, accounts)))
         self._attached = {(row.account_id, row.offerer_id) for row in rows}
 
     def allows(self, caller: Caller | None, offerer_id: int) -> bool:
@@ -87,7 +85,7 @@ class Access:
 def venues_of(connection: sa.Connection, offerer_ids: Collection[int]) -> list[sa.Row[Any]]:
     if not offerer_ids:
         return []
-    query = sa.select(venues).where(sql.among(connection, venues.c.offerer_id, sorted(offerer_ids)))
+    query = sa.select(venues).where(sql.among(venues.c.offerer_id, sorted(offerer_ids)))
     return list(connection.execute(query.order_by(venues.c.venue_id)))
 
 
@@ -100,5 +98,5 @@ def offerer_of(connection: sa.Connection, offer_id: int) -> int | None:
 def zones(connection: sa.Connection, venue_ids: Collection[int]) -> dict[int, str]:
     """The time zone of each venue."""
     query = sa.select(venues.c.venue_id, venues.c.timezone)
-    found = connection.execute(query.where(sql.among(connection, venues.c.venue_id, sorted(set(venue_ids)))))
+    found = connection.execute(query.where(sql.among(venues.c.venue_id, sorted(set(venue_ids)))))
     return {row.venue_id: row.timezone for row in found}

@@ -132,7 +132,7 @@ def _locked(connection: sa.Connection, stock_ids: list[int]) -> Sequence[Any]:
     # locked first, read then: a statement that waited for a lock sees the stock as it is now, but what stands beside it
     # (is its offer still shown, its structure open?) as it was before the wait
     hold(connection, "stock_id", stock_ids)
-    query = sa.select(*_COLUMNS).select_from(joined).where(sql.among(connection, stocks.c.stock_id, stock_ids))
+    query = sa.select(*_COLUMNS).select_from(joined).where(sql.among(stocks.c.stock_id, stock_ids))
     return connection.execute(query.order_by(stocks.c.stock_id)).all()
 
 
@@ -156,8 +156,8 @@ def live_pairs(connection: sa.Connection, pairs: Collection[tuple[int, int]]) ->
     """Which of the (person, offer) have a booking that is not cancelled."""
     if not pairs:
         return set()
-    people = sql.among(connection, live_bookings.c.person_id, sorted({person for person, _ in pairs}))
-    of = sql.among(connection, live_bookings.c.offer_id, sorted({offer for _, offer in pairs}))
+    people = sql.among(live_bookings.c.person_id, sorted({person for person, _ in pairs}))
+    of = sql.among(live_bookings.c.offer_id, sorted({offer for _, offer in pairs}))
     found = connection.execute(sa.select(live_bookings.c.person_id, live_bookings.c.offer_id).where(people, of))
     return {(row.person_id, row.offer_id) for row in found} & set(pairs)
 
@@ -187,15 +187,13 @@ def claim_countermarks(connection: sa.Connection, wanted: dict[str, int]) -> set
 def open_by_key(connection: sa.Connection, keys: Collection[str]) -> Sequence[Any]:
     if not keys:
         return []
-    query = sa.select(open_requests).where(sql.among(connection, open_requests.c.key, sorted(keys)))
+    query = sa.select(open_requests).where(sql.among(open_requests.c.key, sorted(keys)))
     return connection.execute(query).all()
 
 
 def lock_open(connection: sa.Connection, booking_ids: Collection[int]) -> set[int]:
     """Which of the requests are still open, locked in the order of their numbers."""
-    query = sa.select(open_requests.c.booking_id).where(
-        sql.among(connection, open_requests.c.booking_id, sorted(booking_ids))
-    )
+    query = sa.select(open_requests.c.booking_id).where(sql.among(open_requests.c.booking_id, sorted(booking_ids)))
     return set(connection.execute(sql.lock_rows(query.order_by(open_requests.c.booking_id))).scalars())
 
 
@@ -227,5 +225,5 @@ def take_codes(connection: sa.Connection, stock_id: int, booking_ids: Sequence[i
 
 def return_codes(connection: sa.Connection, booking_ids: Collection[int]) -> None:
     if booking_ids:
-        held = sql.among(connection, activation_codes.c.booking_id, sorted(booking_ids))
+        held = sql.among(activation_codes.c.booking_id, sorted(booking_ids))
         connection.execute(activation_codes.update().where(held).values(booking_id=None))

@@ -426,7 +426,7 @@ def _stocks_of(connection: sa.Connection, offer_ids: list[int], now: datetime) -
     ahead = (
         sa.select(stocks, rank.label("rank"))
         .where(
-            sql.among(connection, column.offer_id, offer_ids),
+            sql.among(column.offer_id, offer_ids),
             ~column.is_withdrawn,
             sa.or_(column.beginning_at.is_(None), column.beginning_at > now),
         )

@@ -51,7 +51,7 @@ class KeyStore:
     def destroy(self, accounts: Collection[int]) -> None:
         """For ever, as far as this store goes. Safe twice."""
         with self._writing() as connection:
-            doomed = sql.among(connection, person_keys.c.account_id, sorted(accounts))
+            doomed = sql.among(person_keys.c.account_id, sorted(accounts))
             connection.execute(person_keys.delete().where(doomed))
 
     def reach(self) -> None:
@@ -72,7 +72,7 @@ class KeyStore:
 
 
 def _read(connection: sa.Connection, accounts: Collection[int]) -> dict[int, bytes]:
-    query = sa.select(person_keys).where(sql.among(connection, person_keys.c.account_id, sorted(accounts)))
+    query = sa.select(person_keys).where(sql.among(person_keys.c.account_id, sorted(accounts)))
     return {row.account_id: bytes(row.key) for row in connection.execute(query)}
 
 

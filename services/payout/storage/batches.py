@@ -47,7 +47,7 @@ def pending_transfers(connection: sa.Connection, batch_ids: Iterable[int]) -> di
     """How many transfers of a batch the bank has not answered for."""
     query = (
         sa.select(transfers.c.batch_id, sa.func.count())
-        .where(sql.among(connection, transfers.c.batch_id, list(batch_ids)), transfers.c.status == "pending")
+        .where(sql.among(transfers.c.batch_id, list(batch_ids)), transfers.c.status == "pending")
         .group_by(transfers.c.batch_id)
     )
     return dict(connection.execute(query).tuples().all())
@@ -62,7 +62,7 @@ def carried_by(connection: sa.Connection, ibans: Iterable[str] | None = None) ->
     """(IBAN, BIC) → what it carries forward: 0 or less. Of some IBANs, or of all."""
     query = sa.select(carried).where(carried.c.carried_cents != 0)
     if ibans is not None:
-        query = query.where(sql.among(connection, carried.c.iban, sorted(set(ibans))))
+        query = query.where(sql.among(carried.c.iban, sorted(set(ibans))))
     return {(row.iban, row.bic): Cents(row.carried_cents) for row in connection.execute(query)}
 
 

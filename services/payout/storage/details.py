@@ -21,10 +21,8 @@ def accounts_of(connection: sa.Connection, owners: Mapping[int, int]) -> dict[in
     """
     if not owners:
         return {}
-    own = sql.among(connection, bank_details.c.venue_id, sorted(owners))
-    shared = bank_details.c.venue_id.is_(None) & sql.among(
-        connection, bank_details.c.offerer_id, sorted(set(owners.values()))
-    )
+    own = sql.among(bank_details.c.venue_id, sorted(owners))
+    shared = bank_details.c.venue_id.is_(None) & sql.among(bank_details.c.offerer_id, sorted(set(owners.values())))
     accepted = sa.select(bank_details).where(bank_details.c.status == "accepted", own | shared)
     of_venue: dict[int, Account] = {}
     of_offerer: dict[int, Account] = {}
@@ -51,7 +49,7 @@ def holders(connection: sa.Connection, ibans: Iterable[str]) -> dict[tuple[str, 
     query = (
         sa.select(bank_details.c.iban, bank_details.c.bic, bank_details.c.holder, offerers.c.siren)
         .outerjoin(offerers, offerers.c.offerer_id == bank_details.c.offerer_id)
-        .where(bank_details.c.status == "accepted", sql.among(connection, bank_details.c.iban, sorted(set(ibans))))
+        .where(bank_details.c.status == "accepted", sql.among(bank_details.c.iban, sorted(set(ibans))))
         .order_by(bank_details.c.bank_details_id)
     )
     return {(row.iban, row.bic): (row.holder, row.siren or "") for row in connection.execute(query)}

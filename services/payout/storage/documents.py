@@ -29,7 +29,7 @@ def one_document(connection: sa.Connection, bank_details_id: int, document_id: i
 
 def of_details(connection: sa.Connection, bank_details_ids: Iterable[int]) -> dict[int, Sequence[sa.Row[Any]]]:
     """The documents of each, in the order in which they came."""
-    wanted = sql.among(connection, documents.c.bank_details_id, sorted(set(bank_details_ids)))
+    wanted = sql.among(documents.c.bank_details_id, sorted(set(bank_details_ids)))
     found: dict[int, list[sa.Row[Any]]] = {}
     for row in connection.execute(sa.select(documents).where(wanted).order_by(documents.c.document_id)):
         found.setdefault(row.bank_details_id, []).append(row)

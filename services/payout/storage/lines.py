@@ -53,12 +53,12 @@ def next_to_enter(connection: sa.Connection, cutoff: datetime, last_line_id: int
 def keys_of(connection: sa.Connection, line_ids: Iterable[int]) -> list[tuple[str, int]]:
     """The establishments' years that lines belong to."""
     query = sa.select(lines.c.establishment, lines.c.year).distinct()
-    return list(connection.execute(query.where(_among(connection, line_ids))).tuples())
+    return list(connection.execute(query.where(_among(line_ids))).tuples())
 
 
 def entering(connection: sa.Connection, cutoff: datetime, line_ids: Iterable[int]) -> Sequence[sa.Row[Any]]:
     """Those of the lines that may still enter, in order."""
-    query = sa.select(lines).where(_among(connection, line_ids), due(cutoff), can_enter())
+    query = sa.select(lines).where(_among(line_ids), due(cutoff), can_enter())
     return connection.execute(query.order_by(lines.c.used_at, lines.c.booking_id, lines.c.line_id)).all()
 
 
@@ -83,7 +83,7 @@ def next_to_settle(connection: sa.Connection, limit: int) -> Sequence[int]:
 
 def settling(connection: sa.Connection, line_ids: Iterable[int]) -> Sequence[sa.Row[Any]]:
     """Those of the lines whose reimbursement is still to be told."""
-    query = sa.select(lines).where(_among(connection, line_ids), lines.c.settling)
+    query = sa.select(lines).where(_among(line_ids), lines.c.settling)
     return connection.execute(query.order_by(lines.c.line_id)).all()
 
 
@@ -148,7 +148,7 @@ def of_offerers(
 ) -> Sequence[sa.Row[Any]]:
     """Newest first, each with its batch's ``cutoff``."""
     query = sa.select(lines, batches.c.cutoff).outerjoin(batches, batches.c.batch_id == lines.c.batch_id)
-    query = query.where(sql.among(connection, lines.c.offerer_id, sorted(offerer_ids)))
+    query = query.where(sql.among(lines.c.offerer_id, sorted(offerer_ids)))
     if used_from is not None:
         query = query.where(lines.c.used_at >= used_from)
     if used_until is not None:
@@ -162,15 +162,15 @@ def of_offerers(
 
 def years_of_offerers(connection: sa.Connection, offerer_ids: Iterable[int]) -> Sequence[UUID]:
     """The streams of the years in which structures have, or had, lines."""
-    owned = sql.among(connection, venues.c.offerer_id, sorted(offerer_ids))
+    owned = sql.among(venues.c.offerer_id, sorted(offerer_ids))
     establishments = sa.select(venues.c.establishment).where(owned)
-    with_lines = sa.select(lines.c.year_id).where(sql.among(connection, lines.c.offerer_id, sorted(offerer_ids)))
+    with_lines = sa.select(lines.c.year_id).where(sql.among(lines.c.offerer_id, sorted(offerer_ids)))
     named = sa.select(establishment_years.c.year_id).where(establishment_years.c.establishment.in_(establishments))
     return connection.execute(sa.union(with_lines, named)).scalars().all()
 
 
-def _among(connection: sa.Connection, line_ids: Iterable[int]) -> sa.ColumnElement[bool]:
-    return sql.among(connection, lines.c.line_id, list(line_ids))
+def _among(line_ids: Iterable[int]) -> sa.ColumnElement[bool]:
+    return sql.among(lines.c.line_id, list(line_ids))
 
 
 def _sum(column: sa.ColumnElement[int], name: str) -> sa.Label[int]:

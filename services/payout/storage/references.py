@@ -66,6 +66,6 @@ def venues_named(connection: sa.Connection, venue_ids: Iterable[int]) -> dict[in
             sa.func.coalesce(offerers.c.address, "").label("offerer_address"),
         )
         .outerjoin(offerers, offerers.c.offerer_id == venues.c.offerer_id)
-        .where(sql.among(connection, venues.c.venue_id, sorted(set(venue_ids))))
+        .where(sql.among(venues.c.venue_id, sorted(set(venue_ids))))
     )
     return {row.venue_id: row for row in connection.execute(query)}

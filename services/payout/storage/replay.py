@@ -68,9 +68,9 @@ def _pages(
         query = query.where(table.recorded_at <= recorded_until)
     chosen = []
     if streams is not None:
-        chosen.append(sql.among(connection, table.originator_id, streams))
+        chosen.append(sql.among(table.originator_id, streams))
     if topics is not None:
-        chosen.append(sql.among(connection, table.topic, topics))
+        chosen.append(sql.among(table.topic, topics))
     if chosen:
         query = query.where(sa.or_(*chosen))
     after = 0

@@ -95,7 +95,7 @@ class Years:
 
 
 def _restored(tx: Transaction, identifiers: list[UUID], since: datetime | None) -> dict[UUID, EstablishmentYear]:
-    chosen = sql.among(tx.connection, establishment_years.c.year_id, identifiers)
+    chosen = sql.among(establishment_years.c.year_id, identifiers)
     heads = tx.connection.execute(
         sql.lock_rows(sa.select(establishment_years).where(chosen).order_by(establishment_years.c.year_id))
     ).all()
@@ -128,7 +128,7 @@ def _show_more(tx: Transaction, year: EstablishmentYear, since: datetime | None)
 def _provisional(
     connection: sa.Connection, identifiers: list[UUID], since: datetime | None, before: datetime | None
 ) -> Sequence[sa.Row[Any]]:
-    query = sa.select(lines).where(sql.among(connection, lines.c.year_id, identifiers), lines.c.provisional)
+    query = sa.select(lines).where(sql.among(lines.c.year_id, identifiers), lines.c.provisional)
     if since is not None:
         query = query.where(lines.c.used_at >= since)
     if before is not None:
