@@ -9,6 +9,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from shared.runtime.settings import SERVICES, BadSettings, Settings
@@ -16,6 +18,7 @@ from shared.runtime.settings import SERVICES, BadSettings, Settings
 RUN = Path(".run")
 PASSCULTURE = str(Path(sys.executable).parent / "passculture")
 READY_SECONDS = 60
+STOP_SECONDS = 15
 
 
 def main() -> None:
@@ -37,21 +40,32 @@ def up() -> None:
     if subprocess.run([PASSCULTURE, "migrate"], check=False).returncode:
         sys.exit(1)
     RUN.mkdir(exist_ok=True)
-    for name in SERVICES:
-        with (RUN / f"{name}.log").open("ab") as output:
-            process = subprocess.Popen(
-                [PASSCULTURE, "run", "--service", name], stdout=output, stderr=output, start_new_session=True
-            )
-        (RUN / f"{name}.pid").write_text(str(process.pid))
-    _wait_until_ready(f"http://{settings.bind}:{settings.port}")
+    started = {name: _started(name) for name in SERVICES}
+    try:
+        _wait_until_ready(f"http://{settings.bind}:{settings.port}", started)
+    except BaseException:
+        for process in started.values():
+            process.terminate()
+        _wait_for([process.poll for process in started.values()])
+        down()
+        raise
 
 
-def _wait_until_ready(address: str) -> None:
+def _started(name: str) -> subprocess.Popen[bytes]:
+    with (RUN / f"{name}.log").open("wb") as output:
+        process = subprocess.Popen(
+            [PASSCULTURE, "run", "--service", name], stdout=output, stderr=output, start_new_session=True
+        )
+    (RUN / f"{name}.pid").write_text(str(process.pid))
+    return process
+
+
+def _wait_until_ready(address: str, started: Mapping[str, subprocess.Popen[bytes]]) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
-        if dead := [name for name in SERVICES if not _pid(name)]:
+        # asked of the processes themselves: one that has just been started has no command line yet
+        if dead := [name for name, process in started.items() if process.poll() is not None]:
             tail = (RUN / f"{dead[0]}.log").read_text(errors="replace").strip().splitlines()[-1:]
-            down()
             sys.exit(f"make up: {dead[0]} did not start: {' '.join(tail)}")
         try:
             with urllib.request.urlopen(f"{address}/health/ready", timeout=2):
@@ -59,7 +73,6 @@ def _wait_until_ready(address: str) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    down()
     sys.exit(f"make up: not ready within {READY_SECONDS} s; see {RUN}/*.log")
 
 
@@ -67,14 +80,23 @@ def down() -> None:
     pids = {name: pid for name in SERVICES if (pid := _pid(name))}
     for pid in pids.values():
         os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline and any(_pid(name) for name in pids):
-        time.sleep(0.1)
+    _wait_for([partial(_ended, name) for name in pids])
     for name in pids:
         if pid := _pid(name):
             os.kill(pid, signal.SIGKILL)
     for name in SERVICES:
         (RUN / f"{name}.pid").unlink(missing_ok=True)
+
+
+def _ended(name: str) -> int | None:
+    return None if _pid(name) else 0
+
+
+def _wait_for(ended: Sequence[Callable[[], int | None]]) -> None:
+    """Until all have ended (none gives None), but not for ever."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline and any(end() is None for end in ended):
+        time.sleep(0.1)
 
 
 def _pid(name: str) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,3 +141,46 @@ def schemas_of(url: str) -> set[str]:
     with engine.connect() as connection:
         found = connection.execute(sa.text("SELECT schemaname FROM pg_tables WHERE schemaname !~ '^pg_|^information'"))
         return set(found.scalars())
+
+
+@pytest.mark.distributed
+def test_make_up_and_make_down(tmp_path: Path) -> None:
+    """A port in use leaves nothing running; a second try starts everything, and `make down` ends it."""
+    with own_database() as url, taken_port() as taken:
+        settings = {"DATABASE_URL": url, "AMQP_URI": AMQP, "STATE_DIR": str(tmp_path / "state")}
+        in_use = make(tmp_path, "up", PORT=str(taken), **settings)
+        says(in_use, f"gateway did not start: .*{taken} is in use")
+        assert running(tmp_path) == []
+        try:
+            up = make(tmp_path, "up", PORT=str(free_port()), **settings)
+            assert up.returncode == 0, up.stderr
+            assert len(running(tmp_path)) == 6
+            says(make(tmp_path, "up", PORT=str(free_port()), **settings), "already running")
+        finally:
+            down = make(tmp_path, "down")
+            remove_topology(namespace_of(url))
+        assert (down.returncode, down.stdout + down.stderr, running(tmp_path)) == (0, "", [])
+
+
+def make(folder: Path, target: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.local", target],
+        cwd=folder,
+        env={**settings_only(settings), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=4 * SECONDS,
+        check=False,
+    )
+
+
+def running(folder: Path) -> list[str]:
+    """The processes that were started in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").resolve() == folder and (process / "cmdline").read_bytes():
+                found.append(process.name)
+        except OSError:
+            pass  # it ended meanwhile
+    return found
