@@ -86,14 +86,24 @@ Change = tuple[Wallet, Sequence[Any]]
 """A wallet as it is after events, and those events."""
 
 
+_LOCK_WALLETS = sql.lock_rows(
+    sa.select(wallets).where(sql.among_given(wallets.c.person_id, "people")).order_by(wallets.c.person_id)
+)
+_CREDITS = (
+    sa.select(credits.c.person_id, *_CREDIT_COLUMNS)
+    .where(sql.among_given(credits.c.person_id, "people"))
+    .order_by(credits.c.credit_id)
+)
+_ATTEMPTS = sa.select(attempts.c.booking_id, attempts.c.attempt, attempts.c.person_id, *_ATTEMPT_COLUMNS).where(
+    sql.among_given(attempts.c.booking_id, "bookings")
+)
+
+
 def load_wallets(connection: sa.Connection, people: Sequence[int], at: datetime) -> list[Wallet]:
     """The wallets of people, without attempts, their rows locked in sorted order.
 
     Raises MoneyAstray when a row does not add up."""
-    locked = sql.lock_rows(
-        sa.select(wallets).where(sql.among(wallets.c.person_id, people)).order_by(wallets.c.person_id)
-    )
-    versions = {row.person_id: row.version for row in connection.execute(locked)}
+    versions = {row.person_id: row.version for row in connection.execute(_LOCK_WALLETS, {"people": list(people)})}
     # in a statement of its own: what another transaction changed while we waited for the locks must be seen
     owned = credits_of(connection, list(versions))
     return [Wallet.restored(person, version, owned.get(person, ()), {}, at) for person, version in versions.items()]
@@ -103,8 +113,7 @@ def credits_of(connection: sa.Connection, people: Collection[int]) -> dict[int, 
     """Each person's credits, the oldest first."""
     found: dict[int, list[Credit]] = {}
     if people:
-        query = sa.select(credits.c.person_id, *_CREDIT_COLUMNS).order_by(credits.c.credit_id)
-        for person, *columns in connection.execute(query.where(sql.among(credits.c.person_id, people))):
+        for person, *columns in connection.execute(_CREDITS, {"people": list(people)}):
             found.setdefault(person, []).append(Credit(*columns))
     return found
 
@@ -126,8 +135,7 @@ def people_moved_since(connection: sa.Connection, people: Sequence[int], positio
 def load_attempts(connection: sa.Connection, keys: Collection[Key]) -> list[tuple[Key, int, Attempt]]:
     """Those of the attempts that are known, each with whose it is."""
     bookings = sorted({booking for booking, _ in keys})
-    query = sa.select(attempts.c.booking_id, attempts.c.attempt, attempts.c.person_id, *_ATTEMPT_COLUMNS)
-    rows = connection.execute(query.where(sql.among(attempts.c.booking_id, bookings)))
+    rows = connection.execute(_ATTEMPTS, {"bookings": bookings})
     return [((row[0], row[1]), row[2], Attempt(*row[3:])) for row in rows if (row[0], row[1]) in keys]
 
 

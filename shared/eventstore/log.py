@@ -36,6 +36,17 @@ SELECT * FROM unnest(
 RETURNING id
 """
 
+_STREAMS = (
+    sa.select(
+        stored_events.c.originator_id,
+        stored_events.c.originator_version,
+        stored_events.c.topic,
+        stored_events.c.state,
+    )
+    .where(sql.among_given(stored_events.c.originator_id, "streams"))
+    .order_by(stored_events.c.originator_id, stored_events.c.originator_version)
+)
+_HEAD = sa.select(sa.func.max(stored_events.c.id))
 _LAST_PUBLISHED = (
     sa.select(stored_events.c.id).where(stored_events.c.published).order_by(stored_events.c.id.desc()).limit(1)
 )
@@ -91,8 +102,8 @@ class Log:
             columns = zip(_COLUMNS, zip(*rows, strict=True), strict=True)
             given = tuple(sql.array_of(stored_events.c[name].type, values) for name, values in columns)
             return sorted(connection.exec_driver_sql(_APPEND, given).scalars())
-        connection.execute(stored_events.insert(), [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
-        last = connection.execute(sa.select(sa.func.max(stored_events.c.id))).scalar_one()
+        sql.insert_many(connection, stored_events, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
+        last = self.head(connection)
         return range(last - len(rows) + 1, last + 1)  # a SQLite transaction is the only writer
 
     def streams(
@@ -104,17 +115,12 @@ class Log:
         until: int | None = None,
     ) -> Iterator[Any]:
         """The events of several streams, each in its order; optionally only those up to an instant or a position."""
-        table = stored_events.c
-        query = (
-            sa.select(table.originator_id, table.originator_version, table.topic, table.state)
-            .where(sql.among(table.originator_id, identifiers))
-            .order_by(table.originator_id, table.originator_version)
-        )
+        table, query = stored_events.c, _STREAMS
         if recorded_until is not None:
             query = query.where(table.recorded_at <= recorded_until)
         if until is not None:
             query = query.where(table.id <= until)
-        for row in connection.execute(query):
+        for row in connection.execute(query, {"streams": list(identifiers)}):
             yield self.mapper.decode(*row)
 
     def events(
@@ -139,7 +145,7 @@ class Log:
 
     def head(self, connection: sa.Connection) -> int:
         """The last position, published or not; 0 when the log is empty."""
-        return connection.execute(sa.select(sa.func.max(stored_events.c.id))).scalar() or 0
+        return connection.execute(_HEAD).scalar() or 0
 
     def published_head(self, connection: sa.Connection) -> int:
         """The last published position; 0 when there is none."""

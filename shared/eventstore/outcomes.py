@@ -92,15 +92,16 @@ class Outcomes:
         return find_outcomes(self._tx.connection, calls)
 
 
+_KNOWN = sa.select(outcomes.c.caller, outcomes.c.key, outcomes.c.fingerprint, outcomes.c.outcome).where(
+    sql.among_given(outcomes.c.key, "keys")
+)
+
+
 def find_outcomes(connection: sa.Connection, calls: Iterable[Call]) -> dict[tuple[str, str], Outcome]:
     keyed = {(call.owner(), call.key): call for call in calls if call.key is not None}
     if not keyed:
         return {}
-    rows = connection.execute(
-        sa.select(outcomes.c.caller, outcomes.c.key, outcomes.c.fingerprint, outcomes.c.outcome).where(
-            sql.among(outcomes.c.key, sorted({key for _, key in keyed}))
-        )
-    )
+    rows = connection.execute(_KNOWN, {"keys": sorted({key for _, key in keyed})})
     found: dict[tuple[str, str], Outcome] = {}
     for owner, key, fingerprint, stored in rows:
         call = keyed.get((owner, key))

@@ -83,12 +83,14 @@ def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], 
     """``insert_ignore``; gives that column of what went in."""
     if not rows:
         return set()
-    if not _has_arrays(connection):
-        statement = insert(connection, table).values(list(rows)).on_conflict_do_nothing()
-        return set(connection.execute(statement.returning(table.c[returning])).scalars())
     names = tuple(rows[0])
     text = f"{_insert_text(connection.dialect.name, table, names, Clash.IGNORED)} RETURNING {returning}"
-    return set(connection.exec_driver_sql(text, tuple(_arrays(table, names, rows))).scalars())
+    if _has_arrays(connection):
+        return set(connection.exec_driver_sql(text, tuple(_arrays(table, names, rows))).scalars())
+    one = f"({', '.join('?' * len(names))})"
+    text = text.replace(f"VALUES {one}", f"VALUES {', '.join([one] * len(rows))}")
+    values = [value for row in zip(*_columns(table, names, rows), strict=True) for value in row]
+    return set(connection.exec_driver_sql(text, tuple(values)).scalars())
 
 
 def upsert(
@@ -171,11 +173,15 @@ def _send(
     if _has_arrays(connection):
         send_later(connection, text, _arrays(table, names, rows))
         return
-    columns = [
+    connection.exec_driver_sql(text, list(zip(*_columns(table, names, rows), strict=True)))
+
+
+def _columns(table: sa.Table, names: tuple[str, ...], rows: Sequence[Row]) -> list[list[Any]]:
+    """For SQLite's driver."""
+    return [
         [row[name] for row in rows] if process is None else [process(row[name]) for row in rows]
         for name, process in zip(names, _processors(table, names), strict=True)
     ]
-    connection.exec_driver_sql(text, list(zip(*columns, strict=True)))
 
 
 def _arrays(table: sa.Table, names: Sequence[str], rows: Sequence[Row]) -> list[str]:

@@ -48,15 +48,18 @@ def detach(connection: sa.Connection, account_id: int, offerer_id: int) -> None:
     connection.execute(attachments.delete().where(which))
 
 
+_MAY_BOOK = (
+    sa.select(persons.c.person_id)
+    .where(sql.among_given(persons.c.person_id, "people"), persons.c.is_beneficiary, sa.not_(persons.c.is_suspended))
+    .order_by(persons.c.person_id)
+    .with_for_update(read=True)
+)
+
+
 def may_book(connection: sa.Connection, person_ids: Collection[int]) -> set[int]:
     """Those who are, or were, beneficiaries and are not suspended. Locked, before any stock: a suspension waits until
     what was decided by this can be seen, and then cancels it."""
-    query = sa.select(persons.c.person_id).where(
-        sql.among(persons.c.person_id, sorted(person_ids)),
-        persons.c.is_beneficiary,
-        sa.not_(persons.c.is_suspended),
-    )
-    return set(connection.execute(query.order_by(persons.c.person_id).with_for_update(read=True)).scalars())
+    return set(connection.execute(_MAY_BOOK, {"people": sorted(person_ids)}).scalars())
 
 
 class Access:

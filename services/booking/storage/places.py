@@ -121,19 +121,25 @@ class Shelf:
             self._tx.save(stock)
 
 
-def _locked(connection: sa.Connection, stock_ids: list[int]) -> Sequence[Any]:
-    if not stock_ids:
-        return []
-    joined = (
+_OF_STOCKS = (
+    sa.select(*_COLUMNS)
+    .select_from(
         stocks.outerjoin(offers, offers.c.offer_id == stocks.c.offer_id)
         .outerjoin(venues, venues.c.venue_id == stocks.c.venue_id)
         .outerjoin(shut_offerers, shut_offerers.c.offerer_id == stocks.c.offerer_id)
     )
+    .where(sql.among_given(stocks.c.stock_id, "stock_ids"))
+    .order_by(stocks.c.stock_id)
+)
+
+
+def _locked(connection: sa.Connection, stock_ids: list[int]) -> Sequence[Any]:
+    if not stock_ids:
+        return []
     # locked first, read then: a statement that waited for a lock sees the stock as it is now, but what stands beside it
     # (is its offer still shown, its structure open?) as it was before the wait
     hold(connection, "stock_id", stock_ids)
-    query = sa.select(*_COLUMNS).select_from(joined).where(sql.among(stocks.c.stock_id, stock_ids))
-    return connection.execute(query.order_by(stocks.c.stock_id)).all()
+    return connection.execute(_OF_STOCKS, {"stock_ids": stock_ids}).all()
 
 
 def hold(connection: sa.Connection, column: str, values: list[int]) -> None:
@@ -152,13 +158,17 @@ def hold_offerer(connection: sa.Connection, offerer_id: int) -> None:
     hold(connection, "offerer_id", [offerer_id])
 
 
+_LIVE = sa.select(live_bookings.c.person_id, live_bookings.c.offer_id).where(
+    sql.among_given(live_bookings.c.person_id, "people"), sql.among_given(live_bookings.c.offer_id, "offers")
+)
+
+
 def live_pairs(connection: sa.Connection, pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
     """Which of the (person, offer) have a booking that is not cancelled."""
     if not pairs:
         return set()
-    people = sql.among(live_bookings.c.person_id, sorted({person for person, _ in pairs}))
-    of = sql.among(live_bookings.c.offer_id, sorted({offer for _, offer in pairs}))
-    found = connection.execute(sa.select(live_bookings.c.person_id, live_bookings.c.offer_id).where(people, of))
+    people, of = sorted({person for person, _ in pairs}), sorted({offer for _, offer in pairs})
+    found = connection.execute(_LIVE, {"people": people, "offers": of})
     return {(row.person_id, row.offer_id) for row in found} & set(pairs)
 
 
@@ -184,17 +194,23 @@ def claim_countermarks(connection: sa.Connection, wanted: dict[str, int]) -> set
     return sql.insert_new(connection, countermarks, claims, "countermark")
 
 
+_OPEN_BY_KEY = sa.select(open_requests).where(sql.among_given(open_requests.c.key, "keys"))
+_LOCK_OPEN = sql.lock_rows(
+    sa.select(open_requests.c.booking_id)
+    .where(sql.among_given(open_requests.c.booking_id, "booking_ids"))
+    .order_by(open_requests.c.booking_id)
+)
+
+
 def open_by_key(connection: sa.Connection, keys: Collection[str]) -> Sequence[Any]:
     if not keys:
         return []
-    query = sa.select(open_requests).where(sql.among(open_requests.c.key, sorted(keys)))
-    return connection.execute(query).all()
+    return connection.execute(_OPEN_BY_KEY, {"keys": sorted(keys)}).all()
 
 
 def lock_open(connection: sa.Connection, booking_ids: Collection[int]) -> set[int]:
     """Which of the requests are still open, locked in the order of their numbers."""
-    query = sa.select(open_requests.c.booking_id).where(sql.among(open_requests.c.booking_id, sorted(booking_ids)))
-    return set(connection.execute(sql.lock_rows(query.order_by(open_requests.c.booking_id))).scalars())
+    return set(connection.execute(_LOCK_OPEN, {"booking_ids": sorted(booking_ids)}).scalars())
 
 
 def open_numbers(connection: sa.Connection, limit: int) -> list[int]:
