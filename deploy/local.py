@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from shared.runtime.settings import SERVICES, BadSettings, Settings
+from shared.runtime.platform import check_port
+from shared.runtime.settings import SERVICES, OneLine, Settings
 
 RUN = Path(".run")
 PASSCULTURE = str(Path(sys.executable).parent / "passculture")
@@ -27,7 +28,7 @@ def main() -> None:
         sys.exit("usage: python -m deploy.local up|down")
     try:
         actions[sys.argv[1]]()
-    except BadSettings as error:
+    except OneLine as error:
         sys.exit(f"make {sys.argv[1]}: {error}")
 
 
@@ -37,6 +38,7 @@ def up() -> None:
         sys.exit("make up: needs DATABASE_URL=postgresql+psycopg2://… and AMQP_URI=amqp://… (make run needs neither)")
     if running := [name for name in SERVICES if _pid(name)]:
         sys.exit(f"make up: already running: {', '.join(running)} (make down stops them)")
+    check_port("PORT", settings.bind, settings.port)  # whoever is there would answer in our gateway's place
     if subprocess.run([PASSCULTURE, "migrate"], check=False).returncode:
         sys.exit(1)
     RUN.mkdir(exist_ok=True)

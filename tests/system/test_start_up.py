@@ -149,7 +149,9 @@ def test_make_up_and_make_down(tmp_path: Path) -> None:
     with own_database() as url, taken_port() as taken:
         settings = {"DATABASE_URL": url, "AMQP_URI": AMQP, "STATE_DIR": str(tmp_path / "state")}
         in_use = make(tmp_path, "up", PORT=str(taken), **settings)
-        says(in_use, f"gateway did not start: .*{taken} is in use")
+        says(in_use, f"PORT.*{taken} is in use")
+        nowhere = make(tmp_path, "up", PORT=str(free_port()), **{**settings, "OPS_PORT": str(taken)})
+        says(nowhere, f"did not start: .*{taken} is in use")
         assert running(tmp_path) == []
         try:
             up = make(tmp_path, "up", PORT=str(free_port()), **settings)
