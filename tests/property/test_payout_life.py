@@ -46,7 +46,8 @@ class Life:
         try:
             getattr(self, name)(*facts)
         except Refused as refusal:
-            assert refusal.status in (404, 409), refusal
+            too_much = list(refusal.errors) == ["reimbursedCents"]
+            assert refusal.status in (404, 409) or too_much, refusal
 
     def validate(self, booking: int, cents: int, hours: int) -> None:
         if booking not in self.stage.used:

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.payout.application import requests
 from services.payout.domain.establishment_year import Correction, Validation
-from services.payout.domain.refusals import NoSuchLine, NotInABatch
+from services.payout.domain.refusals import BadRequest, NoSuchLine, NotInABatch
 from services.payout.domain.revenue import revenue_year
 from services.payout.storage.years import Years, validation
 from shared.eventstore import Message, Transaction
@@ -47,7 +47,8 @@ class Pricing:
     def correct(self, tx: Transaction, call: Call) -> dict[str, Any]:
         """Staff say what a line in a batch should have reimbursed; the difference is a line of the next batch.
 
-        Raises NoSuchLine, NotInABatch (an open line is undone at the desk or by staff, not corrected).
+        Raises NoSuchLine, NotInABatch (an open line is undone at the desk or by staff, not corrected), BadRequest for
+        more than the booking cost, or than its custom rule gave: a slip of the hand must not become a transfer.
         """
         booking_id = requests.number(call.data, "bookingId")
         right = Cents(requests.number(call.data, "reimbursedCents", at_least=0, at_most=MAX_CENTS))
@@ -58,6 +59,9 @@ class Pricing:
             raise NoSuchLine(f"booking {booking_id} has no line")
         if live.provisional:
             raise NotInABatch(f"the line of booking {booking_id} is in no batch yet")
+        most = max(live.amount_cents, live.reimbursed_cents)
+        if right > most:
+            raise BadRequest(f"reimbursedCents: at most {most}", errors={"reimbursedCents": [f"at most {most}"]})
         more = Cents(right - _net(rows, live)[1])
         if more == 0:
             return {"lineId": None, "corrects": live.line_id, "reimbursedCents": 0}

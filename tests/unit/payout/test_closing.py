@@ -212,6 +212,7 @@ def test_staff_correct_what_a_line_should_have_paid(stage: Stage) -> None:
     assert stage.command("correct", right)["reimbursedCents"] == -550
     assert stage.command("correct", right)["reimbursedCents"] == 0, "it is right by now"
     assert refused(stage, "correct", {**right, "bookingId": 99}) == "line-not-found"
+    assert refused(stage, "correct", {**right, "reimbursedCents": 2551}) == "invalid", "more than the booking cost"
     stage.validate(2, 1000)
     assert stage.close("2021-11-30", "2021-12-01T09:00:00Z")["transferredCents"] == 450
     stage.balanced()
