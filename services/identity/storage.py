@@ -279,19 +279,26 @@ def failures_of(connection: sa.Connection, subjects: Sequence[str], since: datet
     return list(connection.execute(query))
 
 
-def count_failures(connection: sa.Connection, subjects: Iterable[str], now: datetime, period: timedelta) -> None:
-    """One more for each subject; a count whose period is over begins anew."""
+def count_failures(connection: sa.Connection, subjects: Iterable[str], now: datetime, period: timedelta) -> list[Row]:
+    """One more for each subject; a count whose period is over begins anew. Gives the counts as they are now."""
     rows = [{"subject": subject, "since": now, "failed": 1} for subject in sorted(set(subjects))]
     statement = sql.insert(connection, failures).values(rows)
     current = failures.c.since > now - period
+    counted = statement.on_conflict_do_update(
+        index_elements=["subject"],
+        set_={
+            "failed": sa.case((current, failures.c.failed + 1), else_=1),
+            "since": sa.case((current, failures.c.since), else_=statement.excluded.since),
+        },
+    )
+    return list(connection.execute(counted.returning(failures.c.since, failures.c.failed)))
+
+
+def uncount_failure(connection: sa.Connection, subject: str) -> None:
+    """It was none. A count that has begun anew meanwhile may be one too low: that is one guess in a minute."""
+    table = failures.c
     connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["subject"],
-            set_={
-                "failed": sa.case((current, failures.c.failed + 1), else_=1),
-                "since": sa.case((current, failures.c.since), else_=statement.excluded.since),
-            },
-        )
+        failures.update().where(table.subject == subject, table.failed > 0).values(failed=table.failed - 1)
     )
 
 

@@ -193,6 +193,37 @@ def test_a_wrong_code_cannot_be_tried_more_often_by_trying_at_once(platform: Pla
     assert set(found) <= {"code-invalid", "too-many-requests", "unavailable"}
 
 
+@pytest.mark.parametrize("call", ["sign-in", "change-password"])
+def test_a_password_is_guessed_no_more_often_by_guessing_at_once(platform: Platform, call: str) -> None:
+    who = platform.young()
+    bodies = {
+        "sign-in": {"email": "zoe@example.org", "password": "wrong"},
+        "change-password": {"currentPassword": "wrong", "password": PASSWORD},
+    }
+    found = codes(at_once(30, lambda _: platform.send(call, bodies[call], who)))
+    assert found == {"credentials-invalid": 10, "too-many-requests": 20}
+
+
+def test_right_passwords_at_once_leave_nothing_counted(platform: Platform) -> None:
+    platform.young()
+
+    def counted() -> dict[str, int]:
+        return {row.subject: row.failed for row in rows(platform, storage.failures) if row.failed}
+
+    before = counted()
+    right = {"email": "zoe@example.org", "password": PASSWORD}
+    assert codes(at_once(8, lambda _: platform.send("sign-in", right)))["done"] == 8
+    assert counted() == before
+
+
+def test_a_mailbox_is_not_filled_by_asking_at_once(platform: Platform) -> None:
+    platform.young()
+    before = len(platform.post.to("zoe@example.org"))
+    at_once(30, lambda _: platform.send("request-password-reset", {"email": "zoe@example.org"}))
+    platform.run_tasks()
+    assert len(platform.post.to("zoe@example.org")) - before == 10
+
+
 def test_the_last_step_taken_twice_at_once_credits_once(platform: Platform) -> None:
     take_the_last_step(platform)
     assert len(told(platform, "BeneficiaryActivated")) == 1

@@ -42,21 +42,36 @@ class Failures:
         self._ports = ports
 
     @contextmanager
-    def watching(self, kind: str, *subjects: str) -> Iterator[None]:
-        """Refuses who failed too often; counts a refusal raised inside. An empty subject is nobody."""
+    def watching(self, kind: str, *subjects: str, guessed: str = "") -> Iterator[None]:
+        """Refuses who failed too often; counts a refusal raised inside. An empty subject is nobody.
+
+        ``guessed`` is whose secret it is about. There an attempt counts from its beginning, and what was no failure is
+        given back: guesses made at once are no more than guesses made one after another.
+        """
         names = [_subject(kind, subject) for subject in subjects if subject]
         self.check(names)
+        if guessed:
+            self.begin(kind, guessed)
         try:
             yield
         except _GUESSES:
             self.count(names)
             raise
+        except BaseException:
+            self._give_back(kind, guessed)
+            raise
+        self._give_back(kind, guessed)
 
-    def take(self, kind: str, subject: str) -> None:
-        """Counts every request of a kind, not only failures: for what sends a letter. Raises TooManyRequests."""
-        names = [_subject(kind, subject)]
-        self.check(names)
-        self.count(names)
+    def begin(self, kind: str, subject: str) -> None:
+        """Counts what begins, whatever becomes of it; raises TooManyRequests when that is one too many."""
+        now = self._ports.machine.now()
+
+        def work(work: Work) -> None:
+            (row,) = storage.count_failures(work.connection, [_subject(kind, subject)], now, FAILURES_PERIOD)
+            if row.failed > FAILURES_ALLOWED:  # not counted then: the minute does not begin anew
+                raise _too_many(row.since + FAILURES_PERIOD - now)
+
+        self._ports.run(work)
 
     def check(self, names: list[str]) -> None:
         """Raises TooManyRequests with the seconds to wait."""
@@ -67,13 +82,16 @@ class Failures:
             rows = storage.failures_of(connection, names, now - FAILURES_PERIOD)
         waits = [row.since + FAILURES_PERIOD - now for row in rows if row.failed >= FAILURES_ALLOWED]
         if waits:
-            seconds = max(1, -int(-max(waits).total_seconds() // 1))
-            raise TooManyRequests("too many failures: wait a little", extra={"retryAfter": seconds})
+            raise _too_many(max(waits))
 
     def count(self, names: list[str]) -> None:
         if names:
             now = self._ports.machine.now()
             self._ports.run(lambda work: storage.count_failures(work.connection, names, now, FAILURES_PERIOD))
+
+    def _give_back(self, kind: str, subject: str) -> None:
+        if subject:
+            self._ports.run(lambda work: storage.uncount_failure(work.connection, _subject(kind, subject)))
 
 
 class Sessions:
@@ -84,7 +102,7 @@ class Sessions:
         """A token pair. The same refusal, after the same time, for an unknown address as for a wrong password."""
         body = forms.read_form(forms.SignIn, call.data)
         email = normal_email(body["email"])
-        with self._failures.watching("sign-in", email, body["clientAddress"]):
+        with self._failures.watching("sign-in", body["clientAddress"], guessed=email):
             number, hashed = self._credentials(email)
             if not self._ports.hasher.verify(body["password"], hashed):
                 raise CredentialsInvalid("the e-mail or the password is not right")
@@ -122,7 +140,7 @@ class Sessions:
         filled."""
         body = forms.read_form(forms.Address, call.data)
         email = normal_email(body["email"])
-        self._failures.take("password-reset", email)
+        self._failures.begin("password-reset", email)
         self._ports.run(lambda work: put(work, PASSWORD_RESET, {"email": email}))
         return {}
 
@@ -168,7 +186,7 @@ class Sessions:
 
     def _verify(self, number: int, password: str) -> str | None:
         """Gives the hash that was verified. Raises CredentialsInvalid, or TooManyRequests after ten wrong ones."""
-        with self._failures.watching("password", str(number)):
+        with self._failures.watching("password", guessed=str(number)):
             with self._ports.store.reading() as connection:
                 hashed = storage.password_hash(connection, number)
             if not self._ports.hasher.verify(password, hashed):
@@ -245,6 +263,12 @@ def mail_new_address(work: Work, content: dict[str, Any]) -> None:
     token = work.mail_token(number, CHANGE_EMAIL, work.keys.seal(number, {"email": email}))
     changed, _ = work.sealed(account, work.profile(account), email=email)
     work.tell(work.ports.letters.change_email(changed, token), f"change-email/{secret_digest(token)}")
+
+
+def _too_many(wait: timedelta) -> TooManyRequests:
+    """With the whole seconds to wait."""
+    seconds = max(1, -int(-wait.total_seconds() // 1))
+    return TooManyRequests("too many failures: wait a little", extra={"retryAfter": seconds})
 
 
 def _subject(kind: str, subject: str) -> str:

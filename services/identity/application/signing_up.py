@@ -92,7 +92,7 @@ class SigningUp:
         """Whether the address is known is looked up after the answer: nobody can tell by the time it took.
 
         Each request sends a letter, so they are limited per address, known or not."""
-        self._failures.take("sign-up", profile.email)
+        self._failures.begin("sign-up", profile.email)
         content = {
             "profile": profile.to_json(),
             "passwordHash": self._ports.hasher.hash(password),
