@@ -1,6 +1,6 @@
 """The client side of commands and queries: what callers of other services use.
 
-A call that is ``batched`` waits for one of two slots to its service and travels with whatever waited beside it: one
+A call that is ``batched`` waits until the batch before it is answered, and travels with whatever waited beside it: one
 message, one load and one transaction serve many callers, and a lone caller waits for nobody. The others travel alone.
 """
 
@@ -21,7 +21,7 @@ from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError, OutcomePending, Refused, Unavailable
 from shared.messaging.answering import query_envelope
 
-SLOTS = 2
+SLOTS = 1
 LONE_SLOTS = 64
 BATCH = 200
 MAX_WAITING = 5_000
