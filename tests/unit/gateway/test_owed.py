@@ -1,0 +1,87 @@
+"""Who reads what was booked waits for it, once; who books does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.gateway.consistency import Owed
+from shared.kernel.errors import Unavailable
+
+
+class Readers:
+    """A bus whose services say that they have reached whatever they are asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, int]] = []
+        self.late = False
+
+    def query(self, service: str, name: str, data: dict[str, Any], **_: Any) -> dict[str, bool]:
+        assert name == "reached"
+        self.asked.append((service, data["source"], data["position"]))
+        if self.late:
+            raise Unavailable("not yet")
+        return {"reached": True}
+
+
+@pytest.fixture
+def readers() -> Readers:
+    return Readers()
+
+
+@pytest.fixture
+def owed(readers: Readers) -> Owed:
+    return Owed(readers, most_offers=3)  # type: ignore[arg-type]  # of a bus it uses this alone
+
+
+def booked(offer_id: int) -> dict[str, Any]:
+    return {"offer": {"offerId": offer_id}}
+
+
+def test_an_offer_that_was_booked_is_waited_for_once(owed: Owed, readers: Readers) -> None:
+    owed.note("booking", "book", 7, booked(1))
+    assert readers.asked == []
+    owed.wait_for_offer(2)
+    assert readers.asked == []
+    owed.wait_for_offer(1)
+    owed.wait_for_offer(1)
+    assert readers.asked == [("gateway", "booking", 7)]
+
+
+def test_a_search_waits_for_the_last_of_all(owed: Owed, readers: Readers) -> None:
+    owed.note("booking", "book", 7, booked(1))
+    owed.note("booking", "book", 9, booked(2))
+    owed.wait_for_offers()
+    assert readers.asked == [("gateway", "booking", 9)]
+
+
+def test_of_more_offers_than_are_kept_the_oldest_are_waited_for_together(owed: Owed, readers: Readers) -> None:
+    for number in range(1, 6):
+        owed.note("booking", "book", number, booked(number))
+    owed.wait_for_offer(1)  # no longer kept: positions 1 and 2 are waited for by whoever reads
+    owed.wait_for_offer(5)
+    assert readers.asked == [("gateway", "booking", 2), ("gateway", "booking", 5)]
+
+
+def test_a_validation_is_waited_for_by_who_asks_those_that_follow_it(owed: Owed, readers: Readers) -> None:
+    owed.note("booking", "desk-use", 11, {})
+    owed.wait_for("identity")
+    assert readers.asked == []
+    owed.wait_for("payout")
+    owed.wait_for("payout")
+    owed.wait_for("wallet")
+    assert readers.asked == [("payout", "booking", 11), ("wallet", "booking", 11)]
+
+
+def test_what_published_nothing_owes_nothing(owed: Owed, readers: Readers) -> None:
+    owed.note("booking", "book", None, booked(1))
+    owed.wait_for_offer(1)
+    assert readers.asked == []
+
+
+def test_a_reader_that_is_late_fails_nobody(owed: Owed, readers: Readers) -> None:
+    readers.late = True
+    owed.note("booking", "book", 7, booked(1))
+    owed.wait_for_offer(1)
+    assert readers.asked == [("gateway", "booking", 7)]
