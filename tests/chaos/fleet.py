@@ -38,6 +38,7 @@ class Fleet(Platform):
         self.deaths: Counter[str] = Counter()
         """Processes that ended without being killed: a crash, or a start while a server was away."""
         self._ended: dict[str, float] = {}
+        self._without: dict[str, list[str]] = {}
 
     # --- its processes ---------------------------------------------------------------------------------------------
 
@@ -46,7 +47,8 @@ class Fleet(Platform):
             "DATABASE_URL": self._through("postgresql", service, self.environment["DATABASE_URL"]),
             "AMQP_URI": self._through("rabbitmq", service, AMQP),
         }
-        self._processes[service] = self._starter.start(service, environment, self.folder / f"{service}.log")
+        log = self.folder / f"{service}.log"
+        self._processes[service] = self._starter.start(service, environment, log, self._without.get(service, []))
 
     @contextmanager
     def orchestrated(self) -> Iterator[None]:
@@ -71,6 +73,46 @@ class Fleet(Platform):
 
         with again_and_again(lambda: self.kill_and_restart(chance.choice(SERVICES)), every):
             yield
+
+    @contextmanager
+    def sabotaged(self, service: str, guard: str) -> Iterator[None]:
+        """A process of the service runs without a guard of ``sabotage``, and one that has it afterwards."""
+        self._without[service] = [guard]
+        self._again(service)
+        try:
+            yield
+        finally:
+            del self._without[service]
+            self._again(service)
+
+    def _again(self, service: str) -> None:
+        self.kill(service)
+        self.start_process(service)
+
+    @contextmanager
+    def forgetting(self, service: str) -> Iterator[None]:
+        """A service's table of outcomes keeps nothing."""
+        with self.database(service).begin() as connection:
+            connection.exec_driver_sql("CREATE RULE forgets AS ON INSERT TO outcomes DO INSTEAD NOTHING")
+        try:
+            yield
+        finally:
+            with self.database(service).begin() as connection:
+                connection.exec_driver_sql("DROP RULE forgets ON outcomes")
+
+    def ends(self, service: str) -> None:
+        """A process ends that nobody killed, as far as the orchestrator knows."""
+        os.kill(self._processes[service].pid, signal.SIGKILL)
+
+    @contextmanager
+    def frozen(self, service: str) -> Iterator[None]:
+        """A process that does nothing for a while, and keeps its connections."""
+        process = self._processes[service]
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
 
     def cpu_seconds(self) -> dict[str, float]:
         """User and system time of each process since it began."""

@@ -27,6 +27,7 @@ from shared.cli.reaching import OnStores
 from shared.eventstore import Store
 from shared.eventstore.tables import dead_letters, relay, tracking
 from shared.notifications.outbox import notifications
+from shared.runtime.platform import service_class, sources_of
 from shared.runtime.settings import SERVICES, Settings
 from tests.platform import Platform
 
@@ -282,9 +283,10 @@ def backlog(books: Books) -> list[str]:
         (sent,) = books.rows(service, relay)
         if sent.position < heads[service]:
             found.append(f"{service} has sent up to {sent.position} of {heads[service]}")
-        for row in books.rows(service, tracking):
-            if row.position < heads[row.source]:
-                found.append(f"{service} has followed {row.source} up to {row.position} of {heads[row.source]}")
+        followed = {row.source: row.position for row in books.rows(service, tracking)}
+        for source in sources_of(service_class(service)):
+            if (position := followed.get(source, 0)) < heads[source]:
+                found.append(f"{service} has followed {source} up to {position} of {heads[source]}")
         for letter in books.rows(service, dead_letters):
             if letter.state in ("failed", "parked"):
                 found.append(f"{service} could not handle {letter.source} {letter.position}: {letter.error}")

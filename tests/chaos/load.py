@@ -17,10 +17,11 @@ from shared.runtime.tokens import access_token
 from tests.chaos.fleet import Fleet
 from tests.chaos.journal import Entry, Journal
 from tests.platform import Answer
-from tests.system.stage import Stage
+from tests.system.stage import Published, Stage
 
 PATIENCE_SECONDS = 150.0
-"""Who has not learnt the outcome by then never will: the oracle is told so."""
+"""Who has not learnt the outcome by then never will: the oracle is told so. Nor does a load go on that has brought
+nothing about for so long."""
 IN_PROGRESS = "request-in-progress"
 SCARCE, PLENTY = 4, 10_000
 SCARCE_EVERY = 6
@@ -36,28 +37,34 @@ class Town:
 
     fleet: Fleet
     pro: int
+    venue: int
+    offer: int
+    """One of those that are published."""
     people: list[int]
     quantities: dict[int, int]
 
     @classmethod
-    def settled(cls, fleet: Fleet, people: int, stocks: int, dearest: int) -> Town:
-        """One stock in ``SCARCE_EVERY`` is scarce. Prices go from 1 € to ``dearest`` cents."""
-        stage = Stage(fleet)
+    def settled(cls, fleet: Fleet, people: int, stocks: int, dearest: int, first: int = 1) -> Town:
+        """One stock in ``SCARCE_EVERY`` is scarce. Prices go from 1 € to ``dearest`` cents. ``first``: where the
+        numbers of its people begin, which no two towns of a fleet share."""
+        stage = Stage(fleet, first)
         actor = stage.actor(bank=False)
         pool = eventlet.GreenPool(TOGETHER)
 
-        def publish(number: int) -> tuple[int, int]:
+        def publish(number: int) -> tuple[Published, int]:
             quantity = SCARCE if number % SCARCE_EVERY == 0 else PLENTY
             price = 100 + (number * 37) % (dearest - 99)
-            return stage.publish(actor, price, quantity, name=f"Livre {number}").stock_id, quantity
+            return stage.publish(actor, price, quantity, name=f"Livre {number}"), quantity
 
-        quantities = dict(pool.imap(publish, range(stocks)))
+        published = list(pool.imap(publish, range(stocks)))
         young = pool.imap(lambda _: stage.young_person(), range(people))
         return cls(
             fleet,
             _account(fleet, actor.token),
+            stage.venue(actor),
+            published[0][0].offer_id,
             [_account(fleet, person.token) for person in young],
-            quantities,
+            {one.stock_id: quantity for one, quantity in published},
         )
 
     def token(self, account: int, role: str) -> str:
@@ -81,6 +88,12 @@ class Seen:
     slowest: float = 0.0
     """Seconds that a caller waited for one answer, whatever it was."""
     strange: list[str] = field(default_factory=list)
+    newest: float = field(default_factory=time.monotonic)
+    """When the last thing was done, by the machine's clock."""
+
+
+class Stalled(Exception):
+    """Nothing is brought about any more: everybody's credit is spent, or nobody answers."""
 
 
 Asks = Callable[[], Answer]
@@ -165,7 +178,7 @@ class Client:
 
 
 class Load:
-    """Clients over a town. ``journal`` has every answer, ``seen`` what it took."""
+    """Clients over a town. ``journal`` has every answer, ``seen`` what it took since ``afresh``."""
 
     booking_share, cancelling_share = 0.5, 0.82
 
@@ -179,19 +192,30 @@ class Load:
             for person in (town.people[number % len(town.people)] for number in range(clients))
         ]
 
+    def afresh(self) -> Seen:
+        """From here on counted anew."""
+        self.seen = Seen()
+        return self.seen
+
     def note(self, entry: Entry) -> None:
         if entry.is_done:
             self.seen.done[entry.action] += 1
+            self.seen.newest = time.monotonic()
         else:
             self.seen.refused[entry.answer.get("code", str(entry.status))] += 1
 
-    def run(self, until: Callable[[Seen], bool], clients: int | None = None) -> Seen:
-        """So many clients at once, or all; each ends with its own last answer once ``until`` holds."""
+    def run(self, until: Callable[[Seen], bool], clients: int | None = None, pause: float = 0.0) -> Seen:
+        """So many clients at once, or all, each with a pause between two answers; each ends with its own last answer
+        once ``until`` holds. Raises Stalled."""
         working = self._clients[:clients]
+        self.seen.newest = time.monotonic()
 
         def work(client: Client) -> None:
             while not until(self.seen):
+                if time.monotonic() - self.seen.newest > PATIENCE_SECONDS:
+                    raise Stalled(f"{dict(self.seen.done)} done, {dict(self.seen.refused)} refused")
                 client.act()
+                eventlet.sleep(pause)
 
         pool = eventlet.GreenPool(len(working))
         for _ in pool.imap(work, working):
@@ -199,10 +223,10 @@ class Load:
         return self.seen
 
     @contextmanager
-    def going_on(self, clients: int) -> Iterator[None]:
+    def going_on(self, clients: int, pause: float) -> Iterator[None]:
         """Beside what is done meanwhile."""
         ends: list[bool] = []
-        beside = eventlet.spawn(self.run, lambda _: bool(ends), clients)
+        beside = eventlet.spawn(self.run, lambda _: bool(ends), clients, pause)
         try:
             yield
         finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
@@ -42,9 +41,18 @@ def written(scale: Scale, notes: Mapping[str, Sequence[str]], tests: Iterable[An
 
 
 def _facts(scale: Scale, seconds: float) -> str:
-    settings = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in asdict(scale).items())
+    settings = ", ".join(
+        f"{name.replace('_', ' ')} {value:g}" for name, value in vars(scale).items() if isinstance(value, int | float)
+    )
     day = datetime.now(UTC).date().isoformat()
-    return f"{day}, {os.cpu_count()} cores, {seconds / 60:.0f} minutes. Settings: {settings}.\n"
+    return (
+        f"{day}: {seconds / 60:.0f} minutes on {os.cpu_count()} cores and {_memory_gigabytes()} GB of memory, the"
+        f" load, RabbitMQ and PostgreSQL beside the platform.\nSettings: {settings}.\n"
+    )
+
+
+def _memory_gigabytes() -> int:
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
 
 
 def _sorted_out(tests: Iterable[Any]) -> tuple[list[Any], list[Any]]:

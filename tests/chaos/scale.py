@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.runtime.settings import SERVICES
+
+BEHIND = tuple(name for name in SERVICES if name != "gateway")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Services that cannot reach a server for a while, each through its own line. ``how``: see ``proxy``."""
+
+    services: tuple[str, ...]
+    server: str
+    how: str
+    seconds: float
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -18,10 +32,7 @@ class Scale:
     """Cents. A person's validated bookings must fit into 300 €."""
     clients: int
     outage_seconds: float
-    cut_seconds: float
-    """How long one service is cut off from one server."""
-    cuts_together: bool
-    """One service after the other, and only then it is looked whether everything goes through."""
+    cuts: tuple[Cut, ...]
 
 
 SHORT = Scale(
@@ -32,17 +43,21 @@ SHORT = Scale(
     dearest=900,
     clients=200,
     outage_seconds=10,
-    cut_seconds=4,
-    cuts_together=True,
+    # those behind the gateway together, each with a question of its own; silence takes longer than any time-out
+    cuts=(
+        Cut(BEHIND, "rabbitmq", "silence", 16),
+        Cut(("gateway",), "rabbitmq", "refuse", 5),
+        Cut(BEHIND, "postgresql", "refuse", 3),
+        Cut(("gateway",), "postgresql", "refuse", 2),
+    ),
 )
 LONG = Scale(
     acknowledged=10_000,
     kills=200,
     people=60,
     stocks=90,
-    dearest=900,
+    dearest=500,
     clients=300,
     outage_seconds=60,
-    cut_seconds=60,
-    cuts_together=False,
+    cuts=tuple(Cut((name,), server, "silence", 30) for server in ("rabbitmq", "postgresql") for name in SERVICES),
 )

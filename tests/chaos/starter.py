@@ -1,7 +1,7 @@
 """Starts processes of services by forking one that has imported everything: a start costs a fork, not the imports.
 
 What runs in the child is ``passculture run --service NAME``. Asked: ``{"start": service, "environment": {…}, "output":
-path}`` → pid, ``{"poll": pid}`` → exit code or null.
+path, "without": guards}`` → pid, ``{"poll": pid}`` → exit code or null.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.chaos.attendant import Attendant, answer
+from tests.chaos.sabotage import GUARDS
 
 POLL_SECONDS = 0.02
 
@@ -51,8 +52,14 @@ class Starter(Attendant):
     def __init__(self) -> None:
         super().__init__("starter")
 
-    def start(self, service: str, environment: Mapping[str, str], output: Path) -> Child:
-        request = {"start": service, "environment": dict(environment), "output": str(output)}
+    def start(self, service: str, environment: Mapping[str, str], output: Path, without: Sequence[str] = ()) -> Child:
+        """``without``: names of guards, from ``sabotage``."""
+        request = {
+            "start": service,
+            "environment": dict(environment),
+            "output": str(output),
+            "without": list(without),
+        }
         return Child(self, self.ask(request))
 
 
@@ -120,6 +127,8 @@ def _run(request: dict[str, Any]) -> int:
     os.environ.clear()
     os.environ.update(request["environment"])
     hubs.use_hub()  # the parent's own would be shared by all the children
+    for guard in request["without"]:
+        GUARDS[guard]()
     try:
         application.run(request["start"])
     except OneLine as error:

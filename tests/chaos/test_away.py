@@ -2,96 +2,183 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import eventlet
 import pytest
 
 from services.gateway.consistency import WAIT_SECONDS
-from services.gateway.web.calls import COMMAND_SECONDS
+from services.gateway.web.calls import COMMAND_SECONDS, QUERY_SECONDS
 from shared.runtime.settings import SERVICES
 from tests.chaos.figures import Figures
-from tests.chaos.fleet import SERVERS, Fleet, cpu_seconds, waited_for
+from tests.chaos.fleet import SERVERS, Fleet, waited_for
 from tests.chaos.journal import Journal, audit, backlog, opened
-from tests.chaos.load import Load, Town
-from tests.chaos.scale import Scale
+from tests.chaos.load import Load, Seen, Town
+from tests.chaos.scale import Cut, Scale
 
 THROUGH_SECONDS = 30.0
 """After a server is back."""
 SLOWEST_SECONDS = 3 * COMMAND_SECONDS + WAIT_SECONDS
 """What a caller may wait for: two questions, the answer, and that others heard of it, each with its own time-out."""
-CLIENTS = 12
+ASKING_SECONDS = 2 * QUERY_SECONDS + WAIT_SECONDS
+"""The same of who only looks: what they wrote is waited for, then one or two services are asked."""
+CLIENTS, PAUSE_SECONDS = 12, 0.5
 BUSY = 0.5
 """Of a core: a loop that does not pause takes all of one."""
 
 
-def burners(before: dict[str, float], after: dict[str, float], seconds: float) -> list[str]:
+# --- what callers see -------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Told:
+    """What somebody was told who asked one thing again and again: how often with which status, and the longest wait."""
+
+    statuses: dict[int, int] = field(default_factory=dict)
+    slowest: float = 0.0
+
+    def note(self, status: int, seconds: float) -> None:
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.slowest = max(self.slowest, seconds)
+
+    def complaints(self, who: str, most_seconds: float = ASKING_SECONDS) -> list[str]:
+        found = [f"{who} was never told to come again"] if 503 not in self.statuses else []
+        found += [f"{who} was answered {status}" for status in self.statuses if status not in (200, 503)]
+        return found + ([f"{who} waited for {self.slowest:.1f} s"] if self.slowest > most_seconds else [])
+
+
+def question(town: Town, service: str, server: str) -> tuple[str, str | None]:
+    """What cannot be answered without the service, or by the gateway without the server; and who may ask it."""
+    person = town.token(town.people[0], "beneficiary")
+    if service == "gateway":
+        return (f"/v1/offers/{town.offer}", None) if server == "postgresql" else ("/v1/me/bookings", person)
+    return {
+        "identity": ("/v1/me", person),
+        "catalog": (f"/v1/pro/venues/{town.venue}", town.token(town.pro, "pro")),
+        "booking": ("/v1/me/bookings", person),
+        "wallet": ("/v1/me/credit", person),
+        "payout": ("/v1/finance/custom-rules", town.fleet.token("finance")),
+    }[service]
+
+
+def asked(platform: Fleet, what: tuple[str, str | None]) -> int:
+    path, token = what
+    return platform.call("GET", path, token=token).status
+
+
+@contextmanager
+def asking(platform: Fleet, questions: Mapping[str, tuple[str, str | None]]) -> Iterator[dict[str, Told]]:
+    """Each question by somebody of its own, all the time."""
+    told = {service: Told() for service in questions}
+    ends: list[bool] = []
+
+    def insist(service: str) -> None:
+        while not ends:
+            begun = time.monotonic()
+            status = asked(platform, questions[service])
+            told[service].note(status, time.monotonic() - begun)
+            eventlet.sleep(PAUSE_SECONDS)
+
+    beside = [eventlet.spawn(insist, service) for service in questions]
+    try:
+        yield told
+    finally:
+        ends.append(True)
+        for one in beside:
+            one.wait()
+
+
+def goes_through(platform: Fleet, town: Town, load: Load) -> None:
+    """Every service answers, a call succeeds, and everything has been sent and handled; in time."""
+    questions = [question(town, service, "postgresql") for service in SERVICES]
+    assert waited_for(lambda: all(asked(platform, one) == 200 for one in questions), THROUGH_SECONDS) is not None
+    load.acknowledged(1, clients=1)
+    with opened(platform) as books:
+        assert waited_for(lambda: not backlog(books), THROUGH_SECONDS) is not None, backlog(books)
+
+
+def check(platform: Fleet, town: Town, seen: Seen, journal: Journal) -> None:
+    assert seen.strange == []
+    assert seen.slowest < SLOWEST_SECONDS
+    with opened(platform) as books:
+        assert audit(books, journal.entries(), town.quantities) == []
+
+
+# --- what processes take ----------------------------------------------------------------------------------------------
+
+
+def burners(before: Mapping[str, float], after: Mapping[str, float], seconds: float) -> list[str]:
     """Processes that took more of a core than a loop that waits does."""
     shares = {name: (after[name] - before.get(name, 0.0)) / seconds for name in after}
     return [f"{name} took {share:.0%} of a core" for name, share in shares.items() if share > BUSY]
 
 
 def cut_off(platform: Fleet, lines: Sequence[str], how: str, seconds: float) -> list[str]:
-    """Gives the processes that burned a core meanwhile."""
+    """Gives the processes that burned a core meanwhile, and those that ended."""
+    deaths = platform.deaths.copy()
     before = platform.cpu_seconds()
     with platform.cut(lines, how):
         eventlet.sleep(seconds)
-        return burners(before, platform.cpu_seconds(), seconds)
+        spinning = burners(before, platform.cpu_seconds(), seconds)
+    return spinning + [f"{name} ended" for name in platform.deaths - deaths]
 
 
-def goes_through(platform: Fleet, load: Load) -> float:
-    """After how many seconds a new call was answered, and everything had been sent and handled."""
-    begun = time.monotonic()
-    load.acknowledged(1, clients=1)
-    with opened(platform) as books:
-        assert waited_for(lambda: not backlog(books), THROUGH_SECONDS) is not None, backlog(books)
-    return time.monotonic() - begun
-
-
-def check(platform: Fleet, town: Town, load: Load, journal: Journal) -> None:
-    assert load.seen.strange == []
-    assert load.seen.later["503"] > 0
-    assert load.seen.slowest < SLOWEST_SECONDS
-    with opened(platform) as books:
-        assert audit(books, journal.entries(), town.quantities) == []
+# --- a server away, a service cut off ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_server_goes_away_and_comes_back(
     platform: Fleet, town: Town, load: Load, journal: Journal, scale: Scale, figures: Figures, server: str
 ) -> None:
-    with load.going_on(CLIENTS):
-        spinning = cut_off(platform, platform.lines(server), "refuse", scale.outage_seconds)
+    seen = load.afresh()
+    with load.going_on(CLIENTS, PAUSE_SECONDS):
+        wrong = cut_off(platform, platform.lines(server), "refuse", scale.outage_seconds)
         back = time.monotonic()
-    through = time.monotonic() - back + goes_through(platform, load)
-    assert spinning == []
+    goes_through(platform, town, load)
+    through = time.monotonic() - back
+    assert wrong == []
+    assert seen.later["503"] > 0
     assert through < THROUGH_SECONDS
-    check(platform, town, load, journal)
+    check(platform, town, seen, journal)
     figures.note(
-        "Servers away", f"{server} away for {scale.outage_seconds:.0f} s: everything through {through:.1f} s after it"
+        "Servers away",
+        f"{server} away for {scale.outage_seconds:.0f} s: callers were told 503 {seen.later['503']} times and waited "
+        f"for {seen.slowest:.1f} s at most; everything through {through:.1f} s after it",
     )
 
 
 def test_each_service_is_cut_off_from_each_server(
     platform: Fleet, town: Town, load: Load, journal: Journal, scale: Scale, figures: Figures
 ) -> None:
-    slowest = 0.0
-    for server in SERVERS:
-        for services in (SERVICES,) if scale.cuts_together else [(service,) for service in SERVICES]:
-            with load.going_on(CLIENTS):
-                for service in services:
-                    assert cut_off(platform, platform.lines(server, [service]), "silence", scale.cut_seconds) == []
-                back = time.monotonic()
-            slowest = max(slowest, time.monotonic() - back + goes_through(platform, load))
-            assert slowest < THROUGH_SECONDS, f"{services} after they were cut off from {server}"
-    check(platform, town, load, journal)
-    figures.note(
-        "Servers away",
-        f"each service cut off from each, {scale.cut_seconds:.0f} s: all through {slowest:.1f} s after it at most",
-    )
+    for cut in scale.cuts:
+        told, through = cut_off_while_asked(platform, town, load, cut)
+        assert through < THROUGH_SECONDS, cut
+        figures.note(
+            "Servers away",
+            f"{', '.join(cut.services)} cut off from {cut.server} for {cut.seconds:.0f} s ({cut.how}): who needed them "
+            f"was told 503 after {max(one.slowest for one in told.values()):.1f} s at most; everything through "
+            f"{through:.1f} s after it",
+        )
+        check(platform, town, load.seen, journal)
+
+
+def cut_off_while_asked(platform: Fleet, town: Town, load: Load, cut: Cut) -> tuple[dict[str, Told], float]:
+    load.afresh()
+    questions = {service: question(town, service, cut.server) for service in cut.services}
+    with load.going_on(CLIENTS, PAUSE_SECONDS), asking(platform, questions) as told:
+        assert cut_off(platform, platform.lines(cut.server, cut.services), cut.how, cut.seconds) == []
+        back = time.monotonic()
+    goes_through(platform, town, load)
+    through = time.monotonic() - back
+    complaints = [text for service, one in told.items() for text in one.complaints(f"who needs {service}")]
+    assert complaints == [], cut
+    return told, through
+
+
+# --- the controls -----------------------------------------------------------------------------------------------------
 
 
 def test_a_server_that_does_not_come_back_is_found(platform: Fleet, town: Town, load: Load) -> None:
@@ -102,17 +189,34 @@ def test_a_server_that_does_not_come_back_is_found(platform: Fleet, town: Town, 
             load.acknowledged(4)
         with opened(platform) as books:
             assert any(text.startswith("payout has followed booking") for text in backlog(books))
-    assert goes_through(platform, load) < THROUGH_SECONDS
+    goes_through(platform, town, load)
 
 
-def test_a_loop_that_spins_is_found() -> None:
-    """The control of the measurement."""
-    spinner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        before = {"spinner": cpu_seconds(spinner.pid)}
-        eventlet.sleep(2.0)
-        while not burners(before, {"spinner": cpu_seconds(spinner.pid)}, 1.0):
-            eventlet.sleep(0.5)
-    finally:
-        spinner.kill()
-        spinner.wait()
+def test_who_is_never_told_503_or_waits_too_long_is_found(platform: Fleet, town: Town) -> None:
+    """The control: nothing is cut, and the gateway stands still for longer than anybody is to wait."""
+    with asking(platform, {"wallet": question(town, "wallet", "rabbitmq")}) as told:
+        eventlet.sleep(2 * PAUSE_SECONDS)
+        with platform.frozen("gateway"):
+            eventlet.sleep(1.5)
+    assert told["wallet"].complaints("who waits", most_seconds=1.0) == [
+        "who waits was never told to come again",
+        f"who waits waited for {told['wallet'].slowest:.1f} s",
+    ]
+
+
+def test_loops_that_do_not_pause_are_found(platform: Fleet, town: Town, load: Load) -> None:
+    """The control: catalog tries again at once, and burns a core."""
+    with platform.sabotaged("catalog", "restless"):
+        assert asked(platform, question(town, "catalog", "postgresql")) == 200  # it is there
+        wrong = cut_off(platform, platform.lines("postgresql", ["catalog"]), "refuse", 3.0)
+    assert [text for text in wrong if text.startswith("catalog took ")], wrong
+    goes_through(platform, town, load)
+
+
+def test_a_process_that_does_not_live_through_it_is_found(platform: Fleet, town: Town, load: Load) -> None:
+    """The control: one that ends while a server is away, and is started again by its orchestrator."""
+    beside = eventlet.spawn_after(0.5, platform.ends, "catalog")
+    wrong = cut_off(platform, platform.lines("rabbitmq", ["catalog"]), "refuse", 2.0)
+    beside.wait()
+    assert wrong == ["catalog ended"]
+    goes_through(platform, town, load)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -31,6 +31,7 @@ from tests.chaos.journal import backlog, opened
 from tests.chaos.load import Load
 from tests.platform import START, namespace_of
 from tests.servers import AMQP
+from tests.system.stage import Stage
 
 Logs = Mapping[str, Sequence[Message]]
 FOLLOWERS = ("booking", "wallet", "payout", "gateway")
@@ -92,7 +93,7 @@ class Follower:
             self.process.react(source, messages)
         return self
 
-    def break_on(self, source: str, poisoned: Message) -> None:
+    def break_on(self, source: str, poisoned: Message, kind: type[Consumer] = Consumer) -> None:
         """What reacts to the messages of that name fails on this one, until ``mend``."""
         good = self.service.reactions[source, poisoned.name]
 
@@ -101,7 +102,7 @@ class Follower:
                 raise ValueError("a fault of ours")
             good(tx, message)
 
-        self.listen(source, Consumer, {**self.service.reactions, (source, poisoned.name): bad})
+        self.listen(source, kind, {**self.service.reactions, (source, poisoned.name): bad})
 
     def listen(
         self, source: str, kind: type[Consumer], reactions: Mapping[tuple[str, str], Reaction] | None = None
@@ -137,8 +138,13 @@ class Follower:
 
 @pytest.fixture(scope="module")
 def logs(platform: Fleet, load: Load) -> Logs:
-    """What the services of the fleet published."""
-    load.run(lambda seen: seen.done.total() >= 150)
+    """What the services of the fleet published; among it validations that were taken back."""
+    load.acknowledged(150)
+    stage = Stage(platform, first=4_000)
+    actor, person = stage.actor(), stage.young_person()
+    for price in (900, 1_100, 1_300):
+        booking = stage.sold(actor, person, price)
+        assert stage.desk("keep", booking["countermark"], actor.token).status == 204
     platform.settle()
     with opened(platform) as books:
         return {name: store.messages(0, 1_000_000) for name, store in books.stores.items()}
@@ -214,6 +220,27 @@ def test_without_filling_gaps_the_rows_differ(follower: Any, name: str) -> None:
     assert other.rows() != straight.rows()
 
 
+class Forgetful(Consumer):
+    """Without the position that it has reached: what comes is handled, whether it was before or not."""
+
+    def handle(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            if message.name in self._reactions:
+                with self._store.transaction() as tx:
+                    self._act(tx, [message], self._react, self._prepare)
+
+
+def test_without_the_tracked_position_a_double_is_handled_twice(follower: Any, logs: Logs) -> None:
+    """The control: a validation told again after it was taken back is priced again."""
+    validated = taken_back(logs["booking"])
+    straight, other = follower("payout").catch_up(), follower("payout").catch_up()
+    other.hear([("booking", [validated])])
+    assert other.rows() == straight.rows()
+    other.listen("booking", Forgetful)
+    other.hear([("booking", [validated])])
+    assert other.rows() != straight.rows()
+
+
 @pytest.mark.parametrize("name", FOLLOWERS)
 def test_one_that_begins_a_month_late_has_the_same_rows(follower: Any, name: str) -> None:
     """But for when it noted what it decided: that stands in its own log."""
@@ -238,25 +265,31 @@ IN_ITS_ORDER = {
 HISTORY = ("stored_events", "numbers", "dead_letters")
 
 
-def poisonable(messages: Sequence[Message], name: str) -> Message:
-    """One of that name, in the middle, with later ones of its stream where there are any."""
-    of_name = [message for message in messages if message.name == name]
-    last = {message.stream: message.position for message in messages}
-    followed = [message for message in of_name if last[message.stream] > message.position]
-    return (followed or of_name)[len(followed or of_name) // 2]
+def taken_back(messages: Sequence[Message]) -> Message:
+    """A validation after which its booking was invalidated."""
+    undone = {message.stream for message in messages if message.name == "CountermarkInvalidated"}
+    return next(one for one in messages if one.name == "CountermarkValidated" and one.stream in undone)
+
+
+def poisonable(messages: Sequence[Message], name: str, heard: Collection[str]) -> Message:
+    """One of that name, in the middle of those that are followed on their stream by something that is reacted to."""
+    last = {message.stream: message.position for message in messages if message.name in heard}
+    followed = [one for one in messages if one.name == name and last[one.stream] > one.position]
+    return followed[len(followed) // 2]
 
 
 @pytest.mark.parametrize("name", POISONED)
 def test_a_handler_that_raises_parks_its_stream_and_a_replay_puts_it_right(
     follower: Any, logs: Logs, figures: Figures, name: str
 ) -> None:
-    poisoned = poisonable(logs["booking"], POISONED[name])
     straight, other = follower(name).catch_up(), follower(name)
+    heard = {message for source, message in other.service.reactions if source == "booking"}
+    poisoned = poisonable(logs["booking"], POISONED[name], heard)
     other.break_on("booking", poisoned)
     other.catch_up()
     first, *parked = other.letters()
     assert (first.position, first.state) == (poisoned.position, "failed")
-    assert {letter.stream for letter in parked} <= {poisoned.stream}
+    assert {letter.stream for letter in parked} == {poisoned.stream}
     assert all(letter.state == "parked" for letter in parked)
     with other.engine.connect() as connection:
         at = connection.execute(sa.select(tracking.c.position).where(tracking.c.source == "booking")).scalar_one()
@@ -268,6 +301,28 @@ def test_a_handler_that_raises_parks_its_stream_and_a_replay_puts_it_right(
     figures.note(
         "Messages", f"{name}: a handler that raises parks 1 + {len(parked)}; after the replay every row is right"
     )
+
+
+class Heedless(Consumer):
+    """What follows a message that failed is handled all the same."""
+
+    def _blocked_streams(self, connection: sa.Connection) -> set[str]:
+        return set()
+
+
+@pytest.mark.parametrize("name", ["wallet", "payout"])
+def test_without_parking_a_replay_puts_nothing_right(follower: Any, logs: Logs, name: str) -> None:
+    """The control: a validation that is replayed after it was taken back is spent, and priced."""
+    poisoned = taken_back(logs["booking"])
+    straight, other = follower(name).catch_up(), follower(name)
+    other.break_on("booking", poisoned, Heedless)
+    other.catch_up()
+    first = other.letters()[0]
+    assert (first.position, first.state) == (poisoned.position, "failed")
+    for letter in other.letters():
+        other.process.decide([Call("replay-dead-letter", {"id": letter.id})])
+    apart = (*HISTORY, *IN_ITS_ORDER[name])
+    assert other.rows(*apart) != straight.rows(*apart)
 
 
 # --- on the fleet -----------------------------------------------------------------------------------------------------
@@ -288,6 +343,9 @@ def test_a_process_that_lost_its_store_and_its_queues_follows_from_the_beginning
             topology.events_queue(namespace_of(platform.environment["DATABASE_URL"]), "gateway", source)(
                 channel
             ).delete()
+    assert catalogue(platform) != before
+    with opened(platform) as books:
+        assert any(text.startswith("gateway has followed booking up to") for text in backlog(books))
     platform.start_process("gateway")
     platform.wait_until_ready()
     with opened(platform) as books:

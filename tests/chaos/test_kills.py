@@ -20,7 +20,8 @@ DRAINED_SECONDS = 60.0
 def test_a_process_killed_every_second_loses_and_doubles_nothing(
     platform: Fleet, town: Town, load: Load, journal: Journal, scale: Scale, figures: Figures
 ) -> None:
-    begun = time.monotonic()
+    load.afresh()
+    begun, deaths = time.monotonic(), platform.deaths.copy()
     with platform.hunted(random.Random(SEED), EVERY_SECONDS):
         seen = load.run(lambda seen: seen.done.total() >= scale.acknowledged and platform.kills.total() >= scale.kills)
     took = time.monotonic() - begun
@@ -29,6 +30,7 @@ def test_a_process_killed_every_second_loses_and_doubles_nothing(
         assert drained is not None, backlog(books)
         assert seen.strange == []
         assert audit(books, journal.entries(), town.quantities) == []
+    assert platform.deaths == deaths, "processes that nobody killed"
     assert platform.command("reconcile").returncode == 0
     assert platform.command("verify").returncode == 0
     figures.note(

@@ -66,6 +66,11 @@ SPOILT = {
     ),
     "a stale number of places": ("gateway", "UPDATE catalogue_stocks SET remaining = remaining - 1", "are shown"),
     "a consumer behind": ("payout", "UPDATE tracking SET position = position - 1", "payout has followed booking up to"),
+    "a consumer that never began": (
+        "wallet",
+        "DELETE FROM tracking WHERE source = 'identity'",
+        "wallet has followed identity up to 0 of",
+    ),
     "an unsent message": ("booking", "UPDATE relay SET position = position - 1", "booking has sent up to"),
     "a dead letter": (
         "wallet",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from shared.eventstore import Store
 from shared.projections import Projection
-from shared.projections.rebuilding import Difference, compare
+from shared.projections.rebuilding import compare
 from tests.chaos.fleet import Fleet
 from tests.chaos.journal import Books, opened
 from tests.chaos.load import Load
@@ -53,39 +53,40 @@ def test_read_models_deleted_and_rebuilt_are_equal_to_the_live_ones(platform: Fl
         replayed = platform.post(f"/v1/ops/projections/{service}.{model.name}/rebuild", {}, platform.token("operator"))
         assert replayed.status == 200, replayed
         assert rows(platform, service, model) == live, f"{service}.{model.name}"
-    assert platform.command("verify").returncode == 0
 
 
 def test_a_row_altered_by_hand_is_found(platform: Fleet, models: Models) -> None:
-    """The control, in every table that has something in it."""
+    """The control: one row of every table that has any, and each is named."""
     seen = 0
     for service, store, model in models:
-        for table in model.tables:
-            if spoilt := one_altered(platform.database(service), table, partial(compare, store, model)):
-                assert {difference.table for difference in spoilt} == {table.name}, f"{service}.{model.name}"
-                seen += 1
-        assert compare(store, model) == []
+        with ExitStack() as spoilt:
+            engine = platform.database(service)
+            names = {table.name for table in model.tables if spoilt.enter_context(one_altered(engine, table))}
+            assert {difference.table for difference in compare(store, model)} == names, f"{service}.{model.name}"
+            seen += len(names)
     assert seen > 5
 
 
-def one_altered(engine: sa.Engine, table: sa.Table, look: Callable[[], list[Difference]]) -> list[Difference] | None:
-    """What is seen while one value of a row is another one; None when the table is empty, or admits no other value."""
+@contextmanager
+def one_altered(engine: sa.Engine, table: sa.Table) -> Iterator[bool]:
+    """One value of a row is another one meanwhile; not so in a table that is empty, or admits no other value."""
     with engine.connect() as connection:
         row = connection.execute(sa.select(table).limit(1)).first()
-    if row is None:
-        return None
-    for column in table.columns:
-        before = row._mapping[column.name]
-        if column.primary_key or before is None:
-            continue
-        try:
-            with altered(engine, table, row, column.name, another(before)):
-                found = look()
-        except sa.exc.IntegrityError:
-            continue
-        assert found, f"{table.name}.{column.name}"
-        return found
-    return None
+    with ExitStack() as spoilt:
+        yield row is not None and any(_is_altered(spoilt, engine, table, row, column) for column in table.columns)
+
+
+def _is_altered(
+    spoilt: ExitStack, engine: sa.Engine, table: sa.Table, row: sa.Row[Any], column: sa.Column[Any]
+) -> bool:
+    before = row._mapping[column.name]
+    if column.primary_key or before is None:
+        return False
+    try:
+        spoilt.enter_context(altered(engine, table, row, column.name, another(before)))
+    except sa.exc.IntegrityError:
+        return False
+    return True
 
 
 def another(value: Any) -> Any:

@@ -1,15 +1,15 @@
 """A command repeated with its key: the same answer, at once and a month later, after a refusal too.
 
-The last of the level: the month lets bookings expire that the load still knows.
+After everything that the load is for: the month lets bookings expire that it still knows.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 
+import eventlet
 import pytest
 
 from tests.chaos.fleet import Fleet
@@ -19,6 +19,10 @@ from tests.system.stage import Actor, Beneficiary, Stage
 
 MONTH = timedelta(days=31)
 REUSED = (422, "idempotency-key-reused")
+IN_PROGRESS = (409, "request-in-progress")
+AT_ONCE = 8
+EVENTS_OF_A_BOOKING = 2
+"""It is requested, and confirmed."""
 
 
 @pytest.fixture(scope="module")
@@ -83,32 +87,36 @@ def test_the_same_key_gives_the_same_answer_now_and_in_a_month(
         assert platform.logs() == stored
 
 
-@contextmanager
-def forgetting(platform: Fleet) -> Iterator[None]:
-    """Booking's table of outcomes keeps nothing."""
-    with platform.database("booking").begin() as connection:
-        connection.exec_driver_sql("CREATE RULE forgets AS ON INSERT TO outcomes DO INSTEAD NOTHING")
-    try:
-        yield
-    finally:
-        with platform.database("booking").begin() as connection:
-            connection.exec_driver_sql("DROP RULE forgets ON outcomes")
+def test_a_key_that_many_ask_with_at_the_same_time_is_decided_once(
+    platform: Fleet, stage: Stage, actor: Actor, person: Beneficiary
+) -> None:
+    stock, key = stage.publish(actor, 800, 5).stock_id, str(uuid.uuid4())
+    stored = platform.logs()["booking"]
+    pool = eventlet.GreenPool(AT_ONCE)
+    answers = list(pool.imap(lambda _: stage.book(person, stock, key=key), range(AT_ONCE)))
+    assert {answer.outcome for answer in answers} <= {(201, ""), IN_PROGRESS}
+    decided = [answer.json for answer in answers if answer.status == 201]
+    assert decided and all(one == decided[0] for one in decided)
+    assert platform.logs()["booking"] == stored + EVENTS_OF_A_BOOKING
+    assert stage.book(person, stock, key=key).json == decided[0]
 
 
 def test_without_stored_outcomes_the_oracle_reports_a_double(
     platform: Fleet, stage: Stage, actor: Actor, person: Beneficiary
 ) -> None:
-    """The control: a key that is asked for again after a cancellation books again."""
+    """The control: a key that is asked for again after a cancellation books again, another body too."""
     stock = stage.publish(actor, 900, 5).stock_id
     me, key = platform.get("/v1/me", person.token)["accountId"], str(uuid.uuid4())
     told = []
-    with forgetting(platform):
+    with platform.forgetting("booking"):
         for _ in range(2):
             answer = stage.book(person, stock, key=key)
             told.append(Entry("book", me, key, None, answer.status, answer.json))
             assert stage.cancel(person, answer.json["bookingId"]).status == 200
+        other = stage.publish(actor, 700, 5).stock_id
+        assert stage.book(person, other, key=key).outcome == (201, "")
     platform.settle()
     with opened(platform) as books:
         found = audit(books, told, {})
-    assert f"key {key} of person {me} made 2 requests" in found
+    assert f"key {key} of person {me} made 3 requests" in found
     assert any(text.startswith(f"key {key} was answered 201") for text in found)
