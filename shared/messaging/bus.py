@@ -23,6 +23,8 @@ from shared.messaging.answering import query_envelope
 
 SLOTS = 1
 LONE_SLOTS = 64
+LINGER_SECONDS = 0.01
+"""How long a batch waits for those who were just answered: they often ask again. A lone caller waits for nobody."""
 BATCH = 200
 MAX_WAITING = 5_000
 DEFAULT_SECONDS = 10.0
@@ -94,6 +96,10 @@ class _Lane:
     slots: int
     queue: deque[_Waiting] = field(default_factory=deque)
     busy: int = 0
+    expected: int = 1
+    """How many calls were under way or waiting when the last batch was answered."""
+    lingers: Any = None
+    """The timer of a batch that waits for more."""
 
 
 @dataclass(slots=True)
@@ -179,6 +185,7 @@ class CallingBus:
         sent.expiry.cancel()
         for waiting, answer in zip(sent.calls, answers, strict=True):
             waiting.answer.send(answer)
+        sent.lane.expected = len(sent.calls) + len(sent.lane.queue)
         self._free(sent.lane)
 
     def _call(
@@ -205,14 +212,25 @@ class CallingBus:
 
     def _send_waiting(self, lane: _Lane, seconds: float) -> None:
         while lane.queue and lane.busy < lane.slots:
+            if lane.size > 1 and len(lane.queue) < min(lane.expected, lane.size):
+                if lane.lingers is None:
+                    lane.lingers = _later(LINGER_SECONDS, self._linger_no_more, lane, seconds)
+                return
+            if lane.lingers is not None:
+                lane.lingers.cancel()
+                lane.lingers = None
             calls = [lane.queue.popleft() for _ in range(min(lane.size, len(lane.queue)))]
             batch_id = f"{self._process}-{next(self._numbers)}"
             lane.busy += 1
-            self._sent[batch_id] = _Sent(lane, calls, eventlet.spawn_after(seconds, self._expire, batch_id))
+            self._sent[batch_id] = _Sent(lane, calls, _later(seconds, self._expire, batch_id))
             try:
                 self._courier.send(lane.service, lane.kind, batch_id, [call.wire for call in calls], seconds)
             except Unavailable as error:
                 self.receive(batch_id, [{"refused": error.to_outcome()} for _ in calls])
+
+    def _linger_no_more(self, lane: _Lane, seconds: float) -> None:
+        lane.lingers, lane.expected = None, 1
+        self._send_waiting(lane, seconds)
 
     def _expire(self, batch_id: str) -> None:
         """No answer in time: the slot is free again; the callers' own time-outs speak for themselves."""
@@ -223,6 +241,12 @@ class CallingBus:
     def _free(self, lane: _Lane) -> None:
         lane.busy -= 1
         self._send_waiting(lane, DEFAULT_SECONDS)
+
+
+def _later(seconds: float, act: Callable[..., None], *given: Any) -> Any:
+    """``act`` in a greenlet of its own, unless it is cancelled before: a timer, where a greenlet for each would be
+    switched to only to be ended."""
+    return eventlet.hubs.get_hub().schedule_call_global(seconds, eventlet.spawn_n, act, *given)
 
 
 def _wire(name: str, data: dict[str, Any], key: str | None, caller: Caller | None) -> dict[str, Any]:
