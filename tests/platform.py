@@ -143,6 +143,9 @@ class Platform:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def pid(self, service: str = "") -> int:
+        return self._processes[service or "platform"].pid
+
     def stop(self) -> list[int]:
         """Asks every process to stop, insists where one does not; gives their exit codes."""
         processes, self._processes = list(self._processes.values()), {}

@@ -1,0 +1,68 @@
+"""What the log does in a second: live, down to the last read model; read into a fold; and made long."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import sqlalchemy as sa
+
+from services.booking.domain.booking import Booking
+from services.booking.domain.stock import Stock
+from services.booking.publishing import publication
+from shared.eventstore import Store
+from shared.kernel.time import RealClock
+from tests.bench import crowd
+from tests.platform import Platform
+
+LONG = 1_000_000
+_FILL = """
+INSERT INTO stored_events
+  (originator_id, originator_version, topic, state, recorded_at, published, correlation_id, causation_id)
+SELECT gen_random_uuid(), 1, topic, state, recorded_at, false, correlation_id, causation_id
+FROM (SELECT * FROM stored_events WHERE topic LIKE :topic ORDER BY id LIMIT 1) AS one, generate_series(1, :count)
+"""
+
+
+def live(platform: Platform, people: int) -> float:
+    """Events per second from identity's log to the read models of everybody who follows it.
+
+    What is published only counts; identity's own events beside it are stored all the same.
+    """
+    before = _published(platform)
+    begin = time.perf_counter()
+    crowd.beneficiaries(platform, people)  # returns when everything is settled
+    return (_published(platform) - before) / (time.perf_counter() - begin)
+
+
+def _published(platform: Platform) -> int:
+    """By every service: activation makes wallet grant, and tell."""
+    total = 0
+    for service in ("identity", "wallet"):
+        with platform.database(service).connect() as connection:
+            count = sa.text("SELECT count(*) FROM stored_events WHERE published")
+            total += connection.execute(count).scalar_one()
+    return total
+
+
+def fold(platform: Platform) -> float:
+    """Booking's events per second, read, decoded and counted by what they are."""
+    engine = platform.engine("booking")
+    store = Store(engine, clock=RealClock(), aggregates=[Booking, Stock], publication=publication)
+    try:
+        with store.reading() as connection:
+            begin = time.perf_counter()
+            kinds = Counter(type(event) for _, _, event in store.log.events(connection))
+            return kinds.total() / (time.perf_counter() - begin)
+    finally:
+        engine.dispose()
+
+
+def lengthen(platform: Platform, service: str, topic: str) -> int:
+    """Makes a service's log a million events long, each of a stream of its own; gives how many it has."""
+    with platform.database(service).begin() as connection:
+        have = connection.execute(sa.text("SELECT count(*) FROM stored_events")).scalar_one()
+        connection.execute(sa.text(_FILL), {"topic": topic, "count": max(0, LONG - have)})
+    with platform.database(service).connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE stored_events")
+        return int(connection.execute(sa.text("SELECT count(*) FROM stored_events")).scalar_one())
