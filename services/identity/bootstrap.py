@@ -127,7 +127,7 @@ def _commands(ports: Ports, failures: Failures, standing: Standing) -> dict[str,
 def _queries(questions: Questions) -> dict[str, QueryHandler]:
     return {
         "me": read(questions.me),
-        "people": read(questions.people),
+        "people": read_many(questions.people),
         "offerers": read(questions.offerers),
         "offerer": read(questions.offerer),
         "pending": read(questions.pending),

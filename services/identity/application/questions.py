@@ -16,7 +16,7 @@ from services.identity.domain.eligibility import Window, coming_window
 from services.identity.domain.people import Profile, in_territory
 from services.identity.sealing import Erased, KeyRing
 from shared.eventstore.outcomes import Call
-from shared.kernel.errors import Invalid, NotFound
+from shared.kernel.errors import DomainError, Invalid, NotFound
 from shared.kernel.time import instant_text
 
 LARGEST_PAGE = 200
@@ -53,13 +53,20 @@ class Questions:
             "nextStep": step.value if step else None,
         }
 
-    def people(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+    def people(self, connection: sa.Connection, calls: Sequence[Call]) -> list[dict[str, Any] | DomainError]:
         """Names and addresses in bulk, for what must show them; the erased are ``effacé``, the unknown absent."""
-        numbers = forms.read_form(forms.AccountIds, call.data)["accountIds"]
+        asked = [_account_ids(call) for call in calls]
+        known = [numbers for numbers in asked if not isinstance(numbers, DomainError)]
+        rows = storage.sealed_people(connection, sorted({number for numbers in known for number in numbers}))
         keys = KeyRing(self._ports.keys)
-        rows = storage.sealed_people(connection, sorted(set(numbers)))
         keys.load(row.account_id for row in rows)
-        return {"people": {str(row.account_id): _shown(keys.open_profile(row.account_id, row.sealed)) for row in rows}}
+        shown = {row.account_id: _shown(keys.open_profile(row.account_id, row.sealed)) for row in rows}
+        return [
+            numbers
+            if isinstance(numbers, DomainError)
+            else {"people": {str(number): shown[number] for number in sorted(set(numbers)) if number in shown}}
+            for numbers in asked
+        ]
 
     def offerers(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
         """The structures that the caller acts for, or asked to act for."""
@@ -123,6 +130,13 @@ def _window(window: Window | None) -> dict[str, Any] | None:
     if window is None:
         return None
     return {"kind": window.kind.value, "from": instant_text(window.begins), "until": instant_text(window.ends)}
+
+
+def _account_ids(call: Call) -> list[int] | DomainError:
+    try:
+        return list(forms.read_form(forms.AccountIds, call.data)["accountIds"])
+    except DomainError as refusal:
+        return refusal
 
 
 def _offerer(row: storage.Row) -> dict[str, Any]:
