@@ -25,6 +25,8 @@ SLOTS = 1
 LONE_SLOTS = 64
 LINGER_SECONDS = 0.01
 """How long a batch waits for those who were just answered: they often ask again. A lone caller waits for nobody."""
+LATE_SECONDS = 1.0
+"""How long a batch keeps others waiting: one may be lost with the process that took it, and its answer never come."""
 BATCH = 200
 MAX_WAITING = 5_000
 DEFAULT_SECONDS = 10.0
@@ -106,7 +108,9 @@ class _Lane:
 class _Sent:
     lane: _Lane
     calls: list[_Waiting]
-    expiry: Any
+    expiry: Any = None
+    holds: bool = True
+    """Whether it takes its slot: not any more when its answer is late."""
 
 
 class CallingBus:
@@ -186,7 +190,7 @@ class CallingBus:
         for waiting, answer in zip(sent.calls, answers, strict=True):
             waiting.answer.send(answer)
         sent.lane.expected = len(sent.calls) + len(sent.lane.queue)
-        self._free(sent.lane)
+        self._free(sent)
 
     def _call(
         self, service: str, kind: str, wire: dict[str, Any], seconds: float, batched: bool
@@ -222,7 +226,9 @@ class CallingBus:
             calls = [lane.queue.popleft() for _ in range(min(lane.size, len(lane.queue)))]
             batch_id = f"{self._process}-{next(self._numbers)}"
             lane.busy += 1
-            self._sent[batch_id] = _Sent(lane, calls, _later(seconds, self._expire, batch_id))
+            sent = self._sent[batch_id] = _Sent(lane, calls)
+            late = min(LATE_SECONDS, seconds) if lane.size > 1 else seconds
+            sent.expiry = _later(late, self._be_late, batch_id, seconds - late)
             try:
                 self._courier.send(lane.service, lane.kind, batch_id, [call.wire for call in calls], seconds)
             except Unavailable as error:
@@ -232,15 +238,22 @@ class CallingBus:
         lane.lingers, lane.expected = None, 1
         self._send_waiting(lane, seconds)
 
-    def _expire(self, batch_id: str) -> None:
-        """No answer in time: the slot is free again; the callers' own time-outs speak for themselves."""
-        sent = self._sent.pop(batch_id, None)
+    def _be_late(self, batch_id: str, rest: float) -> None:
+        """The batch or its answer may be lost with a process: the next one goes, and this one may still be answered."""
+        sent = self._sent.get(batch_id)
         if sent is not None:
-            self._free(sent.lane)
+            sent.expiry = _later(rest, self._expire, batch_id)
+            self._free(sent)
 
-    def _free(self, lane: _Lane) -> None:
-        lane.busy -= 1
-        self._send_waiting(lane, DEFAULT_SECONDS)
+    def _expire(self, batch_id: str) -> None:
+        """Nobody waits for it any more: the callers' own time-outs speak for themselves."""
+        self._sent.pop(batch_id, None)
+
+    def _free(self, sent: _Sent) -> None:
+        if sent.holds:
+            sent.holds = False
+            sent.lane.busy -= 1
+            self._send_waiting(sent.lane, DEFAULT_SECONDS)
 
 
 def _later(seconds: float, act: Callable[..., None], *given: Any) -> Any:

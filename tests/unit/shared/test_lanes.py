@@ -113,3 +113,24 @@ def test_who_gives_up_while_waiting_is_not_sent(post: Post) -> None:
     post.answer()
     eventlet.sleep(0.1)
     assert post.sizes == [1]
+
+
+def test_a_batch_that_is_late_keeps_nobody_waiting_and_may_still_be_answered(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be lost with the process that took it: its callers wait to the end, the others do not."""
+    monkeypatch.setattr(calling, "LATE_SECONDS", 0.5)
+    (lost,) = post.ask(1)
+    first, _ = post.batches[0]
+    others = post.ask(3)
+    assert post.sizes == [1]
+    eventlet.sleep(0.55)
+    assert post.sizes == [1, 3]
+    post.bus.receive(first, [{"result": "late"}])
+    assert lost.wait() == "late"
+    post.ask(2)
+    assert post.sizes == [1, 3]  # the late answer has freed nothing
+    post.answer()
+    assert [other.wait() for other in others] == [0, 1, 2]
+    eventlet.sleep(0.1)
+    assert post.sizes == [1, 3, 2]
