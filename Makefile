@@ -49,4 +49,4 @@ check: install ## ruff, mypy, import contracts, generated documents
 docs: install ## generates the documents of interface, messages and settings
 	@$(BIN)/python -m docs.generate
 
-.PHONY: help install run demo up down test test-all bench check docs
+.PHONY: help install run demo up down test test-all bench chaos check docs

@@ -38,10 +38,10 @@ class Scale:
 SHORT = Scale(
     acknowledged=2_000,
     kills=20,
-    people=16,
+    people=20,
     stocks=60,
     dearest=900,
-    clients=200,
+    clients=400,
     outage_seconds=10,
     # those behind the gateway together, each with a question of its own; silence takes longer than any time-out
     cuts=(
@@ -57,7 +57,7 @@ LONG = Scale(
     people=60,
     stocks=90,
     dearest=500,
-    clients=300,
+    clients=400,
     outage_seconds=60,
-    cuts=tuple(Cut((name,), server, "silence", 30) for server in ("rabbitmq", "postgresql") for name in SERVICES),
+    cuts=tuple(Cut((name,), server, "silence", 20) for server in ("rabbitmq", "postgresql") for name in SERVICES),
 )
