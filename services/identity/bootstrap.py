@@ -35,11 +35,14 @@ from shared.runtime.settings import Settings
 
 AGGREGATES = (Account, Offerer)
 IDLE_SECONDS = 2.0
+KEY_CONNECTIONS = 4
+"""A key is read by its number in a moment."""
 
 
 def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
     store = Store(engine, clock=clock, aggregates=AGGREGATES, publication=publication, projections=projections())
-    keys = KeyStore(make_engine(settings.database_url("keys"), schema="keys" if settings.on_postgresql else None))
+    schema = "keys" if settings.on_postgresql else None
+    keys = KeyStore(make_engine(settings.database_url("keys"), schema=schema, pool_size=KEY_CONNECTIONS))
     move_in(store, keys)
     lines = transports(settings.mail_url, settings.sms_url, settings.push_url)
     return assemble(

@@ -21,23 +21,23 @@ STATEMENTS = 2_000
 """How many compiled ones are kept for SQLite: about twice what the services have."""
 
 
-def make_engine(url: str, *, schema: str | None = None, durable: bool = True) -> sa.Engine:
+def make_engine(url: str, *, schema: str | None = None, durable: bool = True, pool_size: int = POOL_SIZE) -> sa.Engine:
     """An engine for ``sqlite:///file`` or ``postgresql+psycopg2://…``; ``schema`` becomes the search path.
 
-    ``durable=False``: a scratch database whose loss is of no account.
+    ``durable=False``: a scratch database whose loss is of no account. ``pool_size``: connections at most.
     """
     if sa.make_url(url).get_backend_name() == "sqlite":
         return _sqlite(url, durable)
-    return _postgresql(url, schema)
+    return _postgresql(url, schema, pool_size)
 
 
-def _postgresql(url: str, schema: str | None) -> sa.Engine:
+def _postgresql(url: str, schema: str | None, pool_size: int) -> sa.Engine:
     options = f"-c statement_timeout={STATEMENT_SECONDS * 1000} -c timezone=UTC"
     if schema:
         options += f" -c search_path={schema}"
     engine = sa.create_engine(
         url,
-        pool_size=POOL_SIZE,
+        pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
         connect_args={
