@@ -71,6 +71,8 @@ class _Proxy:
         there: asyncio.StreamWriter | None = None
         try:
             await self._speaks.wait()
+            if writer.is_closing():  # whoever gave up in the silence is not connected after it, all of them at once
+                return
             back, there = await asyncio.open_connection(*self._target)
             self._open.add(there)
             ways = [asyncio.create_task(self._pump(reader, there)), asyncio.create_task(self._pump(back, writer))]

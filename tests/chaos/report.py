@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
+from tests.chaos.load import SCARCE, SCARCE_EVERY
 from tests.chaos.scale import Scale
 
 CONTROL = "The control"
@@ -41,13 +42,13 @@ def written(scale: Scale, notes: Mapping[str, Sequence[str]], tests: Iterable[An
 
 
 def _facts(scale: Scale, seconds: float) -> str:
-    settings = ", ".join(
-        f"{name.replace('_', ' ')} {value:g}" for name, value in vars(scale).items() if isinstance(value, int | float)
-    )
     day = datetime.now(UTC).date().isoformat()
     return (
-        f"{day}: {seconds / 60:.0f} minutes on {os.cpu_count()} cores and {_memory_gigabytes()} GB of memory, the"
-        f" load, RabbitMQ and PostgreSQL beside the platform.\nSettings: {settings}.\n"
+        f"`make chaos` on {day}, {seconds / 60:.0f} minutes on a machine of {os.cpu_count()} cores and "
+        f"{_memory_gigabytes()} GB of memory, where the\nload, RabbitMQ and PostgreSQL ran beside the platform. "
+        f"Settings (`tests/chaos/scale.py`): {scale.people} people with 300 € each, {scale.stocks}\n"
+        f"stocks of 1 € to {scale.dearest // 100} €, one in {SCARCE_EVERY} with {SCARCE} places, {scale.clients} "
+        f"clients at once; at least {scale.acknowledged} acknowledged\nanswers and {scale.kills} kills.\n"
     )
 
 

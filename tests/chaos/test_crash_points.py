@@ -276,7 +276,9 @@ def played(engines: MakeEngines, folder: Path, fuse: Fuse) -> tuple[list[str], d
         return fuse.disarm(), whole.state()
 
 
-def test_a_power_cut_anywhere_ends_in_the_same_state(engines: MakeEngines, tmp_path: Path, figures: Figures) -> None:
+def test_a_power_cut_anywhere_ends_in_the_same_state(
+    engines: MakeEngines, tmp_path: Path, figures: Figures, request: pytest.FixtureRequest
+) -> None:
     fuse = Fuse()
     places, expected = played(engines, tmp_path, fuse)
     assert set(places) == PLACES
@@ -285,7 +287,10 @@ def test_a_power_cut_anywhere_ends_in_the_same_state(engines: MakeEngines, tmp_p
             fuse.arm(number)
             assert cut.play() == [place]
             assert cut.state() == expected, f"cut off {place}, place {number}"
-    figures.note("Power cuts", f"{len(places)} places, each cut off once on a store of its own")
+    figures.note(
+        "Power cuts",
+        f"{request.node.callspec.params['engines']}: {len(places)} places, each cut off once in a story of its own",
+    )
 
 
 class Hasty(Relay):
