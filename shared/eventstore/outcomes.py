@@ -93,7 +93,7 @@ class Outcomes:
 
 
 _KNOWN = sa.select(outcomes.c.caller, outcomes.c.key, outcomes.c.fingerprint, outcomes.c.outcome).where(
-    sql.among_given(outcomes.c.key, "keys")
+    sql.pairs_given(outcomes.c.caller, outcomes.c.key, ("callers", "keys"))
 )
 
 
@@ -101,13 +101,12 @@ def find_outcomes(connection: sa.Connection, calls: Iterable[Call]) -> dict[tupl
     keyed = {(call.owner(), call.key): call for call in calls if call.key is not None}
     if not keyed:
         return {}
-    rows = connection.execute(_KNOWN, {"keys": sorted({key for _, key in keyed})})
+    callers, keys = zip(*keyed, strict=True)
+    rows = connection.execute(_KNOWN, {"callers": callers, "keys": keys})
     found: dict[tuple[str, str], Outcome] = {}
     for owner, key, fingerprint, stored in rows:
-        call = keyed.get((owner, key))
-        if call is not None:
-            same = fingerprint == call.fingerprint()
-            found[(owner, key)] = from_stored(stored) if same else KeyReused("this key came with another body before")
+        same = fingerprint == keyed[(owner, key)].fingerprint()
+        found[(owner, key)] = from_stored(stored) if same else KeyReused("this key came with another body before")
     return found
 
 

@@ -284,18 +284,32 @@ class Many(sa.types.TypeDecorator[Sequence[Any]]):
         return orjson.dumps(values if process is None else [process(one) for one in values]).decode()
 
 
-class _Among(sa.sql.functions.FunctionElement[bool]):
+class _Condition(sa.sql.functions.FunctionElement[bool]):
+    """A condition in words of our own.
+
+    It says nothing of its type: after a boolean that it does not know SQLAlchemy writes ``= 1`` for SQLite, and SQLite
+    then uses no index.
+    """
+
+    type: sa.types.TypeEngine[Any] = sa.types.NullType()
+
+
+class _Among(_Condition):
     """``column`` is one of the values of a parameter: one statement and one plan, whatever their number."""
 
-    type = sa.Boolean()
     inherit_cache = True
 
 
 @compiles(_Among, "postgresql")
 def _among_array(element: _Among, compiler: Any, **kwargs: Any) -> str:
     column, values = element.clauses
+    array = f"CAST({compiler.process(values, **kwargs)} AS {_array_type(column)})"
+    return f"{compiler.process(column, **kwargs)} = ANY({array})"
+
+
+def _array_type(column: sa.ColumnElement[Any]) -> str:
     kind = "TEXT" if isinstance(column.type, sa.Text) else column.type.compile(_DIALECTS["postgresql"])
-    return f"{compiler.process(column, **kwargs)} = ANY(CAST({compiler.process(values, **kwargs)} AS {kind}[]))"
+    return f"{kind}[]"
 
 
 @compiles(_Among)
@@ -306,6 +320,31 @@ def _among_list(element: _Among, compiler: Any, **kwargs: Any) -> str:
     )
 
 
+class _AmongPairs(_Condition):
+    """Two columns are, together, one of the pairs whose firsts and seconds two parameters list."""
+
+    inherit_cache = True
+
+
+@compiles(_AmongPairs, "postgresql")
+def _among_pair_arrays(element: _AmongPairs, compiler: Any, **kwargs: Any) -> str:
+    one, other, *lists = element.clauses
+    given = [
+        f"CAST({compiler.process(values, **kwargs)} AS {_array_type(column)})"
+        for column, values in zip((one, other), lists, strict=True)
+    ]
+    both = f"({compiler.process(one, **kwargs)}, {compiler.process(other, **kwargs)})"
+    return f"{both} IN (SELECT * FROM unnest({', '.join(given)}))"
+
+
+@compiles(_AmongPairs)
+def _among_pair_lists(element: _AmongPairs, compiler: Any, **kwargs: Any) -> str:
+    one, other, *lists = element.clauses
+    firsts, seconds = (compiler.process(values, **kwargs) for values in lists)
+    both = f"({compiler.process(one, **kwargs)}, {compiler.process(other, **kwargs)})"
+    return f"{both} IN (SELECT value, json_extract({seconds}, '$[' || key || ']') FROM json_each({firsts}))"
+
+
 def among(column: sa.ColumnElement[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
     """``column`` is one of ``values``."""
     return _Among(column, sa.bindparam(None, list(values), type_=Many(column.type)))
@@ -314,6 +353,19 @@ def among(column: sa.ColumnElement[Any], values: Iterable[Any]) -> sa.ColumnElem
 def among_given(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
     """``column`` is one of the values that are given as ``name`` when the statement is carried out."""
     return _Among(column, sa.bindparam(name, type_=Many(column.type)))
+
+
+def pairs_given(
+    one: sa.ColumnElement[Any], other: sa.ColumnElement[Any], names: tuple[str, str]
+) -> sa.ColumnElement[bool]:
+    """``one`` and ``other`` are, together, one of the pairs whose firsts and seconds are given under two names.
+
+    For a key of two columns: to ask for the second alone reads all of it, for either alone every combination.
+    """
+    firsts, seconds = (
+        sa.bindparam(name, type_=Many(column.type)) for name, column in zip(names, (one, other), strict=True)
+    )
+    return _AmongPairs(one, other, firsts, seconds)
 
 
 def insert(connection: sa.Connection, table: sa.Table) -> Any:

@@ -7,7 +7,6 @@ token stays behind.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -129,7 +128,7 @@ class Outbox:
         ).scalar_one()
 
     def send_due(self) -> None:
-        """Sends what is due, in the order it was written, at most ``BATCH`` of them."""
+        """Sends what is due, the longest due first, at most ``BATCH`` of them."""
         with self._store.reading() as connection:
             if connection.execute(self._due().limit(1)).first() is None:
                 return
@@ -156,7 +155,7 @@ class Outbox:
     def _due(self) -> sa.Select[Any]:
         table = notifications.c
         waiting = sa.select(notifications).where(table.state == "waiting", table.due_at <= self._machine.now())
-        return waiting.order_by(table.id)
+        return waiting.order_by(table.due_at, table.id)
 
     def _take(self) -> list[sa.Row[Any]]:
         """Leases what is due, so that another process leaves it alone while this one sends."""
@@ -170,7 +169,6 @@ class Outbox:
     def _send(self, row: sa.Row[Any]) -> Sent:
         envelope = Envelope(row.identifier, row.written_at, restore(row.kind, row.recipient, row.content))
         attempt = row.attempts + 1
-        time.sleep(0)  # the other greenlets have their turn: callers wait for an answer, nobody for a mail
         try:
             self._transports[row.kind].deliver(envelope)
         except DeliveryFailed as error:

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from eventlet import tpool
+
 from shared.notifications.messages import Mail, Notification, Push, TextMessage
 
 SENDER = "pass Culture <ne-pas-repondre@passculture.invalid>"
@@ -65,7 +67,10 @@ Transports = Mapping[str, Transport]
 
 
 class FileTransport:
-    """One file a notification, in a folder that is made at the first one."""
+    """One file a notification, in a folder that is made at the first one.
+
+    A disk may take its time, and a greenlet that waits for it holds up all the others: a thread waits instead.
+    """
 
     def __init__(self, folder: Path, suffix: str, render: Callable[[Envelope], bytes]) -> None:
         self._folder, self._suffix, self._render = folder, suffix, render
@@ -73,16 +78,13 @@ class FileTransport:
     def deliver(self, envelope: Envelope) -> None:
         content = self._render(envelope)
         try:
-            try:
-                self._write(envelope, content)
-            except FileNotFoundError:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                self._write(envelope, content)
+            tpool.execute(self._write, envelope, content)
         except OSError as error:
             raise DeliveryFailed(str(error)) from error
 
     def _write(self, envelope: Envelope, content: bytes) -> None:
         """A file is there whole or not at all."""
+        self._folder.mkdir(parents=True, exist_ok=True)
         unfinished = self._folder / f".{envelope.identifier}"
         unfinished.write_bytes(content)
         unfinished.replace(self._folder / f"{envelope.file_stem}{self._suffix}")

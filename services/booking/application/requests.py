@@ -178,10 +178,8 @@ class Requests:
         indexes = {(call.owner(), call.key): index for index, call in enumerate(batch.calls) if call.key is not None}
         batch.outcomes |= {indexes[found]: outcome for found, outcome in tx.outcomes.find(batch.calls).items()}
         resumed = {}
-        for row in places.open_by_key(tx.connection, [key for _, key in indexes if key is not None]):
-            index = indexes.get((row.owner, row.key))
-            if index is None:
-                continue
+        for row in places.open_by_key(tx.connection, indexes):
+            index = indexes[row.owner, row.key]
             if batch.calls[index].fingerprint() == row.fingerprint:
                 resumed[index] = stream_id("booking", row.booking_id)
             else:

@@ -159,7 +159,7 @@ def hold_offerer(connection: sa.Connection, offerer_id: int) -> None:
 
 
 _LIVE = sa.select(live_bookings.c.person_id, live_bookings.c.offer_id).where(
-    sql.among_given(live_bookings.c.person_id, "people"), sql.among_given(live_bookings.c.offer_id, "offers")
+    sql.pairs_given(live_bookings.c.person_id, live_bookings.c.offer_id, ("people", "offers"))
 )
 
 
@@ -167,9 +167,9 @@ def live_pairs(connection: sa.Connection, pairs: Collection[tuple[int, int]]) ->
     """Which of the (person, offer) have a booking that is not cancelled."""
     if not pairs:
         return set()
-    people, of = sorted({person for person, _ in pairs}), sorted({offer for _, offer in pairs})
+    people, of = zip(*pairs, strict=True)
     found = connection.execute(_LIVE, {"people": people, "offers": of})
-    return {(row.person_id, row.offer_id) for row in found} & set(pairs)
+    return {(row.person_id, row.offer_id) for row in found}
 
 
 def enliven(connection: sa.Connection, bookings: Iterable[Booking]) -> bool:
@@ -194,7 +194,9 @@ def claim_countermarks(connection: sa.Connection, wanted: dict[str, int]) -> set
     return sql.insert_new(connection, countermarks, claims, "countermark")
 
 
-_OPEN_BY_KEY = sa.select(open_requests).where(sql.among_given(open_requests.c.key, "keys"))
+_OPEN_BY_KEY = sa.select(open_requests).where(
+    sql.pairs_given(open_requests.c.key, open_requests.c.owner, ("keys", "owners"))
+)
 _LOCK_OPEN = sql.lock_rows(
     sa.select(open_requests.c.booking_id)
     .where(sql.among_given(open_requests.c.booking_id, "booking_ids"))
@@ -202,10 +204,12 @@ _LOCK_OPEN = sql.lock_rows(
 )
 
 
-def open_by_key(connection: sa.Connection, keys: Collection[str]) -> Sequence[Any]:
-    if not keys:
+def open_by_key(connection: sa.Connection, owned: Collection[tuple[str, str]]) -> Sequence[Any]:
+    """The open requests of these (owner, key)."""
+    if not owned:
         return []
-    return connection.execute(_OPEN_BY_KEY, {"keys": sorted(keys)}).all()
+    owners, keys = zip(*owned, strict=True)
+    return connection.execute(_OPEN_BY_KEY, {"keys": keys, "owners": owners}).all()
 
 
 def lock_open(connection: sa.Connection, booking_ids: Collection[int]) -> set[int]:

@@ -37,6 +37,7 @@ activation_codes = sa.Table(
     sa.Column("rank", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("code", sa.Text, nullable=False),
     sa.Column("booking_id", BigNumber),  # null: not given yet
+    sa.Index("activation_codes_booking", "booking_id"),
 )
 
 live_bookings = sa.Table(
@@ -45,6 +46,7 @@ live_bookings = sa.Table(
     sa.Column("person_id", BigNumber, primary_key=True, autoincrement=False),
     sa.Column("offer_id", BigNumber, primary_key=True, autoincrement=False),
     sa.Column("booking_id", BigNumber, nullable=False),
+    sa.Index("live_bookings_booking", "booking_id", unique=True),
 )
 
 countermarks = sa.Table(
