@@ -23,6 +23,7 @@ from shared.notifications.transports import DeliveryFailed, DeliveryRefused, Env
 
 BATCH = 50
 """Sent per run, at most."""
+ROOM = 2 * BATCH
 LEASE = timedelta(seconds=45)
 """Who took a notification and has not said what became of it within this time has died. Under a minute: by then all
 that a crash left under way has been done."""
@@ -119,6 +120,12 @@ class Outbox:
         return connection.execute(
             sa.select(sa.func.count()).where(table.state == "waiting", table.attempts < UNDER_WAY_ATTEMPTS)
         ).scalar_one()
+
+    def has_room(self, connection: sa.Connection) -> bool:
+        """Whether fewer than ``ROOM`` are under way: who writes faster than they are sent waits, where it can."""
+        table = notifications.c
+        under_way = sa.select(table.id).where(table.state == "waiting", table.attempts < UNDER_WAY_ATTEMPTS)
+        return len(connection.execute(under_way.limit(ROOM)).all()) < ROOM
 
     def late(self, connection: sa.Connection) -> int:
         """How many have failed so often that nobody waits for them any more: for health and metrics."""

@@ -34,11 +34,14 @@ class Mails:
         self._store, self._identity, self._outbox = store, identity, outbox
 
     def write_due(self) -> None:
-        """Writes the mails of what happened since the last run, a bounded number; waits while identity is away."""
+        """Writes the mails of what happened since the last run, a bounded number; waits while identity is away.
+
+        No more than are about to be sent: the log keeps the others, and callers keep the processor.
+        """
         with self._store.reading() as connection:
             position = _position(connection)
             head = self._store.log.head(connection)
-            if head == position:
+            if head == position or not self._outbox.has_room(connection):
                 return
             found = list(islice(self._store.log.events(connection, after=position, until=head, kinds=KINDS), AT_ONCE))
             rows = stored.by_numbers(connection, [event.booking_id for _, _, event in found])

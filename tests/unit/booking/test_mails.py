@@ -111,3 +111,16 @@ def test_while_identity_is_away_mails_wait_and_bookings_do_not(world: World) -> 
     world.bus.away.clear()
     work(world)
     assert len(mails(world)) == 2
+
+
+def test_mails_are_written_no_faster_than_they_are_sent(world: World) -> None:
+    stock = world.stock(price=0, quantity=None)
+    for person in range(2_000, 2_120):
+        world.book(stock, world.welcome(person))
+    (write,) = [task for task in world.service.tasks if task.name == "write-mails"]
+    for _ in range(3):
+        write.run()
+    assert world.rows("notifications") == 200
+    for _ in range(6):
+        work(world)
+    assert len(mails(world)) == 240
