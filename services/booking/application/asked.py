@@ -16,6 +16,9 @@ from shared.kernel.identifiers import MAX_NUMBER
 from shared.kernel.time import parse_instant
 
 MOST_ITEMS = 1_000
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
+"""Days before and after these are taken for these: nothing was booked then, and there a calendar or a time zone may end
+in the middle of a sum."""
 
 
 class CursorInvalid(Invalid):
@@ -56,17 +59,23 @@ def text_in(data: dict[str, Any], field: str, *, most: int = 500) -> str:
     value = data.get(field)
     if value is None:
         return ""
-    if not isinstance(value, str) or len(value) > most:
+    if not isinstance(value, str) or len(value) > most or not _is_storable(value):
         raise Invalid(errors={field: [f"Not a text of at most {most} characters."]})
     return value
 
 
+def _is_storable(text: str) -> bool:
+    """PostgreSQL keeps no NUL, and nothing sends half a character on."""
+    return "\x00" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
+
+
 def day_in(data: dict[str, Any], field: str) -> date | None:
+    """A civil day, none further away than clocks can speak of: ``9999-12-31`` is what people write for "no end"."""
     value = data.get(field)
     if value is None:
         return None
     try:
-        return date.fromisoformat(value)
+        return min(max(date.fromisoformat(value), FIRST_DAY), LAST_DAY)
     except (TypeError, ValueError):
         raise Invalid(errors={field: ["Not a date."]}) from None
 

@@ -20,7 +20,7 @@ from services.booking.storage.tables import bookings
 from shared.eventstore import Store, sql
 from shared.eventstore.outcomes import Call
 from shared.kernel.errors import DomainError, Invalid, Unavailable
-from shared.kernel.time import Clock
+from shared.kernel.time import Clock, parse_instant
 
 PAGE = 50
 RECAP_PAGE = 1_000
@@ -206,8 +206,8 @@ def _midnight(day: date, zone: str) -> datetime:
 
 def _position(cursor: dict[str, Any]) -> tuple[datetime, int]:
     try:
-        return datetime.fromisoformat(cursor["bookedAt"]).astimezone(UTC), asked.number_in(cursor, "before")
-    except (KeyError, TypeError, ValueError):
+        return parse_instant(cursor["bookedAt"]), asked.number_in(cursor, "before")
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise asked.CursorInvalid("Ce curseur n'a pas été donné par cette liste.") from None
 
 

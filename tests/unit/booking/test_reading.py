@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from shared.eventstore.outcomes import Caller
+from services.booking.application.asked import write_cursor
+from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.time import parse_instant
 from tests.unit.booking.world import DESK, NOON, OFFERER, VENUE, YOUNG, World
@@ -108,6 +110,44 @@ def test_the_recap_masks_what_waits_to_be_used_and_shows_a_duo_twice(world: Worl
     world.pass_time(timedelta(hours=48))
     recap = world.query("recap", {"periodFrom": "2021-11-01", "periodTo": "2021-11-30"}, DESK)
     assert recap["items"][-1]["status"] == "confirmed"
+
+
+@pytest.mark.parametrize(
+    "period",
+    [
+        {"periodFrom": "2021-01-01", "periodTo": "9999-12-31"},
+        {"periodFrom": "0001-01-01", "periodTo": "2021-12-31"},
+        {"periodTo": "9999-12-31", "periodFrom": "0001-01-01"},
+    ],
+    ids=str,
+)
+def test_a_period_without_end_is_the_longest_there_is(world: World, period: dict[str, str]) -> None:
+    booked = world.book(world.stock())
+    assert [row["bookingId"] for row in world.query("recap", period, DESK)["items"]] == [booked["bookingId"]]
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
+def test_a_day_at_the_end_of_the_calendar_has_no_bookings(world: World, day: str) -> None:
+    world.book(world.event(timedelta(days=9)))
+    for asked in ({"periodFrom": day, "periodTo": day}, {"periodTo": "2021-12-31", "eventDate": day}):
+        assert world.query("recap", asked, DESK)["total"] == 0
+
+
+@pytest.mark.parametrize(
+    "instant", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "2021-11-02T12:00:00", 5, None], ids=str
+)
+def test_a_cursor_of_no_instant_is_refused(world: World, instant: Any) -> None:
+    cursor = write_cursor({"bookedAt": instant, "before": 3})
+    with pytest.raises(DomainError) as refused:
+        world.query("recap", {"cursor": cursor}, DESK)
+    assert (refused.value.status, refused.value.code) == (422, "cursor-invalid")
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "\ud800", "a" * 501, 5], ids=ascii)
+def test_a_name_that_is_no_text_is_refused(world: World, name: Any) -> None:
+    outcome = world.process.answer([Call("recap", {"offerName": name}, None, DESK)])[0]
+    assert isinstance(outcome, DomainError)
+    assert outcome.status == 422
 
 
 def test_the_recaps_days_are_the_venues(world: World) -> None:
