@@ -115,7 +115,11 @@ class Countermarked(Protocol):
 
 
 class Booking(Aggregate):
-    """``attempt`` counts how often its credit was asked for: 1, and one more with each restore."""
+    """``attempt`` counts how often its credit was asked for: 1, and one more with each restore.
+
+    ``invalidated_at`` is when the validation that it now lacks was taken back, ``taken_back_at`` when the last one ever
+    was.
+    """
 
     class Event(Aggregate.Event):
         booking_id: int
@@ -169,7 +173,7 @@ class Booking(Aggregate):
         def apply(self, booking: Booking) -> None:
             booking.status = Status.CONFIRMED
             booking.used_at = None
-            booking.invalidated_at = self.timestamp
+            booking.invalidated_at = booking.taken_back_at = self.timestamp
 
     class Cancelled(Fact):
         reason: str
@@ -224,7 +228,7 @@ class Booking(Aggregate):
         line_id: int
 
         def apply(self, booking: Booking) -> None:
-            booking.batch_id = self.batch_id
+            booking.batch_id, booking.line_id = self.batch_id, self.line_id
 
     class Reimbursed(Event):
         batch_id: int
@@ -254,9 +258,11 @@ class Booking(Aggregate):
         self.cancellation_limit_at: datetime | None = None
         self.used_at: datetime | None = None
         self.invalidated_at: datetime | None = None
+        self.taken_back_at: datetime | None = None
         self.cancelled_at: datetime | None = None
         self.cancellation_reason: str | None = None
         self.batch_id: int | None = None
+        self.line_id: int | None = None
         self.reimbursed_at: datetime | None = None
 
     @property
@@ -405,14 +411,27 @@ class Booking(Aggregate):
             self.invalidate(at)
 
     def enter_batch(self, at: datetime, batch_id: int, line_id: int) -> None:
-        """Only what is used: a validation that the desk took back meanwhile is payout's to correct (decision 30)."""
-        if self.status == Status.USED and self.batch_id is None:
+        """Its validation is paid by a batch that closed at ``at``, or by a later one once the bank had rejected it.
+
+        A validation that the desk took back meanwhile is payout's to correct (decision 30), and one that was made since
+        is a line of its own, of a batch to come.
+        """
+        known = self.batch_id is None and self._stood_at(at)
+        again = line_id == self.line_id and batch_id != self.batch_id
+        if self.status == Status.USED and (known or again):
             self.trigger_event(
                 self.EnteredBatch, timestamp=at, booking_id=self.booking_id, batch_id=batch_id, line_id=line_id
             )
 
+    def _stood_at(self, at: datetime) -> bool:
+        """Whether it was validated before ``at`` and has not been taken back since. A batch closes after the use of all
+        that it pays."""
+        used = self.used_at is not None and self.used_at < at
+        return used and (self.taken_back_at is None or self.taken_back_at < at)
+
     def reimburse(self, at: datetime, batch_id: int) -> None:
-        if self.status == Status.USED:
+        """Paid by the batch that it is in; another one's transfer paid a validation that no longer is."""
+        if self.status == Status.USED and batch_id == self.batch_id:
             self.trigger_event(self.Reimbursed, timestamp=at, booking_id=self.booking_id, batch_id=batch_id)
 
     def _facts(self) -> dict[str, Any]:
@@ -429,14 +448,15 @@ class Booking(Aggregate):
 def validation_due(beginning_at: datetime | None, invalidated_at: datetime | None = None) -> datetime | None:
     """When a dated booking is due to be validated by itself: strictly after this instant (decision 31).
 
-    What the desk took back is left to it for another 48 h; then it falls due again, so that no credit is held for ever.
+    What the desk took back before it was due falls due as ever; what it took back afterwards is left to it for another
+    48 h and then falls due again, so that no credit is held for ever.
     """
     if beginning_at is None:
         return None
     due = beginning_at + rules.AUTOMATIC_VALIDATION
-    if invalidated_at is None:
+    if invalidated_at is None or invalidated_at <= due:
         return due
-    return max(due, invalidated_at + rules.LEFT_TO_THE_DESK)
+    return invalidated_at + rules.LEFT_TO_THE_DESK
 
 
 def check_usable(booking: Countermarked, now: datetime, zone: str) -> None:

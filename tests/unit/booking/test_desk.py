@@ -8,11 +8,10 @@ import pytest
 
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError
-from tests.unit.booking.world import DESK, OFFERER, SOFTWARE, YOUNG, World
+from tests.unit.booking.world import DESK, NOON, OFFERER, SOFTWARE, YOUNG, World
 
 OTHER = Caller(777, frozenset({"pro"}))
 OTHER_SOFTWARE = Caller(0, frozenset(), OFFERER + 1)
-BATCH = {"batchId": 1, "lineId": 1}
 
 
 def refusal(world: World, what: str, mark: str, caller: Caller | None = DESK) -> tuple[int, str]:
@@ -61,8 +60,7 @@ def test_the_order_of_what_keeps_a_countermark_from_being_used(world: World, wha
     world.enter_batch(booked["bookingId"])
     assert refusal(world, what, mark) == (403, "payment")
     assert refusal(world, what, mark, OTHER) == (403, "user")
-    reimbursed = {"bookingId": booked["bookingId"], "batchId": 1, "at": world.now_text()}
-    world.tell("payout", "BookingReimbursed", reimbursed)
+    world.reimburse(booked["bookingId"])
     assert refusal(world, what, mark) == (403, "payment")
     assert world.seen(booked["bookingId"])["status"] == "reimbursed"
 
@@ -113,10 +111,69 @@ def test_a_validation_taken_back_before_booking_hears_of_the_batch_stays_taken_b
     world.desk("use", booked["countermark"])
     world.desk("keep", booked["countermark"])
     world.enter_batch(booked["bookingId"])
-    reimbursed = {"bookingId": booked["bookingId"], "batchId": 1, "at": world.now_text()}
-    world.tell("payout", "BookingReimbursed", reimbursed)
+    world.reimburse(booked["bookingId"])
     assert world.seen(booked["bookingId"])["status"] == "confirmed"
     assert world.desk("use", booked["countermark"]) == {}
+
+
+def test_a_validation_made_since_the_close_is_not_the_one_that_was_paid(world: World) -> None:
+    """The close of a batch, then the desk takes back and validates again, then booking hears of the batch."""
+    booked = world.book(world.stock())
+    number, mark = booked["bookingId"], booked["countermark"]
+    world.desk("use", mark)
+    world.pass_time(timedelta(days=3))
+    closed_at = world.clock.now()
+    world.desk("keep", mark)
+    world.desk("use", mark)
+    world.enter_batch(number, at=closed_at)
+    world.reimburse(number)
+    assert world.seen(number)["status"] == "used"
+    assert world.aggregate(number).batch_id is None, "nothing that is paid holds the desk"
+    world.enter_batch(number, batch=2, line=3)
+    assert refusal(world, "keep", mark) == (410, "payment")
+    world.reimburse(number, batch=1)  # the transfer of the first batch, marked later
+    assert world.seen(number)["status"] == "used"
+    world.reimburse(number, batch=2)
+    assert world.seen(number)["status"] == "reimbursed"
+    assert world.differences() == []
+
+
+def test_an_automatic_validation_made_again_since_the_close_is_not_the_one_that_was_paid(world: World) -> None:
+    """Both have the same ``usedAt``: it is told by when the first was taken back."""
+    begins = NOON + timedelta(days=8)
+    booked = world.book(world.stock(begins=begins))
+    number, mark = booked["bookingId"], booked["countermark"]
+    world.move_to(begins + timedelta(days=5))
+    closed_at = world.clock.now()
+    world.desk("keep", mark)
+    world.pass_time(timedelta(hours=49))
+    assert world.seen(number)["usedAt"] == "2021-11-12T12:00:00Z"
+    world.enter_batch(number, at=closed_at)
+    world.reimburse(number)
+    assert world.seen(number)["status"] == "used"
+
+
+def test_what_was_taken_back_and_validated_again_before_the_close_is_paid_by_it(world: World) -> None:
+    booked = world.book(world.stock())
+    number, mark = booked["bookingId"], booked["countermark"]
+    for what in ("use", "keep", "use"):
+        world.desk(what, mark)
+    world.enter_batch(number)
+    world.reimburse(number)
+    assert world.seen(number)["status"] == "reimbursed"
+
+
+def test_a_line_whose_transfer_was_rejected_is_reimbursed_by_its_later_batch(world: World) -> None:
+    booked = world.book(world.stock())
+    number = booked["bookingId"]
+    world.desk("use", booked["countermark"])
+    world.enter_batch(number, batch=1, line=7)
+    world.enter_batch(number, batch=1, line=7)
+    world.enter_batch(number, batch=2, line=7)
+    assert world.aggregate(number).batch_id == 2
+    world.reimburse(number, batch=2)
+    assert world.seen(number)["status"] == "reimbursed"
+    assert world.differences() == []
 
 
 def test_a_detached_account_is_no_longer_let_in(world: World) -> None:

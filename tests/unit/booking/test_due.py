@@ -89,6 +89,33 @@ def test_what_the_desk_takes_back_afterwards_is_left_to_it_for_two_days(world: W
     assert world.differences() == []
 
 
+def test_what_the_desk_takes_back_before_it_is_due_falls_due_as_ever(world: World) -> None:
+    begins = parse_instant("2021-11-13T20:00:00Z")
+    booked = world.book(world.stock(begins=begins))
+    world.move_to(begins)
+    world.desk("use", booked["countermark"])
+    world.move_to(parse_instant("2021-11-14T09:00:00Z"))
+    world.desk("keep", booked["countermark"])
+    due = parse_instant("2021-11-15T20:00:00Z")
+    world.move_to(due)
+    assert world.seen(booked["bookingId"])["status"] == "confirmed"
+    world.move_to(due + rules.TICK)
+    seen = world.seen(booked["bookingId"])
+    assert (seen["status"], seen["usedAt"]) == ("used", "2021-11-15T20:00:00Z"), "in time for the batch of the 15th"
+    assert world.differences() == []
+
+
+def test_taken_back_at_the_very_instant_it_is_due_it_is_validated_just_after(world: World) -> None:
+    begins = NOON + timedelta(days=8)
+    booked = world.book(world.stock(begins=begins))
+    world.move_to(begins)
+    world.desk("use", booked["countermark"])
+    world.move_to(begins + timedelta(hours=48))
+    world.desk("keep", booked["countermark"])
+    world.pass_time(rules.TICK)
+    assert world.seen(booked["bookingId"])["usedAt"] == "2021-11-12T12:00:00Z"
+
+
 def test_validate_due_runs_what_is_due_before_an_instant_and_never_what_is_not(world: World) -> None:
     early, late = NOON + timedelta(days=8), NOON + timedelta(days=9)
     first, second = world.book(world.stock(begins=early)), world.book(world.stock(begins=late))

@@ -74,12 +74,20 @@ class World:
 
     # what the others tell
 
-    def tell(self, source: str, name: str, data: dict[str, Any], service: Service | None = None) -> None:
+    def tell(
+        self,
+        source: str,
+        name: str,
+        data: dict[str, Any],
+        service: Service | None = None,
+        *,
+        at: datetime | None = None,
+    ) -> None:
         """A message as its publisher would send it, handled by booking or by another service of the test."""
         schema = import_module(f"shared.contracts.{source}").MESSAGES[name, 1]()
         data = schema.load(data)
         number = next(self.numbers)
-        now = self.clock.now()
+        now = at or self.clock.now()
         message = Message(f"{source}:{number}", source, name, 1, "", 1, number, number - 1, "", now, now, "", "", data)
         told = service or self.service
         told.store.run(lambda tx: told.reactions[source, name](tx, message))
@@ -155,8 +163,14 @@ class World:
         """A stock of a concert that begins so long from now."""
         return self.stock(begins=self.clock.now() + after, **stock)
 
-    def enter_batch(self, booking_id: int) -> None:
-        self.tell("payout", "BookingEnteredBatch", {"bookingId": booking_id, "batchId": 1, "lineId": booking_id})
+    def enter_batch(self, booking_id: int, *, batch: int = 1, line: int = 1, at: datetime | None = None) -> None:
+        """``at``: when the batch closed; it is after the use of all that it pays."""
+        data = {"bookingId": booking_id, "batchId": batch, "lineId": line}
+        self.tell("payout", "BookingEnteredBatch", data, at=at or self.clock.now() + timedelta(days=1))
+
+    def reimburse(self, booking_id: int, *, batch: int = 1) -> None:
+        data = {"bookingId": booking_id, "batchId": batch, "at": self.now_text()}
+        self.tell("payout", "BookingReimbursed", data)
 
     # what people do
 
