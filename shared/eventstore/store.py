@@ -34,7 +34,11 @@ _NEXT = sa.text(
     "INSERT INTO numbers (kind, value) VALUES (:kind, :count)"
     " ON CONFLICT (kind) DO UPDATE SET value = numbers.value + excluded.value RETURNING value"
 )
-_RETRYABLE = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
+# Any other violation is an error of the code: it comes again, however often one tries.
+_CLASHES = {
+    *("40001", "40P01", "55P03", "23505"),  # serialization failure, deadlock, lock not available, unique violation
+    *(1555, 2067, 2579),  # SQLite's unique violations: of a primary key, of another key, of a row's number
+}
 
 
 class Conflict(VersionConflict):
@@ -249,19 +253,25 @@ def translated() -> Iterator[None]:
     """The database's errors in the platform's words."""
     try:
         yield
-    except sa.exc.IntegrityError as error:
-        raise Conflict(str(error.orig)) from error
     except sa.exc.DBAPIError as error:
-        if getattr(error.orig, "pgcode", None) in _RETRYABLE:
+        if _is_clash(error.orig):
             raise Conflict(str(error.orig)) from error
         if error.connection_invalidated or isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
             raise StoreUnavailable("the database cannot be reached") from error
         raise
     except sa.exc.TimeoutError as error:
         raise StoreUnavailable("every connection to the database is taken") from error
-    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        # a connection that is lost while the pool takes it back: SQLAlchemy hands on what the driver raised
-        raise StoreUnavailable("the database cannot be reached") from error
+    except psycopg2.Error as error:
+        # SQLAlchemy hands on what the driver raised while the pool takes a connection back, or what waits is sent
+        if _is_clash(error):
+            raise Conflict(str(error)) from error
+        if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+            raise StoreUnavailable("the database cannot be reached") from error
+        raise
+
+
+def _is_clash(error: BaseException | None) -> bool:
+    return getattr(error, "pgcode", None) in _CLASHES or getattr(error, "sqlite_errorcode", None) in _CLASHES
 
 
 __all__ = ["Conflict", "Store", "StoreUnavailable", "Transaction", "translated"]

@@ -77,6 +77,8 @@ class Commands:
                     return self._attempt(handler, call)
                 except Conflict:
                     continue
+                except Unavailable as refusal:
+                    return refusal, None, False
                 except Exception as error:
                     return surprise(call, error), None, False
             return TooBusy("too many are changing the same thing"), None, False
@@ -91,9 +93,7 @@ class Commands:
                 result = handler.one(tx, call)
                 tx.outcomes.store(call, result)
             return result, tx.position, False
-        except Unavailable as refusal:
-            return refusal, None, False
-        except Conflict:
+        except (Unavailable, Conflict):
             raise
         except DomainError as refusal:
             return self._refuse(call, refusal)
@@ -172,24 +172,40 @@ class Commands:
         return [(TooBusy("too many are changing the same thing"), None, False)]
 
     def _saga(self, handler: CommandHandler, calls: list[Call], _attempts: int) -> list[Answered]:
-        assert handler.saga is not None
+        """What has a key travels together and may be run again: what the first run did is found by the key. What has
+        none runs by itself, so that it never runs again because of a neighbour."""
+        answered: list[Answered] = []
+        for together, group in groupby(calls, key=lambda call: handler.saga is not None and call.key is not None):
+            parts = [list(group)] if together else [[call] for call in group]
+            for part in parts:
+                answered.extend(self._together(handler, part, 1))
+        return answered
+
+    def _together(self, handler: CommandHandler, calls: list[Call], attempts: int) -> list[Answered]:
+        """One run of a saga; halves of it when something in it clashes or fails, so that neighbours go on."""
         try:
             with self._store.reading() as connection:
                 known = find_outcomes(connection, calls)
             rest = [call for call in calls if (call.owner(), call.key or "") not in known]
             with caused_by(calls[0].correlation_id, f"batch:{calls[0].name}"), noting_positions() as positions:
-                decided = iter(handler.saga(rest)) if rest else iter(())
-        except DomainError as refusal:
+                decided = _run(handler, rest)
+        except Unavailable as refusal:
             return [(refusal, None, False) for _ in calls]
-        except Conflict:
-            return [(TooBusy("too many are changing the same thing"), None, False) for _ in calls]
         except Exception as error:
-            return [(surprise(call, error), None, False) for call in calls]
-        position = max(positions, default=None)
+            if isinstance(error, DomainError) and len(calls) == 1:
+                return [(error, None, False)]
+            return self._halves(self._together, handler, calls, attempts, error)
+        position, answers = max(positions, default=None), iter(decided)
         return [
-            _known(known[key]) if (key := (call.owner(), call.key or "")) in known else (next(decided), position, False)
+            _known(known[key]) if (key := (call.owner(), call.key or "")) in known else (next(answers), position, False)
             for call in calls
         ]
+
+
+def _run(handler: CommandHandler, calls: list[Call]) -> list[Outcome]:
+    if handler.saga is not None and calls:
+        return list(handler.saga(calls))
+    return [handler.each(call) for call in calls] if handler.each is not None else []
 
 
 class Queries:

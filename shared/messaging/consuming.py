@@ -25,6 +25,8 @@ BATCH = 200
 TRIES = 3
 """How often a message's own failure is tried before it becomes a dead letter."""
 PAUSE_SECONDS = 0.1
+CLASHES = 10
+"""After so many conflicts at one position nobody else's writing explains them: what is handled there brings them."""
 
 Page = tuple[str, list[Message]]
 """The source's epoch, and what it published after a position."""
@@ -41,6 +43,10 @@ _MOVE = (
 )
 
 
+class Overtaken(Conflict):
+    """Another process of this service handles the source's messages: the tracked position was read again."""
+
+
 class SourceReplaced(Exception):
     """The source's store was replaced by another history: an operator decides what becomes of ours."""
 
@@ -49,7 +55,7 @@ class Consumer:
     """What one service does about one source.
 
     ``read_log(after, limit)`` asks the source for what it published. Raises what the world does (``Unavailable``,
-    ``Conflict``): the caller waits and hands the same messages over again.
+    ``Conflict``, ``Overtaken`` among them): the caller waits and hands the same messages over again.
     """
 
     def __init__(
@@ -67,6 +73,10 @@ class Consumer:
         self._prepare = prepare
         self._parks = True
         """Whether a stream may wait behind a message that failed: this consumer alone makes one wait."""
+        self._clashes = 0
+        """Conflicts since the position last moved."""
+        self._suspected = 0
+        """Up to here a conflict is taken for the message's own failure."""
         self.position: int | None = None
         self.epoch: str | None = None
         self.foreign = 0
@@ -143,11 +153,8 @@ class Consumer:
         """All or nothing; when one of them fails, halves, until it is found."""
         try:
             self._transact(messages, self._react, self._prepare)
-        except (Unavailable, Conflict):
-            with self._store.reading() as connection:
-                self._reload(connection)
-            raise
         except Exception as error:
+            self._stop_for_the_world(error, messages)
             if len(messages) > 1:
                 half = len(messages) // 2
                 self._chunk(messages[:half])
@@ -162,9 +169,8 @@ class Consumer:
             try:
                 self._transact([message], self._react, self._prepare)
                 return
-            except (Unavailable, Conflict):
-                raise
             except Exception as again:
+                self._stop_for_the_world(again, [message])
                 error = again
         log.error(
             "message became a dead letter",
@@ -175,6 +181,23 @@ class Consumer:
             exc_info=error,
         )
         self._transact([message], lambda tx, failed: self._bury(tx, failed, "failed", repr(error)))
+
+    def _stop_for_the_world(self, error: Exception, messages: Sequence[Message]) -> None:
+        """Raises what is no message's fault; where it stands now is read again, whoever moved it.
+
+        A conflict is somebody else's doing, unless it comes again and again.
+        """
+        if not isinstance(error, Unavailable | Conflict):
+            return
+        with self._store.reading() as connection:
+            self._reload(connection)
+        if isinstance(error, Unavailable | Overtaken):
+            raise error
+        self._clashes += 1
+        if self._clashes >= CLASHES:
+            self._suspected = max(self._suspected, messages[-1].position)
+        if messages[-1].position > self._suspected:
+            raise error
 
     def _transact(
         self, messages: list[Message], act: Callable[[Transaction, Message], None], prepare: Prepare = prepare_nothing
@@ -187,13 +210,14 @@ class Consumer:
         else:
             self._move(self._store.change, messages[-1].position)
         self.position = messages[-1].position
+        self._clashes = 0
         self.moved()
         metrics.messages.labels(self._store.publication.service, self.source).inc(len(messages))
 
     def _move(self, change: Callable[[sa.Executable, dict[str, Any]], int], position: int) -> None:
         """First of all: from here on this source's letters are nobody else's : who replays them waits."""
         if change(_MOVE, {"of": self.source, "old": self._tracked(), "new": position}) != 1:
-            raise Conflict(f"another consumer of {self.source} was faster")
+            raise Overtaken(f"another consumer of {self.source} was faster")
 
     def _act(
         self,

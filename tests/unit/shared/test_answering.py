@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from shared.eventstore import Store, Transaction
+from shared.eventstore import Store, StoreUnavailable, Transaction
 from shared.eventstore.outcomes import Call, Caller, Outcome
 from shared.kernel.errors import Conflict, DomainError, Unavailable
 from shared.kernel.identifiers import stream_id
@@ -137,3 +138,43 @@ def test_an_unknown_command_is_refused(tmp_path: Path) -> None:
     answer = commands(file_store(tmp_path)).decide([call("nonsense", 1)])[0][0]
     assert isinstance(answer, DomainError)
     assert answer.code == "unknown-call"
+
+
+def test_a_refusal_that_cannot_be_kept_is_try_again_later(tmp_path: Path) -> None:
+    """The database went away between the command and its refusal."""
+    store = file_store(tmp_path)
+    decide = commands(store).decide
+    decide([call("one", 8)])
+
+    rolled_back: list[sa.Connection] = []
+    sa.event.listen(store.engine, "rollback", rolled_back.append)
+
+    @sa.event.listens_for(store.engine, "before_cursor_execute")
+    def lose(*_: Any) -> None:
+        if len(rolled_back) == 1:
+            raise StoreUnavailable("the database cannot be reached")
+
+    (answer, position, replayed) = decide([call("one", 5, "k")])[0]
+    assert isinstance(answer, DomainError)
+    assert (answer.status, position, replayed) == (503, None, False)
+    rolled_back.clear()
+    sa.event.remove(store.engine, "before_cursor_execute", lose)
+    (answer, _, replayed) = decide([call("one", 5, "k")])[0]
+    assert isinstance(answer, DomainError)
+    assert (answer.code, replayed) == ("full", False)
+
+
+@pytest.mark.parametrize("name", ["one", "bulk"])
+def test_a_row_that_the_table_never_admits_is_our_fault_and_not_a_busy_moment(tmp_path: Path, name: str) -> None:
+    store = file_store(tmp_path)
+
+    def spoil(tx: Transaction, _call: Call) -> dict[str, Any]:
+        tx.connection.exec_driver_sql("INSERT INTO numbers (kind) VALUES ('jar')")
+        return {}
+
+    def spoil_all(tx: Transaction, calls: Sequence[Call]) -> list[Outcome]:
+        return [spoil(tx, call) for call in calls]
+
+    answer = Commands(store, {"one": one(spoil), "bulk": bulk(spoil_all)}).decide([call(name, 1)])[0][0]
+    assert isinstance(answer, DomainError)
+    assert (answer.status, answer.code) == (500, "internal-error")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from shared.eventstore import Message, Store, Transaction
+from shared.eventstore import Conflict, Message, Store, Transaction
 from shared.eventstore.tables import dead_letters, tracking
 from shared.kernel.errors import Unavailable
-from shared.messaging.consuming import Consumer, SourceReplaced
+from shared.messaging.consuming import CLASHES, Consumer, SourceReplaced
 from tests.unit.shared.toy import file_store, fill
 
 Reaction = Callable[[Transaction, Message], None]
@@ -120,6 +120,84 @@ def test_what_the_world_does_is_not_the_message_s_fault(make_rig: Callable[..., 
     away = False
     consumer.handle(messages)
     assert rig.handled() == [messages[0].position]
+
+
+def letters(store: Store) -> list[tuple[int, str]]:
+    query = sa.select(dead_letters.c.position, dead_letters.c.state).order_by(dead_letters.c.position)
+    with store.reading() as connection:
+        return [tuple(row) for row in connection.execute(query)]
+
+
+def test_a_row_that_the_table_never_admits_is_the_message_s_own_failure(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig()
+    with rig.store.transaction() as tx:
+        tx.connection.exec_driver_sql("CREATE TABLE filled (amount INTEGER NOT NULL CHECK (amount <> 13))")
+
+    def react(tx: Transaction, message: Message) -> None:
+        amount = message.data["amount"]
+        row = {"amount": None if amount == 12 else amount}
+        tx.connection.execute(sa.text("INSERT INTO filled VALUES (:amount)"), row)
+        rig.react(tx, message)
+
+    for owner, amount in enumerate((11, 12, 13, 14)):
+        fill(rig.source, owner, amount)
+    sound, empty, refused, other = (message.position for message in rig.source.messages(0, 10))
+    consumer = Consumer(rig.store, "source", {("source", "JarFilled"): react}, rig.read_log)
+    consumer.start()
+    consumer.handle(rig.source.messages(0, 10))
+    assert letters(rig.store) == [(empty, "failed"), (refused, "failed")]
+    assert rig.handled() == [sound, other]
+
+
+def handled_again_and_again(consumer: Consumer, messages: list[Message]) -> int:
+    """As the loop of a process does it; gives how often it was a conflict."""
+    for conflicts in range(10 * CLASHES):
+        try:
+            consumer.handle(messages)
+            return conflicts
+        except Conflict:
+            continue
+    raise AssertionError("it never ends")
+
+
+def test_a_key_that_a_message_takes_twice_every_time_is_its_own_failure_in_the_end(
+    make_rig: Callable[..., Rig],
+) -> None:
+    rig = make_rig()
+    with rig.store.transaction() as tx:
+        tx.connection.exec_driver_sql("CREATE TABLE filled (amount INTEGER PRIMARY KEY)")
+
+    def react(tx: Transaction, message: Message) -> None:
+        tx.connection.execute(sa.text("INSERT INTO filled VALUES (:amount)"), {"amount": message.data["amount"]})
+        rig.react(tx, message)
+
+    for owner, amount in enumerate((11, 12, 13, 12, 14)):
+        fill(rig.source, owner, amount)
+    positions = [message.position for message in rig.source.messages(0, 10)]
+    consumer = Consumer(rig.store, "source", {("source", "JarFilled"): react}, rig.read_log)
+    consumer.start()
+    assert handled_again_and_again(consumer, rig.source.messages(0, 10)) == CLASHES - 1
+    assert letters(rig.store) == [(positions[3], "failed")]
+    assert rig.handled() == [*positions[:3], positions[4]]
+
+
+def test_a_conflict_that_passes_is_nobody_s_failure(make_rig: Callable[..., Rig]) -> None:
+    """The control: somebody else was faster, though often."""
+    rig = make_rig()
+    fill(rig.source, 1, 1)
+    fill(rig.source, 1, 2)
+    busy = [Conflict("somebody was faster")] * (CLASHES - 1)
+
+    def react(tx: Transaction, message: Message) -> None:
+        if busy:
+            raise busy.pop()
+        rig.react(tx, message)
+
+    consumer = Consumer(rig.store, "source", {("source", "JarFilled"): react}, rig.read_log)
+    consumer.start()
+    assert handled_again_and_again(consumer, rig.source.messages(0, 10)) == CLASHES - 1
+    assert letters(rig.store) == []
+    assert rig.handled() == [message.position for message in rig.source.messages(0, 10)]
 
 
 def test_the_position_is_stored_with_the_effects(make_rig: Callable[..., Rig]) -> None:

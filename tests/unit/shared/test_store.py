@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+import sqlalchemy as sa
 
 from shared.eventstore import Conflict, Message
 from shared.eventstore.store import StoreUnavailable, translated
@@ -66,6 +67,24 @@ def test_a_version_that_is_taken_is_a_conflict(tmp_path: Path) -> None:
     with pytest.raises(Conflict), store.transaction() as tx:
         tx.save(stale)
     assert total(store, 1) == 12
+
+
+@pytest.mark.parametrize(
+    "row", ["NULL, 1, 1", "1, 13, 1", "1, 1, 99"], ids=["an empty column", "a check", "a row that is not there"]
+)
+def test_what_the_tables_never_admit_is_no_conflict(tmp_path: Path, row: str) -> None:
+    """It comes again however often it is tried: an error of the code."""
+    store = file_store(tmp_path)
+    with store.transaction() as tx:
+        tx.connection.exec_driver_sql(
+            "CREATE TABLE lids"
+            " (lid INTEGER NOT NULL UNIQUE, size INTEGER CHECK (size < 9), owner INTEGER REFERENCES totals)"
+        )
+    fill(store, 1, 1)
+    with pytest.raises(sa.exc.IntegrityError), store.transaction() as tx:
+        tx.connection.exec_driver_sql(f"INSERT INTO lids VALUES ({row})")
+    with pytest.raises(Conflict), store.transaction() as tx:
+        tx.connection.exec_driver_sql("INSERT INTO lids VALUES (1, 1, 1), (1, 1, 1)")
 
 
 def test_only_what_is_published_becomes_a_message_and_leaves_no_gap(tmp_path: Path) -> None:
