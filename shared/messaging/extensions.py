@@ -40,6 +40,9 @@ IDLE_LOOK_SECONDS = 2.0
 """How often a consumer to whom nothing comes asks the source whether there is something."""
 RELAY_POLL_SECONDS = 1.0
 """A process's own commits wake its relay; what another one of the service wrote before it died is found so."""
+A_FEW_MESSAGES, CROWDED_SECONDS = 8, 0.03
+"""Who has sent more than a few messages at once waits a moment before the next: under a crowd every message that travels
+costs its service, and all that follow it, as much as the events in it. What one caller did goes at once."""
 TIMER_POLL_SECONDS = 0.5
 OBSERVE_SECONDS = 5.0
 PREFETCH_CALLS = 16
@@ -127,7 +130,9 @@ class HostedProcess(SharedExtension):
         self.settings = config["settings"]
         name = self.container.service_cls.name
         build: Build = self.container.service_cls.build
-        engine = make_engine(self.settings.database_url(name), schema=name if self.settings.on_postgresql else None)
+        engine = make_engine(
+            self.settings.database_url(name), schema=self.settings.schema(name), pool_size=self.settings.pool_size
+        )
         clock = restored_clock(self.settings.clock, engine)
         self.courier = AmqpCourier(self.settings.amqp_uri, self.settings.namespace, f"{name}.{uuid.uuid4().hex[:12]}")
         self.bus = CallingBus(self.courier)
@@ -186,6 +191,8 @@ class HostedProcess(SharedExtension):
             self.process.relayed = relay.position
             if not sent:
                 self._published.wait(heard, RELAY_POLL_SECONDS)
+            elif sent > A_FEW_MESSAGES:
+                eventlet.sleep(CROWDED_SECONDS)
 
         self.process.store.on_commit.append(self._published.ring)
         self.spawn("relay", step)

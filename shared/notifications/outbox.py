@@ -141,7 +141,7 @@ class Outbox:
                 return
         taken = self._take()
         for start in range(0, len(taken), SETTLED_AT_ONCE):
-            self._settle([self._send(row) for row in taken[start : start + SETTLED_AT_ONCE]])
+            self._settle(self._send(taken[start : start + SETTLED_AT_ONCE]))
 
     def forget(self) -> None:
         """Deletes the identifiers of what was sent long ago: a Task to run now and then."""
@@ -173,17 +173,25 @@ class Outbox:
             _change(tx, among(notifications.c.id, [row.id for row in rows]), leased)
         return rows
 
-    def _send(self, row: sa.Row[Any]) -> Sent:
-        envelope = Envelope(row.identifier, row.written_at, restore(row.kind, row.recipient, row.content))
+    def _send(self, rows: Sequence[sa.Row[Any]]) -> list[Sent]:
+        sent = []
+        for kind in sorted({row.kind for row in rows}):
+            of_kind = [row for row in rows if row.kind == kind]
+            envelopes = [
+                Envelope(row.identifier, row.written_at, restore(kind, row.recipient, row.content)) for row in of_kind
+            ]
+            outcomes = self._transports[kind].deliver_all(envelopes)
+            sent += [self._noted(row, error) for row, error in zip(of_kind, outcomes, strict=True)]
+        return sent
+
+    def _noted(self, row: sa.Row[Any], error: Exception | None) -> Sent:
         attempt = row.attempts + 1
-        try:
-            self._transports[row.kind].deliver(envelope)
-        except DeliveryFailed as error:
-            return Sent(row.id, attempt, self._failed(row, attempt, error))
-        except Exception as error:  # a fault of ours must not hold back the notifications behind it
-            self._log.exception("notification not sent", identifier=row.identifier, kind=row.kind)
-            return Sent(row.id, attempt, self._failed(row, attempt, DeliveryFailed(type(error).__name__)))
-        return Sent(row.id, attempt, None)
+        if error is None:
+            return Sent(row.id, attempt, None)
+        if not isinstance(error, DeliveryFailed):
+            self._log.error("notification not sent", identifier=row.identifier, kind=row.kind, exc_info=error)
+            error = DeliveryFailed(type(error).__name__)
+        return Sent(row.id, attempt, self._failed(row, attempt, error))
 
     def _failed(self, row: sa.Row[Any], attempt: int, error: DeliveryFailed) -> dict[str, Any]:
         final = isinstance(error, DeliveryRefused) or attempt >= ATTEMPTS

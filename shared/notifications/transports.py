@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import smtplib
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.errors import MessageError
@@ -16,7 +18,7 @@ from email.header import Header
 from email.utils import format_datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from eventlet import tpool
@@ -57,16 +59,31 @@ class Envelope:
         return f"{self.written_at:%Y%m%dT%H%M%S}-{self.identifier}"
 
 
-class Transport(Protocol):
-    """Delivers one notification. Raises DeliveryFailed or DeliveryRefused."""
+class Transport(ABC):
+    """Delivers notifications."""
 
-    def deliver(self, envelope: Envelope) -> None: ...
+    @abstractmethod
+    def deliver(self, envelope: Envelope) -> None:
+        """Raises DeliveryFailed or DeliveryRefused."""
+
+    def deliver_all(self, envelopes: Sequence[Envelope]) -> list[Exception | None]:
+        """For each, in order, why it did not arrive; None when it did."""
+        return [outcome(self.deliver, envelope) for envelope in envelopes]
+
+
+def outcome(act: Callable[..., object], *given: Any) -> Exception | None:
+    """What ``act`` raises; a fault of ours must not hold back the notifications behind it."""
+    try:
+        act(*given)
+    except Exception as error:
+        return error
+    return None
 
 
 Transports = Mapping[str, Transport]
 
 
-class FileTransport:
+class FileTransport(Transport):
     """One file a notification, in a folder that is made at the first one.
 
     A disk may take its time, and a greenlet that waits for it holds up all the others: a thread waits instead.
@@ -78,20 +95,21 @@ class FileTransport:
     def deliver(self, envelope: Envelope) -> None:
         content = self._render(envelope)
         try:
-            tpool.execute(self._write, envelope, content)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            unfinished = self._folder / f".{envelope.identifier}"
+            unfinished.write_bytes(content)
+            # a file is there whole or not at all
+            unfinished.replace(self._folder / f"{envelope.file_stem}{self._suffix}")
         except OSError as error:
             raise DeliveryFailed(str(error)) from error
 
-    def _write(self, envelope: Envelope, content: bytes) -> None:
-        """A file is there whole or not at all."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self._folder / f".{envelope.identifier}"
-        unfinished.write_bytes(content)
-        unfinished.replace(self._folder / f"{envelope.file_stem}{self._suffix}")
+    def deliver_all(self, envelopes: Sequence[Envelope]) -> list[Exception | None]:
+        outcomes: list[Exception | None] = tpool.execute(super().deliver_all, envelopes)
+        return outcomes
 
 
-class SmtpTransport:
-    """A connection per mail: rare enough here, and nothing to keep alive."""
+class SmtpTransport(Transport):
+    """A connection for the mails that are sent together, and nothing to keep alive."""
 
     def __init__(self, url: SplitResult, render: Callable[[Envelope], bytes], sender: str) -> None:
         self._host = url.hostname or "localhost"
@@ -102,19 +120,28 @@ class SmtpTransport:
         self._render, self._sender = render, sender
 
     def deliver(self, envelope: Envelope) -> None:
+        with closing(_Line(self._connect)) as line:
+            self._send(line, envelope)
+
+    def deliver_all(self, envelopes: Sequence[Envelope]) -> list[Exception | None]:
+        with closing(_Line(self._connect)) as line:
+            return [outcome(self._send, line, envelope) for envelope in envelopes]
+
+    def _send(self, line: _Line, envelope: Envelope) -> None:
         content = self._render(envelope)
         try:
-            with self._connect() as server:
-                server.sendmail(_bare(self._sender), [envelope.notification.to], content)
+            line.server().sendmail(_bare(self._sender), [envelope.notification.to], content)
         except smtplib.SMTPRecipientsRefused as error:
             code, reason = next(iter(error.recipients.values()))
             raise _failure(code, reason) from error
         except smtplib.SMTPResponseException as error:
+            line.close()
             # a wrong password is the operator's to mend, not a reason to lose the mail
             if isinstance(error, smtplib.SMTPAuthenticationError):
                 raise DeliveryFailed(f"the mail server refuses the credentials: {error.smtp_code}") from error
             raise _failure(error.smtp_code, error.smtp_error) from error
         except (smtplib.SMTPException, OSError) as error:
+            line.close()
             raise DeliveryFailed(f"{type(error).__name__}: {error}") from error
 
     def _connect(self) -> smtplib.SMTP:
@@ -125,6 +152,32 @@ class SmtpTransport:
         if self._user:
             server.login(self._user, self._password)
         return server
+
+
+class _Line:
+    """A connection that is made when it is needed; a server that cannot be reached is not asked for twice."""
+
+    def __init__(self, connect: Callable[[], smtplib.SMTP]) -> None:
+        self._connect = connect
+        self._server: smtplib.SMTP | None = None
+        self._unreachable: Exception | None = None
+
+    def server(self) -> smtplib.SMTP:
+        if self._unreachable is not None:
+            raise self._unreachable
+        if self._server is None:
+            try:
+                self._server = self._connect()
+            except Exception as error:
+                self._unreachable = error
+                raise
+        return self._server
+
+    def close(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            with suppress(smtplib.SMTPException, OSError):
+                server.quit()
 
 
 def transports(mail_url: str, sms_url: str, push_url: str) -> dict[str, Transport]:

@@ -24,7 +24,7 @@ from shared.kernel.randomness import SeededRandomness
 from shared.kernel.time import SettableClock
 from shared.messaging.answering import Commands, Queries
 from shared.notifications import Mail, Outbox, TextMessage
-from shared.notifications.transports import Envelope
+from shared.notifications.transports import Envelope, Transport
 from shared.runtime.tokens import verify
 from shared.testing import empty_database, sqlite_store
 
@@ -48,7 +48,7 @@ class QuickHasher:
         return hashed == self.hash(password)
 
 
-class Post:
+class Post(Transport):
     """Keeps what is sent."""
 
     def __init__(self) -> None:

@@ -23,13 +23,13 @@ from shared.eventstore.engines import make_engine
 from shared.kernel.time import SettableClock
 from shared.notifications import DeliveryFailed, Mail, Outbox, Push, TextMessage, create_v1, transports
 from shared.notifications.outbox import ATTEMPTS, FIRST_PAUSE, LEASE, LONGEST_PAUSE, notifications, pause
-from shared.notifications.transports import Envelope
+from shared.notifications.transports import Envelope, Transport
 
 NOW = datetime(2021, 11, 2, 9, tzinfo=UTC)
 MAIL = Mail("zoe@example.org", "Votre réservation", "Contremarque : ABC234\nhttps://example.org/?token=" + "x" * 90)
 
 
-class Recorder:
+class Recorder(Transport):
     """A transport that keeps what it is given, and fails as often as it is told to."""
 
     def __init__(self, failures: int = 0, error: type[Exception] = DeliveryFailed) -> None:
@@ -275,8 +275,8 @@ def test_a_mail_arrives_over_smtp_with_an_identifier_that_a_repeat_shares(store,
     outbox = Outbox("booking", store, lines, machine=machine)
     write(store, outbox, Mail(MAIL.to, MAIL.subject, "Dès 18 h : l’Opéra.\n.\nFin", reply_to="sarah@example.org"))
     taken = outbox._take()
-    outbox._send(taken[0])
-    outbox._send(taken[0])  # as after a crash between the delivery and its note
+    outbox._send(taken)
+    outbox._send(taken)  # as after a crash between the delivery and its note
     received = [
         email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in sorted(folder.iterdir())
     ]
