@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from services.catalog.domain.refusals import CursorInvalid
 from services.catalog.domain.stocks import MAX_CODES, MAX_QUANTITY
 from services.catalog.domain.venues import Accessibility, VenueType
 from shared.contracts.fields import Flag, Number
@@ -22,7 +23,10 @@ from shared.kernel.money import MAX_CENTS
 from shared.kernel.time import parse_instant
 
 _EMAIL = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_CURSOR = re.compile(r"[0-9]{1,15}")
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
+PAGE = 50
+MAX_PAGE = 200
 
 
 class Text(fields.Field[str]):
@@ -211,6 +215,18 @@ def numbers(data: dict[str, Any], key: str) -> list[int]:
     if not isinstance(values, list) or len(values) > 1000:
         raise Invalid("This is not a list of identifiers.", errors={key: ["Not a list of at most 1000."]})
     return [number({key: value}, key) for value in values]
+
+
+def page(data: dict[str, Any]) -> tuple[int | None, int]:
+    """(the number from which a list goes on, None at its beginning; how many items). Raises Invalid, CursorInvalid."""
+    limit, cursor = data.get("limit"), data.get("cursor")
+    if limit is None:
+        limit = PAGE
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise Invalid("This is not a number of items.", errors={"limit": ["Not a positive integer."]})
+    if cursor is not None and not (isinstance(cursor, str) and _CURSOR.fullmatch(cursor)):
+        raise CursorInvalid("This cursor is not one of ours.", errors={"cursor": ["Not a cursor."]})
+    return None if cursor is None else int(cursor), min(limit, MAX_PAGE)
 
 
 def expected_version(data: dict[str, Any]) -> int | None:

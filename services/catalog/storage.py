@@ -169,9 +169,10 @@ def offer_rows(connection: sa.Connection, venue_id: int, before: int | None, lim
     return connection.execute(query.order_by(offers.c.offer_id.desc()).limit(limit)).all()
 
 
-def offers_in_review(connection: sa.Connection, limit: int) -> Sequence[sa.Row[Any]]:
-    query = sa.select(offers).where(offers.c.moderation == "pending").order_by(offers.c.offer_id)
-    return connection.execute(query.limit(limit)).all()
+def offers_in_review(connection: sa.Connection, after: int, limit: int) -> Sequence[sa.Row[Any]]:
+    """What staff look at, the oldest first, from just after an offer on."""
+    query = sa.select(offers).where(offers.c.moderation == "pending", offers.c.offer_id > after)
+    return connection.execute(query.order_by(offers.c.offer_id).limit(limit)).all()
 
 
 def stock_rows(connection: sa.Connection, offer_ids: Iterable[int]) -> Sequence[sa.Row[Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -30,6 +31,9 @@ from shared.runtime.tokens import COMMAND_LINE, access_token
 PROBE_SECONDS = 5.0
 ANSWER_SECONDS = 600.0
 """A reconciliation or a rebuild goes through everything that ever happened."""
+
+PAGE = 200
+"""Dead letters asked for at once."""
 
 
 class Reach(Protocol):
@@ -96,8 +100,10 @@ class OverHttp:
         return self._ask("GET", f"/v1/ops/streams/{quote(stream_id)}")
 
     def dead_letters(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._ask("GET", "/v1/ops/dead-letters")["items"]
-        return found
+        def page(cursor: str | None) -> dict[str, Any]:
+            return self._ask("GET", "/v1/ops/dead-letters" + (f"?cursor={quote(cursor)}" if cursor else ""))
+
+        return _each_page(page)
 
     def settle_letter(self, letter: str, verb: str) -> int:
         return int(self._ask("POST", f"/v1/ops/dead-letters/{quote(letter)}/{verb}")["letters"])
@@ -126,6 +132,18 @@ class OverHttp:
             raise _problem(error) from None
         except OSError as error:
             raise Unavailable(f"{self._address} does not answer: {error}") from None
+
+
+def _each_page(page: Callable[[str | None], dict[str, Any]]) -> list[dict[str, Any]]:
+    """All items of a list that goes on with a cursor."""
+    items: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        found = page(cursor)
+        items += found["items"]
+        cursor = found["nextCursor"]
+        if cursor is None:
+            return items
 
 
 def _problem(error: urllib.error.HTTPError) -> DomainError:
@@ -170,7 +188,7 @@ class OnStores:
         return stream_of(self._ask, SERVICES, stream_id)
 
     def dead_letters(self) -> list[dict[str, Any]]:
-        return dead_letters_of(self._ask, SERVICES)
+        return _each_page(lambda cursor: dead_letters_of(self._ask, SERVICES, cursor, PAGE))
 
     def settle_letter(self, letter: str, verb: str) -> int:
         service, number = split_letter(letter, SERVICES)

@@ -21,11 +21,10 @@ class NothingToReplay(Conflict):
     code = "not-waiting"
 
 
-def listed(connection: sa.Connection, *, waiting_only: bool = True, limit: int = 200) -> list[dict[str, Any]]:
-    """The letters, oldest first, without the data of their messages."""
-    query = sa.select(dead_letters).order_by(dead_letters.c.id).limit(limit)
-    if waiting_only:
-        query = query.where(dead_letters.c.state.in_(WAITING))
+def listed(connection: sa.Connection, *, after: int = 0, limit: int = 200) -> list[dict[str, Any]]:
+    """The letters that wait, oldest first, from just after one on, without the data of their messages."""
+    waiting = sa.select(dead_letters).where(dead_letters.c.state.in_(WAITING), dead_letters.c.id > after)
+    query = waiting.order_by(dead_letters.c.id).limit(limit)
     return [
         {
             "id": row.id,

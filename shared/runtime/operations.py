@@ -45,13 +45,18 @@ def stream_of(ask: Ask, services: Sequence[str], stream_id: str) -> dict[str, An
     raise NotFound(UNKNOWN)
 
 
-def dead_letters_of(ask: Ask, services: Sequence[str]) -> list[dict[str, Any]]:
-    """Those that wait, over all services."""
-    return [
-        {**letter, "id": f"{service}-{letter['id']}", "service": service}
-        for service in services
-        for letter in ask(service, "dead-letters", {})["items"]
-    ]
+def dead_letters_of(ask: Ask, services: Sequence[str], after: str | None, limit: int) -> dict[str, Any]:
+    """``{items, nextCursor}``: those that wait, service by service, the oldest first, from just after a letter on.
+    Raises NotFound for what names no letter."""
+    first, number = (services[0], 0) if after is None else split_letter(after, services)
+    found: list[dict[str, Any]] = []
+    for service in services[services.index(first) :]:
+        asked = {"after": number if service == first else 0, "limit": limit + 1 - len(found)}
+        letters = ask(service, "dead-letters", asked)["items"]
+        found += [{**letter, "id": f"{service}-{letter['id']}", "service": service} for letter in letters]
+        if len(found) > limit:
+            return {"items": found[:limit], "nextCursor": found[limit - 1]["id"]}
+    return {"items": found, "nextCursor": None}
 
 
 def split_projection(name: str, services: Sequence[str]) -> tuple[str, str]:

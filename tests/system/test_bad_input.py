@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import socket
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.client import HTTPResponse
@@ -253,22 +255,73 @@ def test_searches_that_mean_nothing(stage: Stage, nothing_stored: None, query: s
     refused(stage.platform.call("GET", f"/v1/offers?{query}"), (422, "invalid"), (422, "cursor-invalid"))
 
 
+LISTS = {
+    "/v1/offers": "offers",
+    "/v1/me/bookings": "bookings",
+    "/v1/me/credit/entries": "entries",
+    "/v1/pro/bookings": "recap",
+    "/v1/pro/reimbursements": "reimbursements",
+    "/v1/pro/venues/{venue_id}/offers": "offers-{venue_id}",
+    "/v1/staff/offerers": "pending-offerers",
+    "/v1/staff/attachments": "pending-attachments",
+    "/v1/staff/identity-checks": "pending-identity-checks",
+    "/v1/staff/offers": "pending-offers",
+    "/v1/staff/bank-details": "pending-bank-details",
+    "/v1/finance/payouts": "payouts",
+    "/v1/ops/dead-letters": "dead-letters",
+}
+"""Every list that goes on with a cursor, and what its cursors say they are of."""
+
+
+def test_the_lists_below_are_all_that_there_are(platform: Platform) -> None:
+    paths = platform.get("/openapi.json")["paths"]
+    listed = {
+        path
+        for path, operations in paths.items()
+        if any(
+            one["in"] == "query" and one["name"] == "cursor" for one in operations.get("get", {}).get("parameters", [])
+        )
+    }
+    assert listed == set(LISTS)
+
+
+def lists(stage: Stage, actor: Actor, person: Beneficiary) -> Iterator[tuple[str, str, str | None]]:
+    """The address of each list, the name in its cursors, a token that reaches it."""
+    venue_id = stage.venue(actor)
+    for template, name in LISTS.items():
+        path = template.format(venue_id=venue_id)
+        token = None if path == "/v1/offers" else bearer_for(stage, path, actor, person)
+        yield path, name.format(venue_id=venue_id), token
+
+
 @pytest.mark.parametrize("cursor", ["%00", "abc", "eyJhIjoxfQ", "-1", str(THIRTY_DIGITS), "A" * 3000])
 def test_broken_cursors(stage: Stage, actor: Actor, person: Beneficiary, cursor: str) -> None:
-    finance = stage.platform.token("finance")
-    for path, token in (
-        ("/v1/offers", None),
-        ("/v1/me/bookings", person.token),
-        ("/v1/me/credit/entries", person.token),
-        ("/v1/pro/bookings", actor.token),
-        ("/v1/pro/reimbursements", actor.token),
-        ("/v1/finance/payouts", finance),
-    ):
-        refused(
-            stage.platform.call("GET", f"{path}?cursor={cursor}", token=token),
-            (422, "cursor-invalid"),
-            (422, "invalid"),
-        )
+    for path, _, token in lists(stage, actor, person):
+        answer = stage.platform.call("GET", f"{path}?cursor={cursor}", token=token)
+        refused(answer, (422, "cursor-invalid"), (422, "invalid"))
+
+
+FORGED: dict[str, tuple[dict[str, Any], str]] = {
+    "a limit that is no number": ({"limit": "x"}, "1"),
+    "a limit below nothing": ({"limit": -5}, "1"),
+    "a limit beyond reason": ({"limit": THIRTY_DIGITS}, "1"),
+    "a filter that is an object": ({"status": {"$ne": 1}, "venueId": {}, "asOf": [], "periodFrom": 7}, "1"),
+    "somebody else": ({"personId": 1, "venueId": 1, "offererId": 1, "what": "offerers"}, "1"),
+    "a position beyond every number": ({}, "9" * 25),
+    "a position that is none": ({}, "x"),
+}
+
+
+@pytest.mark.parametrize("kind", FORGED)
+def test_forged_cursors(stage: Stage, actor: Actor, person: Beneficiary, kind: str) -> None:
+    filters, inner = FORGED[kind]
+    for path, name, token in lists(stage, actor, person):
+        said = json.dumps([name, filters, inner]).encode()
+        searched = zlib.compress(json.dumps([1, [filters] * 15, [inner, inner]]).encode())
+        for raw in (said, bytes(16) + said, bytes(32) + said, searched):
+            cursor = base64.urlsafe_b64encode(raw).decode().rstrip("=")
+            answer = stage.platform.call("GET", f"{path}?cursor={cursor}", token=token)
+            refused(answer, (422, "cursor-invalid"))
 
 
 @pytest.mark.parametrize(

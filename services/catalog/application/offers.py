@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,18 +11,15 @@ import sqlalchemy as sa
 from services.catalog import storage
 from services.catalog.application import access, views
 from services.catalog.domain.offers import Offer
-from services.catalog.requests import Decision, OfferBody, changing, expected_version, number, numbers, opening
+from services.catalog.requests import Decision, OfferBody, changing, expected_version, number, numbers, opening, page
 from shared.eventstore import Transaction
 from shared.eventstore.outcomes import Call, Caller
-from shared.kernel.errors import Invalid, NotFound
+from shared.kernel.errors import NotFound
 from shared.kernel.identifiers import stream_id
 from shared.kernel.time import Clock
 
 _BODY = OfferBody()
 _DECISION = Decision()
-PAGE = 50
-MAX_PAGE = 200
-MAX_PENDING = 200
 
 
 def create_offer(tx: Transaction, call: Call) -> dict[str, Any]:
@@ -105,10 +102,8 @@ class OfferQueries:
         if venue is None:
             raise NotFound("There is no such venue.")
         access.check_belongs(connection, call.caller, venue.offerer_id)
-        limit = min(call.data.get("limit") or PAGE, MAX_PAGE)
-        rows = storage.offer_rows(connection, venue.venue_id, _position(call.data.get("cursor")), limit + 1)
-        items = views.offers_with_stocks(connection, rows[:limit], self._clock.now())
-        return {"items": items, "nextCursor": str(rows[limit - 1].offer_id) if len(rows) > limit else None}
+        before, limit = page(call.data)
+        return self._page(connection, storage.offer_rows(connection, venue.venue_id, before, limit + 1), limit)
 
     def stock(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
         """``stockId`` → the whole stock. Raises NotFound."""
@@ -119,24 +114,21 @@ class OfferQueries:
         return views.stock_view(row, self._clock.now())
 
     def pending_offers(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
-        """What waits for staff, oldest first. Raises Forbidden."""
+        """``cursor?, limit?`` → what waits for staff, oldest first. Raises Forbidden."""
         access.check_staff(call)
-        rows = storage.offers_in_review(connection, MAX_PENDING)
-        return {"items": views.offers_with_stocks(connection, rows, self._clock.now())}
+        after, limit = page(call.data)
+        return self._page(connection, storage.offers_in_review(connection, after or 0, limit + 1), limit)
+
+    def _page(self, connection: sa.Connection, rows: Sequence[sa.Row[Any]], limit: int) -> dict[str, Any]:
+        """``rows``: one more than the page holds, where there are more."""
+        items = views.offers_with_stocks(connection, rows[:limit], self._clock.now())
+        return {"items": items, "nextCursor": str(rows[limit - 1].offer_id) if len(rows) > limit else None}
 
     def counters(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
         """``venueIds`` → ``{"<venueId>": {activeOffers}}``, for every venue that was asked for."""
         venue_ids = numbers(call.data, "venueIds")
         active = storage.active_offers(connection, venue_ids, self._clock.now())
         return {str(venue_id): {"activeOffers": active.get(venue_id, 0)} for venue_id in venue_ids}
-
-
-def _position(cursor: Any) -> int | None:
-    if cursor is None:
-        return None
-    if not isinstance(cursor, str) or not cursor.isascii() or not cursor.isdigit() or len(cursor) > 15:
-        raise Invalid("This cursor is not one of ours.", errors={"cursor": ["Not a cursor."]})
-    return int(cursor)
 
 
 def _offer(tx: Transaction, offer_id: int) -> Offer:

@@ -4,6 +4,7 @@ DomainError
 ├── NotFound                       404 unknown, or of a structure that the caller is not attached to: the same answer
 ├── PreconditionFailed             412 the resource is no longer at the version of ``ifMatch``
 ├── Invalid                        422 ``errors`` names the fields
+│   ├── CursorInvalid                  ``cursor-invalid``
 │   ├── SiretInvalid                   ``siret-invalid``
 │   └── DateInThePast                  ``date-in-the-past``
 └── Conflict                       409
@@ -21,6 +22,10 @@ DomainError
 from __future__ import annotations
 
 from shared.kernel.errors import Conflict, Invalid
+
+
+class CursorInvalid(Invalid):
+    code = "cursor-invalid"
 
 
 class SiretInvalid(Invalid):

@@ -61,7 +61,7 @@ def _credit(query: dict[str, Any]) -> dict[str, Any]:
 def my_credit_entries(query: dict[str, Any]) -> Any:
     """The lines of the ledger, oldest first, each with the balance after it."""
     person = {"personId": g.caller.account_id}
-    return paged("entries", query, lambda asked: ask("wallet", "entries", person | asked))
+    return paged("entries", query, lambda asked: ask("wallet", "entries", asked | person))
 
 
 @audience.endpoint(

@@ -10,6 +10,7 @@ from services.gateway.schemas import ops as schemas
 from services.gateway.simulation import SERVICES
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
+from services.gateway.web.cursors import paged
 from services.gateway.web.gate import gate
 from services.gateway.web.security import only
 from shared.kernel.errors import DomainError, NotFound, Unavailable
@@ -21,6 +22,8 @@ audience = Audience("Operations", "The simulated clock, waiting for rest, read m
 
 OPERATOR = only("operator")
 READY_SECONDS = 2.0
+LETTERS = 200
+"""On a page, unless told."""
 LONG_SECONDS = 110.0
 """A read model is folded from the first event on."""
 
@@ -77,10 +80,21 @@ def stream(stream_id: str) -> Any:
     return operations.stream_of(_ask, SERVICES, stream_id)
 
 
-@audience.endpoint("GET", "/v1/ops/dead-letters", access=OPERATOR, answers=(200, schemas.DeadLetters))
-def dead_letters() -> Any:
+@audience.endpoint(
+    "GET",
+    "/v1/ops/dead-letters",
+    access=OPERATOR,
+    query=schemas.DeadLettersQuery,
+    answers=(200, schemas.DeadLetters),
+    refuses=["cursor-invalid"],
+)
+def dead_letters(query: dict[str, Any]) -> Any:
     """The messages that could not be handled, and those parked behind them."""
-    return {"items": operations.dead_letters_of(_ask, SERVICES)}
+
+    def page(asked: dict[str, Any]) -> dict[str, Any]:
+        return operations.dead_letters_of(_ask, SERVICES, asked.get("cursor"), asked.get("limit", LETTERS))
+
+    return paged("dead-letters", query, page)
 
 
 @audience.endpoint(

@@ -160,7 +160,7 @@ def offers_of_venue(query: dict[str, Any], venue_id: int) -> Any:
     """The offers of a venue, whatever their status."""
 
     def page(asked: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = ask("catalog", "offers", {"venueId": venue_id, **asked})
+        found: dict[str, Any] = ask("catalog", "offers", {**asked, "venueId": venue_id})
         return found
 
     return paged(f"offers-{venue_id}", query, page)

@@ -30,7 +30,7 @@ def _pending(name: str, query: dict[str, Any], service: str, call: str, **about:
 
     def page(asked: dict[str, Any]) -> dict[str, Any]:
         kept = {key: value for key, value in asked.items() if key != "status"}
-        found: dict[str, Any] = ask(service, call, {**about, **kept})
+        found: dict[str, Any] = ask(service, call, {**kept, **about})
         return found
 
     return paged(f"pending-{name}", query, page)

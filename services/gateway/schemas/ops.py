@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
-from services.gateway.web.fields import Moment, Strict, WholeNumber
+from services.gateway.web.fields import Moment, Strict, WholeNumber, cursor, limit
 
 HUNDRED_YEARS = 100 * 366 * 86_400
 
@@ -98,6 +98,11 @@ class Stream(Schema):
     items = fields.List(fields.Nested(StoredEvent), required=True)
 
 
+class DeadLettersQuery(Strict):
+    cursor = cursor()
+    limit = limit(1000)
+
+
 class DeadLetter(Schema):
     """``failed``: it could not be handled; ``parked``: it waits behind one of its stream that could not."""
 
@@ -114,6 +119,7 @@ class DeadLetter(Schema):
 
 class DeadLetters(Schema):
     items = fields.List(fields.Nested(DeadLetter), required=True)
+    nextCursor = fields.String(required=True, allow_none=True)
 
 
 class SettledLetters(Schema):

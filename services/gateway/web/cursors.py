@@ -1,17 +1,24 @@
-"""Cursors of lists: opaque, of one list only, and with the filters they were given with."""
+"""Cursors of lists: opaque, of one list only, with the filters they were given with, and signed.
+
+The filters go to their owner as they were when the query's schema had checked them; nobody else can write any.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import hmac
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import orjson
 
+from services.gateway.web.gate import gate
 from shared.kernel.errors import Invalid
 
-LONGEST = 3_000
+TAG_BYTES = 16
 Page = dict[str, Any]
 
 
@@ -43,15 +50,29 @@ def paged(name: str, query: dict[str, Any], ask: Callable[[dict[str, Any]], Page
 
 
 def _wrap(name: str, filters: dict[str, Any], inner: str) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([name, filters, inner])).decode().rstrip("=")
+    said = orjson.dumps([name, filters, inner])
+    return base64.urlsafe_b64encode(_tag(said) + said).decode().rstrip("=")
 
 
 def _unwrap(name: str, cursor: str) -> tuple[dict[str, Any], str]:
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        of, filters, inner = orjson.loads(raw)
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, binascii.Error):
         raise CursorInvalid from None
-    if of != name or not isinstance(filters, dict) or not isinstance(inner, str):
+    tag, said = raw[:TAG_BYTES], raw[TAG_BYTES:]
+    if not hmac.compare_digest(tag, _tag(said)):
+        raise CursorInvalid
+    of, filters, inner = orjson.loads(said)
+    if of != name:
         raise CursorInvalid
     return filters, inner
+
+
+def _tag(said: bytes) -> bytes:
+    return hmac.digest(_secret(gate().signing_key), said, "sha256")[:TAG_BYTES]
+
+
+@cache
+def _secret(key: bytes) -> bytes:
+    """This purpose's own digest of the configured key (see ``shared.runtime.tokens``)."""
+    return hashlib.sha256(b"cursor\x00" + key).digest()

@@ -59,7 +59,7 @@ def page(data: Data) -> tuple[int | None, int]:
     cursor = data.get("cursor")
     if cursor is not None and not (isinstance(cursor, str) and cursor.isascii() and cursor.isdigit()):
         raise _bad("cursor", "not a cursor of this list")
-    if cursor is not None and not 0 < int(cursor[:20]) <= MAX_NUMBER:
+    if cursor is not None and (len(cursor) > 18 or not 0 < int(cursor) <= MAX_NUMBER):
         raise _bad("cursor", "not a cursor of this list")
     return (None if cursor is None else int(cursor)), number(
         {"limit": 100} | _given(data, "limit"), "limit", at_most=MAX_PAGE

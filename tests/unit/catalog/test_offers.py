@@ -10,7 +10,7 @@ from services.catalog.domain.moderation import Submission, judge
 from shared.contracts.subcategories import SUBCATEGORIES
 from shared.kernel.errors import DomainError
 from shared.kernel.money import Cents
-from tests.unit.catalog.world import BOOK, CONCERT, GAME, OTHER_PRO, STAFF, START, World, refused
+from tests.unit.catalog.world import BOOK, CONCERT, GAME, OTHER_PRO, PRO, STAFF, START, World, refused
 
 SUSPICIOUS = {**BOOK, "name": "Carte Cadeau 50 €"}
 
@@ -245,6 +245,37 @@ def test_offers_of_a_venue_in_pages(world: World) -> None:
         if cursor is None:
             break
     assert seen == made[::-1]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        *(({"limit": limit}, "invalid") for limit in ("x", -1, 0, True, 1.5, [])),
+        *(({"cursor": cursor}, "cursor-invalid") for cursor in ("x", "-1", "", "٣", "9" * 16, 5, {})),
+    ],
+)
+def test_pages_that_mean_nothing(world: World, data: dict[str, Any], code: str) -> None:
+    venue_id = world.venue()["venueId"]
+    for name, caller, about in (("offers", PRO, {"venueId": venue_id}), ("pending-offers", STAFF, {})):
+        with pytest.raises(DomainError) as refusal:
+            world.ask(name, caller, **about, **data)
+        assert refused(refusal.value) == (code, 422, list(data))
+
+
+def test_offers_that_wait_for_staff_in_pages(world: World) -> None:
+    venue_id = world.venue()["venueId"]
+    made = [world.offer(venue_id, SUSPICIOUS)["offerId"] for _ in range(5)]
+    for offer_id in made:
+        world.stock(offer_id)
+    seen: list[int] = []
+    cursor = None
+    while True:
+        page = world.ask("pending-offers", STAFF, limit=2, cursor=cursor)
+        seen += [item["offerId"] for item in page["items"]]
+        cursor = page["nextCursor"]
+        if cursor is None:
+            break
+    assert seen == made
 
 
 @pytest.mark.parametrize(

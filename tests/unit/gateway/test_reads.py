@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import json
 from typing import Any
 
 from services.gateway.bookings_files import HEADER, bookings_csv
+from services.gateway.simulation import SERVICES
+from services.gateway.web.cursors import TAG_BYTES
 from shared.kernel.errors import Invalid
 
 PROFILE = {
@@ -20,6 +24,15 @@ PROFILE = {
     "status": "active",
     "eligibility": None,
     "nextStep": None,
+}
+LETTER = {
+    "source": "booking",
+    "stream": "x",
+    "position": 4,
+    "message": "CountermarkValidated",
+    "error": "never held anything",
+    "state": "failed",
+    "recordedAt": "2021-11-02T09:00:00Z",
 }
 CREDIT = {
     "creditId": 1,
@@ -114,6 +127,46 @@ def test_a_cursor_goes_on_with_its_filters_and_on_its_own_list_only(platform: An
         assert (answer.status_code, answer.json["code"]) == (422, "cursor-invalid"), query
     answer = platform.client.get(f"/v1/me/credit/entries?cursor={cursor}", headers=headers)
     assert (answer.status_code, answer.json["code"]) == (422, "cursor-invalid")
+
+
+def test_a_cursor_is_written_here_only(platform: Any, signed_in: Any) -> None:
+    platform.answers("booking", "bookings", {"items": [], "nextCursor": "owner's own"})
+    headers = signed_in()
+    cursor = platform.client.get("/v1/me/bookings", headers=headers).json["nextCursor"]
+    raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    said = raw[TAG_BYTES:]
+    assert json.loads(said) == ["bookings", {}, "owner's own"]
+    tampered = [raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :] for at in range(len(raw))]
+    unsigned = [said, bytes(TAG_BYTES) + said, hashlib.sha256(said).digest()[:TAG_BYTES] + said, raw[:TAG_BYTES], b""]
+    for forged in (*tampered, *unsigned):
+        text = base64.urlsafe_b64encode(forged).decode().rstrip("=")
+        answer = platform.client.get(f"/v1/me/bookings?cursor={text}", headers=headers)
+        assert (answer.status_code, answer.json["code"]) in ((422, "cursor-invalid"), (422, "invalid")), forged
+    assert len(platform.called("bookings")) == 1, "what is refused asks nobody"
+    assert platform.client.get(f"/v1/me/bookings?cursor={cursor}", headers=headers).status_code == 200
+
+
+def test_dead_letters_of_all_services_come_in_pages(platform: Any, signed_in: Any) -> None:
+    waiting = {"identity": 3, "wallet": 4, "gateway": 1}
+
+    def letters(service: str) -> Any:
+        def answer(data: dict[str, Any], _: Any) -> dict[str, Any]:
+            ids = [number for number in range(10, 10 + waiting.get(service, 0)) if number > data["after"]]
+            return {"items": [{**LETTER, "id": number} for number in ids[: data["limit"]]]}
+
+        return answer
+
+    for service in SERVICES:
+        platform.answers(service, "dead-letters", letters(service))
+    seen: list[str] = []
+    address = "/v1/ops/dead-letters?limit=3"
+    for expected in (3, 3, 2):
+        page = platform.client.get(address, headers=signed_in("operator")).json
+        assert len(page["items"]) == expected
+        seen += [item["id"] for item in page["items"]]
+        address = f"/v1/ops/dead-letters?limit=3&cursor={page['nextCursor']}"
+    assert page["nextCursor"] is None
+    assert seen == [f"{service}-{10 + at}" for service in SERVICES for at in range(waiting.get(service, 0))]
 
 
 def test_an_owner_that_refuses_its_cursor_is_heard(platform: Any, signed_in: Any) -> None:
