@@ -1,4 +1,5 @@
-"""A real SMTP server (aiosmtpd) in a process of its own: ``smtp_server.py FOLDER PORT`` keeps each mail as a file.
+"""A real SMTP server (aiosmtpd) in a process of its own: ``smtp_server.py FOLDER PORT`` keeps each mail as a file,
+named by its number and by the port that it came from.
 
 It refuses ``unknown@…`` for good and ``busy@…`` for now.
 """
@@ -27,8 +28,9 @@ class Mailbox:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's name
-        (self._folder / f"{next(_numbers):03d}.eml").write_bytes(envelope.original_content or b"")
+    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's name
+        _host, port = session.peer or ("", 0)
+        (self._folder / f"{next(_numbers):03d}-{port}.eml").write_bytes(envelope.original_content or b"")
         return "250 OK"
 
 

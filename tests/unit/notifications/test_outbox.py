@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -306,3 +307,29 @@ def test_an_absent_server_delays_the_mail(store, machine, tmp_path):
         outbox.send_due()
     (row,) = rows(store)
     assert (row.state, row.attempts) == ("waiting", 1) and row.content is not None
+
+
+def test_mails_that_go_together_share_a_connection(store, machine, smtp, tmp_path):
+    url, folder = smtp
+    outbox = Outbox("booking", store, transports(url, f"file:{tmp_path}", f"file:{tmp_path}"), machine=machine)
+    for number, to in enumerate(("zoe@example.org", "unknown@example.org", "max@example.org", "lea@example.org")):
+        write(store, outbox, Mail(to, "s", "t"), key=str(number))
+    outbox.send_due()
+    assert [row.state for row in rows(store)] == ["sent", "given-up", "sent", "sent"]
+    assert len({path.stem.split("-")[1] for path in folder.iterdir()}) == 1
+
+
+def test_a_server_that_cannot_be_reached_is_not_asked_again_for_each_mail(store, machine, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as beside:
+        silent.settimeout(5)
+        url = f"smtp://127.0.0.1:{silent.getsockname()[1]}"
+        outbox = Outbox("booking", store, transports(url, f"file:{tmp_path}", f"file:{tmp_path}"), machine=machine)
+        for number in range(5):
+            write(store, outbox, MAIL, key=str(number))
+        asked = beside.submit(lambda: silent.accept()[0].close())  # takes one, and nobody after it
+        outbox.send_due()
+        asked.result()
+        silent.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+    assert [(row.state, row.attempts) for row in rows(store)] == [("waiting", 1)] * 5
