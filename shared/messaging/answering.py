@@ -176,8 +176,8 @@ class Commands:
         none runs by itself, so that it never runs again because of a neighbour."""
         answered: list[Answered] = []
         for together, group in groupby(calls, key=lambda call: handler.saga is not None and call.key is not None):
-            parts = [list(group)] if together else [[call] for call in group]
-            for part in parts:
+            batch = list(group)
+            for part in [batch] if together else [[call] for call in batch]:
                 answered.extend(self._together(handler, part, 1))
         return answered
 

@@ -17,6 +17,7 @@ from shared.eventstore.outcomes import Call, Caller, Outcome
 One = Callable[[Transaction, Call], dict[str, Any] | None]
 Bulk = Callable[[Transaction, Sequence[Call]], Sequence[Outcome]]
 Saga = Callable[[Sequence[Call]], Sequence[Outcome]]
+Each = Callable[[Call], Outcome]
 Read = Callable[[sa.Connection, Call], Any]
 ReadMany = Callable[[sa.Connection, Sequence[Call]], Sequence[Any]]
 Calling = Callable[[Call], Any]
@@ -24,11 +25,12 @@ Calling = Callable[[Call], Any]
 
 @dataclass(frozen=True, slots=True)
 class CommandHandler:
-    """Exactly one of the three is set."""
+    """Exactly one of the four is set."""
 
     one: One | None = None
     bulk: Bulk | None = None
     saga: Saga | None = None
+    each: Each | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,16 @@ def bulk(handler: Bulk) -> CommandHandler:
 
 
 def saga(handler: Saga) -> CommandHandler:
-    """The handler makes its own transactions, may call other services, and stores outcomes itself."""
+    """The handler makes its own transactions, may call other services, and stores outcomes itself.
+
+    It is given again what has a key when another call of the batch fails it: it finds what it did by then by that key.
+    """
     return CommandHandler(saga=handler)
+
+
+def each(handler: Each) -> CommandHandler:
+    """As a saga, one call at a time: never run again because another call of its batch failed."""
+    return CommandHandler(each=handler)
 
 
 def read(handler: Read) -> QueryHandler:
@@ -75,12 +85,14 @@ __all__ = [
     "Call",
     "Caller",
     "CommandHandler",
+    "Each",
     "One",
     "Outcome",
     "QueryHandler",
     "Saga",
     "bulk",
     "calling",
+    "each",
     "one",
     "read",
     "read_many",

@@ -15,6 +15,7 @@ from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError
 from shared.projections.rebuilding import compare
 from tests.integration.conftest import Empty
+from tests.unit.booking import test_saga
 from tests.unit.booking.test_booking_it import *  # noqa: F403 - the same tests, another database
 from tests.unit.booking.test_cancelling import *  # noqa: F403
 from tests.unit.booking.test_reading import *  # noqa: F403
@@ -108,6 +109,16 @@ def test_two_recoveries_and_a_repetition_confirm_an_open_request_once(world: Wor
         recovery.wait()
     assert outcome["status"] == "confirmed"
     assert len(world.messages("BookingCreated")) == 1
+    check_rows(world)
+
+
+def test_one_call_that_fails_touches_no_neighbour_of_its_batch(world: World) -> None:
+    test_saga.test_one_call_that_fails_touches_no_neighbour_of_its_batch(world)
+    check_rows(world)
+
+
+def test_an_open_request_that_fails_every_time_is_left_and_the_others_are_finished(world: World) -> None:
+    test_saga.test_an_open_request_that_fails_every_time_is_left_and_the_others_are_finished(world)
     check_rows(world)
 
 

@@ -49,22 +49,22 @@ def load(tx: Transaction, numbers: Iterable[int]) -> list[Booking]:
 
 
 class Cancelling:
-    """Sagas: the decision and its outcome in one transaction, then the credit's release, which may fail."""
+    """Each: the decision and its outcome in one transaction, then the credit's release, which may fail."""
 
     def __init__(self, store: Store, wallet: Wallet) -> None:
         self._store, self._wallet = store, wallet
 
-    def by_person(self, calls: Sequence[Call]) -> list[Outcome]:
+    def by_person(self, call: Call) -> Outcome:
         """``{bookingId}``, the caller is the person → the booking."""
-        return [self._decide(call, _by_person, shaped=True) for call in calls]
+        return self._decide(call, _by_person, shaped=True)
 
-    def by_staff(self, calls: Sequence[Call]) -> list[Outcome]:
+    def by_staff(self, call: Call) -> Outcome:
         """``{bookingId, reason}`` → the booking. ``reason``: one of domain.md §4.1, or a text of the staff's own."""
-        return [self._decide(call, _by_staff, shaped=True) for call in calls]
+        return self._decide(call, _by_staff, shaped=True)
 
-    def at_the_desk(self, calls: Sequence[Call]) -> list[Outcome]:
+    def at_the_desk(self, call: Call) -> Outcome:
         """``{countermark}`` → {}."""
-        return [self._decide(call, _at_the_desk, shaped=False) for call in calls]
+        return self._decide(call, _at_the_desk, shaped=False)
 
     def release(self, bookings: Sequence[Booking]) -> None:
         """Gives the credits back at once, so that it shows; what fails here the message does."""

@@ -45,11 +45,8 @@ class Due:
 
         self._in_parts(part, after=self._cancelling.release)
 
-    def validate_due(self, calls: Sequence[Call]) -> list[Outcome]:
+    def validate_due(self, call: Call) -> Outcome:
         """``{until}`` → ``{position}``: the published position at which everything due before ``until`` is told."""
-        return [self._validate_due(call) for call in calls]
-
-    def _validate_due(self, call: Call) -> Outcome:
         try:
             until = _until(call.data)
         except DomainError as refusal:

@@ -106,8 +106,7 @@ class Requests:
                 return
         with self._store.transaction() as tx:
             loaded = tx.get_many(Booking, [stream_id("booking", number) for number in abandoned])
-        waiting = [booking for booking in loaded.values() if booking.is_open]
-        finished = self._finish(waiting)
+        finished = self._finish_apart([booking for booking in loaded.values() if booking.is_open])
         metrics.saga_recoveries.labels("booking").inc(len(finished))
         log.info("open requests", abandoned=len(abandoned), finished=len(finished))
 
@@ -139,6 +138,23 @@ class Requests:
             outcome = outcomes.get(booking.booking_id)
             batch.outcomes[index] = self._later(calls[index]) if outcome is None else outcome
         return [batch.outcomes[index] for index in range(len(calls))]
+
+    def _finish_apart(self, waiting: Sequence[Booking]) -> dict[int, Outcome]:
+        """As ``_finish``; halves of them when something in it clashes or fails, until what fails is alone. That stays
+        open: it is tried again when everything else has been."""
+        try:
+            return self._finish(waiting)
+        except Unavailable:
+            raise
+        except Exception as error:
+            if len(waiting) == 1:
+                log.error("open request not finished", booking=waiting[0].booking_id, error=repr(error), exc_info=error)
+                return {}
+        with self._store.transaction() as tx:  # what the failed try decided is gone; these objects are not
+            loaded = tx.get_many(Booking, [booking.id for booking in waiting])
+        fresh = [booking for booking in loaded.values() if booking.is_open]
+        half = len(fresh) // 2
+        return self._finish_apart(fresh[:half]) | self._finish_apart(fresh[half:])
 
     def _finish(self, waiting: Sequence[Booking]) -> dict[int, Outcome]:
         """Transactions 2 and 3; gives outcomes by booking number, none for those not known yet."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from services.identity import storage
@@ -24,7 +25,8 @@ from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.errors import DomainError, NotFound, Unauthorized, Unavailable
 from shared.kernel.randomness import Randomness
 from shared.kernel.time import Clock
-from shared.messaging.calls import CommandHandler, saga
+from shared.messaging import calls
+from shared.messaging.calls import CommandHandler
 from shared.notifications import Notification, Outbox
 from shared.runtime import tokens
 
@@ -155,17 +157,13 @@ def caller_account(call: Call) -> int:
     return call.caller.account_id
 
 
-def each(handler: Callable[[Call], Outcome]) -> CommandHandler:
+def each(handler: calls.Each) -> CommandHandler:
     """A command that makes its own transactions and whose outcome is stored nowhere: it holds secrets, takes its time
     outside of transactions, or commits although it refuses."""
-
-    def decide(calls: Sequence[Call]) -> list[Outcome]:
-        return [_decided(handler, call) for call in calls]
-
-    return saga(decide)
+    return calls.each(partial(_decided, handler))
 
 
-def _decided(handler: Callable[[Call], Outcome], call: Call) -> Outcome:
+def _decided(handler: calls.Each, call: Call) -> Outcome:
     try:
         return handler(call)
     except DomainError as refusal:

@@ -290,6 +290,67 @@ def test_an_event_moved_while_the_credit_is_asked_for_has_its_new_date(world: Wo
     assert world.differences() == []
 
 
+def poisonous(world: World, poison: int) -> None:
+    """Wallet's answer for one person is something that nobody foresaw."""
+
+    def reserve(data: Any, caller: Any) -> Any:
+        if data["personId"] == poison:
+            raise ZeroDivisionError
+        return world.wallet.reserve(data, caller)
+
+    world.bus.handlers["wallet", "reserve"] = reserve
+
+
+def test_one_call_that_fails_touches_no_neighbour_of_its_batch(world: World) -> None:
+    stock = world.stock(quantity=10)
+    people = [world.welcome(number) for number in range(2_000, 2_007)]
+    poisonous(world, people[3])
+    calls = [Call("book", {"stockId": stock, "quantity": 1}, f"k{one}", Caller(one)) for one in people]
+    with structlog.testing.capture_logs():
+        outcomes = [outcome for outcome, _, _ in world.process.decide(calls)]
+    assert outcomes[3].status == 500
+    good = [outcome for index, outcome in enumerate(outcomes) if index != 3]
+    assert {one["status"] for one in good} == {"confirmed"}
+    assert len({one["bookingId"] for one in good}) == len(good) == len(world.messages("BookingCreated"))
+    assert (world.counts(stock), world.rows("open_requests")) == ((7, 6), 1)
+    assert [world.wallet.available(one) for one in people] == [29_000] * 3 + [30_000] + [29_000] * 3
+    assert world.differences() == []
+    world.bus.handlers["wallet", "reserve"] = world.wallet.reserve
+    assert world.process.decide([calls[3]])[0][0]["status"] == "confirmed", "its key goes on from where it failed"
+    assert world.counts(stock) == (7, 7)
+
+
+def test_what_has_no_key_is_asked_for_once_whatever_its_neighbours_do(world: World) -> None:
+    stock = world.stock(quantity=10)
+    people = [world.welcome(number) for number in range(2_000, 2_003)]
+    poisonous(world, people[1])
+    with structlog.testing.capture_logs():
+        answers = world.process.decide(
+            [Call("book", {"stockId": stock, "quantity": 1}, None, Caller(one)) for one in people]
+        )
+    assert [answer[0].status if isinstance(answer[0], DomainError) else answer[0]["status"] for answer in answers] == [
+        "confirmed",
+        500,
+        "confirmed",
+    ]
+    assert world.counts(stock) == (3, 2)
+
+
+def test_an_open_request_that_fails_every_time_is_left_and_the_others_are_finished(world: World) -> None:
+    stock = world.stock(quantity=10)
+    people = [world.welcome(number) for number in range(2_000, 2_006)]
+    world.bus.away.add("wallet")
+    calls = [Call("book", {"stockId": stock, "quantity": 1}, f"k{one}", Caller(one)) for one in people]
+    assert all(isinstance(outcome, OutcomePending) for outcome, _, _ in world.process.decide(calls))
+    world.bus.away.clear()
+    poisonous(world, people[2])
+    with structlog.testing.capture_logs() as logged:
+        world.recover()
+    assert (world.counts(stock), world.rows("open_requests")) == ((6, 5), 1)
+    assert "open request not finished" in [one["event"] for one in logged]
+    assert world.differences() == []
+
+
 def test_a_request_that_cannot_be_finished_holds_back_no_other(world: World) -> None:
     world.bus.away.add("wallet")
     people = [world.welcome(number) for number in range(2_000, 2_003)]

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from shared.eventstore import Conflict as Clash
 from shared.eventstore import Store, StoreUnavailable, Transaction
 from shared.eventstore.outcomes import Call, Caller, Outcome
 from shared.kernel.errors import Conflict, DomainError, Unavailable
 from shared.kernel.identifiers import stream_id
 from shared.messaging.answering import Commands
-from shared.messaging.calls import bulk, one, saga
+from shared.messaging.calls import bulk, each, one, saga
 from tests.unit.shared.toy import Jar, file_store, total
 
 
@@ -54,7 +55,11 @@ def commands(store: Store) -> Commands:
         result: list[Outcome] = store.run(decide)
         return result
 
-    return Commands(store, {"one": one(pour), "bulk": bulk(pour_all), "saga": saga(pour_in_a_saga)})
+    def pour_each(call: Call) -> Outcome:
+        return pour_in_a_saga([call])[0]
+
+    handlers = {"one": one(pour), "bulk": bulk(pour_all), "saga": saga(pour_in_a_saga), "each": each(pour_each)}
+    return Commands(store, handlers)
 
 
 def call(name: str, amount: int, key: str | None = None, owner: int = 1, account: int = 7) -> Call:
@@ -106,9 +111,12 @@ def test_a_key_twice_in_one_batch_acts_once(tmp_path: Path, name: str) -> None:
     assert total(store, 1) == 4
 
 
-def test_a_surprise_in_a_batch_is_found_and_its_neighbours_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("keyed", [True, False], ids=["with keys", "without keys"])
+@pytest.mark.parametrize("name", ["bulk", "saga", "each"])
+def test_a_surprise_in_a_batch_is_found_and_its_neighbours_go_on(tmp_path: Path, name: str, keyed: bool) -> None:
     store = file_store(tmp_path)
-    answers = commands(store).decide([call("bulk", 1), call("bulk", 666), call("bulk", 2), call("bulk", 3)])
+    calls = [call(name, amount, f"k{amount}" if keyed else None) for amount in (1, 666, 2, 3)]
+    answers = commands(store).decide(calls)
     assert [answer[0] for answer in answers if not isinstance(answer[0], DomainError)] == [
         {"total": 1},
         {"total": 3},
@@ -117,6 +125,61 @@ def test_a_surprise_in_a_batch_is_found_and_its_neighbours_go_on(tmp_path: Path)
     assert isinstance(answers[1][0], DomainError)
     assert answers[1][0].status == 500
     assert "ZeroDivisionError" not in answers[1][0].detail
+    assert total(store, 1) == 6
+
+
+@pytest.mark.parametrize("where", [0, 2, 4])
+def test_what_a_saga_did_before_it_failed_is_not_done_twice(tmp_path: Path, where: int) -> None:
+    """It commits call by call, and fails in the middle: with a key its outcome is found, without one it never shared
+    a run."""
+    store = file_store(tmp_path)
+    runs: list[int] = []
+
+    def one_after_the_other(calls: Sequence[Call]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for single in calls:
+            runs.append(single.data["amount"])
+            with store.transaction() as tx:
+                found = tx.outcomes.find([single])
+                outcome = next(iter(found.values())) if found else pour_all(tx, [single])[0]
+                if not found:
+                    tx.outcomes.store(single, outcome)
+            outcomes.append(outcome)
+        return outcomes
+
+    calls = [call("saga", 1, "a"), call("saga", 2), call("saga", 3, "b"), call("saga", 4, "c")]
+    calls.insert(where, call("saga", 666, "bad"))
+    answers = Commands(store, {"saga": saga(one_after_the_other)}).decide(calls)
+    said = [answer[0].status if isinstance(answer[0], DomainError) else answer[0] for answer in answers]
+    assert said.pop(where) == 500
+    assert said == [{"total": 1}, {"total": 3}, {"total": 6}, {"total": 10}]
+    assert runs.count(2) == 1, "it has no key"
+    assert total(store, 1) == 10
+
+
+@pytest.mark.parametrize(("error", "status"), [(Clash("taken"), 503), (Full("refused"), 409)], ids=["clash", "refusal"])
+def test_what_a_saga_raises_for_one_call_is_said_to_that_one(tmp_path: Path, error: Exception, status: int) -> None:
+    def fails(calls: Sequence[Call]) -> list[Outcome]:
+        if any(one.data["amount"] == 666 for one in calls):
+            raise error
+        return [{} for _ in calls]
+
+    calls = [call("saga", amount, f"k{amount}") for amount in (1, 2, 666, 3)]
+    answers = Commands(file_store(tmp_path), {"saga": saga(fails)}).decide(calls)
+    said = [answer[0].status if isinstance(answer[0], DomainError) else answer[0] for answer in answers]
+    assert said == [{}, {}, status, {}]
+
+
+def test_while_the_world_is_away_a_saga_is_not_tried_call_by_call(tmp_path: Path) -> None:
+    runs = []
+
+    def away(calls: Sequence[Call]) -> list[Outcome]:
+        runs.append(len(calls))
+        raise Unavailable("later")
+
+    answers = Commands(file_store(tmp_path), {"saga": saga(away)}).decide([call("saga", 1, f"{no}") for no in range(8)])
+    assert {type(answer[0]) for answer in answers} == {Unavailable}
+    assert runs == [8]
 
 
 def test_try_again_later_is_never_stored(tmp_path: Path) -> None:
