@@ -23,14 +23,13 @@ GUESSES = (401, 403, 404, 410, 422)
 @contextmanager
 def guarded(*subjects: str) -> Iterator[None]:
     """Refuses who has failed too often, and counts a refusal of what was sent (decision 32)."""
-    failures = gate().failures
-    failures.check(*subjects)
-    try:
-        yield
-    except DomainError as refusal:
-        if refusal.status in GUESSES:
-            failures.count(*subjects)
-        raise
+    with gate().failures.attempt(*subjects) as attempt:
+        try:
+            yield
+        except DomainError as refusal:
+            if refusal.status in GUESSES:
+                attempt.failed()
+            raise
 
 
 @audience.endpoint(

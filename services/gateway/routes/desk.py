@@ -69,23 +69,21 @@ def at_the_desk(guessable: int | None = 404) -> Iterator[None]:
 def admitted(here: Gate, from_where: str, authorization: str, guessable: int | None = 404) -> Iterator[Caller]:
     """Who asks, and no more than ten failures a minute: bad credentials and unknown countermarks (decision 22).
     ``guessable``: the status that says that something was guessed wrong."""
-    failures = here.failures
-    failures.check(f"desk-{from_where}")
     credentials = required(authorization)  # nobody who sent nothing has failed at guessing
-    try:
-        caller = desk_caller(here, credentials)
-    except DomainError as refusal:
-        if refusal.status == 401:
-            failures.count(f"desk-{from_where}")
-        raise
-    by_whom = f"desk-{caller.name()}"
-    failures.check(by_whom)
-    try:
-        yield caller
-    except DomainError as refusal:
-        if refusal.status == guessable:
-            failures.count(by_whom, f"desk-{from_where}")
-        raise
+    with here.failures.attempt(f"desk-{from_where}") as attempt:
+        try:
+            caller = desk_caller(here, credentials)
+        except DomainError as refusal:
+            if refusal.status == 401:
+                attempt.failed()
+            raise
+        attempt.take(f"desk-{caller.name()}")
+        try:
+            yield caller
+        except DomainError as refusal:
+            if refusal.status == guessable:
+                attempt.failed()
+            raise
 
 
 def countermark_of(text: str) -> str:

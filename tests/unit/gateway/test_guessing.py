@@ -1,0 +1,200 @@
+"""Guessing at once is no faster than guessing one after the other (decisions 22 and 32)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import eventlet
+import pytest
+import sqlalchemy as sa
+from werkzeug.test import Client
+
+from services.gateway import storage
+from services.gateway.failures import ALLOWED, Attempt, Failures
+from services.gateway.web.gate import EXTENSION
+from services.gateway.web.hot import HotRoutes
+from shared.eventstore import Store
+from shared.kernel.errors import NotFound, TooManyRequests
+from shared.messaging.answering import TooBusy
+from tests.unit.gateway.test_access import SIGN_IN
+from tests.unit.gateway.test_desk import BOOKED, PERSON, refused
+
+MANY = 200
+LOOK_UP = ("GET", "/v2/bookings/token/")
+USE = ("PATCH", "/public/bookings/v1/use/token/")
+KEEP = ("PATCH", "/v2/bookings/keep/token/")
+CALLS = {LOOK_UP: "desk-look-up", USE: "desk-use", KEEP: "desk-keep"}
+
+
+class CountsAfterwards(Failures):
+    """Without the guard: who has failed is looked up first, and counted later."""
+
+    @contextmanager
+    def attempt(self, *subjects: str) -> Iterator[Attempt]:
+        self.check(*subjects)
+        yield Later(self, subjects)
+
+
+class Later(Attempt):
+    def __init__(self, failures: Failures, subjects: tuple[str, ...]) -> None:
+        super().__init__(failures)
+        self.subjects = list(subjects)
+
+    def take(self, subject: str) -> None:
+        self._failures.check(subject)
+        self.subjects.append(subject)
+
+
+class Slow:
+    """A service that takes its time, and knows how many asked it at once."""
+
+    def __init__(self, answer: Callable[[], Any]) -> None:
+        self._answer = answer
+        self.asked = self.most = self._now = 0
+
+    def __call__(self, _data: Any, _caller: Any) -> Any:
+        self.asked += 1
+        self._now += 1
+        self.most = max(self.most, self._now)
+        eventlet.sleep(0.002)
+        self._now -= 1
+        return self._answer()
+
+
+def unknown() -> Any:
+    raise refused(404, "global", "countermark-unknown")
+
+
+def no_such_key() -> Any:
+    raise NotFound("no such key")
+
+
+def at_once(platform: Any, route: tuple[str, str], headers: dict[str, str], hot: bool, many: int = MANY) -> list[int]:
+    """The statuses of so many requests, each for another countermark, none waiting for another."""
+    behind = platform.app
+    client = Client(HotRoutes(platform.gate, behind) if hot else behind)
+
+    def ask(number: int) -> int:
+        method, path = route
+        return client.open(f"{path}{number:06}", method=method, headers=headers).status_code
+
+    return list(eventlet.GreenPool(many).imap(ask, range(many)))
+
+
+def rows(store: Store) -> int:
+    with store.reading() as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(storage.failures)).scalar_one()
+
+
+@pytest.fixture
+def by_key(api_key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {api_key}"}
+
+
+@pytest.mark.parametrize("hot", [False, True], ids=["framework", "hot"])
+@pytest.mark.parametrize("route", CALLS)
+def test_of_many_unknown_countermarks_at_once_ten_are_looked_up(
+    platform: Any, by_key: dict[str, str], route: tuple[str, str], hot: bool
+) -> None:
+    booking = Slow(unknown)
+    platform.answers("booking", CALLS[route], booking)
+    assert Counter(at_once(platform, route, by_key, hot)) == {404: ALLOWED, 429: MANY - ALLOWED}
+    assert booking.asked == ALLOWED
+    platform.machine[0] += 61
+    assert Counter(at_once(platform, route, by_key, hot, 11)) == {404: ALLOWED, 429: 1}
+
+
+def test_control_counted_afterwards_they_are_all_looked_up(platform: Any, store: Store, by_key: dict[str, str]) -> None:
+    platform.answers("booking", "desk-look-up", Slow(unknown))
+    platform.gate = replace(platform.gate, failures=CountsAfterwards(store, lambda: platform.machine[0]))
+    platform.app.extensions[EXTENSION] = platform.gate
+    assert Counter(at_once(platform, LOOK_UP, by_key, True))[404] > ALLOWED
+
+
+@pytest.mark.parametrize("hot", [False, True], ids=["framework", "hot"])
+def test_many_known_countermarks_at_once_are_all_answered_and_write_nothing(
+    platform: Any, store: Store, by_key: dict[str, str], hot: bool
+) -> None:
+    booking = Slow(lambda: BOOKED)
+    platform.answers("booking", "desk-look-up", booking)
+    platform.answers("identity", "people", {"people": {"42": PERSON}})
+    assert Counter(at_once(platform, LOOK_UP, by_key, hot)) == {200: MANY}
+    assert 1 < booking.most <= ALLOWED
+    assert rows(store) == 0
+    assert not platform.gate.failures._subjects, "nothing is kept of who never failed"
+
+
+def test_as_many_are_looked_up_at_once_as_may_still_fail(platform: Any, by_key: dict[str, str]) -> None:
+    platform.answers("booking", "desk-look-up", refused(404, "global"))
+    assert at_once(platform, LOOK_UP, by_key, True, 7) == [404] * 7
+    booking = Slow(lambda: BOOKED)
+    platform.answers("booking", "desk-look-up", booking)
+    platform.answers("identity", "people", {"people": {"42": PERSON}})
+    assert Counter(at_once(platform, LOOK_UP, by_key, True, 50)) == {200: 50}
+    assert booking.most == 3
+
+
+def test_of_many_keys_guessed_at_once_ten_are_asked_for(platform: Any) -> None:
+    identity = Slow(no_such_key)
+    platform.answers("identity", "api-key", identity)
+    client = Client(HotRoutes(platform.gate, platform.app))
+
+    def ask(number: int) -> int:
+        headers = {"Authorization": f"Bearer guess-{number}"}
+        return client.get("/v2/bookings/token/ABCDEF", headers=headers).status_code
+
+    assert Counter(eventlet.GreenPool(50).imap(ask, range(50))) == {401: ALLOWED, 429: 40}
+    assert identity.asked == ALLOWED
+
+
+def test_of_many_passwords_guessed_at_once_from_an_address_ten_are_tried(platform: Any) -> None:
+    identity = Slow(unknown)
+    platform.answers("identity", "sign-in", identity)
+
+    def ask(number: int) -> int:
+        body = {**SIGN_IN, "email": f"zoe{number}@example.org"}
+        return platform.app.test_client().post("/v1/auth/sign-in", json=body).status_code
+
+    assert Counter(eventlet.GreenPool(50).imap(ask, range(50))) == {404: ALLOWED, 429: 40}
+    assert identity.asked == ALLOWED
+
+
+def test_who_waits_too_long_is_told_so_and_nobody_behind_is_forgotten(store: Store) -> None:
+    failures = Failures(store, lambda: 1_000.0, wait_seconds=0.02)
+    done: list[str] = []
+
+    def hold(seconds: float) -> None:
+        try:
+            with failures.attempt("somebody"):
+                eventlet.sleep(seconds)
+            done.append("held")
+        except TooBusy:
+            done.append("busy")
+
+    pool = eventlet.GreenPool()
+    for _ in range(ALLOWED):
+        pool.spawn(hold, 0.05)
+    eventlet.sleep(0)
+    for _ in range(3):
+        pool.spawn(hold, 0)
+    pool.waitall()
+    assert Counter(done) == {"held": ALLOWED, "busy": 3}
+    hold(0)
+    assert done[-1] == "held"
+    assert not failures._subjects
+
+
+def test_another_replica_hears_of_the_failures(store: Store) -> None:
+    one, other = (Failures(store, lambda: 1_000.0) for _ in range(2))
+    for _ in range(ALLOWED):
+        with one.attempt("somebody", "elsewhere") as attempt:
+            attempt.failed()
+    with pytest.raises(TooManyRequests) as refusal, other.attempt("elsewhere"):
+        pass
+    assert refusal.value.extra["retryAfter"] == 61
+    with other.attempt("somebody else"):
+        pass
