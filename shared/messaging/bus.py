@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import eventlet
+import structlog
 from eventlet.event import Event
 
 from shared.eventstore.context import current_cause
@@ -21,6 +22,7 @@ from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError, OutcomePending, Refused, Unavailable
 from shared.messaging.answering import query_envelope
 
+log = structlog.get_logger()
 SLOTS = 1
 LONE_SLOTS = 64
 LINGER_SECONDS = 0.01
@@ -150,8 +152,8 @@ class CallingBus:
             return [Unavailable(f"too many calls wait for {service}") for _ in data]
         waiting = [_Waiting(_wire(name, item, None, None)) for item in data]
         lane.queue.extend(waiting)
-        self._send_waiting(lane, seconds)
         with eventlet.Timeout(seconds, False):
+            self._send_waiting(lane, seconds)
             for one in waiting:
                 one.answer.wait()
         unsent = [one for one in waiting if one in lane.queue]
@@ -186,10 +188,11 @@ class CallingBus:
         sent = self._sent.pop(batch_id, None)
         if sent is None:
             return
-        sent.expiry.cancel()
-        for waiting, answer in zip(sent.calls, answers, strict=True):
-            waiting.answer.send(answer)
-        sent.lane.expected = len(sent.calls) + len(sent.lane.queue)
+        told: Sequence[dict[str, Any] | None] = answers
+        if len(told) != len(sent.calls):  # nobody knows which is whose
+            log.error("other answers than calls", service=sent.lane.service, calls=len(sent.calls), answers=len(told))
+            told = [None] * len(sent.calls)
+        _tell(sent, told)
         self._free(sent)
 
     def _call(
@@ -200,8 +203,8 @@ class CallingBus:
             raise Unavailable(f"too many calls wait for {service}")
         waiting = _Waiting(wire)
         lane.queue.append(waiting)
-        self._send_waiting(lane, seconds)
         with eventlet.Timeout(seconds, False):
+            self._send_waiting(lane, seconds)
             return waiting.answer.wait()  # type: ignore[no-any-return]
         if waiting in lane.queue:
             lane.queue.remove(waiting)
@@ -232,7 +235,20 @@ class CallingBus:
             try:
                 self._courier.send(lane.service, lane.kind, batch_id, [call.wire for call in calls], seconds)
             except Unavailable as error:
-                self.receive(batch_id, [{"refused": error.to_outcome()} for _ in calls])
+                self._give_up(batch_id, {"refused": error.to_outcome()})
+            except BaseException:  # the time-out of the one who sends, or what cannot be sent: the others go on
+                self._give_up(batch_id, None)
+                _later(0, self._send_waiting, lane, seconds)
+                raise
+
+    def _give_up(self, batch_id: str, answer: dict[str, Any] | None) -> None:
+        """A batch that did not go: its calls are told, its slot is free. Whoever sent it sends the next, if any."""
+        sent = self._sent.pop(batch_id, None)
+        if sent is not None:  # not so late that nobody waits for it
+            _tell(sent, [answer] * len(sent.calls))
+            if sent.holds:
+                sent.holds = False
+                sent.lane.busy -= 1
 
     def _linger_no_more(self, lane: _Lane, seconds: float) -> None:
         lane.lingers, lane.expected = None, 1
@@ -254,6 +270,14 @@ class CallingBus:
             sent.holds = False
             sent.lane.busy -= 1
             self._send_waiting(sent.lane, DEFAULT_SECONDS)
+
+
+def _tell(sent: _Sent, answers: Sequence[dict[str, Any] | None]) -> None:
+    """``None``: there is no answer, and nobody knows what became of the call."""
+    sent.expiry.cancel()
+    for waiting, answer in zip(sent.calls, answers, strict=True):
+        waiting.answer.send(answer)
+    sent.lane.expected = len(sent.calls) + len(sent.lane.queue)
 
 
 def _later(seconds: float, act: Callable[..., None], *given: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -11,6 +12,7 @@ import kombu
 import orjson
 from eventlet.semaphore import Semaphore
 from kombu.exceptions import OperationalError
+from kombu.transport import pyamqp
 
 import shared.messaging.local  # noqa: F401  # registers the transport of local:// with kombu
 from shared.eventstore import Message
@@ -18,6 +20,10 @@ from shared.kernel.errors import Unavailable
 from shared.messaging.topology import answers_queue, batches_exchange, calls_queue, events_exchange
 
 CONNECT_SECONDS = 3
+"""For a connection to be made, and for whatever else the broker is waited for without a time-out of its own."""
+REFUSED_SECONDS = 0.5
+"""For so long after a connection could not be made nobody tries again: all who waited for the line are told at once."""
+TURN_SECONDS = 10.0
 CONFIRM_SECONDS = 10
 HEARTBEAT_SECONDS = 10
 JSON = "application/json"
@@ -27,16 +33,36 @@ class BusUnavailable(Unavailable):
     """RabbitMQ cannot be reached now."""
 
 
+class BusUnreachable(BusUnavailable):
+    """No connection is to be had now: to try again at once would end the same."""
+
+
+class _AmqpConnection(pyamqp.Connection):  # type: ignore[misc]  # the library has no types
+    def connect(self, callback: Callable[[], Any] | None = None) -> Any:
+        try:
+            return super().connect(callback)
+        except BaseException:  # the library closes the socket after errors, not after somebody else's time-out
+            self.collect()
+            raise
+
+
 def connect(uri: str, *, heartbeat: int = 0) -> kombu.Connection:
-    """A connection; whoever asks for a heartbeat checks it. Raises BusUnavailable."""
+    """A connection, in one try; whoever asks for a heartbeat checks it. Raises BusUnavailable."""
     connection = kombu.Connection(
-        uri,
-        connect_timeout=CONNECT_SECONDS,
-        heartbeat=0 if uri.startswith("local:") else heartbeat,
-        transport_options={"write_timeout": CONNECT_SECONDS},
+        uri, connect_timeout=CONNECT_SECONDS, heartbeat=0 if uri.startswith("local:") else heartbeat
     )
-    with bus_errors(connection):
-        connection.connect()
+    if isinstance(connection.transport, pyamqp.Transport):
+        connection.transport.Connection = _AmqpConnection
+    others = max(len(connection.alt) - 1, 0)  # the URI may name several hosts
+    try:
+        with bus_errors(connection):
+            connection.ensure_connection(max_retries=others, reraise_as_library_errors=False)
+    except BaseException:
+        drop(connection)
+        raise
+    wire = getattr(getattr(connection.connection, "transport", None), "sock", None)
+    if wire is not None:  # the library waits for ever: to write, and for answers to what it asks by itself
+        wire.settimeout(CONNECT_SECONDS)
     return connection
 
 
@@ -64,23 +90,39 @@ class Line:
         self._turn = Semaphore()
         self._connection: kombu.Connection | None = None
         self._channel: Any = None
+        self._refused_until = 0.0
 
     @contextmanager
-    def channel(self) -> Iterator[Any]:
-        """An open channel; after an error the next caller gets a new one. Raises BusUnavailable."""
-        with self._turn:
-            try:
-                if self._connection is None:
-                    self._connection = connect(self._uri)
-                    self._channel = None
-                with bus_errors(self._connection):
-                    if self._channel is None:
-                        self._channel = self._connection.channel()
-                        self._opened(self._channel)
-                    yield self._channel
-            except BaseException:  # a time-out of eventlet is no Exception, and leaves the channel in no known state
-                self.close()
-                raise
+    def channel(self, seconds: float = TURN_SECONDS) -> Iterator[Any]:
+        """An open channel, after at most so many seconds; after an error the next caller gets a new one.
+
+        Raises BusUnreachable without one, BusUnavailable when it fails.
+        """
+        if not self._turn.acquire(timeout=seconds):
+            raise BusUnreachable("RabbitMQ cannot be reached: others wait for it")
+        try:
+            if self._connection is None or self._channel is None:
+                self._open()
+            assert self._connection is not None
+            with bus_errors(self._connection):
+                yield self._channel
+        except BaseException:  # a time-out of eventlet is no Exception, and leaves the channel in no known state
+            self.close()
+            raise
+        finally:
+            self._turn.release()
+
+    def _open(self) -> None:
+        if time.monotonic() < self._refused_until:
+            raise BusUnreachable("RabbitMQ could not be reached a moment ago")
+        try:
+            self._connection = connect(self._uri)
+            with bus_errors(self._connection):
+                self._channel = self._connection.channel()
+                self._opened(self._channel)
+        except BusUnavailable as error:
+            self._refused_until = time.monotonic() + REFUSED_SECONDS
+            raise BusUnreachable(error.detail) from error
 
     def _opened(self, channel: Any) -> None:
         """For subclasses: what a new channel needs."""
@@ -92,9 +134,16 @@ class Line:
 
 
 class Sender(Line):
-    """Sends commands, queries and answers: no confirms, whoever waits has a time-out."""
+    """Sends commands, queries and answers: no confirms, whoever waits has a time-out.
+
+    ``replies``: where its calls are answered. It is there before the first of them goes.
+    """
 
     _declared: set[str]
+
+    def __init__(self, uri: str, replies: kombu.Queue | None = None) -> None:
+        super().__init__(uri)
+        self._replies = replies
 
     def send_calls(
         self, queue: kombu.Queue, reply_to: str, batch_id: str, calls: Sequence[dict[str, Any]], seconds: float
@@ -102,27 +151,36 @@ class Sender(Line):
         """The queue is declared first: calls to a service that is not up yet wait there with their callers."""
         expiration = str(int(seconds * 1000))
         properties = {"reply_to": reply_to, "correlation_id": batch_id, "expiration": expiration}
-        self._send(queue.name, calls, properties, queue)
+        self._send(queue.name, calls, properties, seconds, queue)
 
     def send_answers(self, queue: str, batch_id: str, answers: Sequence[dict[str, Any]]) -> None:
-        self._send(queue, answers, {"correlation_id": batch_id})
+        self._send(queue, answers, {"correlation_id": batch_id}, TURN_SECONDS)
 
-    def _send(self, name: str, body: Any, properties: dict[str, Any], queue: kombu.Queue | None = None) -> None:
+    def _send(
+        self, name: str, body: Any, properties: dict[str, Any], seconds: float, queue: kombu.Queue | None = None
+    ) -> None:
+        text = orjson.dumps(body)
         try:
-            self._once(name, body, properties, queue)
+            self._once(name, text, properties, seconds, queue)
+        except BusUnreachable:
+            raise
         except BusUnavailable:  # the line may only have been old: the broker was restarted since it was last used
-            self._once(name, body, properties, queue)
+            self._once(name, text, properties, seconds, queue)
 
-    def _once(self, name: str, body: Any, properties: dict[str, Any], queue: kombu.Queue | None) -> None:
-        with self.channel() as channel:
+    def _once(
+        self, name: str, text: bytes, properties: dict[str, Any], seconds: float, queue: kombu.Queue | None
+    ) -> None:
+        with self.channel(seconds) as channel:
             if queue is not None and name not in self._declared:
                 queue(channel).declare()
                 self._declared.add(name)
-            message = channel.prepare_message(orjson.dumps(body), None, JSON, "utf-8", {}, properties)
+            message = channel.prepare_message(text, None, JSON, "utf-8", {}, properties)
             channel.basic_publish(message, "", name)
 
     def _opened(self, channel: Any) -> None:
         self._declared = set()
+        if self._replies is not None:
+            self._replies(channel).declare()
 
 
 class EventPublisher(Line):
@@ -211,14 +269,18 @@ class Inbox:
 
     def __init__(self, uri: str, queues: Sequence[kombu.Queue], *, prefetch: int, no_ack: bool = False) -> None:
         self._connection = connect(uri, heartbeat=HEARTBEAT_SECONDS)
-        with bus_errors(self._connection):
-            self._channel = self._connection.channel()
-            self._channel.basic_qos(0, prefetch, False)
-            self._arrived: list[Any] = []
-            for queue in queues:
-                bound = queue(self._channel)
-                bound.declare()
-                bound.consume(consumer_tag="", callback=self._arrived.append, no_ack=no_ack)
+        self._arrived: list[Any] = []
+        try:
+            with bus_errors(self._connection):
+                channel = self._connection.channel()
+                channel.basic_qos(0, prefetch, False)
+                for queue in queues:
+                    bound = queue(channel)
+                    bound.declare()
+                    bound.consume(consumer_tag="", callback=self._arrived.append, no_ack=no_ack)
+        except BaseException:  # nobody else knows the connection yet
+            self.close()
+            raise
 
     def take(self, most: int, seconds: float) -> list[Any]:
         """Up to ``most`` messages; waits at most ``seconds`` for the first, and for none after it."""
@@ -251,8 +313,8 @@ class AmqpCourier:
 
     def __init__(self, uri: str, namespace: str, name: str) -> None:
         self._namespace = namespace
-        self._sender = Sender(uri)
         self.reply_queue = answers_queue(namespace, name)
+        self._sender = Sender(uri, self.reply_queue)
 
     def send(self, service: str, kind: str, batch_id: str, calls: Sequence[dict[str, Any]], seconds: float) -> None:
         queue = calls_queue(self._namespace, service, kind)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import eventlet
 import pytest
+from eventlet.event import Event
 
-from shared.kernel.errors import Unavailable
+from shared.kernel.errors import OutcomePending, Unavailable
 from shared.messaging import bus as calling
 from shared.messaging.bus import CallingBus
 
@@ -134,3 +136,106 @@ def test_a_batch_that_is_late_keeps_nobody_waiting_and_may_still_be_answered(
     assert [other.wait() for other in others] == [0, 1, 2]
     eventlet.sleep(0.1)
     assert post.sizes == [1, 3, 2]
+
+
+@pytest.mark.parametrize("answers", [[], [{"result": 0}], [{"result": number} for number in range(4)]], ids=len)
+def test_answers_of_another_number_than_the_calls_free_the_lane(post: Post, answers: list[Any]) -> None:
+    """Nobody knows whose they are: a query is told to come again, and the next batch goes."""
+    post.ask(1)
+    asking = post.ask(3)
+    post.answer()
+    eventlet.sleep(0.1)
+    assert post.sizes == [1, 3]
+    (next_one,) = post.ask(1)
+    post.bus.receive(post.batches[-1][0], answers)
+    for one in asking:
+        with pytest.raises(Unavailable):
+            one.wait()
+    eventlet.sleep(0.1)
+    assert post.sizes == [1, 3, 1]
+    post.answer()
+    assert next_one.wait() == 0
+
+
+def test_a_command_whose_answer_is_nobodys_is_pending(post: Post) -> None:
+    asked = eventlet.spawn(post.bus.command, "booking", "book", {}, timeout=5.0)
+    eventlet.sleep(0)
+    post.bus.receive(post.batches[-1][0], [])
+    with pytest.raises(OutcomePending):
+        asked.wait()
+
+
+class SlowPost(Post):
+    """Hands nothing over before ``handed`` is sent; then raises it, where it is an exception."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.handed = Event()
+
+    def send(self, service: str, kind: str, batch_id: str, calls: Sequence[dict[str, Any]], seconds: float) -> None:
+        super().send(service, kind, batch_id, calls, seconds)
+        self.handed.wait()
+
+
+def test_the_time_out_of_a_caller_counts_while_its_call_is_sent() -> None:
+    post = SlowPost()
+    asking = post.ask(1, seconds=0.1)
+    asking += [eventlet.spawn(post.bus.query, "booking", "booking", {}, timeout=0.1) for _ in range(50)]
+    asking.append(eventlet.spawn(post.bus.commands, "booking", "book", [{}, {}], timeout=0.1))
+    with eventlet.Timeout(1.0):
+        for one in asking[:-1]:
+            with pytest.raises(Unavailable):
+                one.wait()
+        assert [type(answer) for answer in asking[-1].wait()] == [OutcomePending, OutcomePending]
+
+
+def test_who_gives_up_while_it_sends_holds_nobody_up() -> None:
+    """What waits behind its batch is sent by somebody else."""
+    post = SlowPost()
+    (impatient,) = post.ask(1, seconds=0.2)
+    behind = post.ask(3)
+    assert post.sizes == [1]
+    with pytest.raises(Unavailable):
+        impatient.wait()
+    post.handed.send(None)
+    eventlet.sleep(0.05)
+    assert post.sizes == [1, 3]
+    post.answer()
+    assert [one.wait() for one in behind] == [0, 1, 2]
+
+
+def test_a_call_that_cannot_be_sent_holds_nobody_up() -> None:
+    post = SlowPost()
+    (wrong,) = post.ask(1)
+    behind = post.ask(2)
+    failed, post.handed = post.handed, Event()
+    failed.send_exception(TypeError("no JSON"))
+    with pytest.raises(TypeError):
+        wrong.wait()
+    post.handed.send(None)
+    eventlet.sleep(0.05)
+    post.answer()
+    assert [one.wait() for one in behind] == [0, 1]
+
+
+def test_many_lone_calls_that_wait_are_told_one_after_the_other_that_they_cannot_be_sent() -> None:
+    """They wait for the slots of calls that are never answered; then the broker is gone."""
+    post = SlowPost()
+    post.handed.send(None)
+    waiting = calling.LONE_SLOTS + 2 * sys.getrecursionlimit()
+    asking = [eventlet.spawn(post.bus.query, "booking", "booking", {}, timeout=30.0) for _ in range(waiting)]
+    eventlet.sleep(0)
+    assert len(post.batches) == calling.LONE_SLOTS
+    post.handed = Event()
+    post.handed.send_exception(Unavailable("no broker"))
+    post.bus.receive(post.batches[0][0], [{"result": "the first"}])
+    told = [one for one in asking[calling.LONE_SLOTS :] if refused(one)]
+    assert len(told) == waiting - calling.LONE_SLOTS
+
+
+def refused(asked: Any) -> bool:
+    try:
+        asked.wait()
+    except Unavailable:
+        return True
+    return False
