@@ -41,6 +41,7 @@ READY_SECONDS = 60
 STOP_SECONDS = 20
 HTTP_SECONDS = 90
 COMMAND_SECONDS = 120
+CATCH_UP_SECONDS = 120
 LOG_LINES = 60
 
 
@@ -242,6 +243,31 @@ class Platform:
         settled = self.call("POST", "/v1/ops/settle", {}, self.token("operator"))
         assert settled.status == 200, settled
         return settled.json
+
+    def catch_up(self) -> None:
+        """Waits until every service has handled all that the others have published. Mails may still be under way.
+
+        Raises AssertionError when it takes too long.
+        """
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        while waiting := self._behind():
+            assert time.monotonic() < deadline, waiting
+            time.sleep(0.02)
+
+    def _behind(self) -> list[str]:
+        followed = {service: self._rows(service, "SELECT source, position FROM tracking") for service in SERVICES}
+        head = "SELECT coalesce(max(id), 0) FROM stored_events WHERE published"
+        heads = {service: self._rows(service, head)[0][0] for service in SERVICES}
+        return [
+            f"{service} has followed {source} to {position} of {heads[source]}"
+            for service, rows in followed.items()
+            for source, position in rows
+            if position < heads[source]
+        ]
+
+    def _rows(self, service: str, query: str) -> list[Any]:
+        with self.database(service).connect() as connection:
+            return list(connection.execute(sa.text(query)))
 
     # --- under it --------------------------------------------------------------------------------------------------
 

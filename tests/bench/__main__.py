@@ -1,6 +1,6 @@
 """``make bench``: what the platform does in a second, over HTTP, in both modes; a bare loop of the driver beside it.
 
-Runs of each kind are interleaved and the median is shown. Every booking that was acknowledged is looked for afterwards,
+Runs of each kind are interleaved and their medians shown. Every booking that was acknowledged is looked for afterwards,
 in booking's read model and among wallet's reservations: a figure whose bookings are not all there is no figure.
 """
 
@@ -12,12 +12,14 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg2
 import sqlalchemy as sa
 
-from tests.bench import crowd, load, logs
+from tests.bench import crowd, load, logs, machine
+from tests.bench.report import Figures
 from tests.platform import MODES, Platform
 from tests.servers import DATABASE
 from tests.system.stage import Published, Stage
@@ -25,8 +27,7 @@ from tests.system.stage import Published, Stage
 OFFERS = 20
 PRICE = 100
 PLENTY = 1_000_000
-SETTLINGS = 20
-"""Of half a minute each, at most."""
+CROWDS = (1, 16, 64)
 
 
 class Bench:
@@ -75,30 +76,27 @@ class Bench:
             return list(connection.execute(sa.text(confirmed)).scalars())
 
     def run(self, requests: Iterator[bytes], clients: int, seconds: float) -> load.Run:
+        before = machine.cpu_seconds(self.platform)
         run = load.drive(self.platform.port, requests, clients=clients, seconds=seconds)
+        run.cpu_seconds = machine.cpu_seconds(self.platform) - before
         assert not run.refusals, run.refusals
         self.acknowledged += run.statuses[201]
         return run
 
-    def count(self) -> None:
+    def count(self) -> str:
         """Raises AssertionError when an acknowledged booking is missing, or its credit was not taken once."""
-        _settled(self.platform)
         with self.platform.database("booking").connect() as connection:
             confirmed = connection.execute(sa.text("SELECT count(*) FROM bookings")).scalar_one()
         with self.platform.database("wallet").connect() as connection:
             taken = connection.execute(
                 sa.text("SELECT count(*) FROM stored_events WHERE topic = 'Wallet.Reserved'")
             ).scalar_one()
-        assert confirmed == taken == self.acknowledged, (confirmed, taken, self.acknowledged)
-        print(f"  counted: {confirmed} bookings, {taken} reservations, {self.acknowledged} acknowledged")
+        return counted(confirmed, taken, self.acknowledged)
 
 
-def _settled(platform: Platform) -> None:
-    """Mails are written behind the bookings' backs, so many a second: they take longer than one waiting allows."""
-    for _ in range(SETTLINGS):
-        if platform.call("POST", "/v1/ops/settle", {}, platform.token("operator")).status == 200:
-            return
-    raise AssertionError("it never comes to rest")
+def counted(confirmed: int, taken: int, acknowledged: int) -> str:
+    assert confirmed == taken == acknowledged, (confirmed, taken, acknowledged)
+    return f"{acknowledged} bookings acknowledged, {confirmed} confirmed, {taken} credits taken"
 
 
 def booking(token: str, offer: Published, number: int) -> bytes:
@@ -127,60 +125,67 @@ def bare_loop(seconds: float) -> float:
         connection.close()
 
 
-def measure(mode: str, people: int, seconds: float, rounds: int) -> None:
+def measure(mode: str, given: argparse.Namespace, figures: Figures) -> None:
+    """Everything that is measured in one mode, on one platform."""
     with (
         tempfile.TemporaryDirectory() as folder,
         MODES[mode](Path(folder), CLOCK="real", LOG_LEVEL="warning") as platform,
     ):
         if mode == "embedded":
-            _start(platform)
-        bench = Bench(platform, people)
-        print(f"{mode}: {rounds} interleaved runs of {seconds:g} s each, medians", flush=True)
-        _interleaved(bench, seconds, rounds, with_bare_loop=mode == "distributed")
-        if mode == "distributed":
-            print(f"  {'live, log to read models':26} {logs.live(platform, people):18.0f} events/s")
-            print(f"  {'a log read into a fold':26} {logs.fold(platform):18.0f} events/s", flush=True)
-            _long_logs(bench, seconds, rounds)
-        bench.count()
+            figures.start(*_start(platform))
+        bench = Bench(platform, given.people)
+        _interleaved(mode, bench, given, figures)
+        if mode == "embedded":
+            figures.memory_after(machine.resident_megabytes(platform.pid()))
+        else:
+            figures.log(logs.live(platform, given.people), logs.fold(platform))
+        figures.counted(mode, bench.count())
 
 
-def _interleaved(bench: Bench, seconds: float, rounds: int, *, with_bare_loop: bool) -> None:
+def _interleaved(mode: str, bench: Bench, given: argparse.Namespace, figures: Figures) -> None:
     kinds: list[tuple[str, Callable[[], Iterator[bytes]], int]] = [
-        ("bookings, many stocks", bench.many, 1),
-        ("bookings, many stocks", bench.many, 16),
-        ("bookings, many stocks", bench.many, 64),
-        ("bookings, one hot stock", bench.hot, 64),
-        ("GET /v1/offers/{id}", bench.offer, 16),
+        *[("bookings, many stocks", bench.many, clients) for clients in CROWDS],
+        *[("bookings, one hot stock", bench.hot, clients) for clients in CROWDS],
+        ("`GET /v1/offers/{id}`", bench.offer, 16),
         ("desk, look-ups", bench.look_ups, 16),
         ("desk, validations", bench.validations, 16),
     ]
     runs: dict[tuple[str, int], list[load.Run]] = {(name, clients): [] for name, _, clients in kinds}
     bare: list[float] = []
-    for _ in range(rounds):
+    for _ in range(given.rounds):
         for name, requests, clients in kinds:
-            runs[name, clients].append(bench.run(requests(), clients, seconds))
-        if with_bare_loop:
-            bare.append(bare_loop(seconds))
+            runs[name, clients].append(bench.run(requests(), clients, given.seconds))
+        if mode == "distributed":
+            bare.append(bare_loop(given.seconds))
     for (name, clients), of_kind in runs.items():
-        print(f"  {name:26} {clients:3} clients  {_shown(of_kind)}", flush=True)
+        figures.rate(mode, name, clients, of_kind)
     if bare:
-        print(f"  {'bare psycopg2 loop':26} {1:3} client   {statistics.median(bare):7.0f}/s", flush=True)
+        figures.bare_loop(statistics.median(bare))
 
 
-def _long_logs(bench: Bench, seconds: float, rounds: int) -> None:
-    """The same bookings with the logs as they are, and with a million events in booking's and in wallet's."""
-    short = [bench.run(bench.many(), 16, seconds) for _ in range(rounds)]
-    lengths = [
-        logs.lengthen(bench.platform, service, topic)
-        for service, topic in (("booking", "Booking.%"), ("wallet", "Wallet.%"))
-    ]
-    long = [bench.run(bench.many(), 16, seconds) for _ in range(rounds)]
-    print(f"  {'bookings before':26} {16:3} clients  {_shown(short)}")
-    print(f"  {'with a million events':26} {16:3} clients  {_shown(long)}  ({lengths} in the logs)", flush=True)
+def measure_long_logs(given: argparse.Namespace, figures: Figures) -> None:
+    """The same bookings on two platforms, in turns: one whose logs are new, one whose logs have a million events."""
+    with ExitStack() as stack:
+        benches = {}
+        for name in ("short", "long"):
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            platform = stack.enter_context(MODES["distributed"](folder, CLOCK="real", LOG_LEVEL="warning"))
+            benches[name] = Bench(platform, given.people // 2)
+            benches[name].run(benches[name].many(), 1, 1.0)
+        logs.lengthen(benches["long"].platform)
+        runs: dict[str, list[load.Run]] = {name: [] for name in benches}
+        lengths = {name: [logs.length(bench.platform)] for name, bench in benches.items()}
+        for _ in range(given.rounds):
+            for name, bench in benches.items():
+                runs[name].append(bench.run(bench.many(), 16, given.seconds))
+        for name, bench in benches.items():
+            lengths[name].append(logs.length(bench.platform))
+            bench.count()
+        figures.long_logs(runs, lengths)
 
 
-def _start(platform: Platform) -> None:
-    """How long from the command to the first answer, and the memory of the process then."""
+def _start(platform: Platform) -> tuple[float, float]:
+    """How many seconds from the command to the first answer, and the megabytes of the process then."""
     platform.stop()
     begin = time.perf_counter()
     platform.start_process()
@@ -192,15 +197,7 @@ def _start(platform: Platform) -> None:
             time.sleep(0.01)
     first = time.perf_counter() - begin
     platform.wait_until_ready()
-    status = Path(f"/proc/{platform.pid()}/status").read_text()
-    resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-    print(f"embedded: first answer after {first:.2f} s, {resident / 1024:.0f} MB", flush=True)
-
-
-def _shown(runs: list[load.Run]) -> str:
-    rate = statistics.median(run.per_second for run in runs)
-    p50, p95, p99 = (statistics.median(run.milliseconds(percent) for run in runs) for percent in (50, 95, 99))
-    return f"{rate:7.0f}/s  p50 {p50:6.1f} ms  p95 {p95:6.1f} ms  p99 {p99:6.1f} ms"
+    return first, machine.resident_megabytes(platform.pid())
 
 
 def main() -> None:
@@ -209,9 +206,15 @@ def main() -> None:
     arguments.add_argument("--people", type=int, default=6000, help="each may book each of the offers once")
     arguments.add_argument("--seconds", type=float, default=5.0, help="of each run")
     arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--report", type=Path, help="where to write what was measured")
     given = arguments.parse_args()
+    figures = Figures(f"{given.rounds} interleaved runs of {given.seconds:g} s each", machine.described())
     for mode in given.modes:
-        measure(mode, given.people, given.seconds, given.rounds)
+        measure(mode, given, figures)
+    if "distributed" in given.modes:
+        measure_long_logs(given, figures)
+    if given.report:
+        given.report.write_text(figures.page())
 
 
 if __name__ == "__main__":

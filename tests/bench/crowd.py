@@ -30,7 +30,7 @@ def beneficiaries(platform: Platform, count: int) -> list[int]:
     finally:
         store.engine.dispose()
         keys.close()
-    platform.settle()
+    platform.catch_up()
     return numbers
 
 

@@ -25,6 +25,8 @@ class Run:
     statuses: Counter[int] = field(default_factory=Counter)
     refusals: list[bytes] = field(default_factory=list)
     """The first few bodies that were no success."""
+    cpu_seconds: Counter[str] = field(default_factory=Counter)
+    """What the processes took meanwhile, by their names."""
 
     @property
     def per_second(self) -> float:

@@ -16,11 +16,16 @@ from tests.bench import crowd
 from tests.platform import Platform
 
 LONG = 1_000_000
-_FILL = """
+_FILL_EVENTS = """
 INSERT INTO stored_events
   (originator_id, originator_version, topic, state, recorded_at, published, correlation_id, causation_id)
 SELECT gen_random_uuid(), 1, topic, state, recorded_at, false, correlation_id, causation_id
 FROM (SELECT * FROM stored_events WHERE topic LIKE :topic ORDER BY id LIMIT 1) AS one, generate_series(1, :count)
+"""
+_FILL_OUTCOMES = """
+INSERT INTO outcomes (caller, key, fingerprint, outcome, recorded_at)
+SELECT caller, 'filled-' || number, fingerprint, outcome, recorded_at
+FROM (SELECT * FROM outcomes LIMIT 1) AS one, generate_series(1, :count) AS number
 """
 
 
@@ -31,7 +36,7 @@ def live(platform: Platform, people: int) -> float:
     """
     before = _published(platform)
     begin = time.perf_counter()
-    crowd.beneficiaries(platform, people)  # returns when everything is settled
+    crowd.beneficiaries(platform, people)  # returns when everybody has handled everything
     return (_published(platform) - before) / (time.perf_counter() - begin)
 
 
@@ -58,11 +63,21 @@ def fold(platform: Platform) -> float:
         engine.dispose()
 
 
-def lengthen(platform: Platform, service: str, topic: str) -> int:
-    """Makes a service's log a million events long, each of a stream of its own; gives how many it has."""
-    with platform.database(service).begin() as connection:
-        have = connection.execute(sa.text("SELECT count(*) FROM stored_events")).scalar_one()
-        connection.execute(sa.text(_FILL), {"topic": topic, "count": max(0, LONG - have)})
-    with platform.database(service).connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE stored_events")
+def lengthen(platform: Platform) -> None:
+    """Makes the logs of booking and wallet a million events long, each of a stream of its own, and booking's table of
+    outcomes as long."""
+    for service, topic in (("booking", "Booking.%"), ("wallet", "Wallet.%")):
+        with platform.database(service).begin() as connection:
+            have = connection.execute(sa.text("SELECT count(*) FROM stored_events")).scalar_one()
+            connection.execute(sa.text(_FILL_EVENTS), {"topic": topic, "count": max(0, LONG - have)})
+    with platform.database("booking").begin() as connection:
+        connection.execute(sa.text(_FILL_OUTCOMES), {"count": LONG})
+    for service in ("booking", "wallet"):
+        with platform.database(service).connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM ANALYZE")
+
+
+def length(platform: Platform) -> int:
+    """Events in booking's log."""
+    with platform.database("booking").connect() as connection:
         return int(connection.execute(sa.text("SELECT count(*) FROM stored_events")).scalar_one())
