@@ -54,6 +54,8 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
         timers=[
             Timer("automatic-validation", due.next_validation, due.validate),
             Timer("expiry", due.next_expiry, due.expire),
+            Timer("expiry-warnings", due.next_warning, due.warn),
+            Timer("reminders", due.next_eve, due.remind),
         ],
         tasks=[
             Task("recover-requests", RECOVERY_SECONDS, requests.recover),

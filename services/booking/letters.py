@@ -33,6 +33,8 @@ def to_person(event: Any, row: Any) -> Letter:
         return _cancelled(event, row)
     if isinstance(event, Booking.Moved):
         return _moved(event, row)
+    if isinstance(event, Booking.ExpiryApproached):
+        return _soon_expired(event, row)
     return _confirmed(row)
 
 
@@ -40,6 +42,12 @@ def to_venue(event: Any, row: Any, person: dict[str, Any]) -> Letter:
     if isinstance(event, Booking.Cancelled):
         return _cancelled_for_venue(event, row, person)
     return _confirmed_for_venue(row, person)
+
+
+def eve(row: Any) -> Letter:
+    """The title and the text of a push, the day before."""
+    place = f", {row.venue_name}" if row.venue_name else ""
+    return f"C'est bientôt : {row.offer_name}", f"Le {_local(row.beginning_at, row)}{place}."
 
 
 def _confirmed(row: Any) -> Letter:
@@ -76,6 +84,20 @@ def _moved(event: Booking.Moved, row: Any) -> Letter:
     if event.cancellation_limit_at is not None:
         lines.append(f"Tu peux annuler ta réservation jusqu'au {_local(event.cancellation_limit_at, row)}.")
     return f"Nouvelle date : {row.offer_name}", _text(lines)
+
+
+def _soon_expired(event: Booking.ExpiryApproached, row: Any) -> Letter:
+    lines = [
+        "Bonjour,",
+        "",
+        f"Tu n'as pas encore retiré ta réservation : {row.offer_name}.",
+        *_what(row),
+        f"Ta contremarque : {row.countermark}",
+        f"Retire-la avant le {_local(event.expires_at, row)} : ensuite elle est annulée.",
+    ]
+    if row.withdrawal_details:
+        lines += ["", f"Pour la retirer : {row.withdrawal_details}"]
+    return f"Ta réservation expire bientôt : {row.offer_name}", _text(lines)
 
 
 def _confirmed_for_venue(row: Any, person: dict[str, Any]) -> Letter:

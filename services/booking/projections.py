@@ -42,10 +42,11 @@ def _waiting(event: Any, terms: Terms) -> Columns:
         "expires_at": expires,
         "expiry_due": rules.expiry_run(expires, earliest=invalidated_at) if expires else None,
         "validation_due": validation_due(terms.beginning_at, invalidated_at),
+        "warning_due": rules.warning_run(terms.subcategory, event.booked_at, invalidated_at) if expires else None,
     }
 
 
-_NOTHING_TO_COME: Columns = {"expires_at": None, "expiry_due": None, "validation_due": None}
+_NOTHING_TO_COME: Columns = {"expires_at": None, "expiry_due": None, "validation_due": None, "warning_due": None}
 
 
 def _confirmed(event: Booking.Confirmed) -> Columns:
@@ -108,6 +109,10 @@ def _moved(event: Booking.Moved) -> Columns:
     return columns | {"validation_due": validation_due(begins)} if event.is_waiting else columns
 
 
+def _expiry_approached(_event: Booking.ExpiryApproached) -> Columns:
+    return {"warning_due": None}
+
+
 def _entered_batch(event: Booking.EnteredBatch) -> Columns:
     return {"batch_id": event.batch_id}
 
@@ -124,6 +129,7 @@ _CHANGES: dict[type, Callable[[Any], Columns]] = {
     Booking.RestoreRequested: _restore_requested,
     Booking.Restored: _restored,
     Booking.Moved: _moved,
+    Booking.ExpiryApproached: _expiry_approached,
     Booking.EnteredBatch: _entered_batch,
     Booking.Reimbursed: _reimbursed,
 }
@@ -139,7 +145,7 @@ class Bookings(Projection):
     """What is a booking's state, for its owner, for the desk, for the recap, for the timers?"""
 
     name = "bookings"
-    version = 1
+    version = 2
     tables = (tables.bookings,)
 
     def apply(self, connection: sa.Connection, events: Iterable[Any], *, live: bool = True) -> None:
@@ -160,7 +166,7 @@ class Places(Projection):
     """What is left of a stock, at which price and until when?"""
 
     name = "places"
-    version = 1
+    version = 2
     tables = (tables.stocks, tables.activation_codes)
 
     @on(Stock.Opened)
@@ -178,6 +184,7 @@ class Places(Projection):
             "booking_limit_at": event.booking_limit_at,
             "with_codes": bool(event.activation_codes),
             "is_withdrawn": False,
+            "eve_due": rules.eve_run(event.beginning_at, event.timestamp),
         }
         sql.insert_many(connection, tables.stocks, [row])
         codes = enumerate(event.activation_codes, start=1)
@@ -197,11 +204,17 @@ class Places(Projection):
 
     @on(Stock.Rescheduled)
     def rescheduled(self, connection: sa.Connection, event: Stock.Rescheduled) -> None:
-        self._set(connection, event.stock_id, beginning_at=event.beginning_at, booking_limit_at=event.booking_limit_at)
+        eve_due = rules.eve_run(event.beginning_at, event.timestamp)
+        dates = {"beginning_at": event.beginning_at, "booking_limit_at": event.booking_limit_at}
+        self._set(connection, event.stock_id, **dates, eve_due=eve_due)
 
     @on(Stock.Withdrawn)
     def withdrawn(self, connection: sa.Connection, event: Stock.Withdrawn) -> None:
-        self._set(connection, event.stock_id, is_withdrawn=True)
+        self._set(connection, event.stock_id, is_withdrawn=True, eve_due=None)
+
+    @on(Stock.EveReached)
+    def eve_reached(self, connection: sa.Connection, event: Stock.EveReached) -> None:
+        self._set(connection, event.stock_id, eve_due=None)
 
     @on(Booking.Requested, live=False)
     def requested(self, connection: sa.Connection, event: Booking.Requested) -> None:

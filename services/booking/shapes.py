@@ -43,6 +43,7 @@ def row_of(booking: Booking) -> SimpleNamespace:
     """The row that ``bookings`` holds for it, said by the booking itself: for an answer without reading again."""
     terms, waits = booking.terms, booking.status == Status.CONFIRMED
     expires = rules.expires_at(terms.subcategory, booking.booked_at, terms.beginning_at) if waits else None
+    given_back_at = booking.invalidated_at
     return SimpleNamespace(
         booking_id=booking.booking_id,
         person_id=booking.person_id,
@@ -64,8 +65,9 @@ def row_of(booking: Booking) -> SimpleNamespace:
         beginning_at=terms.beginning_at,
         cancellation_limit_at=booking.cancellation_limit_at,
         expires_at=expires,
-        expiry_due=rules.expiry_run(expires, earliest=booking.invalidated_at) if expires else None,
-        validation_due=validation_due(terms.beginning_at, booking.invalidated_at) if waits else None,
+        expiry_due=rules.expiry_run(expires, earliest=given_back_at) if expires else None,
+        validation_due=validation_due(terms.beginning_at, given_back_at) if waits else None,
+        warning_due=rules.warning_run(terms.subcategory, booking.booked_at, given_back_at) if expires else None,
         used_at=booking.used_at,
         cancelled_at=booking.cancelled_at,
         cancellation_reason=booking.cancellation_reason,

@@ -73,6 +73,7 @@ EVENTS = [
     of_booking(Booking.RestoreRejected, **REFUSED),
     of_booking(Booking.Restored, **FACTS, stock_remaining=97),
     of_booking(Booking.Moved, terms=TERMS, cancellation_limit_at=AT.replace(day=4), is_waiting=True),
+    of_booking(Booking.ExpiryApproached, expires_at=START),
     of_booking(Booking.EnteredBatch, batch_id=2, line_id=40),
     of_booking(Booking.Reimbursed, batch_id=2),
     of_stock(
@@ -91,6 +92,7 @@ EVENTS = [
     of_stock(Stock.QuantityChanged, quantity=120),
     of_stock(Stock.Rescheduled, beginning_at=START.replace(day=12), booking_limit_at=START),
     of_stock(Stock.Withdrawn),
+    of_stock(Stock.EveReached, beginning_at=START),
     of_stock(Stock.SoldOut, offer_id=5),
     of_stock(Stock.Available, offer_id=5, remaining=3),
 ]

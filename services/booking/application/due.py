@@ -1,4 +1,5 @@
-"""What falls due by itself: dated bookings are validated, undated ones expire. In bounded transactions."""
+"""What falls due by itself: dated bookings are validated, undated ones expire, and people are told in time of an expiry
+or of their event. In bounded transactions."""
 
 from __future__ import annotations
 
@@ -11,10 +12,12 @@ import sqlalchemy as sa
 from services.booking.application.cancelling import Cancelling, cancel_all, load
 from services.booking.domain import rules
 from services.booking.domain.booking import Booking, Means, Reason, Status
+from services.booking.domain.stock import Stock
 from services.booking.storage import bookings as stored
 from shared.eventstore import Store, Transaction
 from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.errors import DomainError, Invalid
+from shared.kernel.identifiers import stream_id
 from shared.kernel.time import parse_instant
 
 AT_ONCE = 500
@@ -45,6 +48,20 @@ class Due:
 
         self._in_parts(part, after=self._cancelling.release)
 
+    def next_warning(self, connection: sa.Connection) -> datetime | None:
+        return stored.first_warning(connection)
+
+    def warn(self, now: datetime) -> None:
+        """Notes whose expiry is near; the mail is written off the log, once."""
+        self._in_parts(lambda tx: _warn(tx, now))
+
+    def next_eve(self, connection: sa.Connection) -> datetime | None:
+        return stored.first_eve(connection)
+
+    def remind(self, now: datetime) -> None:
+        """Notes which events are tomorrow; who booked them is told off the log, once."""
+        self._in_parts(lambda tx: _remind(tx, now))
+
     def validate_due(self, call: Call) -> Outcome:
         """``{until}`` → ``{position}``: the published position at which everything due before ``until`` is told."""
         try:
@@ -56,7 +73,7 @@ class Due:
 
     def _in_parts(
         self,
-        part: Callable[[Transaction], list[Booking]],
+        part: Callable[[Transaction], list[Any]],
         after: Callable[[Sequence[Booking]], None] | None = None,
     ) -> None:
         """Ends because each part takes what it found out of what is due."""
@@ -72,6 +89,23 @@ def _validate(tx: Transaction, now: datetime) -> list[Booking]:
         booking.validate(booking.beginning_at + rules.AUTOMATIC_VALIDATION, Means.AUTOMATIC)
     tx.save(*bookings)
     return bookings
+
+
+def _warn(tx: Transaction, now: datetime) -> list[Booking]:
+    bookings = load(tx, stored.to_warn(tx.connection, now, AT_ONCE))
+    for booking in bookings:
+        booking.approach_expiry(tx.now)
+    tx.save(*bookings)
+    return bookings
+
+
+def _remind(tx: Transaction, now: datetime) -> list[Stock]:
+    streams = [stream_id("stock", number) for number in stored.stocks_on_eve(tx.connection, now, AT_ONCE)]
+    stocks = list(tx.get_many(Stock, streams).values())
+    for stock in stocks:
+        stock.reach_eve(tx.now)
+    tx.save(*stocks)
+    return stocks
 
 
 def _until(data: dict[str, Any]) -> datetime:

@@ -30,6 +30,7 @@ _KINDS = (
     Booking.Invalidated,
     Booking.Cancelled,
     Booking.Moved,
+    Booking.ExpiryApproached,
     Booking.EnteredBatch,
     Booking.Reimbursed,
 )

@@ -13,16 +13,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.booking import letters
-from services.booking.domain.booking import Booking, Reason
+from services.booking.domain.booking import Booking, Reason, Status
+from services.booking.domain.stock import Stock
 from services.booking.neighbours import Identity
 from services.booking.storage import bookings as stored
 from services.booking.storage.tables import mail_progress
 from shared.eventstore import Store
 from shared.kernel.errors import Unavailable
-from shared.notifications import Mail, Outbox
+from shared.notifications import Mail, Notification, Outbox, Push
 
 AT_ONCE = 100
-KINDS = (Booking.Confirmed, Booking.Cancelled, Booking.Moved)
+KINDS = (Booking.Confirmed, Booking.Cancelled, Booking.Moved, Booking.ExpiryApproached, Stock.EveReached)
 _TELLS_PERSON = frozenset({Reason.BENEFICIARY, Reason.OFFERER, Reason.EXPIRED, Reason.BACKOFFICE})
 _TELLS_VENUE = frozenset({Reason.BENEFICIARY, Reason.EXPIRED, Reason.FRAUD, Reason.BACKOFFICE})
 """Who is told of a cancellation, by its reason (domain.md §4.7): not those who did it knowingly at the desk, and
@@ -44,14 +45,14 @@ class Mails:
             if head == position or not self._outbox.has_room(connection):
                 return
             found = list(islice(self._store.log.events(connection, after=position, until=head, kinds=KINDS), AT_ONCE))
-            rows = stored.by_numbers(connection, [event.booking_id for _, _, event in found])
+            told = _told(connection, found)
         reached = found[-1][0] if len(found) == AT_ONCE else head
         try:
-            people = self._identity.people({row.person_id for row in rows.values()})
+            people = self._identity.people({row.person_id for _, event, row in told if not _is_eve(event)})
         except Unavailable:
             return
-        mails = [mail for at, _, event in found for mail in _mails(at, event, rows[event.booking_id], people)]
-        self._write(mails, position, reached)
+        written = [one for at, event, row in told for one in _notifications(at, event, row, people)]
+        self._write(written, position, reached)
 
     def open_work(self, connection: sa.Connection) -> int:
         """1 while mails are to be written, and those that wait to be sent."""
@@ -59,18 +60,45 @@ class Mails:
         waiting = islice(self._store.log.events(connection, after=position, kinds=KINDS), 1)
         return len(list(waiting)) + self._outbox.open_work(connection)
 
-    def _write(self, mails: Sequence[tuple[str, Mail]], position: int, reached: int) -> None:
+    def _write(self, written: Sequence[tuple[str, Notification]], position: int, reached: int) -> None:
         with self._store.transaction() as tx:
             moved = tx.connection.execute(
                 mail_progress.update().where(mail_progress.c.position == position).values(position=reached)
             )
             if moved.rowcount == 1:  # otherwise another process has written them
-                self._outbox.write_all(tx, mails)
+                self._outbox.write_all(tx, written)
 
 
 def _position(connection: sa.Connection) -> int:
     position: int = connection.execute(sa.select(mail_progress.c.position)).scalar_one()
     return position
+
+
+def _told(connection: sa.Connection, found: Sequence[tuple[int, Any, Any]]) -> list[tuple[int, Any, Any]]:
+    """(position, event, row) for each booking that an event is about, as it is by now."""
+    rows = stored.by_numbers(connection, [event.booking_id for _, _, event in found if not _is_eve(event)])
+    crowds: dict[int, list[Any]] = {event.stock_id: [] for _, _, event in found if _is_eve(event)}
+    for row in stored.standing_with_place(connection, crowds) if crowds else ():
+        crowds[row.stock_id].append(row)
+    return [
+        (position, event, row)
+        for position, _, event in found
+        for row in (crowds[event.stock_id] if _is_eve(event) else [rows[event.booking_id]])
+    ]
+
+
+def _is_eve(event: Any) -> bool:
+    return isinstance(event, Stock.EveReached)
+
+
+def _notifications(position: int, event: Any, row: Any, people: dict[int, Any]) -> Iterator[tuple[str, Notification]]:
+    """(key, notification) of an event. What warns or reminds comes too late for what was used, moved or is over."""
+    if isinstance(event, Stock.EveReached):
+        if event.timestamp < event.beginning_at == row.beginning_at:
+            title, text = letters.eve(row)
+            yield f"eve/{row.booking_id}/{position}", Push(str(row.person_id), title, text)
+    elif not isinstance(event, Booking.ExpiryApproached) or row.status == Status.CONFIRMED:
+        yield from _mails(position, event, row, people)
 
 
 def _mails(position: int, event: Any, row: Any, people: dict[int, Any]) -> Iterator[tuple[str, Mail]]:
@@ -91,6 +119,6 @@ def _concerns_person(event: Any) -> bool:
 
 
 def _concerns_venue(event: Any) -> bool:
-    if isinstance(event, Booking.Moved):
+    if isinstance(event, Booking.Moved | Booking.ExpiryApproached):
         return False
     return not isinstance(event, Booking.Cancelled) or event.reason in _TELLS_VENUE

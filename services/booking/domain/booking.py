@@ -223,6 +223,11 @@ class Booking(Aggregate):
             booking.cancellation_limit_at = self.cancellation_limit_at
             booking.invalidated_at = None
 
+    class ExpiryApproached(Event):
+        """Its owner is to be warned."""
+
+        expires_at: datetime
+
     class EnteredBatch(Event):
         batch_id: int
         line_id: int
@@ -409,6 +414,12 @@ class Booking(Aggregate):
         postponed = beginning_at - at > rules.POSTPONED
         if postponed and self.status == Status.USED and self.batch_id is None and self.activation_code is None:
             self.invalidate(at)
+
+    def approach_expiry(self, at: datetime) -> None:
+        """The run that warns of it has come."""
+        expires = rules.expires_at(self.terms.subcategory, self.booked_at, self.beginning_at)
+        assert expires is not None and self.status == Status.CONFIRMED, self.status
+        self.trigger_event(self.ExpiryApproached, timestamp=at, booking_id=self.booking_id, expires_at=expires)
 
     def enter_batch(self, at: datetime, batch_id: int, line_id: int) -> None:
         """Its validation is paid by a batch that closed at ``at``, or by a later one once the bank had rejected it.

@@ -26,6 +26,12 @@ POSTPONED = timedelta(hours=48)
 EXPIRY_HOUR = time(5, 0, tzinfo=UTC)
 """When the day's expiries are done (decision 34)."""
 
+WARNING_HOUR = time(5, 30, tzinfo=UTC)
+"""When those whose bookings will soon expire are warned (domain.md §4.6)."""
+
+EVE_HOUR = time(16, 0, tzinfo=UTC)
+"""When the day before an event those who booked it are reminded (domain.md §4.7)."""
+
 COUNTERMARK_SYMBOLS = "ABCDEFGHJKLMNPQRSTUVWXYZ234567"
 """A–Z without O and I, 2–7 (domain.md R28, in force since 2020-12-01): 30 symbols, 729 million countermarks."""
 COUNTERMARK_LENGTH = 6
@@ -37,9 +43,10 @@ MOST_PLACES = 2
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """How long an undated booking may wait to be used."""
+    """How long an undated booking may wait to be used, and how many days before its last one its owner is warned."""
 
     delay: timedelta
+    warning: timedelta
     subcategories: frozenset[str] | None  # None: all those that can expire
     valid_from: datetime | None
     valid_until: datetime | None
@@ -53,9 +60,9 @@ class Expiry:
 
 EXPIRIES: Sequence[Expiry] = (
     # paper books since 2021-09-22 (domain.md R18)
-    Expiry(timedelta(days=10), frozenset({"LIVRE_PAPIER"}), datetime(2021, 9, 22, tzinfo=UTC), None),
+    Expiry(timedelta(days=10), timedelta(days=5), frozenset({"LIVRE_PAPIER"}), datetime(2021, 9, 22, tzinfo=UTC), None),
     # everything else that can expire (domain.md R17)
-    Expiry(timedelta(days=30), None, None, None),
+    Expiry(timedelta(days=30), timedelta(days=7), None, None, None),
 )
 """The first that applies is the rule."""
 
@@ -85,6 +92,26 @@ def expiry_run(expires: datetime, earliest: datetime | None = None) -> datetime:
     if earliest is not None and run <= earliest:
         run = next_run(earliest)
     return run
+
+
+def warning_run(subcategory: str, booked_at: datetime, earliest: datetime | None = None) -> datetime | None:
+    """The run that warns of an undated booking's expiry: 05:30 UTC, a whole number of days before the day it expires.
+
+    None where nothing expires, and when that run is not later than ``earliest``: who then gives a booking back knows.
+    """
+    rule = expiry_rule(subcategory, booked_at)
+    if rule is None:
+        return None
+    run = datetime.combine((booked_at + rule.delay - rule.warning).date(), WARNING_HOUR)
+    return None if earliest is not None and run <= earliest else run
+
+
+def eve_run(beginning_at: datetime | None, known_at: datetime) -> datetime | None:
+    """16:00 UTC of the day before an event; None without a date, and when its date was known only later than that."""
+    if beginning_at is None:
+        return None
+    run = datetime.combine(beginning_at.astimezone(UTC).date() - timedelta(days=1), EVE_HOUR)
+    return run if run > known_at else None
 
 
 def next_run(after: datetime) -> datetime:

@@ -57,6 +57,11 @@ class Stock(Aggregate):
         def apply(self, stock: Stock) -> None:
             stock.is_withdrawn = True
 
+    class EveReached(Event):
+        """Its event is tomorrow: who booked it is to be reminded."""
+
+        beginning_at: datetime
+
     class SoldOut(Event):
         offer_id: int
 
@@ -142,6 +147,10 @@ class Stock(Aggregate):
     def withdraw(self, at: datetime) -> None:
         if not self.is_withdrawn:
             self.trigger_event(self.Withdrawn, timestamp=at, stock_id=self.stock_id)
+
+    def reach_eve(self, at: datetime) -> None:
+        assert self.beginning_at is not None
+        self.trigger_event(self.EveReached, timestamp=at, stock_id=self.stock_id, beginning_at=self.beginning_at)
 
     def tell(self, at: datetime, remaining: int | None) -> None:
         """The last place was booked, or there are some again."""

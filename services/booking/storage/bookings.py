@@ -99,12 +99,23 @@ def unused_of_stock(connection: sa.Connection, stock_id: int) -> list[int]:
     return numbers_where(connection, _TABLE.stock_id == stock_id, _TABLE.status == str(Status.CONFIRMED))
 
 
+def standing_with_place(connection: sa.Connection, stock_ids: Collection[int]) -> Sequence[Any]:
+    """The bookings of these stocks that are not cancelled, in the order of their numbers."""
+    query = _with_place().where(sql.among(_TABLE.stock_id, sorted(set(stock_ids))))
+    return connection.execute(query.where(_TABLE.status != str(Status.CANCELLED)).order_by(_TABLE.booking_id)).all()
+
+
 def standing_of_stock(connection: sa.Connection, stock_id: int) -> list[int]:
     return numbers_where(connection, _TABLE.stock_id == stock_id, _TABLE.status != str(Status.CANCELLED))
 
 
 def unused_of_person(connection: sa.Connection, person_id: int) -> list[int]:
     return numbers_where(connection, _TABLE.person_id == person_id, _TABLE.status == str(Status.CONFIRMED))
+
+
+def unused_of_venues(connection: sa.Connection, venue_ids: Collection[int]) -> list[int]:
+    among = sql.among(_TABLE.venue_id, sorted(set(venue_ids)))
+    return numbers_where(connection, among, _TABLE.status == str(Status.CONFIRMED))
 
 
 def unused_of_offer(connection: sa.Connection, offer_id: int) -> list[int]:
@@ -117,6 +128,14 @@ def first_validation(connection: sa.Connection) -> datetime | None:
 
 def first_expiry(connection: sa.Connection) -> datetime | None:
     return _first(connection, _TABLE.expiry_due)
+
+
+def first_warning(connection: sa.Connection) -> datetime | None:
+    return _first(connection, _TABLE.warning_due)
+
+
+def first_eve(connection: sa.Connection) -> datetime | None:
+    return _first(connection, stocks.c.eve_due)
 
 
 def _first(connection: sa.Connection, column: sa.ColumnElement[Any]) -> datetime | None:
@@ -133,6 +152,17 @@ def to_validate(connection: sa.Connection, before: datetime, limit: int) -> list
 
 def to_expire(connection: sa.Connection, until: datetime, limit: int) -> list[int]:
     return _due(connection, _TABLE.expiry_due <= until, _TABLE.expiry_due, limit)
+
+
+def to_warn(connection: sa.Connection, until: datetime, limit: int) -> list[int]:
+    return _due(connection, _TABLE.warning_due <= until, _TABLE.warning_due, limit)
+
+
+def stocks_on_eve(connection: sa.Connection, until: datetime, limit: int) -> list[int]:
+    """The stocks whose events are reminded of by the runs up to an instant."""
+    table = stocks.c
+    query = sa.select(table.stock_id).where(table.eve_due <= until).order_by(table.eve_due, table.stock_id)
+    return list(connection.execute(query.limit(limit)).scalars())
 
 
 def _due(

@@ -27,7 +27,14 @@ stocks = sa.Table(
     sa.Column("booking_limit_at", Instant),
     sa.Column("with_codes", sa.Boolean, nullable=False),
     sa.Column("is_withdrawn", sa.Boolean, nullable=False),
+    sa.Column("eve_due", Instant),  # the run that reminds of its event
     sa.CheckConstraint("0 <= booked AND booked <= taken AND (quantity IS NULL OR taken <= quantity)", name="places"),
+    sa.Index(
+        "stocks_on_eve",
+        "eve_due",
+        postgresql_where=sa.text("eve_due IS NOT NULL"),
+        sqlite_where=sa.text("eve_due IS NOT NULL"),
+    ),
 )
 
 activation_codes = sa.Table(
@@ -97,6 +104,7 @@ bookings = sa.Table(
     sa.Column("batch_id", BigNumber),
     sa.Column("reimbursed_at", Instant),
     sa.Column("activation_code", sa.Text),
+    sa.Column("warning_due", Instant),  # the run that warns of its expiry
     sa.Index("bookings_of_person", "person_id", "booking_id"),
     sa.Index("bookings_of_venue", "venue_id", "booked_at"),
     sa.Index(
@@ -110,6 +118,12 @@ bookings = sa.Table(
         "expiry_due",
         postgresql_where=sa.text("expiry_due IS NOT NULL"),
         sqlite_where=sa.text("expiry_due IS NOT NULL"),
+    ),
+    sa.Index(
+        "bookings_to_warn",
+        "warning_due",
+        postgresql_where=sa.text("warning_due IS NOT NULL"),
+        sqlite_where=sa.text("warning_due IS NOT NULL"),
     ),
 )
 
@@ -163,6 +177,7 @@ attachments = sa.Table(
     metadata,
     sa.Column("account_id", BigNumber, primary_key=True, autoincrement=False),
     sa.Column("offerer_id", BigNumber, primary_key=True, autoincrement=False),
+    sa.Index("attachments_of_offerer", "offerer_id"),
 )
 
 mail_progress = sa.Table(

@@ -11,6 +11,7 @@ import pytest
 
 from services.booking.domain import rules
 from shared.kernel.time import parse_instant
+from shared.projections.rebuilding import compare
 from tests.unit.booking.world import NOON, YOUNG, World
 
 CASES = Path(__file__).parents[2] / "cases"
@@ -20,6 +21,12 @@ AUTO_USE = json.loads((CASES / "auto_use.json").read_text())["cases"]
 
 def utc(naive: str | None) -> datetime | None:
     return None if naive is None else datetime.fromisoformat(naive).replace(tzinfo=UTC)
+
+
+def due(world: World, timer: str) -> datetime | None:
+    with world.store.reading() as connection:
+        (found,) = [one.next_due(connection) for one in world.service.timers if one.name == timer]
+    return found
 
 
 def dated(case: dict[str, Any]) -> bool:
@@ -96,10 +103,10 @@ def test_what_the_desk_takes_back_before_it_is_due_falls_due_as_ever(world: Worl
     world.desk("use", booked["countermark"])
     world.move_to(parse_instant("2021-11-14T09:00:00Z"))
     world.desk("keep", booked["countermark"])
-    due = parse_instant("2021-11-15T20:00:00Z")
-    world.move_to(due)
+    two_days_after = parse_instant("2021-11-15T20:00:00Z")
+    world.move_to(two_days_after)
     assert world.seen(booked["bookingId"])["status"] == "confirmed"
-    world.move_to(due + rules.TICK)
+    world.move_to(two_days_after + rules.TICK)
     seen = world.seen(booked["bookingId"])
     assert (seen["status"], seen["usedAt"]) == ("used", "2021-11-15T20:00:00Z"), "in time for the batch of the 15th"
     assert world.differences() == []
@@ -162,13 +169,76 @@ def test_a_paper_book_expires_at_the_run_after_its_tenth_day(world: World) -> No
 def test_the_expiry_timer_is_due_only_when_something_expires(world: World) -> None:
     assert world._first_due() is None
     world.book(world.stock(world.offer("ACHAT_INSTRUMENT")))
-    assert world._first_due() == parse_instant("2021-12-03T05:00:00Z")
+    assert due(world, "expiry") == parse_instant("2021-12-03T05:00:00Z")
 
 
 def test_midnight_exactly_expires_the_same_day(world: World) -> None:
     world.clock.move_to(parse_instant("2021-11-03T00:00:00Z"))
     world.book(world.stock())
-    assert world._first_due() == parse_instant("2021-11-13T05:00:00Z")
+    assert due(world, "expiry") == parse_instant("2021-11-13T05:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("subcategory", "booked", "warned"),
+    [
+        ("LIVRE_PAPIER", "2021-11-02T12:00:00Z", "2021-11-07T05:30:00Z"),
+        ("ACHAT_INSTRUMENT", "2021-11-02T12:00:00Z", "2021-11-25T05:30:00Z"),
+        ("ACHAT_INSTRUMENT", "2021-11-03T00:00:00Z", "2021-11-26T05:30:00Z"),
+        ("ACHAT_INSTRUMENT", "2021-11-03T23:59:59Z", "2021-11-26T05:30:00Z"),
+        ("VOD", "2021-11-02T12:00:00Z", None),
+    ],
+)
+def test_an_expiry_is_warned_of_seven_days_before_five_for_paper_books(
+    world: World, subcategory: str, booked: str, warned: str | None
+) -> None:
+    world.clock.move_to(parse_instant(booked))
+    booking = world.book(world.stock(world.offer(subcategory)))
+    assert due(world, "expiry-warnings") == (warned and parse_instant(warned))
+    if warned:
+        world.move_to(parse_instant(warned))
+        assert due(world, "expiry-warnings") is None, "once"
+        assert world.seen(booking["bookingId"]) == booking
+    assert world.differences() == []
+
+
+def test_a_paper_book_of_before_the_rule_of_ten_days_is_warned_of_like_the_others() -> None:
+    old = datetime(2021, 9, 21, 12, tzinfo=UTC)
+    assert rules.warning_run("LIVRE_PAPIER", old) == datetime(2021, 10, 14, 5, 30, tzinfo=UTC)
+
+
+def test_who_gives_a_booking_back_after_its_warning_is_not_warned_again(world: World) -> None:
+    early, late = world.book(world.stock()), world.book(world.stock())
+    for one in (early, late):
+        world.desk("use", one["countermark"])
+    world.desk("keep", early["countermark"])
+    assert due(world, "expiry-warnings") == parse_instant("2021-11-07T05:30:00Z")
+    world.move_to(parse_instant("2021-11-08T09:00:00Z"))
+    world.desk("keep", late["countermark"])
+    assert due(world, "expiry-warnings") is None
+    assert world.differences() == []
+
+
+def test_what_is_used_or_cancelled_is_not_warned_of(world: World) -> None:
+    used, cancelled = world.book(world.stock()), world.book(world.stock())
+    world.desk("use", used["countermark"])
+    world.cancel(cancelled["bookingId"])
+    assert due(world, "expiry-warnings") is None
+
+
+def test_an_event_is_reminded_of_at_16_on_its_eve(world: World) -> None:
+    stock = world.event(timedelta(days=8))
+    assert due(world, "reminders") == parse_instant("2021-11-09T16:00:00Z")
+    moved(world, stock, NOON + timedelta(days=20))
+    assert due(world, "reminders") == parse_instant("2021-11-21T16:00:00Z")
+    world.move_to(parse_instant("2021-11-21T16:00:00Z"))
+    assert due(world, "reminders") is None
+    world.event(timedelta(hours=20))
+    assert due(world, "reminders") is None, "its eve is past, whoever books it knows"
+    withdrawn = world.event(timedelta(days=8))
+    world.tell("catalog", "StockWithdrawn", {"stockId": withdrawn, "offerId": 1, "withdrawnAt": world.now_text()})
+    assert due(world, "reminders") is None
+    for projection in world.store.projections:
+        assert compare(world.store, projection) == []
 
 
 def test_what_is_taken_back_after_its_expiry_goes_at_the_next_run(world: World) -> None:
@@ -176,7 +246,7 @@ def test_what_is_taken_back_after_its_expiry_goes_at_the_next_run(world: World) 
     world.desk("use", booked["countermark"])
     world.move_to(parse_instant("2021-12-01T06:00:00Z"))
     world.desk("keep", booked["countermark"])
-    assert world._first_due() == parse_instant("2021-12-02T05:00:00Z")
+    assert due(world, "expiry") == parse_instant("2021-12-02T05:00:00Z")
     world.move_to(parse_instant("2021-12-02T05:00:00Z"))
     assert world.seen(booked["bookingId"])["status"] == "cancelled"
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from email import message_from_bytes, policy
 from typing import Any
 
+from shared.kernel.time import parse_instant
 from tests.unit.booking.world import YOUNG, World
 
 ZOE, STAR = "young1001@example.org", "star@example.org"
@@ -101,6 +102,92 @@ def test_a_moved_event_is_told(world: World) -> None:
     world.tell("catalog", "EventRescheduled", moved)
     work(world)
     assert any("01/12/2021 à 20:00" in text for _, text in to(world, ZOE))
+
+
+def cleared(world: World) -> None:
+    """What has been written until now is of no more account."""
+    work(world)
+    for kind in ("mail", "push"):
+        for path in (world.folder / kind).glob("*"):
+            path.unlink()
+
+
+def pushes(world: World) -> list[list[str]]:
+    """The lines of each."""
+    return [path.read_text("utf-8").splitlines() for path in sorted((world.folder / "push").glob("*.txt"))]
+
+
+def test_who_has_not_collected_a_booking_is_warned_once(world: World) -> None:
+    booked = world.book(world.stock())
+    cleared(world)
+    world.move_to(parse_instant("2021-11-07T05:29:59Z"))
+    work(world)
+    assert mails(world) == []
+    world.move_to(parse_instant("2021-11-07T05:30:00Z"))
+    assert open_work(world) > 0
+    work(world)
+    ((subject, text),) = to(world, ZOE)
+    assert subject == f"Ta réservation expire bientôt : {booked['offer']['name']}"
+    assert booked["countermark"] in text and "avant le 12/11/2021 à 13:00" in text
+    world.restart()
+    world.move_to(parse_instant("2021-11-13T04:00:00Z"))
+    work(world)
+    assert len(mails(world)) == 1, "once, and the venue is told of what expired only"
+    world.move_to(parse_instant("2021-11-13T05:00:00Z"))
+    work(world)
+    assert [subject.split(" de ")[0] for subject, _ in to(world, ZOE)][-1] == "Annulation"
+
+
+def test_who_collects_it_before_the_mail_is_written_is_not_warned(world: World) -> None:
+    booked = world.book(world.stock())
+    cleared(world)
+    world.move_to(parse_instant("2021-11-07T05:30:00Z"))
+    world.desk("use", booked["countermark"])
+    work(world)
+    assert mails(world) == []
+
+
+def test_after_an_outage_nobody_is_warned_of_what_has_expired_by_now(world: World) -> None:
+    world.book(world.stock())
+    cleared(world)
+    world.clock.move_to(parse_instant("2021-11-20T09:00:00Z"))
+    assert world.process.run_due_timers() == 2
+    work(world)
+    assert [subject.split(" de ")[0] for subject, _ in to(world, ZOE)] == ["Annulation"]
+
+
+def test_on_the_eve_of_an_event_who_booked_it_is_reminded(world: World) -> None:
+    stock = world.event(timedelta(days=8))
+    other = world.welcome(2_000)
+    mine, cancelled = world.book(stock), world.book(stock, other)
+    world.cancel(cancelled["bookingId"], other)
+    cleared(world)
+    world.move_to(parse_instant("2021-11-09T16:00:00Z"))
+    work(world)
+    work(world)
+    title = f"Title: C'est bientôt : {mine['offer']['name']}"
+    assert pushes(world) == [[f"To: account {YOUNG}", title, "", "Le 10/11/2021 à 13:00, Cinéma Star."]]
+    assert mails(world) == []
+
+
+def test_who_is_told_of_another_date_is_not_reminded_of_the_old_one(world: World) -> None:
+    stock = world.event(timedelta(days=8))
+    world.book(stock)
+    cleared(world)
+    world.move_to(parse_instant("2021-11-09T16:00:00Z"))
+    moved = {
+        "stockId": stock,
+        "offerId": 1,
+        "beginningAt": "2021-12-01T19:00:00Z",
+        "previousBeginningAt": "2021-11-10T12:00:00Z",
+        "bookingLimitAt": "2021-12-01T19:00:00Z",
+    }
+    world.tell("catalog", "EventRescheduled", moved)
+    work(world)
+    assert pushes(world) == []
+    world.move_to(parse_instant("2021-11-30T16:00:00Z"))
+    work(world)
+    assert [push[-1] for push in pushes(world)] == ["Le 01/12/2021 à 20:00, Cinéma Star."]
 
 
 def test_while_identity_is_away_mails_wait_and_bookings_do_not(world: World) -> None:
