@@ -83,6 +83,16 @@ def suspended(tx: Transaction, message: Message) -> None:
     reason = CANCELLED_BY_SUSPENSION.get(message.data["reason"])
     if reason is not None:
         cancel_all(tx, load(tx, stored.unused_of_person(tx.connection, person_id)), reason)
+    if reason == Reason.FRAUD:
+        for offerer_id in facts.left_alone(tx.connection, person_id):
+            _cancel_for_fraud(tx, offerer_id)
+
+
+def _cancel_for_fraud(tx: Transaction, offerer_id: int) -> None:
+    """Nobody of a structure is left who is not suspected: what can be cancelled of it is (domain.md §1.4)."""
+    places.hold_offerer(tx.connection, offerer_id)  # whoever confirms a booking of it is awaited
+    venues = [venue.venue_id for venue in facts.venues_of(tx.connection, [offerer_id])]
+    cancel_all(tx, load(tx, stored.unused_of_venues(tx.connection, venues)), Reason.FRAUD)
 
 
 def unsuspended(tx: Transaction, message: Message) -> None:

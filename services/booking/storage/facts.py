@@ -48,6 +48,19 @@ def detach(connection: sa.Connection, account_id: int, offerer_id: int) -> None:
     connection.execute(attachments.delete().where(which))
 
 
+def left_alone(connection: sa.Connection, account_id: int) -> list[int]:
+    """The structures that an account works for and nobody else does who is not suspended."""
+    theirs = attachments.alias()
+    colleagues = (
+        sa.select(theirs.c.account_id)
+        .outerjoin(persons, persons.c.person_id == theirs.c.account_id)
+        .where(theirs.c.offerer_id == attachments.c.offerer_id, theirs.c.account_id != account_id)
+        .where(sa.or_(persons.c.is_suspended.is_(None), sa.not_(persons.c.is_suspended)))
+    )
+    query = sa.select(attachments.c.offerer_id).where(attachments.c.account_id == account_id, ~colleagues.exists())
+    return sorted(connection.execute(query).scalars())
+
+
 _MAY_BOOK = (
     sa.select(persons.c.person_id)
     .where(sql.among_given(persons.c.person_id, "people"), persons.c.is_beneficiary, sa.not_(persons.c.is_suspended))

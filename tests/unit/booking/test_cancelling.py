@@ -9,7 +9,7 @@ import pytest
 from shared.eventstore.outcomes import Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.time import instant_text
-from tests.unit.booking.world import DESK, NOON, YOUNG, World
+from tests.unit.booking.world import DESK, NOON, OFFERER, PRO, YOUNG, World
 
 STAFF = Caller(1, frozenset({"staff"}))
 
@@ -126,6 +126,50 @@ def test_a_suspension_cancels_by_its_reason(world: World, reason: str, left: str
     world.tell("identity", "BeneficiaryUnsuspended", {"personId": YOUNG, "reason": reason, "at": world.now_text()})
     assert world.book(world.stock())["status"] == "confirmed"
     assert world.seen(unused["bookingId"])["cancellationReason"] == left
+
+
+def suspended(world: World, account: int, reason: str = "FRAUD") -> None:
+    world.tell("identity", "BeneficiarySuspended", {"personId": account, "reason": reason, "at": world.now_text()})
+
+
+def attached(world: World, account: int, offerer: int = OFFERER) -> None:
+    world.tell("identity", "ProAttached", {"accountId": account, "offererId": offerer, "at": world.now_text()})
+
+
+def test_the_last_of_a_structure_suspended_for_fraud_cancels_what_can_be_cancelled_of_it(world: World) -> None:
+    used, unused = world.book(world.stock()), world.book(world.event(timedelta(hours=30)), world.welcome(2002))
+    world.desk("use", used["countermark"])
+    attached(world, 501)
+    suspended(world, 501)
+    assert world.seen(unused["bookingId"], 2002)["status"] == "confirmed", "somebody is left"
+    suspended(world, PRO)
+    assert world.seen(unused["bookingId"], 2002)["cancellationReason"] == "FRAUD"
+    assert world.seen(used["bookingId"])["status"] == "used"
+    (told,) = world.messages("BookingCancelled")
+    assert (told["bookingId"], told["reason"]) == (unused["bookingId"], "FRAUD"), "so that wallet gives the credit back"
+    assert world.differences() == []
+
+
+@pytest.mark.parametrize(
+    "left", ["a colleague", "another structure's", "another reason", "an unsuspended colleague"], ids=str
+)
+def test_a_structure_in_which_somebody_is_left_keeps_its_bookings(world: World, left: str) -> None:
+    booked = world.book(world.stock())
+    if left == "a colleague":
+        attached(world, 501)
+        suspended(world, PRO)
+    elif left == "another structure's":
+        attached(world, 501, OFFERER + 1)
+        suspended(world, 501)
+    elif left == "another reason":
+        suspended(world, PRO, "END_OF_CONTRACT")
+    else:
+        attached(world, 501)
+        suspended(world, 501)
+        told = {"personId": 501, "reason": "a mistake", "at": world.now_text()}
+        world.tell("identity", "BeneficiaryUnsuspended", told)
+        suspended(world, PRO)
+    assert world.seen(booked["bookingId"])["status"] == "confirmed"
 
 
 def test_staff_cancel_even_what_was_used_and_say_so_first(world: World) -> None:
