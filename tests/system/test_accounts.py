@@ -132,6 +132,29 @@ def test_a_step_before_its_time(platform: Platform) -> None:
     assert early.json["nextStep"] == "confirm-phone"
 
 
+def test_a_phone_number_is_given_or_set_right_when_the_code_is_asked_for(platform: Platform) -> None:
+    person = a_person(8)
+    body = {name: value for name, value in sign_up_body(person).items() if name != "phoneNumber"}
+    assert platform.post("/v1/accounts", body).status == 202
+    link = platform.letterbox.link_token(person.email)
+    token = platform.post("/v1/accounts/confirm-email", {"token": link}).json["accessToken"]
+    for nothing in (None, {}):
+        without = platform.call("POST", "/v1/me/phone-code", nothing, token)
+        assert without.outcome == (422, "phone-invalid")
+        assert list(without.json["errors"]) == ["phoneNumber"]
+    assert platform.post("/v1/me/phone-code", {"phoneNumber": "+15551234567"}, token).outcome == (422, "phone-invalid")
+    mistyped, right = "+33699999901", person.phone
+    assert platform.post("/v1/me/phone-code", {"phoneNumber": mistyped}, token).status == 200
+    old_code = platform.letterbox.phone_code(mistyped)
+    assert platform.post("/v1/me/phone-code", {"phoneNumber": right}, token).status == 200
+    code = platform.letterbox.phone_code(right)
+    if old_code != code:
+        wrong = platform.post("/v1/me/phone-code/confirm", {"code": old_code}, token)
+        assert wrong.outcome == (422, "code-invalid"), "a number is confirmed by the code that was sent to it"
+    assert platform.post("/v1/me/phone-code/confirm", {"code": code}, token).status == 200
+    assert sign_up.finish_steps(platform.client, platform.letterbox, person, token).credit["remainingCents"] == 30000
+
+
 def test_a_colleague_of_a_known_siren_is_let_in_by_staff(platform: Platform, actor: Actor) -> None:
     email = "colleague@example.org"
     body = {

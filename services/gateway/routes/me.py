@@ -68,12 +68,13 @@ def my_credit_entries(query: dict[str, Any]) -> Any:
     "POST",
     "/v1/me/phone-code",
     access=SIGNED_IN,
+    body=schemas.Phone,
     answers=(200, schemas.Done),
     refuses=["step-not-due", "not-eligible", "phone-not-needed", "phone-invalid", "phone-taken", *USABLE, *SLOWED],
 )
-def send_phone_code() -> Any:
-    """Sends a code of six digits to the phone."""
-    return send("identity", "send-phone-code", {}) or {}
+def send_phone_code(body: dict[str, Any]) -> Any:
+    """Sends a code of six digits to the account's phone; to the number that is given, which becomes the account's."""
+    return send("identity", "send-phone-code", body) or {}
 
 
 @audience.endpoint(

@@ -15,6 +15,7 @@ from services.gateway.web.fields import (
     cursor,
     limit,
     number,
+    phone_number,
     postal_code,
 )
 
@@ -28,6 +29,10 @@ class AsOf(Strict):
 class EntriesQuery(AsOf):
     cursor = cursor()
     limit = limit()
+
+
+class Phone(Strict):
+    phoneNumber = phone_number(metadata={"description": "Where the account has none yet, or another one is right."})
 
 
 class PhoneCode(Strict):

@@ -115,9 +115,8 @@ class Audience(Blueprint):
             if takes_body:
                 schema = body or Nothing
                 location = "json" if upload is None else "files"
-                decorated = self.arguments(schema, required=body is not None, location=location)(
-                    _drop_empty(decorated, body)
-                )
+                needed = any(field.required for field in schema().fields.values())
+                decorated = self.arguments(schema, required=needed, location=location)(_drop_empty(decorated, body))
             if query is not None:
                 decorated = self.arguments(query, location="query")(decorated)
             status, schema_out = answers
