@@ -24,7 +24,7 @@ from shared.eventstore import Conflict, Message, StoreUnavailable
 from shared.eventstore.engines import make_engine
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import Unavailable
-from shared.messaging.answering import command_envelope, query_envelope
+from shared.messaging.answering import command_envelope, query_envelope, surprise
 from shared.messaging.bus import Bus, CallingBus
 from shared.messaging.connections import AmqpCourier, BusUnavailable, EventPublisher, Inbox, Sender
 from shared.messaging.relay import Relay
@@ -224,13 +224,21 @@ class HostedProcess(SharedExtension):
             if not inbox:
                 inbox.append(Inbox(self.settings.amqp_uri, [self.courier.reply_queue], prefetch=1000, no_ack=True))
             try:
-                for message in inbox[0].take(1000, 1.0):
-                    self.bus.receive(message.properties["correlation_id"], orjson.loads(message.body))
+                arrived = inbox[0].take(1000, 1.0)
             except Exception:
                 inbox.pop().close()
                 raise
+            for message in arrived:
+                self._hand_over(message)
 
         return step
+
+    def _hand_over(self, message: Any) -> None:
+        """Answers that cannot be read are no reason to lose those that came with them."""
+        try:
+            self.bus.receive(message.properties["correlation_id"], orjson.loads(message.body))
+        except Exception:
+            log.exception("answers could not be handed over", service=self.process.service.name)
 
 
 class Hosted(DependencyProvider):
@@ -277,13 +285,28 @@ class _TakesCalls(Entrypoint, ABC):
         if inbox is not None:
             inbox.close()
 
-    def _reply(self, queue: str, batch_id: str, _worker: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
-        if exc_info is None:
+    def _reply(self, queue: str, batch_id: str, worker: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
+        """Raises nothing: nameko would end the process, with all that it does for others."""
+        calls: Sequence[Call] = worker.args[0]
+        try:
+            envelopes = self._envelopes(calls, result, exc_info)
             try:
-                self._answers.send_answers(queue, batch_id, [self.envelope(answer) for answer in result])
-            except Unavailable:
-                log.warning("an answer could not be sent", service=self.container.service_name, kind=self.kind)
+                self._answers.send_answers(queue, batch_id, envelopes)
+            except orjson.JSONEncodeError:  # one of them is no JSON, the others are
+                envelopes = [_in_json(*pair) for pair in zip(calls, envelopes, strict=True)]
+                self._answers.send_answers(queue, batch_id, envelopes)
+        except Unavailable:
+            log.warning("an answer could not be sent", service=self.container.service_name, kind=self.kind)
+        except Exception:
+            log.exception("an answer could not be sent", service=self.container.service_name, kind=self.kind)
         return result, exc_info
+
+    def _envelopes(self, calls: Sequence[Call], result: Any, exc_info: Any) -> list[dict[str, Any]]:
+        if exc_info is None:
+            return [self.envelope(answer) for answer in result]
+        error = exc_info[1]
+        told = error if isinstance(error, Unavailable) else surprise(calls[0], error)
+        return [{"refused": told.to_outcome()} for _ in calls]
 
     @abstractmethod
     def envelope(self, answer: Any) -> dict[str, Any]:
@@ -304,6 +327,10 @@ class TakesQueries(_TakesCalls):
         return query_envelope(answer)
 
 
+class WorkerLost(Exception):
+    """Nobody knows how far it came: the same messages are handed over again."""
+
+
 class TakesMessages(Entrypoint):
     """Brings the messages of some sources to the decorated method, in batches, in order, acknowledged once handled."""
 
@@ -321,14 +348,23 @@ class TakesMessages(Entrypoint):
 
     def handle(self, source: str, messages: Sequence[Message]) -> None:
         """Runs the service's method as a nameko worker and waits for it; raises what it raised."""
-        done = Event()
+        outcome: list[Any] = []
 
         def finished(_worker: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
-            done.send(None) if exc_info is None else done.send_exception(exc_info[1])
+            outcome.append(exc_info)
             return result, exc_info
 
-        self.container.spawn_worker(self, (source, messages), {}, handle_result=finished)
-        done.wait()
+        worker = self.container.spawn_worker(self, (source, messages), {}, handle_result=finished)
+        greenlet = self.container._worker_threads[worker]
+        try:
+            greenlet.wait()
+        except BaseException:  # what is no Exception ends a worker without a word to ``finished``
+            if not greenlet.dead:  # it is who waits here that is ended
+                raise
+        if not outcome:
+            raise WorkerLost(f"a worker ended before it had handled {len(messages)} messages from {source}")
+        if outcome[0] is not None:
+            raise outcome[0][1]
 
 
 class _Feed:
@@ -369,6 +405,15 @@ class _Feed:
         """The last message may have been lost on the way, and none after it would show the gap."""
         process.catch_up(self._source)
         self._looked = time.monotonic()
+
+
+def _in_json(call: Call, envelope: dict[str, Any]) -> dict[str, Any]:
+    """The envelope, or, where it is no JSON, the one that says so."""
+    try:
+        orjson.dumps(envelope)
+    except orjson.JSONEncodeError as error:
+        return {"refused": surprise(call, error).to_outcome()}
+    return envelope
 
 
 def _call(wire: dict[str, Any]) -> Call:

@@ -1,0 +1,201 @@
+"""What a service's container does with what its methods give back, raise, or never say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import eventlet
+import orjson
+import pytest
+from greenlet import GreenletExit
+from nameko import config
+from nameko.containers import ServiceContainer
+
+from shared.eventstore import Message, Store
+from shared.eventstore.outcomes import Call
+from shared.kernel.errors import Refused, Unavailable
+from shared.messaging import local, topology
+from shared.messaging.bus import Answer, CallingBus
+from shared.messaging.connections import AmqpCourier, EventPublisher, Inbox, connect
+from shared.messaging.extensions import (
+    PROCESSES,
+    Hosted,
+    WorkerLost,
+    takes_commands,
+    takes_messages,
+    takes_queries,
+)
+from shared.runtime.service import Service
+from shared.runtime.settings import Settings
+from tests.unit.shared.toy import file_store, fill, open_store
+
+NOT_JSON = object()
+Does = Callable[[Sequence[Any]], Any]
+
+
+class Toy:
+    """Its methods do what a test has told them to."""
+
+    name = "toy"
+    does: ClassVar[dict[str, Does]] = {}
+    toy = Hosted()
+
+    @staticmethod
+    def build(settings: Settings, _clock: Any, bus: CallingBus, _engine: Any) -> Service:
+        bus.here["source"] = empty_page
+        store = open_store(settings.database_url("toy"))
+        return Service("toy", store, reactions={("source", "JarFilled"): lambda _tx, _message: None})
+
+    @takes_commands
+    def decide(self, calls: Sequence[Call]) -> Any:
+        return self.does["decide"](calls)
+
+    @takes_queries
+    def answer(self, calls: Sequence[Call]) -> Any:
+        return self.does["answer"](calls)
+
+    @takes_messages("source")
+    def react(self, _source: str, messages: Sequence[Message]) -> None:
+        self.does["react"](messages)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.from_environment({"STATE_DIR": str(tmp_path), "CLOCK": "2021-11-02T09:00:00Z"})
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Store:
+    return file_store(tmp_path, "source")
+
+
+@pytest.fixture
+def container(settings: Settings, tmp_path: Path, source: Store) -> Iterator[ServiceContainer]:
+    file_store(tmp_path, "toy").engine.dispose()
+    Toy.does = {"react": lambda _messages: None}
+    with connect(settings.amqp_uri) as connection:
+        topology.declare(connection, settings.namespace, {"source": [], "toy": ["source"]}, purge=False)
+    before = dict(config)
+    config.setup({"settings": settings, "max_workers": 8})
+    container = ServiceContainer(Toy)
+    container.start()
+    yield container
+    container.stop()
+    config.setup(before)
+    PROCESSES.pop("toy")
+    local.reset()
+
+
+def empty_page(calls: Sequence[Call]) -> list[Any]:
+    """The source's log, which says nothing that was not sent."""
+    return [{"epoch": "", "messages": []} for _ in calls]
+
+
+@pytest.fixture
+def caller(settings: Settings, container: ServiceContainer) -> Iterator[CallingBus]:
+    """Another service's bus."""
+    courier = AmqpCourier(settings.amqp_uri, settings.namespace, "caller.1")
+    bus = CallingBus(courier)
+    inbox = Inbox(settings.amqp_uri, [courier.reply_queue], prefetch=100, no_ack=True)
+
+    def receive() -> None:
+        while True:
+            for message in inbox.take(100, 1.0):
+                bus.receive(message.properties["correlation_id"], orjson.loads(message.body))
+
+    receiving = eventlet.spawn(receive)
+    yield bus
+    receiving.kill()
+    inbox.close()
+
+
+def lives(container: ServiceContainer) -> bool:
+    eventlet.sleep(0.05)
+    return container.started and all(part.lives() for part in PROCESSES["toy"].parts.values())
+
+
+def test_an_answer_that_is_no_json_is_an_error_of_that_call_alone(
+    container: ServiceContainer, caller: CallingBus
+) -> None:
+    container.service_cls.does["answer"] = lambda calls: [
+        NOT_JSON if call.name == "odd" else {"name": call.name} for call in calls
+    ]
+    asked = [
+        eventlet.spawn(caller.query, "toy", name, {}, batched=True, timeout=3.0) for name in ("first", "odd", "even")
+    ]
+    assert asked[0].wait() == {"name": "first"}
+    with pytest.raises(Refused) as refused:
+        asked[1].wait()
+    assert (refused.value.status, refused.value.code) == (500, "internal-error")
+    assert asked[2].wait() == {"name": "even"}
+    assert lives(container)
+
+
+def raising(error: BaseException) -> Does:
+    def raises(_given: Sequence[Any]) -> Any:
+        raise error
+
+    return raises
+
+
+def test_what_a_method_raises_is_told_to_all_who_asked(container: ServiceContainer, caller: CallingBus) -> None:
+    container.service_cls.does["decide"] = raising(KeyError("a bug"))
+    with pytest.raises(Refused) as refused:
+        caller.command("toy", "fill", {}, timeout=3.0)
+    assert refused.value.status == 500
+    container.service_cls.does["decide"] = raising(Unavailable("no database"))
+    with pytest.raises(Unavailable, match="no database"):
+        caller.command("toy", "fill", {}, timeout=3.0)
+    container.service_cls.does["decide"] = lambda calls: [({"filled": True}, None, False) for _ in calls]
+    assert caller.command("toy", "fill", {}, timeout=3.0) == Answer({"filled": True}, None, False)
+    assert lives(container)
+
+
+@pytest.mark.parametrize(
+    "end", [eventlet.Timeout(60), GreenletExit(), KeyError("a bug")], ids=lambda end: type(end).__name__
+)
+def test_messages_whose_worker_ended_are_handed_over_again(
+    container: ServiceContainer, settings: Settings, source: Store, end: BaseException
+) -> None:
+    taken: list[list[int]] = []
+
+    def react(messages: Sequence[Message]) -> None:
+        taken.append([message.position for message in messages])
+        if len(taken) == 1:
+            raise end
+
+    container.service_cls.does["react"] = react
+    fill(source, 1, 5)
+    EventPublisher(settings.amqp_uri, settings.namespace, "source").publish(source.messages(0, 10))
+    with eventlet.Timeout(3.0):
+        while len(taken) < 2:
+            eventlet.sleep(0.01)
+    assert taken[0] == taken[1]
+    assert lives(container)
+
+
+def test_who_waits_for_a_worker_is_told_of_its_end_and_ends_when_it_must(container: ServiceContainer) -> None:
+    (entrypoint,) = (one for one in container.entrypoints if one.method_name == "react")
+    container.service_cls.does["react"] = raising(GreenletExit())
+    with pytest.raises(WorkerLost):
+        entrypoint.handle("source", [])
+    container.service_cls.does["react"] = lambda _messages: eventlet.sleep(0.2)
+    with pytest.raises(eventlet.Timeout), eventlet.Timeout(0.05):
+        entrypoint.handle("source", [])
+
+
+def test_answers_that_cannot_be_read_do_not_take_others_along(container: ServiceContainer, settings: Settings) -> None:
+    process = PROCESSES["toy"]
+    queue = process.bus._courier.reply_queue
+
+    def decide(calls: Sequence[Call]) -> Any:
+        with connect(settings.amqp_uri) as connection, connection.channel() as channel:
+            message = channel.prepare_message("{", None, "application/json", "utf-8", {}, {"correlation_id": "odd"})
+            channel.basic_publish(message, "", queue.name)
+        return [({"done": call.name}, None, False) for call in calls]
+
+    container.service_cls.does["decide"] = decide
+    assert process.bus.command("toy", "fill", {}, timeout=1.0).result == {"done": "fill"}
+    assert process.health() == {}
