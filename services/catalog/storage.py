@@ -126,6 +126,12 @@ def offerer(connection: sa.Connection, offerer_id: int) -> Offerer | None:
     return Offerer(*row) if row else None
 
 
+def offerer_statuses(connection: sa.Connection, offerer_ids: Iterable[int]) -> dict[int, str]:
+    wanted = sql.among(offerers.c.offerer_id, offerer_ids)
+    rows = connection.execute(sa.select(offerers.c.offerer_id, offerers.c.status).where(wanted))
+    return {row.offerer_id: row.status for row in rows}
+
+
 def offerers_of(connection: sa.Connection, account_id: int) -> set[int]:
     """The structures that an account may act for."""
     rows = connection.execute(sa.select(attachments.c.offerer_id).where(attachments.c.account_id == account_id))

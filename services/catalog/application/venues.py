@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,7 +34,7 @@ def open_venue(tx: Transaction, call: Call) -> dict[str, Any]:
     facts = venue.facts
     if facts.siret is not None and not storage.take_siret(tx.connection, facts.siret, facts.venue_id):
         raise SiretTaken("There is a venue with this SIRET.", errors={"siret": ["There is a venue with this SIRET."]})
-    return _saved(tx, venue)
+    return _saved(tx, venue, offerer)
 
 
 def open_digital_venue(tx: Transaction, offerer_id: int, postal_code: str | None) -> None:
@@ -48,10 +49,10 @@ def change_venue(tx: Transaction, call: Call) -> dict[str, Any]:
     """``venueId``, ``ifMatch?`` and the changes → the whole venue. Raises NotFound, OffererClosed,
     PreconditionFailed, Invalid."""
     venue = access.own_venue(tx, call.caller, number(call.data, "venueId"))
-    access.open_offerer(tx.connection, venue.facts.offerer_id)
+    offerer = access.open_offerer(tx.connection, venue.facts.offerer_id)
     access.check_version(venue, expected_version(call.data))
     venue.change(tx.now, changing(_BODY, call.data, "venueId"))
-    return _saved(tx, venue)
+    return _saved(tx, venue, offerer)
 
 
 def venue(connection: sa.Connection, call: Call) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def venue(connection: sa.Connection, call: Call) -> dict[str, Any]:
     if row is None:
         raise NotFound("There is no such venue.")
     access.check_belongs(connection, call.caller, row.offerer_id)
-    return venue_view(row)
+    return _shown(row, storage.offerer_statuses(connection, [row.offerer_id]))
 
 
 def venues(connection: sa.Connection, call: Call) -> dict[str, Any]:
@@ -68,9 +69,14 @@ def venues(connection: sa.Connection, call: Call) -> dict[str, Any]:
     wanted = set(numbers(call.data, "offererIds"))
     visible = access.visible_offerers(connection, call.caller)
     rows = storage.venue_rows(connection, sorted(wanted if visible is None else wanted & visible))
-    return {"items": [venue_view(row) for row in rows]}
+    statuses = storage.offerer_statuses(connection, {row.offerer_id for row in rows})
+    return {"items": [_shown(row, statuses) for row in rows]}
 
 
-def _saved(tx: Transaction, venue: Venue) -> dict[str, Any]:
+def _shown(row: sa.Row[Any], statuses: Mapping[int, str]) -> dict[str, Any]:
+    return venue_view(row.facts, row.version, statuses[row.offerer_id])
+
+
+def _saved(tx: Transaction, venue: Venue, offerer: storage.Offerer) -> dict[str, Any]:
     tx.save(venue)
-    return {**venue_data(venue.facts), "version": venue.version}
+    return venue_view(venue_data(venue.facts), venue.version, offerer.status)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from services.catalog import storage
 from services.catalog.domain.offers import Moderation
-from services.catalog.domain.status import StockStatus, offer_status, stock_status
+from services.catalog.domain.status import StockStatus, offer_status, stock_status, venue_status
 from services.catalog.publishing import optional_text
 from shared.contracts.subcategories import SUBCATEGORIES
 from shared.kernel.errors import NotFound
@@ -19,8 +19,8 @@ from shared.kernel.errors import NotFound
 Row = sa.Row[Any]
 
 
-def venue_view(row: Row) -> dict[str, Any]:
-    return {**row.facts, "version": row.version}
+def venue_view(facts: dict[str, Any], version: int, offerer_status: str) -> dict[str, Any]:
+    return {**facts, "status": str(venue_status(offerer_status)), "version": version}
 
 
 def stock_view(row: Row, at: datetime) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What an offer and its stocks are called at an instant."""
+"""What a venue, an offer and its stocks are called at an instant."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from services.catalog.domain.offers import Moderation
+
+
+class VenueStatus(StrEnum):
+    PENDING = "pending"
+    OPEN = "open"
+    CLOSED = "closed"
 
 
 class StockStatus(StrEnum):
@@ -24,6 +30,14 @@ class OfferStatus(StrEnum):
     EXPIRED = "expired"
     SOLD_OUT = "sold-out"
     ACTIVE = "active"
+
+
+def venue_status(offerer: str) -> VenueStatus:
+    """That of its structure: the public sees a venue's offers once staff have validated the structure, until they
+    close it."""
+    if offerer == "validated":
+        return VenueStatus.OPEN
+    return VenueStatus.PENDING if offerer == "pending" else VenueStatus.CLOSED
 
 
 def stock_status(

@@ -43,7 +43,13 @@ class Venue(Schema):
     venueId = number(required=True)
     offererId = number(required=True)
     kind = fields.String(metadata={"enum": ["siret", "comment", "digital"]})
-    status = fields.String()
+    status = fields.String(
+        required=True,
+        metadata={
+            "enum": ["pending", "open", "closed"],
+            "description": "That of its structure: awaiting validation, validated, rejected or closed.",
+        },
+    )
     name = fields.String(required=True)
     siret = fields.String(required=True, allow_none=True)
     comment = fields.String(allow_none=True)
@@ -108,7 +114,7 @@ class NewVenue(Strict):
 
 class VenueChange(Strict):
     name = Text(1, 140)
-    siret = Text(1, 25, metadata={"description": "Only where there is none yet."})
+    siret = Text(1, 25, metadata={"description": "It never changes: only what it is already is accepted."})
     comment = Text(1, 1_000, lines=True, allow_none=True)
     address = Text(1, 200)
     postalCode = postal_code()

@@ -19,7 +19,7 @@ def test_a_venue_with_its_siret(world: World) -> None:
     assert venue["version"] == 1
     name, message = world.published()[-1]
     assert name == "VenueOpened"
-    assert message == {key: value for key, value in venue.items() if key != "version"}
+    assert message == {key: value for key, value in venue.items() if key not in ("status", "version")}
 
 
 def test_a_venue_with_a_comment_is_its_own_establishment(world: World) -> None:
@@ -34,6 +34,24 @@ def test_the_digital_venue_opens_with_the_structure(world: World) -> None:
     assert digital["establishment"] == f"venue-{digital['venueId']}"
     world.register()
     assert [venue["kind"] for venue in world.ask("venues", offererIds=[1])["items"]] == ["digital"]
+
+
+def test_a_venue_is_open_while_its_structure_is_validated(world: World) -> None:
+    venue = world.venue()
+    assert venue["status"] == "pending"
+
+    def shown() -> set[str]:
+        listed = world.ask("venues", offererIds=[1])["items"]
+        return {one["status"] for one in listed} | {world.ask("venue", venueId=venue["venueId"])["status"]}
+
+    assert shown() == {"pending"}
+    world.hear("OffererValidated", offererId=1)
+    assert shown() == {"open"}
+    assert world.do("change-venue", venueId=venue["venueId"], name="Autre nom")["status"] == "open"
+    assert world.venue(siret=SIRETS[1])["status"] == "open"
+    for message in ("OffererRejected", "OffererClosed"):
+        world.hear(message, offererId=1)
+        assert shown() == {"closed"}
 
 
 def test_overseas_venues_live_in_their_own_time(world: World) -> None:
@@ -139,7 +157,8 @@ def test_changes_of_a_venue(world: World) -> None:
         "change-venue", venueId=venue["venueId"], postalCode="97200", city="Fort-de-France", lat=14.6, lon=-61
     )
     assert (changed["version"], changed["timezone"], changed["name"]) == (2, "America/Martinique", venue["name"])
-    assert world.published()[-1] == ("VenueChanged", {key: value for key, value in changed.items() if key != "version"})
+    facts = {key: value for key, value in changed.items() if key not in ("status", "version")}
+    assert world.published()[-1] == ("VenueChanged", facts)
     again = world.do("change-venue", venueId=venue["venueId"], city="Fort-de-France")
     assert again == changed, "saying again what is so changes nothing"
     assert world.ask("venue", venueId=venue["venueId"]) == changed

@@ -97,15 +97,13 @@ def test_offerers_come_with_venues_and_counters_of_two_services(platform: Any, s
             ]
         },
     )
-    venue = {"venueId": 8, "offererId": 5, "name": "V", "siret": None, "kind": "digital"}
+    venue = {"venueId": 8, "offererId": 5, "name": "V", "siret": None, "kind": "digital", "status": "open"}
     platform.answers("catalog", "venues", {"items": [venue]})
     platform.answers("catalog", "counters", {"8": {"activeOffers": 2}})
     platform.answers("booking", "counters", {"8": {"ongoingBookings": 1, "validatedBookings": 3, "soldOutOffers": 0}})
     items = platform.client.get("/v1/pro/offerers", headers=signed_in("pro")).json["items"]
     counters = {"activeOffers": 2, "ongoingBookings": 1, "validatedBookings": 3, "soldOutOffers": 0}
-    assert items[0]["venues"] == [
-        {"venueId": 8, "name": "V", "siret": None, "kind": "digital", "offererId": 5, "counters": counters}
-    ]
+    assert items[0]["venues"] == [{**venue, "counters": counters}]
     assert items[1]["venues"] == []
     assert platform.called("venues") == [{"offererIds": [5]}]
     assert platform.client.get("/v1/pro/offerers/6", headers=signed_in("pro")).json["offererId"] == 6
