@@ -1,0 +1,71 @@
+"""What cannot be read is told from what can, whatever it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from shared.eventstore.outcomes import Call, Caller
+from shared.messaging.reading import Unreadable, read_calls, read_messages
+from tests.unit.shared.toy import file_store, fill
+
+CALL = {"name": "book", "data": {"stockId": 1}, "key": "k", "caller": None, "correlationId": "c"}
+NO_BATCHES = [b"", b"\xff", b"{", b"null", b"5", b'"text"', b'{"name": "book"}', b"[" * 2_000]
+
+
+@pytest.mark.parametrize("body", NO_BATCHES, ids=repr)
+def test_what_is_no_batch(body: bytes) -> None:
+    for read in (read_messages, read_calls):
+        with pytest.raises(Unreadable):
+            read(body)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"position": "1"},
+        {"position": True},
+        {"position": None},
+        {"previous": 1.5},
+        {"name": ["JarFilled"]},
+        {"epoch": 7},
+        {"stream": {}},
+        {"data": []},
+        {"occurredAt": "yesterday"},
+        {"occurredAt": "0001-01-01T00:00:00+05:00"},
+        {"recordedAt": None},
+    ],
+    ids=str,
+)
+def test_what_only_looks_like_a_message(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    store = file_store(tmp_path)
+    fill(store, 1, 4)
+    (message,) = store.messages(0, 10)
+    wire = message.to_wire()
+    assert read_messages(orjson.dumps([wire, {**wire, "more": 1}])) == [message, message], "a field more does no harm"
+    for broken in ({**wire, **wrong}, {name: wire[name] for name in wire if name not in wrong}, [], None, "x"):
+        with pytest.raises(Unreadable):
+            read_messages(orjson.dumps([wire, broken]))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": ["book"]},
+        {"name": None},
+        {"data": []},
+        {"data": None},
+        {"key": 5},
+        {"caller": "staff"},
+        {"caller": {"accountId": 1}},
+        {"correlationId": None},
+    ],
+    ids=str,
+)
+def test_what_only_looks_like_a_call_leaves_its_neighbours(wrong: dict[str, Any]) -> None:
+    body = orjson.dumps([CALL, {**CALL, **wrong}, {}, None, {**CALL, "caller": Caller(7).to_wire()}])
+    good = Call("book", {"stockId": 1}, "k", None, "c")
+    assert read_calls(body) == [good, None, None, None, Call("book", {"stockId": 1}, "k", Caller(7), "c")]
