@@ -521,6 +521,14 @@ def test_bookings(stage: Stage, person: Beneficiary, published: dict[str, Any], 
         {"stockId": None, "quantity": 1},
     ):
         refused(stage.platform.post("/v1/bookings", body, person.token), (422, "invalid"))
+    for quantity in (0, -1, -THIRTY_DIGITS, 1.0, "2"):
+        refused(
+            stage.platform.post("/v1/bookings", {"stockId": stock, "quantity": quantity}, person.token),
+            (422, "invalid"),
+        )
+    for quantity in (2, 10**6 + 1, UNKNOWN, UNKNOWN + 1, THIRTY_DIGITS):
+        answer = stage.platform.post("/v1/bookings", {"stockId": stock, "quantity": quantity}, person.token)
+        refused(answer, (409, "quantity-invalid"))
     duplicate = f'{{"stockId": {stock}, "stockId": {stock}, "quantity": 1}}'.encode()
     refused(stage.platform.call("POST", "/v1/bookings", duplicate, person.token, key=key()), (400, "bad-json"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,7 +24,7 @@ from shared.kernel.time import Clock, parse_instant
 
 PAGE = 50
 RECAP_PAGE = 1_000
-RECAP_PERIOD = timedelta(days=60)
+RECAP_DAYS = 60
 """The recap's period when none is given (decision 27)."""
 STATES = ("ongoing", "ended", Status.CONFIRMED, Status.USED, Status.CANCELLED, Status.REIMBURSED)
 NOBODY = {"firstName": "", "lastName": "", "email": "", "phoneNumber": ""}
@@ -121,16 +121,12 @@ class Reading:
     def _conditions(
         self, connection: sa.Connection, call: Call, data: dict[str, Any], now: datetime
     ) -> list[sa.ColumnElement[bool]]:
-        today = now.date()
-        last = asked.day_in(data, "periodTo") or today + timedelta(days=1)
-        first = asked.day_in(data, "periodFrom") or last - RECAP_PERIOD
-        if first > last:
-            raise Invalid(errors={"periodFrom": ["Later than the period's end."]})
         venue_ids = self._recap_venues(connection, call, data)
-        conditions = [_within(connection, bookings.c.booked_at, venue_ids, first, last)]
+        conditions = [_within(connection, bookings.c.booked_at, venue_ids, _period(data, now))]
         event_day = asked.day_in(data, "eventDate")
         if event_day is not None:
-            conditions.append(_within(connection, bookings.c.beginning_at, venue_ids, event_day, event_day))
+            that_day = event_day, event_day
+            conditions.append(_within(connection, bookings.c.beginning_at, venue_ids, lambda _zone: that_day))
         if data.get("stockId") is not None:
             conditions.append(bookings.c.stock_id == asked.number_in(data, "stockId"))
         name = asked.text_in(data, "offerName")
@@ -182,21 +178,35 @@ def _status(data: dict[str, Any]) -> str | None:
     return status
 
 
+Period = Callable[[str], tuple[date, date]]
+"""The first and the last day, for the venues of a time zone."""
+
+
+def _period(data: dict[str, Any], now: datetime) -> Period:
+    """The days that are asked for; without them the last 60, to the day that it is where the venue stands."""
+    first, last = asked.day_in(data, "periodFrom"), asked.day_in(data, "periodTo")
+    if first is not None and first > (last or now.date() + timedelta(days=1)):
+        raise Invalid(errors={"periodFrom": ["Later than the period's end."]})
+
+    def days(zone: str) -> tuple[date, date]:
+        end = last or now.astimezone(ZoneInfo(zone)).date()
+        return first or end - timedelta(days=RECAP_DAYS - 1), end
+
+    return days
+
+
 def _within(
-    connection: sa.Connection, column: sa.ColumnElement[Any], venue_ids: Collection[int], first: date, last: date
+    connection: sa.Connection, column: sa.ColumnElement[Any], venue_ids: Collection[int], period: Period
 ) -> sa.ColumnElement[bool]:
     """Civil days on the clocks of each venue."""
     by_zone: dict[str, list[int]] = {}
     for venue_id, zone in facts.zones(connection, venue_ids).items():
         by_zone.setdefault(zone, []).append(venue_id)
-    periods = [
-        sa.and_(
-            sql.among(bookings.c.venue_id, among),
-            column >= _midnight(first, zone),
-            column < _midnight(last + timedelta(days=1), zone),
-        )
-        for zone, among in sorted(by_zone.items())
-    ]
+    periods = []
+    for zone, among in sorted(by_zone.items()):
+        first, last = period(zone)
+        begins, ends = _midnight(first, zone), _midnight(last + timedelta(days=1), zone)
+        periods.append(sa.and_(sql.among(bookings.c.venue_id, among), column >= begins, column < ends))
     return sa.or_(*periods) if periods else sa.false()
 
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import Schema, fields
 
 from services.gateway.web.fields import Flag, Moment, Strict, WholeNumber, cents, cursor, limit, number, one_of
+from shared.kernel.identifiers import MAX_NUMBER
 
 STATUSES = ("confirmed", "used", "cancelled", "reimbursed")
 
 
+class Places(WholeNumber):
+    """How many are too many is for the offer to say: beyond the largest number that travels, that one is handed on."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int:
+        return min(super()._deserialize(value, attr, data, **options), MAX_NUMBER)
+
+
 class NewBooking(Strict):
     stockId = number(required=True)
-    quantity = WholeNumber(1, 10**6, required=True, metadata={"description": "1, or 2 where the offer is duo."})
+    quantity = Places(1, MAX_NUMBER, required=True, metadata={"description": "1, or 2 where the offer is duo."})
 
 
 class BookingsQuery(Strict):

@@ -269,7 +269,7 @@ class Offers(Schema):
 class RecapFileQuery(Strict):
     """Days are those of the venue."""
 
-    periodFrom = Day(metadata={"description": "First day of booking; 60 days before the last one when left out."})
+    periodFrom = Day(metadata={"description": "First day of booking; without it the period is of 60 days."})
     periodTo = Day()
     venueId = number(in_query=True)
     offerName = Text(1, 140)

@@ -54,7 +54,6 @@ Handle = Callable[[Gate, Environ, str], Said | None]
 log = structlog.get_logger()
 
 LONGEST_BODY = 1_000
-MOST_PLACES_ASKED = 10**6
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _TOKEN = re.compile(r"[A-Za-z0-9]{6}")
 _ALWAYS = list(API_HEADERS.items())
@@ -185,7 +184,7 @@ def _new_booking(environ: Environ) -> dict[str, Any] | None:
         return None
     stock_id, quantity = body.get("stockId"), body.get("quantity")
     fits = type(stock_id) is int and 1 <= stock_id <= MAX_NUMBER
-    return body if fits and type(quantity) is int and 1 <= quantity <= MOST_PLACES_ASKED else None
+    return body if fits and type(quantity) is int and 1 <= quantity <= MAX_NUMBER else None
 
 
 def _address(environ: Environ) -> str:

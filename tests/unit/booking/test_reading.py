@@ -162,6 +162,21 @@ def test_the_recaps_days_are_the_venues(world: World) -> None:
     assert found("2021-11-03") == [booked["bookingId"]]
 
 
+def test_without_a_period_the_recap_is_of_sixty_days(world: World) -> None:
+    def total(moment: str, **period: str) -> int:
+        world.clock.move_to(parse_instant(moment))
+        found: int = world.query("recap", period, DESK)["total"]
+        return found
+
+    world.clock.move_to(parse_instant("2021-11-03T12:00:00Z"))
+    world.book(world.stock())
+    assert total("2021-11-03T12:00:01Z") == 1
+    assert total("2022-01-01T22:59:59Z") == 1, "1 January is the sixtieth day in Paris"
+    assert total("2022-01-01T23:00:00Z") == 0, "2 January the sixty-first"
+    assert total("2022-03-01T12:00:00Z", periodTo="2022-01-01") == 1
+    assert total("2022-03-01T12:00:01Z", periodTo="2022-01-02") == 0
+
+
 def test_the_recap_filters_and_pages(world: World) -> None:
     begins = NOON + timedelta(days=9)
     concerts = [world.book(world.stock(world.offer("CONCERT"), begins=begins))["bookingId"] for _ in range(3)]

@@ -10,6 +10,7 @@ from werkzeug.test import Client
 
 from services.gateway.web.hot import ROUTES, HotRoutes
 from shared.kernel.errors import OutcomePending, Refused, Unavailable
+from shared.kernel.identifiers import MAX_NUMBER
 from tests.unit.gateway.test_desk import BOOKED, PERSON, refused
 from tests.unit.gateway.test_writes import booking
 
@@ -109,7 +110,9 @@ UNUSUAL: list[Asked] = [
     {"json": {"stockId": 3, "quantity": 1.0}},
     {"data": b'{"stockId":1000000000000000000000000000000,"quantity":1}', "content_type": "application/json"},
     {"json": {"stockId": 0, "quantity": 1}},
-    {"json": {"stockId": 3, "quantity": 10**6 + 1}},
+    {"json": {"stockId": 3, "quantity": 0}},
+    {"json": {"stockId": 3, "quantity": MAX_NUMBER + 1}},
+    {"data": b'{"stockId":3,"quantity":1000000000000000000000000000000}', "content_type": "application/json"},
     {"json": {"stockId": "3", "quantity": 1}},
     {"json": [3, 1]},
     {"data": b'{"stockId":3,"stockId":4}', "content_type": "application/json"},
@@ -122,6 +125,17 @@ UNUSUAL: list[Asked] = [
     {"data": b"\xff", "content_type": "application/json"},
     {},
 ]
+
+
+@pytest.mark.parametrize("quantity", [3, 10**6 + 1, MAX_NUMBER, MAX_NUMBER + 1, 2**64, 10**30])
+def test_how_many_are_too_many_is_for_booking_to_say(both: BothWays, headers: dict[str, str], quantity: int) -> None:
+    too_many = Refused({"code": "quantity-invalid", "status": 409, "detail": "", "errors": {}, "extra": {}})
+    both.platform.answers("booking", "book", too_many)
+    body = f'{{"stockId":3,"quantity":{quantity}}}'.encode()
+    answer = both.ask("POST", "/v1/bookings", headers, data=body, content_type="application/json")
+    assert (answer.status_code, answer.json["code"]) == (409, "quantity-invalid")
+    assert both.left_to_flask == (quantity > MAX_NUMBER)
+    assert both.platform.called("book") == [{"stockId": 3, "quantity": min(quantity, MAX_NUMBER)}] * 2
 
 
 @pytest.mark.parametrize("body", UNUSUAL, ids=str)
