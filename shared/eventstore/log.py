@@ -13,7 +13,7 @@ from shared.eventstore import sql
 from shared.eventstore.context import Cause
 from shared.eventstore.mapper import EventMapper
 from shared.eventstore.publication import Message, Publication
-from shared.eventstore.tables import stored_events
+from shared.eventstore.tables import relay, store_facts, stored_events
 
 _COLUMNS = (
     "originator_id",
@@ -51,16 +51,23 @@ _LAST_PUBLISHED = (
     sa.select(stored_events.c.id).where(stored_events.c.published).order_by(stored_events.c.id.desc()).limit(1)
 )
 """A look at one end of the partial index."""
-_PUBLISHED = (
-    sa.select(
-        stored_events,
-        _LAST_PUBLISHED.where(stored_events.c.id <= sa.bindparam("after")).scalar_subquery().label("previous"),
+_EPOCH = sa.select(store_facts.c.value).where(store_facts.c.name == "epoch").scalar_subquery()
+_SENT = sa.select(relay.c.position).scalar_subquery()
+
+
+def _published_after(position: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """What was published after a position, each beside the position published last before all of them."""
+    before = _LAST_PUBLISHED.where(stored_events.c.id <= position).scalar_subquery()
+    return (
+        sa.select(stored_events, before.label("previous"), position.label("after"), _EPOCH.label("epoch"))
+        .where(stored_events.c.published, stored_events.c.id > position)
+        .order_by(stored_events.c.id)
+        .limit(sa.bindparam("most"))
     )
-    .where(stored_events.c.published, stored_events.c.id > sa.bindparam("after"))
-    .order_by(stored_events.c.id)
-    .limit(sa.bindparam("most"))
-)
-"""What was published after a position, each beside the position published last before all of them."""
+
+
+_PUBLISHED = _published_after(sa.bindparam("position", type_=stored_events.c.id.type))
+_UNSENT = _published_after(_SENT)
 
 
 class Log:
@@ -151,21 +158,33 @@ class Log:
         """The last published position; 0 when there is none."""
         return connection.execute(_LAST_PUBLISHED).scalar() or 0
 
-    def messages(self, connection: sa.Connection, epoch: str, after: int, limit: int) -> list[Message]:
+    def messages(self, connection: sa.Connection, after: int, limit: int) -> list[Message]:
         """What was published after a position, each with the position published before it."""
-        rows = connection.execute(_PUBLISHED, {"after": after, "most": limit}).all()
+        return self._messages(connection.execute(_PUBLISHED, {"position": after, "most": limit}).all())
+
+    def unsent(self, connection: sa.Connection, limit: int) -> tuple[int, list[Message]]:
+        """What the relays have yet to send, and after which position it begins; 0 when there is nothing."""
+        rows = connection.execute(_UNSENT, {"most": limit}).all()
+        return rows[0].after if rows else 0, self._messages(rows)
+
+    def epoch(self, connection: sa.Connection) -> str:
+        """The name of this history."""
+        name: str = connection.execute(sa.select(_EPOCH)).scalar_one()
+        return name
+
+    def _messages(self, rows: Sequence[Any]) -> list[Message]:
         messages = []
         previous = rows[0].previous or 0 if rows else 0
         for row in rows:
-            messages.append(self._message(row, epoch, previous))
+            messages.append(self._message(row, previous))
             previous = row.id
         return messages
 
-    def _message(self, row: Any, epoch: str, previous: int) -> Message:
+    def _message(self, row: Any, previous: int) -> Message:
         event = self.mapper.decode(row.originator_id, row.originator_version, row.topic, row.state)
         name, version, data = self.publication.translate(event)
         return Message(
-            id=f"{self.publication.service}:{epoch[:8]}:{row.id}",
+            id=f"{self.publication.service}:{row.epoch[:8]}:{row.id}",
             source=self.publication.service,
             name=name,
             version=version,
@@ -173,7 +192,7 @@ class Log:
             stream_version=row.originator_version,
             position=row.id,
             previous=previous,
-            epoch=epoch,
+            epoch=row.epoch,
             occurred_at=event.timestamp,
             recorded_at=row.recorded_at,
             causation_id=row.causation_id,

@@ -23,7 +23,6 @@ from shared.eventstore.log import Log
 from shared.eventstore.mapper import EventMapper
 from shared.eventstore.outcomes import Outcomes
 from shared.eventstore.publication import Message, Publication
-from shared.eventstore.tables import store_facts
 from shared.kernel.errors import Unavailable
 from shared.kernel.time import Clock
 from shared.projections import Projection
@@ -151,7 +150,6 @@ class Store:
         self._gate = getattr(engine, "gate", None)
         # no transaction around what is read, one of our own around what is written: round trips fewer on PostgreSQL
         self._alone = engine.execution_options(isolation_level="AUTOCOMMIT") if self._gate is None else engine
-        self._epoch: str | None = None
 
     @property
     def dialect(self) -> str:
@@ -207,19 +205,22 @@ class Store:
         raise AssertionError("unreachable")
 
     def epoch(self) -> str:
-        """The name of this store's history; another one after a restore."""
-        if self._epoch is None:
-            with self.reading() as connection:
-                self._epoch = connection.execute(
-                    sa.select(store_facts.c.value).where(store_facts.c.name == "epoch")
-                ).scalar_one()
-        return self._epoch
+        """The name of this store's history; another one after a restore, which another process may have done."""
+        with self.reading() as connection:
+            return self.log.epoch(connection)
 
     def messages(self, after: int, limit: int) -> list[Message]:
         """What was published after a position, in order, at most ``limit``; ``previous`` is right for each."""
-        epoch = self.epoch()
         with self.reading() as connection:
-            return self.log.messages(connection, epoch, after, limit)
+            return self.log.messages(connection, after, limit)
+
+    def unsent(self, limit: int) -> tuple[int, list[Message]]:
+        """What the relays have yet to send, at most ``limit``, and after which position it begins.
+
+        One statement: another process of the service may have sent meanwhile.
+        """
+        with self.reading() as connection:
+            return self.log.unsent(connection, limit)
 
     def published_head(self) -> int:
         """The last published position; 0 when there is none."""

@@ -90,6 +90,13 @@ class Consumer:
             sql.insert_ignore(tx.connection, tracking, [{"source": self.source, "position": 0, "epoch": ""}])
             self._reload(tx.connection)
 
+    def stands(self) -> bool:
+        """Whether the tracked position is still where this one left it; it is read again."""
+        left = self._tracked()
+        with self._store.reading() as connection:
+            self._reload(connection)
+        return self.position == left
+
     def catch_up(self) -> int:
         """Handles everything that the source's log has beyond the tracked position; gives how many it was."""
         handled = 0

@@ -27,7 +27,8 @@ from shared.kernel.errors import Unavailable
 from shared.messaging.answering import command_envelope, query_envelope, surprise
 from shared.messaging.bus import Bus, CallingBus
 from shared.messaging.connections import AmqpCourier, BusUnavailable, EventPublisher, Inbox, Sender
-from shared.messaging.relay import Relay
+from shared.messaging.consuming import Overtaken
+from shared.messaging.relay import Relay, RelayOvertaken
 from shared.messaging.topology import calls_queue, events_queue
 from shared.observability.health import Part
 from shared.runtime.process import Process, restored_clock
@@ -40,6 +41,8 @@ IDLE_LOOK_SECONDS = 2.0
 """How often a consumer to whom nothing comes asks the source whether there is something."""
 RELAY_POLL_SECONDS = 1.0
 """A process's own commits wake its relay; what another one of the service wrote before it died is found so."""
+OVERTAKEN_SECONDS = 0.1
+"""A relay that was overtaken lets the other one send: two side by side would send everything twice."""
 A_FEW_MESSAGES, CROWDED_SECONDS = 8, 0.03
 """Who has sent more than a few messages at once waits a moment before the next: under a crowd every message that travels
 costs its service, and all that follow it, as much as the events in it. What one caller did goes at once."""
@@ -187,10 +190,16 @@ class HostedProcess(SharedExtension):
                 relay.start()
                 state["started"] = True
             heard = self._published.rings
-            sent = relay.send()
+            try:
+                sent = relay.send()
+            except RelayOvertaken:
+                eventlet.sleep(OVERTAKEN_SECONDS)
+                return
             self.process.relayed = relay.position
             if not sent:
                 self._published.wait(heard, RELAY_POLL_SECONDS)
+                if self._published.rings == heard:
+                    relay.start()  # perhaps another process of the service sends
             elif sent > A_FEW_MESSAGES:
                 eventlet.sleep(CROWDED_SECONDS)
 
@@ -338,12 +347,12 @@ class TakesMessages(Entrypoint):
 
     def __init__(self, *sources: str, **kwargs: Any) -> None:
         self.sources = sources
-        super().__init__(**kwargs)
+        super().__init__(expected_exceptions=(Unavailable, Conflict), **kwargs)  # they are waited out, and told
 
     def start(self) -> None:
         for source in self.sources:
             feed = _Feed(self, source)
-            part = self.host.spawn(f"messages from {source}", feed.step, after_trouble=feed.close)
+            part = self.host.spawn(f"messages from {source}", feed.step)
             self.host.process.consumers[source].moved = part.moves
 
     def handle(self, source: str, messages: Sequence[Message]) -> None:
@@ -368,16 +377,38 @@ class TakesMessages(Entrypoint):
 
 
 class _Feed:
-    """The queue of one source."""
+    """The queue of one source.
+
+    Each process of the service has one: RabbitMQ gives what comes to one of them, the others stand by.
+    """
 
     def __init__(self, entrypoint: TakesMessages, source: str) -> None:
         self._entrypoint = entrypoint
         self._source = source
         self._inbox: Inbox | None = None
+        self._arrived: list[Any] = []
+        """What came and is not handled yet."""
         self._started = False
         self._looked = 0.0
 
     def step(self) -> None:
+        try:
+            self._round()
+        except Overtaken:
+            pass  # what another process of the service has handled meanwhile is passed over in the next round
+        except Conflict:
+            raise  # what arrived stays, to be handled again: to give it back would make another process the active one
+        except Exception:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """What was not acknowledged comes again on the next connection."""
+        inbox, self._inbox, self._arrived = self._inbox, None, []
+        if inbox is not None:
+            inbox.close()
+
+    def _round(self) -> None:
         process, settings = self._entrypoint.host.process, self._entrypoint.host.settings
         if not self._started:
             process.consumers[self._source].start()
@@ -386,25 +417,26 @@ class _Feed:
             queue = events_queue(settings.namespace, process.service.name, self._source)
             self._inbox = Inbox(settings.amqp_uri, [queue], prefetch=PREFETCH_BATCHES)
             self._look(process)
-        arrived = self._inbox.take(PREFETCH_BATCHES, IDLE_LOOK_SECONDS / 2)
-        if arrived:
-            messages = [Message.from_wire(wire) for batch in arrived for wire in orjson.loads(batch.body)]
+        if not self._arrived:
+            self._arrived = self._inbox.take(PREFETCH_BATCHES, IDLE_LOOK_SECONDS / 2)
+        if self._arrived:
+            messages = [Message.from_wire(wire) for batch in self._arrived for wire in orjson.loads(batch.body)]
             self._entrypoint.handle(self._source, messages)
-            self._inbox.acknowledge(arrived[-1], multiple=True)
+            self._inbox.acknowledge(self._arrived[-1], multiple=True)
+            self._arrived = []
             self._looked = time.monotonic()
         elif time.monotonic() - self._looked > IDLE_LOOK_SECONDS:
             self._look(process)
 
-    def close(self) -> None:
-        """What was not acknowledged comes again on the next connection."""
-        inbox, self._inbox = self._inbox, None
-        if inbox is not None:
-            inbox.close()
-
     def _look(self, process: Process) -> None:
-        """The last message may have been lost on the way, and none after it would show the gap."""
-        process.catch_up(self._source)
+        """The last message may have been lost on the way, and none after it would show the gap.
+
+        Who stands by looks too, and leaves it to the active one as long as that moves.
+        """
         self._looked = time.monotonic()
+        if process.consumers[self._source].stands():
+            process.catch_up(self._source)
+            self._looked = time.monotonic()
 
 
 def _in_json(call: Call, envelope: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The log → the bus: what was published is sent in order, confirmed, and only then counted as sent.
 
-A crash between the two sends again; consumers pass a duplicate over. Two relays at once would do no harm either; the
-lease only spares the work.
+A crash between the two sends again; consumers pass a duplicate over. So they do with what two processes of a service
+send at once: each batch begins where the stored position is, and whoever finds it moved meanwhile reads it again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MOVE = relay.update().where(relay.c.position == sa.bindparam("old")).values(pos
 
 
 class RelayOvertaken(Unavailable):
-    """Another relay moved the position: this one reads it again."""
+    """Another relay moved the position while this one sent the same."""
 
 
 class Relay:
@@ -29,15 +29,17 @@ class Relay:
         self._store = store
         self._publish = publish
         self.position = 0
+        """Up to where this one knows that was sent."""
 
     def start(self) -> None:
         with self._store.reading() as connection:
             self.position = connection.execute(sa.select(relay.c.position)).scalar_one()
 
     def send(self) -> int:
-        """Sends one batch; gives how many messages it was."""
-        messages = self._store.messages(self.position, BATCH)
+        """Sends one batch; gives how many messages it was. Raises RelayOvertaken."""
+        position, messages = self._store.unsent(BATCH)
         if messages:
+            self.position = position
             self._publish(messages)
             self._move(messages[-1].position)
         return len(messages)

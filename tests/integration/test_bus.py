@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import kombu
@@ -19,7 +20,7 @@ from shared.eventstore.tables import tracking
 from shared.messaging import topology
 from shared.messaging.connections import EventPublisher, Inbox, connect
 from shared.messaging.consuming import Consumer
-from shared.messaging.relay import Relay
+from shared.messaging.relay import Relay, RelayOvertaken
 from tests.integration.conftest import MakeStore
 from tests.platform import ROOT
 from tests.servers import AMQP
@@ -212,14 +213,62 @@ def test_a_queue_lost_with_its_last_messages_is_caught_up_by_looking(rig: Rig) -
     assert rig.handled() == rig.published()
 
 
+class Counted:
+    """A relay that counts what it sends, and may let another one send meanwhile."""
+
+    def __init__(self, rig: Rig, kind: type[Relay] = Relay) -> None:
+        self.sent: list[int] = []
+        self.meanwhile: list[Counted] = []
+        self._publish = rig.publisher.publish
+        self.relay = kind(rig.source, self._send)
+        self.relay.start()
+
+    def _send(self, messages: Sequence[Message]) -> None:
+        while self.meanwhile:
+            self.meanwhile.pop().relay.send()
+        self.sent.extend(message.position for message in messages)
+        self._publish(messages)
+
+
+class Stale(Relay):
+    """Goes on where it was itself."""
+
+    def send(self) -> int:
+        messages = self._store.messages(self.position, 200)
+        if messages:
+            self._publish(messages)
+            self._move(messages[-1].position)
+        return len(messages)
+
+
+def in_turns(rig: Rig, kind: type[Relay]) -> list[int]:
+    """What two relays of one service send that wake one after the other."""
+    one, other = Counted(rig, kind), Counted(rig, kind)
+    for number in range(1, 21):
+        fill(rig.source, number, number)
+        with suppress(RelayOvertaken):
+            (one if number % 4 else other).relay.send()
+    return sorted(one.sent + other.sent)
+
+
+def test_two_relays_that_wake_in_turns_send_each_message_once(rig: Rig) -> None:
+    assert in_turns(rig, Relay) == rig.published()
+
+
+def test_from_where_each_was_itself_they_send_many_again(rig: Rig) -> None:
+    """The control."""
+    assert len(in_turns(rig, Stale)) > len(rig.published())
+
+
 def test_two_relays_at_once_change_nothing_for_the_consumer(rig: Rig) -> None:
     for number in range(1, 21):
         fill(rig.source, number, number)
-    one, other = rig.relay(), rig.relay()
-    one.send()
-    with pytest.raises(Exception, match="another relay"):
-        other.send()
-    assert other.send() == 0
+    one, other = Counted(rig), Counted(rig)
+    one.meanwhile.append(other)
+    with pytest.raises(RelayOvertaken):
+        one.relay.send()
+    assert one.relay.send() == 0
+    assert one.sent == other.sent == rig.published()
     consumer = rig.consumer()
     consumer.handle(messages_of(taken(rig.inbox())))
     assert rig.handled() == rig.published()

@@ -97,9 +97,13 @@ def make_store(url: str, *, service: str = "toy", clock: Clock | None = None, sc
 
 def open_store(url: str, *, service: str = "toy", clock: Clock | None = None, schema: str | None = None) -> Store:
     """One that was made before, perhaps by another process."""
+    return opened(make_engine(url, schema=schema), service, clock or SettableClock(START))
+
+
+def opened(engine: sa.Engine, service: str, clock: Clock) -> Store:
     return Store(
-        make_engine(url, schema=schema),
-        clock=clock or SettableClock(START),
+        engine,
+        clock=clock,
         aggregates=[Jar],
         publication=publication(service),
         projections=[Totals()],

@@ -1,0 +1,101 @@
+"""A process of a toy service on the real servers, perhaps one of several: ``… SERVICE URL NAMESPACE STATE``.
+
+The ``source`` pours again and again; the ``sink`` keeps what it handled in ``handled``, with the process that did. As
+``clashing-sink`` it meets a conflict with every fiftieth message first.
+"""
+
+from __future__ import annotations
+
+import eventlet
+
+eventlet.monkey_patch()
+
+import itertools  # noqa: E402  # after the patching
+import os  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+from dataclasses import replace  # noqa: E402
+from typing import Any  # noqa: E402
+
+import sqlalchemy as sa  # noqa: E402
+from nameko import config  # noqa: E402
+from nameko.runners import ServiceRunner  # noqa: E402
+
+from shared.eventstore import Conflict, Message, Transaction  # noqa: E402
+from shared.eventstore.outcomes import Call  # noqa: E402
+from shared.kernel.time import Clock  # noqa: E402
+from shared.messaging.bus import Bus  # noqa: E402
+from shared.messaging.extensions import Hosted, takes_messages, takes_queries  # noqa: E402
+from shared.runtime import logging as logs  # noqa: E402
+from shared.runtime.service import Service, Task  # noqa: E402
+from shared.runtime.settings import Settings  # noqa: E402
+from tests.servers import AMQP  # noqa: E402
+from tests.unit.shared.toy import fill, opened  # noqa: E402
+
+PAUSE_SECONDS = 0.02
+
+
+def build_source(_settings: Settings, clock: Clock, _bus: Bus, engine: sa.Engine) -> Service:
+    store = opened(engine, "source", clock)
+    amounts = itertools.count(1)
+
+    def pour() -> None:
+        fill(store, os.getpid(), next(amounts))
+
+    return Service("source", store, tasks=[Task("pour", PAUSE_SECONDS, pour)])
+
+
+def build_sink(_settings: Settings, clock: Clock, _bus: Bus, engine: sa.Engine) -> Service:
+    return Service("sink", opened(engine, "sink", clock), reactions={("source", "JarFilled"): handle})
+
+
+clashed: set[int] = set()
+"""The positions that have met a conflict, which passes."""
+
+
+def handle(tx: Transaction, message: Message) -> None:
+    if message.data["amount"] % 50 == 0 and "clashing-sink" in sys.argv and message.position not in clashed:
+        clashed.add(message.position)
+        raise Conflict("somebody else wrote it first")
+    row = {"position": message.position, "process": os.getpid()}
+    tx.connection.execute(sa.text("INSERT INTO handled (position, process) VALUES (:position, :process)"), row)
+
+
+class Source:
+    name = "source"
+    build = staticmethod(build_source)
+    process = Hosted()
+
+    @takes_queries
+    def answer(self, calls: Sequence[Call]) -> Any:
+        return self.process.answer(calls)
+
+
+class Sink:
+    name = "sink"
+    build = staticmethod(build_sink)
+    process = Hosted()
+
+    @takes_queries
+    def answer(self, calls: Sequence[Call]) -> Any:
+        return self.process.answer(calls)
+
+    @takes_messages("source")
+    def react(self, source: str, messages: Sequence[Message]) -> None:
+        self.process.react(source, messages)
+
+
+def main() -> None:
+    service, url, namespace, state = sys.argv[1:]
+    logs.configure("info", service)
+    given = Settings.from_environment({"AMQP_URI": AMQP, "NAMESPACE": namespace, "STATE_DIR": state})
+    settings = replace(given, own_databases={"source": url, "sink": url})
+    config.setup({"settings": settings, "max_workers": 16})
+    runner = ServiceRunner()
+    runner.add_service(Source if service == "source" else Sink)
+    runner.start()
+    runner.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Two processes of each service, as they are deployed: one does what only one can, the other takes its place."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.integration.conftest import MakeStore
+from tests.platform import ROOT
+
+PATIENCE_SECONDS = 30.0
+TRAFFIC_SECONDS = 8.0
+"""Long enough for a process that stands by to look several times."""
+
+
+class Rig:
+    def __init__(self, make: MakeStore, namespace: str, folder: Path) -> None:
+        self.source, self.sink = make("source"), make("sink")
+        with self.sink.transaction() as tx:
+            tx.connection.exec_driver_sql("CREATE TABLE handled (id serial, position bigint, process bigint)")
+        self._namespace, self._folder = namespace, folder
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str) -> None:
+        """``name``: ``source-1``, ``sink-2``, ``clashing-sink-2``."""
+        service = name.rpartition("-")[0]
+        url = self.source.engine.url.render_as_string(hide_password=False)
+        with (self._folder / f"{name}.log").open("wb") as output:
+            self.processes[name] = subprocess.Popen(
+                [
+                    *(sys.executable, "-W", "ignore", "-m", "tests.integration.replica"),
+                    *(service, url, self._namespace, str(self._folder)),
+                ],
+                cwd=ROOT,
+                stdout=output,
+                stderr=output,
+            )
+
+    def kill(self, name: str) -> None:
+        process = self.processes.pop(name)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def handled(self) -> list[tuple[int, int]]:
+        """(position, process) in the order of handling."""
+        with self.sink.reading() as connection:
+            return [
+                tuple(row) for row in connection.execute(sa.text("SELECT position, process FROM handled ORDER BY id"))
+            ]
+
+    def published(self) -> list[int]:
+        return [message.position for message in self.source.messages(0, 1_000_000)]
+
+    def name_of(self, process: int) -> str:
+        return next(name for name, running in self.processes.items() if running.pid == process)
+
+    def said(self) -> list[dict[str, Any]]:
+        """What the processes logged of trouble."""
+        lines = [line for log in self._folder.glob("*.log") for line in log.read_text().splitlines()]
+        return [line for line in map(json.loads, lines) if line["level"] not in ("info", "debug")]
+
+    def stop(self) -> None:
+        for name in list(self.processes):
+            self.kill(name)
+
+
+@pytest.fixture
+def rig(make_toy_store: MakeStore, namespace: str, tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(make_toy_store, namespace, tmp_path)
+    yield rig
+    rig.stop()
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def started(rig: Rig, sink: str = "sink") -> None:
+    """Two sources at work, then two sinks that follow them."""
+    for number in (1, 2):
+        rig.start(f"source-{number}")
+    eventually(rig.published)
+    for number in (1, 2):
+        rig.start(f"{sink}-{number}")
+    eventually(rig.handled)
+
+
+def everything_is_handled_once_and_in_order(rig: Rig) -> None:
+    published = rig.published()
+    eventually(lambda: len(rig.handled()) >= len(published))
+    assert [position for position, _ in rig.handled()][: len(published)] == published
+
+
+def test_under_traffic_one_handles_and_the_other_stands_by_without_a_word(rig: Rig) -> None:
+    started(rig)
+    time.sleep(TRAFFIC_SECONDS)
+    settled = len(rig.handled())
+    time.sleep(TRAFFIC_SECONDS)
+    assert len({process for _, process in rig.handled()[settled:]}) == 1
+    everything_is_handled_once_and_in_order(rig)
+    assert rig.said() == []
+
+
+def test_when_the_active_one_dies_the_other_goes_on(rig: Rig) -> None:
+    started(rig)
+    for _ in range(2):
+        time.sleep(1.0)
+        active = rig.name_of(rig.handled()[-1][1])
+        rig.kill(active)
+        left = next(process.pid for name, process in rig.processes.items() if name.startswith("sink"))
+        eventually(lambda left=left: rig.handled()[-1][1] == left)
+        everything_is_handled_once_and_in_order(rig)
+        rig.start(active)
+    assert rig.said() == []
+
+
+def test_a_conflict_makes_no_other_process_the_active_one(rig: Rig) -> None:
+    """What arrived is handled again where it is: to give it back would hand the queue over each time."""
+    started(rig, "clashing-sink")
+    time.sleep(TRAFFIC_SECONDS)
+    everything_is_handled_once_and_in_order(rig)
+    assert {line["error"] for line in rig.said()} == {"somebody else wrote it first"}
+    settled = [process for _, process in rig.handled()][-100:]
+    assert len(set(settled)) == 1
