@@ -34,7 +34,7 @@ def main() -> None:
 
 def up() -> None:
     settings = Settings.from_environment()
-    if not settings.on_postgresql or settings.embedded_bus:
+    if not settings.database or settings.embedded_bus:
         sys.exit("make up: needs DATABASE_URL=postgresql+psycopg2://… and AMQP_URI=amqp://… (make run needs neither)")
     if running := [name for name in SERVICES if _pid(name)]:
         sys.exit(f"make up: already running: {', '.join(running)} (make down stops them)")

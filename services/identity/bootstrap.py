@@ -41,8 +41,8 @@ KEY_CONNECTIONS = 4
 
 def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
     store = Store(engine, clock=clock, aggregates=AGGREGATES, publication=publication, projections=projections())
-    schema = "keys" if settings.on_postgresql else None
-    keys = KeyStore(make_engine(settings.database_url("keys"), schema=schema, pool_size=KEY_CONNECTIONS))
+    connections = min(KEY_CONNECTIONS, settings.pool_size)
+    keys = KeyStore(make_engine(settings.database_url("keys"), schema=settings.schema("keys"), pool_size=connections))
     move_in(store, keys)
     lines = transports(settings.mail_url, settings.sms_url, settings.push_url)
     return assemble(
@@ -90,6 +90,7 @@ def assemble(ports: Ports) -> Service:
             Task("prune", 3600, standing.prune),
         ],
         open_work=open_work,
+        beside={"keys": ports.keys.engine},
     )
 
 

@@ -213,7 +213,7 @@ def _open(settings: Settings, name: str) -> sa.Engine:
         raise CannotStart(
             f"there is no store of {name} in STATE_DIR ({settings.state_dir}), and no platform runs there"
         )
-    engine = make_engine(url, schema=name if settings.on_postgresql else None)
+    engine = make_engine(url, schema=settings.schema(name))
     try:
         with engine.connect() as connection:
             current = is_current(connection, name)

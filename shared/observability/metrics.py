@@ -33,6 +33,10 @@ foreign_messages = Counter(
     "passculture_messages_of_unknown_epoch_total", "Messages of another history, passed over", ["service", "source"],
     registry=REGISTRY,
 )  # fmt: skip
+unreadable = Counter(
+    "passculture_unreadable_total", "What the bus brought and was no batch of messages, or no call: passed over",
+    ["service", "queue"], registry=REGISTRY,
+)  # fmt: skip
 saga_recoveries = Counter(
     "passculture_saga_recoveries_total", "Requests finished by the recovery instead of their own call", ["service"],
     registry=REGISTRY,
@@ -56,11 +60,12 @@ dead_letters = Gauge(
     registry=REGISTRY,
 )  # fmt: skip
 pool_in_use = Gauge(
-    "passculture_database_connections_in_use", "Connections of the pool that are taken", ["service"],
+    "passculture_database_connections_in_use", "Connections of a store's pool that are taken", ["service", "store"],
     registry=REGISTRY,
 )  # fmt: skip
 pool_size = Gauge(
-    "passculture_database_connections_limit", "Connections that the pool has at most", ["service"], registry=REGISTRY
+    "passculture_database_connections_limit", "Connections that a store's pool has at most", ["service", "store"],
+    registry=REGISTRY,
 )  # fmt: skip
 trouble = Gauge(
     "passculture_parts_in_trouble", "Parts of the process that cannot do their work now", ["service"],

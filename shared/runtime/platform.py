@@ -32,6 +32,7 @@ from shared.runtime.settings import BESIDE, SERVICES, STORES, OneLine, Settings
 
 log = structlog.get_logger()
 MAX_WORKERS = 64
+POSTGRESQL_PORT = 5432
 COLLECTED_AFTER = (20_000, 20, 50)
 """Objects, and rounds, after which the garbage collector looks: a batch makes thousands that go by themselves."""
 
@@ -60,7 +61,7 @@ def sources_of(service: type) -> list[str]:
 
 def migrate(settings: Settings) -> None:
     """Schemas, roles and topology, made or brought to the newest version; safe to run again. Raises CannotStart."""
-    if settings.on_postgresql:
+    if settings.database:
         _make_roles(settings)
     fresh = [name for name in STORES if _upgrade(settings, name)]
     if not settings.embedded_bus:
@@ -81,26 +82,36 @@ def _make_roles(settings: Settings) -> None:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('passculture.migrate'))"))
             connection.execute(sa.text("REVOKE ALL ON SCHEMA public FROM PUBLIC"))
             for name in STORES:
-                if name in settings.own_databases:
+                url = sa.make_url(settings.database_url(name))
+                login = _login_here(url, sa.make_url(settings.database))
+                if not login:
                     continue
-                role, password = settings.role(name), settings.role_password(name)
+                role = quote(login)
                 known = connection.execute(
-                    sa.text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}
+                    sa.text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": login}
                 ).scalar()
-                verb = "ALTER" if known else "CREATE"
-                connection.exec_driver_sql(f"{verb} ROLE {quote(role)} LOGIN PASSWORD '{password}'")
-                connection.exec_driver_sql(f"GRANT CONNECT ON DATABASE {database} TO {quote(role)}")
-                connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {quote(role)}")
+                if not known or name not in settings.own_databases:  # who was there before keeps its password
+                    verb = "ALTER" if known else "CREATE"
+                    password = {"password": url.password}
+                    connection.exec_driver_sql(f"{verb} ROLE {role} LOGIN PASSWORD %(password)s", password)
+                connection.exec_driver_sql(f"GRANT CONNECT ON DATABASE {database} TO {role}")
+                connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {role}")
     except sa.exc.DBAPIError as error:
         raise CannotStart(f"DATABASE_URL: {_first_line(error)}") from None
     finally:
         engine.dispose()
 
 
+def _login_here(url: sa.URL, admin: sa.URL) -> str:
+    """The role that a store has in the admin's database; empty when it lives elsewhere or comes as the admin itself."""
+    places = {(place.host, place.port or POSTGRESQL_PORT, place.database) for place in (url, admin)}
+    return url.username or "" if len(places) == 1 and url.username != admin.username else ""
+
+
 def _upgrade(settings: Settings, name: str) -> bool:
     engine = _engine(settings, name)
     try:
-        if settings.on_postgresql and name in settings.own_databases:
+        if name in settings.own_databases:
             _make_schema(engine, name)
         return upgrade(engine, name)
     except sa.exc.DBAPIError as error:
@@ -117,13 +128,12 @@ def _make_schema(engine: sa.Engine, name: str) -> None:
 
 
 def _engine(settings: Settings, name: str) -> sa.Engine:
-    return make_engine(settings.database_url(name), schema=name if settings.on_postgresql else None)
+    return make_engine(settings.database_url(name), schema=settings.schema(name))
 
 
 def check(settings: Settings, names: Sequence[str]) -> None:
     """Everything that these services need is there. Raises CannotStart."""
-    if not settings.on_postgresql:
-        migrate_embedded(settings, names)
+    migrate_embedded(settings, names)
     for name in stores_of(names):
         engine = _engine(settings, name)
         try:
@@ -131,7 +141,7 @@ def check(settings: Settings, names: Sequence[str]) -> None:
                 if not is_current(connection, name):
                     raise CannotStart(f"the schema of {name} is not up to date: run `passculture migrate` first")
         except sa.exc.OperationalError as error:
-            hint = " (run `passculture migrate` first?)" if settings.on_postgresql else ""
+            hint = " (run `passculture migrate` first?)" if settings.schema(name) else ""
             raise CannotStart(f"the database of {name}: {_first_line(error)}{hint}") from None
         finally:
             engine.dispose()
@@ -146,8 +156,10 @@ def check(settings: Settings, names: Sequence[str]) -> None:
 
 
 def migrate_embedded(settings: Settings, names: Sequence[str]) -> None:
+    """The stores that are files, which nobody else prepares."""
     for name in stores_of(names):
-        _upgrade(settings, name)
+        if settings.schema(name) is None:
+            _upgrade(settings, name)
 
 
 def stores_of(names: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -270,17 +271,14 @@ class Process:
 
     def _show(self) -> None:
         """What a scrape finds out by itself, and what is 0 before it first happens."""
-        name, pool = self.service.name, self.store.engine.pool
+        name = self.service.name
         metrics.outbox_position.labels(name).set_function(lambda: self.relayed)
         metrics.trouble.labels(name).set_function(lambda: len(self.health()))
         metrics.saga_recoveries.labels(name)
-        metrics.pool_in_use.labels(name).set_function(self._connections_in_use)
-        metrics.pool_size.labels(name).set(pool.size() if isinstance(pool, sa.pool.QueuePool) else 1)
-
-    def _connections_in_use(self) -> int:
-        pool = self.store.engine.pool
-        # what stands in memory has one connection for ever
-        return pool.checkedout() if isinstance(pool, sa.pool.QueuePool) else 1
+        for store, engine in {name: self.store.engine, **self.service.beside}.items():
+            metrics.pool_in_use.labels(name, store).set_function(partial(_connections_in_use, engine))
+            pool = engine.pool
+            metrics.pool_size.labels(name, store).set(pool.size() if isinstance(pool, sa.pool.QueuePool) else 1)
 
     def health(self) -> dict[str, str]:
         """What is not well now, by part; empty when all is well."""
@@ -302,6 +300,11 @@ def restored_clock(start: datetime | None, engine: sa.Engine) -> Clock:
         query = sa.select(store_facts.c.value).where(store_facts.c.name == "clock")
         stored = connection.execute(query).scalar()
     return SettableClock(max(start, parse_instant(stored)) if stored else start)
+
+
+def _connections_in_use(engine: sa.Engine) -> int:
+    # what stands in memory has one connection for ever
+    return engine.pool.checkedout() if isinstance(engine.pool, sa.pool.QueuePool) else 1
 
 
 def _json(row: dict[str, Any] | None) -> dict[str, Any] | None:

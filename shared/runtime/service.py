@@ -56,6 +56,8 @@ class Service:
     tasks: Sequence[Task] = ()
     open_work: Callable[[sa.Connection], int] = _nothing_open
     """How much is under way (mails to send, open sagas): ``settle`` waits until it is 0."""
+    beside: Mapping[str, sa.Engine] = field(default_factory=dict)
+    """The databases that it has beside its store's, by name."""
 
     @property
     def sources(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -27,11 +28,19 @@ STORES = (*SERVICES, *BESIDE)
 SETTINGS: dict[str, tuple[str, str]] = {
     "PORT": ("8000", "the gateway's port"),
     "BIND": ("127.0.0.1", "the address that the gateway listens on"),
+    "TRUSTED_PROXIES": (
+        "0",
+        "how many proxies before the gateway write X-Forwarded-For: the caller's address is what the outermost saw",
+    ),
     "OPS_PORT": ("", "where each process serves /health and /metrics; without it the gateway's PORT"),
     "STATE_DIR": (".state", "SQLite files, mails, generated files, keys; deleting it starts afresh"),
     "DATABASE_URL": ("", "postgresql+psycopg2://…; without it a SQLite file per service in STATE_DIR"),
     **{f"DATABASE_URL_{name.upper()}": ("", f"the connection of {name} alone") for name in SERVICES},
     "DATABASE_URL_KEYS": ("", "that of the persons' keys, which want backups of their own, kept shortly"),
+    "POOL_SIZE": (
+        "12",
+        "PostgreSQL connections of a service's process at most, 2 or more; identity has up to 4 more for the keys",
+    ),
     "AMQP_URI": ("local://localhost", "amqp://…; local:// is the bus within one process"),
     "NAMESPACE": ("", "prefix of exchanges, queues and roles; without it the database's name"),
     "RANDOM_SEED": ("", "only with a simulated clock: chance becomes a function of it"),
@@ -40,7 +49,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "MAIL_URL": ("", "file:/folder or smtp://host:port; without it STATE_DIR/mail"),
     "SMS_URL": ("", "file:/folder; without it STATE_DIR/sms"),
     "PUSH_URL": ("", "file:/folder; without it STATE_DIR/push"),
-    "PUBLIC_URL": ("", "what links in mails begin with; without it http://BIND:PORT"),
+    "PUBLIC_URL": ("", "what links in mails begin with; without it http://BIND:PORT, with localhost for 0.0.0.0"),
     "PAYOUT_PERIOD": ("fortnight", "fortnight or week"),
     "DEBTOR_NAME": ("pass Culture", "who pays"),
     "DEBTOR_IBAN": ("FR7630001007941234567890185", "from which account"),
@@ -49,6 +58,10 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "LOG_LEVEL": ("info", "debug, info, warning or error"),
 }
 SECRET = {"SIGNING_KEY"}
+KEY_FILE = "signing.key"
+LEAST_POOL, MOST_POOL = 2, 1000
+MOST_PROXIES = 10
+_DIGITS = re.compile(r"[0-9]{1,9}")
 
 
 class OneLine(Exception):
@@ -72,10 +85,12 @@ class Settings:
 
     port: int
     bind: str
+    trusted_proxies: int
     ops_port: int | None
     state_dir: Path
     database: str
     own_databases: Mapping[str, str]
+    pool_size: int
     amqp_uri: str
     namespace: str
     random_seed: str
@@ -94,14 +109,15 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """Reads and checks; raises BadSettings."""
         environment = os.environ if environment is None else environment
-        given = {name: environment.get(name, "").strip() or default for name, (default, _) in SETTINGS.items()}
-        state_dir = Path(given["STATE_DIR"]).absolute()
+        given = _in_force(environment)
+        state_dir = Path(given["STATE_DIR"])
         clock = _clock(given["CLOCK"])
         if given["RANDOM_SEED"] and clock is None:
             raise BadSettings("RANDOM_SEED: only with a simulated clock (CLOCK=<instant>)")
         return cls(
             port=_port("PORT", given["PORT"]),
             bind=given["BIND"],
+            trusted_proxies=_number("TRUSTED_PROXIES", given["TRUSTED_PROXIES"], 0, MOST_PROXIES),
             ops_port=_port("OPS_PORT", given["OPS_PORT"]) if given["OPS_PORT"] else None,
             state_dir=state_dir,
             database=_database("DATABASE_URL", given["DATABASE_URL"]),
@@ -110,15 +126,16 @@ class Settings:
                 for name in STORES
                 if given[setting := f"DATABASE_URL_{name.upper()}"]
             },
+            pool_size=_number("POOL_SIZE", given["POOL_SIZE"], LEAST_POOL, MOST_POOL),
             amqp_uri=_amqp(given["AMQP_URI"]),
-            namespace=given["NAMESPACE"] or _database_name(given["DATABASE_URL"]),
+            namespace=given["NAMESPACE"],
             random_seed=given["RANDOM_SEED"],
             clock=clock,
             signing_key=_signing_key(given["SIGNING_KEY"], state_dir),
-            mail_url=_folder_or_server("MAIL_URL", given["MAIL_URL"], state_dir / "mail"),
-            sms_url=_folder_or_server("SMS_URL", given["SMS_URL"], state_dir / "sms"),
-            push_url=_folder_or_server("PUSH_URL", given["PUSH_URL"], state_dir / "push"),
-            public_url=_public_url(given["PUBLIC_URL"] or f"http://{given['BIND']}:{given['PORT']}"),
+            mail_url=_folder_or_server("MAIL_URL", given["MAIL_URL"]),
+            sms_url=_folder_or_server("SMS_URL", given["SMS_URL"]),
+            push_url=_folder_or_server("PUSH_URL", given["PUSH_URL"]),
+            public_url=_public_url(given["PUBLIC_URL"]),
             payout_period=_one_of("PAYOUT_PERIOD", given["PAYOUT_PERIOD"], ("fortnight", "week")),
             debtor=_debtor(given),
             demo=_one_of("DEMO", given["DEMO"], ("0", "1")) == "1",
@@ -126,12 +143,12 @@ class Settings:
         )
 
     @property
-    def on_postgresql(self) -> bool:
-        return bool(self.database)
-
-    @property
     def embedded_bus(self) -> bool:
         return self.amqp_uri.startswith("local:")
+
+    def schema(self, store: str) -> str | None:
+        """That of a store in its PostgreSQL database; none where it is an SQLite file."""
+        return store if self.database or store in self.own_databases else None
 
     def role(self, service: str) -> str:
         """The database role of a service: it can read nothing of the others."""
@@ -144,7 +161,7 @@ class Settings:
         """The service's own connection."""
         if service in self.own_databases:
             return self.own_databases[service]
-        if not self.on_postgresql:
+        if not self.database:
             return f"sqlite:///{self.state_dir / (service + '.sqlite')}"
         url = sa.make_url(self.database).set(username=self.role(service), password=self.role_password(service))
         return url.render_as_string(hide_password=False)
@@ -154,14 +171,35 @@ class Settings:
 
 
 def listing(environment: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-    """Each setting: name, value in force (secrets hidden), whether it was given, meaning."""
+    """Each setting: name, value in force (secrets hidden), whether it was given, meaning. Raises BadSettings."""
     environment = os.environ if environment is None else environment
-    rows = []
-    for name, (default, meaning) in SETTINGS.items():
-        given = environment.get(name, "").strip()
-        value = "(set)" if given and name in SECRET else _without_password(given or default)
-        rows.append({"name": name, "value": value, "given": bool(given), "meaning": meaning})
-    return rows
+    settings = Settings.from_environment(environment)
+    values = _in_force(environment) | {f"DATABASE_URL_{name.upper()}": settings.database_url(name) for name in STORES}
+    kept = f"(that of {settings.state_dir / KEY_FILE})"
+    values |= {name: "(set)" if values[name] else kept for name in SECRET}
+    return [
+        {
+            "name": name,
+            "value": _without_password(values[name]),
+            "given": bool(environment.get(name, "").strip()),
+            "meaning": meaning,
+        }
+        for name, (_, meaning) in SETTINGS.items()
+    ]
+
+
+def _in_force(environment: Mapping[str, str]) -> dict[str, str]:
+    """What was given, and what stands for what was not; empty where nothing does. Raises BadSettings."""
+    given = {name: environment.get(name, "").strip() or default for name, (default, _) in SETTINGS.items()}
+    state_dir = Path(given["STATE_DIR"]).absolute()
+    otherwise = {
+        "NAMESPACE": _database_name(_database("DATABASE_URL", given["DATABASE_URL"])),
+        "MAIL_URL": f"file:{state_dir / 'mail'}",
+        "SMS_URL": f"file:{state_dir / 'sms'}",
+        "PUSH_URL": f"file:{state_dir / 'push'}",
+        "PUBLIC_URL": f"http://{_reached_at(given['BIND'])}:{given['PORT']}",
+    }
+    return given | {name: given[name] or value for name, value in otherwise.items()} | {"STATE_DIR": str(state_dir)}
 
 
 def _without_password(value: str) -> str:
@@ -174,8 +212,14 @@ def _without_password(value: str) -> str:
 
 
 def _port(name: str, text: str) -> int:
-    if not text.isdigit() or not 0 < int(text) < 65536:
+    if not _DIGITS.fullmatch(text) or not 0 < int(text) < 65536:
         raise BadSettings(f"{name}: not a port: {text!r}")
+    return int(text)
+
+
+def _number(name: str, text: str, least: int, most: int) -> int:
+    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
+        raise BadSettings(f"{name}: not a number from {least} to {most}: {text!r}")
     return int(text)
 
 
@@ -218,15 +262,18 @@ def _amqp(text: str) -> str:
     return text
 
 
-def _folder_or_server(name: str, text: str, default: Path) -> str:
-    if not text:
-        return f"file:{default}"
+def _folder_or_server(name: str, text: str) -> str:
     schemes = ("file:", "smtp://") if name == "MAIL_URL" else ("file:",)
     if not text.startswith(schemes):
         raise BadSettings(f"{name}: {text!r} does not begin with {' or '.join(schemes)}")
     if text.startswith("file:") and not text.removeprefix("file:").startswith("/"):
         raise BadSettings(f"{name}: {text!r} is not file:/an/absolute/folder")
     return text
+
+
+def _reached_at(bind: str) -> str:
+    """Where this machine finds what listens there: all addresses are none."""
+    return "localhost" if bind in ("0.0.0.0", "::") else bind
 
 
 def _public_url(text: str) -> str:
@@ -247,7 +294,7 @@ def _signing_key(text: str, state_dir: Path) -> bytes:
         if len(text) < 32:
             raise BadSettings("SIGNING_KEY: shorter than 32 characters")
         return text.encode()
-    path = state_dir / "signing.key"
+    path = state_dir / KEY_FILE
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 
 from tests.platform import PASSCULTURE, ROOT, free_port, namespace_of, remove_topology, settings_only
 from tests.servers import AMQP, DATABASE, own_database
+from tests.system.cluster import eventually
 
 NOWHERE = "127.0.0.1:1"
 SECONDS = 30
@@ -57,6 +59,7 @@ def says(ended: subprocess.CompletedProcess[str], pattern: str) -> None:
         ({"PAYOUT_PERIOD": "month"}, "PAYOUT_PERIOD.*month"),
         ({"DEBTOR_IBAN": "FR00"}, "DEBTOR_IBAN"),
         ({"SIGNING_KEY": "short"}, "SIGNING_KEY"),
+        ({"POOL_SIZE": "1"}, "POOL_SIZE.*2 to 1000.*'1'"),
         ({"MAIL_URL": "pop3://example.org"}, "MAIL_URL"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
@@ -133,6 +136,32 @@ def test_a_store_in_a_database_of_its_own_is_made_there(tmp_path: Path) -> None:
         elsewhere = sa.make_url(keys).set(database="pc_test_no_such_database").render_as_string(hide_password=False)
         says(run(tmp_path, "migrate", **{**settings, "DATABASE_URL_KEYS": elsewhere}), "keys.*does not exist")
         says(run(tmp_path, **{**settings, "DATABASE_URL_KEYS": elsewhere}), "keys.*does not exist")
+
+
+@pytest.mark.distributed
+def test_a_service_needs_no_line_but_its_own(tmp_path: Path) -> None:
+    """Its schema is looked at through it; a store that nobody names is a file, as ever."""
+    with own_database() as url:
+        says(run(tmp_path, "run", "--service", "wallet", DATABASE_URL_WALLET=url, AMQP_URI=AMQP), "migrate` first")
+        own = {"DATABASE_URL_WALLET": url, "AMQP_URI": AMQP, "NAMESPACE": namespace_of(url)}
+        assert run(tmp_path, "migrate", **own).returncode == 0
+        assert (schemas_of(url), (tmp_path / "booking.sqlite").exists()) == ({"wallet"}, True)
+        environment = settings_only({"STATE_DIR": str(tmp_path), "OPS_PORT": str(free_port()), **own})
+        wallet = subprocess.Popen([PASSCULTURE, "run", "--service", "wallet"], cwd=ROOT, env=environment)
+        try:
+            eventually(lambda: is_live(int(environment["OPS_PORT"])))
+        finally:
+            wallet.terminate()
+            assert wallet.wait(SECONDS) == 0
+            remove_topology(namespace_of(url))
+
+
+def is_live(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=SECONDS):
+            return True
+    except OSError:
+        return False
 
 
 def schemas_of(url: str) -> set[str]:

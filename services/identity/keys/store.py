@@ -34,7 +34,7 @@ class KeyStore:
     """Each method raises StoreUnavailable while the database cannot be reached."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+        self.engine = engine
 
     def put(self, keys: Mapping[int, bytes]) -> dict[int, bytes]:
         """Kept when this returns; gives the keys in force, of which some may have been there before."""
@@ -45,7 +45,7 @@ class KeyStore:
 
     def read(self, accounts: Collection[int]) -> dict[int, bytes]:
         """Those that there are."""
-        with translated(), self._engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             return _read(connection, accounts)
 
     def destroy(self, accounts: Collection[int]) -> None:
@@ -56,16 +56,16 @@ class KeyStore:
 
     def reach(self) -> None:
         """Does nothing else."""
-        with translated(), self._engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             connection.execute(sa.select(1))
 
     def close(self) -> None:
-        self._engine.dispose()
+        self.engine.dispose()
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
-        gate = getattr(self._engine, "gate", None) or nullcontext()
-        with translated(), gate, self._engine.connect() as connection:
+        gate = getattr(self.engine, "gate", None) or nullcontext()
+        with translated(), gate, self.engine.connect() as connection:
             connection = connection.execution_options(writes=True)
             with connection.begin():
                 yield connection
