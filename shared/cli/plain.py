@@ -24,7 +24,6 @@ app = typer.Typer(
 @app.command("settings")
 def list_settings(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
     """The settings in force, checked; secrets are not shown."""
-    Settings.from_environment()
     rows = listing()
     if as_json:
         print(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())

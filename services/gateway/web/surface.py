@@ -7,6 +7,7 @@ from typing import Any
 from eventlet import wsgi
 from nameko.extensions import DependencyProvider
 from nameko.web.server import WebServer
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from services.gateway.bootstrap import open_gate
 from services.gateway.web.answers import Verification
@@ -35,7 +36,8 @@ class PlatformServer(WebServer):
         # a simulated clock is for tests and demonstrations: there it is worth its time
         verification: Verification = "off" if settings.clock is None else "tell"
         gate = open_gate(settings, self.host.process)
-        return HotRoutes(gate, create_application(gate, verify_answers=verification), verification)
+        routes = HotRoutes(gate, create_application(gate, verify_answers=verification), verification)
+        return behind_proxies(routes, settings.trusted_proxies)
 
     def get_wsgi_server(self, sock: Any, wsgi_app: Wsgi, protocol: Any = OneLength, debug: bool = False) -> wsgi.Server:
         return wsgi.Server(
@@ -48,6 +50,15 @@ class PlatformServer(WebServer):
             socket_timeout=IDLE_SECONDS,
             url_length_limit=LONGEST_REQUEST_LINE,
         )
+
+
+def behind_proxies(application: Wsgi, trusted: int) -> Wsgi:
+    """The application, told the address that the outermost of so many proxies saw; what a caller wrote counts for
+    nothing."""
+    if not trusted:
+        return application
+    # nothing else of a proxy is believed: no address is ever made of the host or the scheme
+    return ProxyFix(application, x_for=trusted, x_proto=0, x_host=0, x_port=0, x_prefix=0)
 
 
 class ServesHttp(DependencyProvider):

@@ -17,6 +17,7 @@ from services.gateway import storage
 from services.gateway.failures import ALLOWED, Attempt, Failures
 from services.gateway.web.gate import EXTENSION
 from services.gateway.web.hot import HotRoutes
+from services.gateway.web.surface import behind_proxies
 from shared.eventstore import Store
 from shared.kernel.errors import NotFound, TooManyRequests
 from shared.messaging.answering import TooBusy
@@ -198,3 +199,40 @@ def test_another_replica_hears_of_the_failures(store: Store) -> None:
     assert refusal.value.extra["retryAfter"] == 61
     with other.attempt("somebody else"):
         pass
+
+
+@pytest.mark.parametrize("trusted", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("forwarded", "seen"),
+    [
+        ("9.9.9.9, 203.0.113.7, 10.0.0.3", ["10.0.0.1", "10.0.0.3", "203.0.113.7"]),
+        ("203.0.113.7", ["10.0.0.1", "203.0.113.7", "10.0.0.1"]),
+        (None, ["10.0.0.1"] * 3),
+    ],
+)
+def test_the_address_is_what_the_outermost_trusted_proxy_saw(
+    trusted: int, forwarded: str | None, seen: list[str]
+) -> None:
+    asked: list[str] = []
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        asked.append(environ["REMOTE_ADDR"])
+        start_response("204 NO CONTENT", [])
+        return []
+
+    headers = {} if forwarded is None else {"X-Forwarded-For": forwarded, "X-Forwarded-Proto": "https"}
+    Client(behind_proxies(application, trusted)).get("/", headers=headers, environ_base={"REMOTE_ADDR": "10.0.0.1"})
+    assert asked == [seen[trusted]]
+
+
+@pytest.mark.parametrize("trusted", [0, 1])
+def test_behind_a_proxy_each_caller_has_failures_of_its_own(platform: Any, trusted: int) -> None:
+    client = Client(behind_proxies(HotRoutes(platform.gate, platform.app), trusted))
+
+    def guess(number: int, caller: str) -> int:
+        headers = {"Authorization": f"Bearer guess-{number}", "X-Forwarded-For": caller}
+        return client.get("/v2/bookings/token/ABCDEF", headers=headers).status_code
+
+    assert [guess(number, "203.0.113.7") for number in range(ALLOWED + 1)] == [401] * ALLOWED + [429]
+    assert guess(99, "203.0.113.8") == (401 if trusted else 429)
+    assert guess(99, "203.0.113.8, 203.0.113.7") == 429, "what the caller wrote itself is of no account"
