@@ -18,11 +18,10 @@ from services.catalog.domain.stocks import MAX_CODES, MAX_QUANTITY
 from services.catalog.domain.venues import Accessibility, VenueType
 from shared.contracts.fields import Flag, Number
 from shared.kernel.errors import Invalid
-from shared.kernel.identifiers import MAX_NUMBER
+from shared.kernel.identifiers import MAX_NUMBER, email
 from shared.kernel.money import MAX_CENTS
 from shared.kernel.time import parse_instant
 
-_EMAIL = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _CURSOR = re.compile(r"[0-9]{1,15}")
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
 PAGE = 50
@@ -59,9 +58,10 @@ class Email(Text):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
         text = super()._deserialize(value, attr, data, **options)
-        if not _EMAIL.fullmatch(text) or ".." in text:
-            raise ValidationError("Not an e-mail address.")
-        return text
+        try:
+            return email(text)
+        except ValueError:
+            raise ValidationError("Not an e-mail address.") from None
 
 
 class WebAddress(Text):

@@ -1,4 +1,4 @@
-"""Names of streams, and the numbers that France and its banks give: SIREN, SIRET, IBAN, BIC."""
+"""Names of streams, the numbers that France and its banks give (SIREN, SIRET, IBAN, BIC), and addresses of mails."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from stdnum.fr import siret as _siret
 
 _STREAMS = UUID("6f1f1d6e-5f0c-5a0e-9d1f-2f6a0c1b7e11")
 _BIC = re.compile(r"[A-Z]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?")
+_EMAIL = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}"
+)
 MAX_NUMBER = 2**53 - 1
 """Numbers in URLs and bodies stay where every JSON reader keeps them exact."""
 
@@ -42,6 +45,13 @@ def bic(text: str) -> str:
     if not _BIC.fullmatch(compact):
         raise ValueError(f"not a BIC: {text[:40]!r}")
     return compact
+
+
+def email(text: str) -> str:
+    """An address that every mail server takes: ASCII, as it stands. Raises ValueError."""
+    if len(text) > 254 or not _EMAIL.fullmatch(text) or len(text.partition("@")[0]) > 64:
+        raise ValueError(f"not an e-mail address: {text[:40]!r}")
+    return text
 
 
 def _checked(validate: object, text: str, name: str) -> str:

@@ -16,7 +16,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from shared.kernel.identifiers import MAX_NUMBER
+from shared.kernel.identifiers import MAX_NUMBER, email
 from shared.kernel.money import MAX_CENTS
 from shared.kernel.time import instant_text, parse_instant
 
@@ -26,7 +26,6 @@ _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_EMAIL = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _YEARS = range(1900, 2201)
 """Nothing the platform speaks of lies outside these years."""
 
@@ -138,9 +137,10 @@ class Email(Text):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
         text = super()._deserialize(value, attr, data, **options)
-        if not _EMAIL.fullmatch(text) or ".." in text:
-            raise ValidationError("Not an e-mail address.")
-        return text
+        try:
+            return email(text)
+        except ValueError:
+            raise ValidationError("Not an e-mail address.") from None
 
 
 class Password(fields.String):

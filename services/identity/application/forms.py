@@ -10,10 +10,8 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from shared.contracts.fields import Flag, Number
 from shared.kernel.errors import Invalid
+from shared.kernel.identifiers import email
 
-_EMAIL = re.compile(
-    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}"
-)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
 
 
@@ -53,9 +51,10 @@ class Email(Line):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
         text = super()._deserialize(value, attr, data, **options)
-        if not _EMAIL.fullmatch(text) or len(text.partition("@")[0]) > 64:
-            raise ValidationError("Not an e-mail address.")
-        return text
+        try:
+            return email(text)
+        except ValueError:
+            raise ValidationError("Not an e-mail address.") from None
 
 
 class PastDay(fields.Field[date]):

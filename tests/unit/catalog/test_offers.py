@@ -46,6 +46,7 @@ def test_a_second_stock_publishes_nothing_again(world: World) -> None:
         (BOOK, {"durationMinutes": 2**62}, ["durationMinutes"]),
         (BOOK, {"tags": ["x" * 51]}, ["tags.0"]),
         (BOOK, {"isDuo": "true"}, ["isDuo"]),
+        (BOOK, {"bookingEmail": "lumière@example.org"}, ["bookingEmail"]),
         (BOOK, {"evil": 1}, ["evil"]),
     ],
 )

@@ -75,6 +75,8 @@ def test_overseas_venues_live_in_their_own_time(world: World) -> None:
         ({"accessibility": None}, ["accessibility"]),
         ({"accessibility": {"audio": True}}, ["accessibility.mental", "accessibility.motor", "accessibility.visual"]),
         ({"bookingEmail": "a\r\nb@x"}, ["bookingEmail"]),
+        ({"bookingEmail": "lumière@example.org"}, ["bookingEmail"]),
+        ({"bookingEmail": "nestor@localhost"}, ["bookingEmail"]),
         ({"name": ""}, ["name"]),
         ({"evil": 1}, ["evil"]),
     ],

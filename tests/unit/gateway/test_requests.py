@@ -105,6 +105,8 @@ def test_unknown_and_missing_fields_are_named(platform: Any) -> None:
         ("password", "x" * 201),
         ("firstName", ""),
         ("firstName", "   "),
+        ("email", "zoé@example.org"),
+        ("email", "zoe@exämple.org"),
         ("firstName", "Zo\u0000e"),
         ("firstName", "x" * 101),
         ("firstName", ["Zoé"]),
