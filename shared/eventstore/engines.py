@@ -11,14 +11,29 @@ import sqlalchemy as sa
 from eventlet.semaphore import Semaphore
 
 from shared.eventstore import trips
+from shared.eventstore.waiting import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    STATEMENT_SECONDS,
+    PatientConnection,
+    wait_with_patience,
+)
 
 POOL_SIZE = 12
-CONNECT_SECONDS = 3
-STATEMENT_SECONDS = 30
 TRUSTED_SECONDS = 1.0
 """For so long after its last use a connection is taken to be alive."""
 STATEMENTS = 2_000
 """How many compiled ones are kept for SQLite: about twice what the services have."""
+
+
+LOST_HOST = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""Seconds, and milliseconds, after which the machine itself finds that the other one is gone."""
 
 
 def make_engine(url: str, *, schema: str | None = None, durable: bool = True, pool_size: int = POOL_SIZE) -> sa.Engine:
@@ -32,6 +47,7 @@ def make_engine(url: str, *, schema: str | None = None, durable: bool = True, po
 
 
 def _postgresql(url: str, schema: str | None, pool_size: int) -> sa.Engine:
+    wait_with_patience()
     options = f"-c statement_timeout={STATEMENT_SECONDS * 1000} -c timezone=UTC"
     if schema:
         options += f" -c search_path={schema}"
@@ -44,16 +60,25 @@ def _postgresql(url: str, schema: str | None, pool_size: int) -> sa.Engine:
             "options": options,
             "connect_timeout": CONNECT_SECONDS,
             "application_name": f"passculture {schema or ''}",
+            "connection_factory": PatientConnection,
+            **LOST_HOST,
         },
     )
     trips.listen(engine)
+    sa.event.listen(engine, "connect", _be_patient)
     sa.event.listen(engine, "checkin", _note_rest)
     sa.event.listen(engine, "checkout", _try_rested)
     return engine
 
 
-def _note_rest(_connection: Any, record: Any) -> None:
+def _be_patient(connection: Any, _record: Any) -> None:
+    connection.seconds = ANSWER_SECONDS
+
+
+def _note_rest(connection: Any, record: Any) -> None:
     record.info["rests_since"] = time.monotonic()
+    if connection is not None:  # it was not thrown away
+        connection.seconds = ANSWER_SECONDS
 
 
 def _try_rested(connection: Any, record: Any, _fairy: Any) -> None:
@@ -64,12 +89,14 @@ def _try_rested(connection: Any, record: Any, _fairy: Any) -> None:
     rests_since = record.info.get("rests_since")
     if rests_since is None or time.monotonic() - rests_since < TRUSTED_SECONDS:
         return
+    connection.seconds = CONNECT_SECONDS
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         connection.rollback()
     except Exception as error:
         raise sa.exc.DisconnectionError from error
+    connection.seconds = ANSWER_SECONDS
 
 
 def _sqlite(url: str, durable: bool) -> sa.Engine:

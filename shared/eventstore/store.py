@@ -23,6 +23,7 @@ from shared.eventstore.log import Log
 from shared.eventstore.mapper import EventMapper
 from shared.eventstore.outcomes import Outcomes
 from shared.eventstore.publication import Message, Publication
+from shared.eventstore.waiting import READ_SECONDS
 from shared.kernel.errors import Unavailable
 from shared.kernel.time import Clock
 from shared.projections import Projection
@@ -174,13 +175,18 @@ class Store:
         if self._gate is not None:
             with self.transaction() as tx:
                 return tx.change(statement, values)
-        with self.reading() as connection:
+        with translated(), self._alone.connect() as connection:
             return int(connection.execute(statement, values).rowcount)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A connection for queries; on PostgreSQL each statement sees what is committed when it begins."""
+        """A connection for quick queries; on PostgreSQL each statement sees what is committed when it begins.
+
+        Raises StoreUnavailable when one takes longer than READ_SECONDS: whoever asked has gone by then.
+        """
         with translated(), self._alone.connect() as connection:
+            if self._gate is None:
+                connection.connection.dbapi_connection.seconds = READ_SECONDS  # type: ignore[union-attr]
             yield connection
 
     @contextmanager
