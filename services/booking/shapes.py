@@ -96,7 +96,8 @@ def _offer(row: Any, place: Any) -> dict[str, Any]:
 
 
 def _completed(url: str | None, row: Any) -> str | None:
-    """An offer's address may hold places for what is known when it is booked (domain.md §3.2)."""
+    """An offer's address may hold places for what is known when it is booked (domain.md §3.2). That for the person's
+    e-mail is filled where the booking is shown: no such address is kept here."""
     if url is None:
         return None
     return url.replace("{token}", row.countermark).replace("{offerId}", str(row.offer_id))

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import io
 from typing import Any
+from urllib.parse import quote
 
 import segno
-from flask import Response
+from flask import Response, g
 
 from services.gateway.schemas import bookings as schemas
 from services.gateway.web.audience import Audience
-from services.gateway.web.calls import ask, send
+from services.gateway.web.calls import ask, inquire, send
 from services.gateway.web.cursors import paged
+from services.gateway.web.gate import Gate, gate
 from services.gateway.web.security import SIGNED_IN
-from shared.kernel.errors import NotFound
+from shared.eventstore.outcomes import Caller
+from shared.kernel.errors import NotFound, Unavailable
 
 audience = Audience("Bookings", "Booking, and what was booked.")
 
+EMAIL_PLACE = "{email}"
 QR_MODULE = 6
 """Units of the drawing that one square of the code is wide."""
 
@@ -42,7 +46,7 @@ QR_MODULE = 6
 )
 def book(body: dict[str, Any]) -> Any:
     """Books one place or copy, or two of a duo offer, and gives its countermark."""
-    return send("booking", "book", body, batched=True)
+    return _shown(send("booking", "book", body, batched=True))
 
 
 @audience.endpoint(
@@ -55,13 +59,14 @@ def book(body: dict[str, Any]) -> Any:
 )
 def my_bookings(query: dict[str, Any]) -> Any:
     """Ongoing and ended bookings, newest first."""
-    return paged("bookings", query, lambda asked: ask("booking", "bookings", asked))
+    page = paged("bookings", query, lambda asked: ask("booking", "bookings", asked))
+    return {**page, "items": to_its_person(gate(), g.caller, page["items"])}
 
 
 @audience.endpoint("GET", "/v1/me/bookings/<number:booking_id>", access=SIGNED_IN, answers=(200, schemas.Booking))
 def my_booking(booking_id: int) -> Any:
     """One booking."""
-    return ask("booking", "booking", {"bookingId": booking_id}, batched=True)
+    return _shown(ask("booking", "booking", {"bookingId": booking_id}, batched=True))
 
 
 @audience.endpoint("GET", "/v1/me/bookings/<number:booking_id>/qr.svg", access=SIGNED_IN, media_type="image/svg+xml")
@@ -85,4 +90,27 @@ def my_booking_qr(booking_id: int) -> Any:
 )
 def cancel_my_booking(booking_id: int) -> Any:
     """Cancels a booking; the credit and the place are back at once."""
-    return send("booking", "cancel", {"bookingId": booking_id})
+    return _shown(send("booking", "cancel", {"bookingId": booking_id}))
+
+
+def _shown(booking: dict[str, Any]) -> dict[str, Any]:
+    return to_its_person(gate(), g.caller, [booking])[0]
+
+
+def to_its_person(here: Gate, caller: Caller, bookings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Bookings as they are shown: an offer's address may hold a place for the person's e-mail, which only identity
+    keeps. While that does not answer, the place stays."""
+    if not any(EMAIL_PLACE in (booking.get("completedUrl") or "") for booking in bookings):
+        return bookings
+    asked = {"accountIds": [caller.account_id]}
+    try:
+        people = inquire(here, "identity", "people", asked, caller, batched=True)["people"]
+    except Unavailable:
+        return bookings
+    email = quote(people.get(str(caller.account_id), {}).get("email", ""), safe="@")
+    return [
+        {**booking, "completedUrl": booking["completedUrl"].replace(EMAIL_PLACE, email)}
+        if booking.get("completedUrl")
+        else booking
+        for booking in bookings
+    ]

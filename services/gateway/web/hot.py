@@ -20,7 +20,7 @@ import structlog
 from marshmallow import Schema
 from werkzeug.http import HTTP_STATUS_CODES, generate_etag, quote_etag
 
-from services.gateway.routes import desk
+from services.gateway.routes import bookings, desk
 from services.gateway.schemas import bookings as booking_schemas
 from services.gateway.schemas import catalogue as catalogue_schemas
 from services.gateway.schemas import desk as desk_schemas
@@ -127,7 +127,7 @@ def book(here: Gate, environ: Environ, last: str) -> Said | None:
     if body is None:
         return None
     answer = deliver(here, "booking", "book", body, caller, key, batched=True)
-    answered = said(answer.result, 201)
+    answered = said(bookings.to_its_person(here, caller, [answer.result])[0], 201)
     if not answer.replayed:
         return answered
     return Said(201, answered.body, headers={**answered.headers, "Idempotency-Replayed": "true"})

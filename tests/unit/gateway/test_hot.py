@@ -76,6 +76,25 @@ def test_a_booking(both: BothWays, headers: dict[str, str]) -> None:
     assert (answer.status_code, answer.json["countermark"], both.left_to_flask) == (201, "ABCDEF", 0)
 
 
+def test_an_address_with_a_place_for_the_e_mail_is_filled_for_its_person(
+    both: BothWays, headers: dict[str, str]
+) -> None:
+    digital = {**booking(7), "completedUrl": "https://example.org/?to={email}&code=ABCDEF"}
+    both.platform.answers("booking", "book", digital)
+    both.platform.answers("booking", "booking", digital)
+    both.platform.answers("booking", "bookings", {"items": [digital], "nextCursor": None})
+    person = {**PERSON, "email": "zoe+pass&x@example.org"}
+    both.platform.answers("identity", "people", {"people": {"11": person}})
+    filled = "https://example.org/?to=zoe%2Bpass%26x@example.org&code=ABCDEF"
+    assert both.ask("POST", "/v1/bookings", headers, json=BODY).json["completedUrl"] == filled
+    assert both.left_to_flask == 0
+    client = both.platform.client
+    assert client.get("/v1/me/bookings/7", headers=headers).json["completedUrl"] == filled
+    assert client.get("/v1/me/bookings", headers=headers).json["items"][0]["completedUrl"] == filled
+    both.platform.answers("identity", "people", Unavailable("away"))
+    assert client.get("/v1/me/bookings/7", headers=headers).json["completedUrl"] == digital["completedUrl"]
+
+
 def test_a_booking_with_a_version_has_its_tag(both: BothWays, headers: dict[str, str]) -> None:
     both.platform.answers("booking", "book", {**booking(7), "version": 4})
     answer = HotRoutes(both.platform.gate, both._counted)
