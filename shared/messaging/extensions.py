@@ -10,6 +10,7 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -22,14 +23,16 @@ from nameko.extensions import DependencyProvider, Entrypoint, SharedExtension
 
 from shared.eventstore import Conflict, Message, StoreUnavailable
 from shared.eventstore.engines import make_engine
-from shared.eventstore.outcomes import Call, Caller
-from shared.kernel.errors import Unavailable
-from shared.messaging.answering import command_envelope, query_envelope, surprise
+from shared.eventstore.outcomes import Call
+from shared.kernel.errors import Refused, Unavailable
+from shared.messaging.answering import BadData, InternalError, command_envelope, query_envelope, surprise
 from shared.messaging.bus import Bus, CallingBus
 from shared.messaging.connections import AmqpCourier, BusUnavailable, EventPublisher, Inbox, Sender
 from shared.messaging.consuming import Overtaken
+from shared.messaging.reading import Unreadable, read_calls, read_messages
 from shared.messaging.relay import Relay, RelayOvertaken
 from shared.messaging.topology import calls_queue, events_queue
+from shared.observability import metrics
 from shared.observability.health import Part
 from shared.runtime.process import Process, restored_clock
 from shared.runtime.service import Service, Task
@@ -103,8 +106,8 @@ class Loop:
 
     def _tell(self, error: Exception, failures: int) -> None:
         of_the_world = isinstance(error, Unavailable | Conflict)
-        if isinstance(error, Unavailable) and not isinstance(error, BusUnavailable | StoreUnavailable):
-            self.part.does_well()  # another service does not answer: that is its trouble, not this one's
+        if _is_anothers(error):
+            self.part.does_well()
         elif not isinstance(error, Conflict):  # somebody else was faster; whoever never wins is stuck
             self.part.has_trouble(f"{type(error).__name__}: {error}"[:300])
         if failures in (1, 10) or not of_the_world:
@@ -119,6 +122,13 @@ class Loop:
     def stop(self) -> None:
         self._stopping = True
         self.part.lives = lambda: True
+
+
+def _is_anothers(error: Exception) -> bool:
+    """Whether another service does not answer, or with an error of its own: that is its trouble, not this one's."""
+    if isinstance(error, Refused):
+        return error.status == InternalError.status
+    return isinstance(error, Unavailable) and not isinstance(error, BusUnavailable | StoreUnavailable)
 
 
 class HostedProcess(SharedExtension):
@@ -259,6 +269,21 @@ class Hosted(DependencyProvider):
         return self.host.process
 
 
+@dataclass(frozen=True, slots=True)
+class _Back:
+    """Where the answers of a batch go, and which of its calls could not be read."""
+
+    queue: str
+    batch_id: str
+    batch: Sequence[Call | None]
+
+    def whole(self, answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """With the refusals of what could not be read, in the order of the batch."""
+        rest = iter(answers)
+        no_call = {"refused": BadData("this is no call").to_outcome()}
+        return [no_call if call is None else next(rest) for call in self.batch]
+
+
 class _TakesCalls(Entrypoint, ABC):
     """Brings batches of calls to the decorated method, and its answers back."""
 
@@ -285,30 +310,46 @@ class _TakesCalls(Entrypoint, ABC):
         for message in self._inbox.take(PREFETCH_CALLS, 1.0):
             # acknowledged when a worker takes it: what is lost in a crash is asked again by whoever waits
             self._inbox.acknowledge(message)
-            calls = [_call(wire) for wire in orjson.loads(message.body)]
-            answer = partial(self._reply, message.properties["reply_to"], message.properties["correlation_id"])
-            self.container.spawn_worker(self, (calls,), {}, handle_result=answer)
+            self._take(message)
+
+    def _take(self, message: Any) -> None:
+        """Hands a batch to a worker. What is no call is refused beside the others; what is no batch has no answer."""
+        try:
+            batch = read_calls(message.body)
+            back = _Back(message.properties["reply_to"], message.properties["correlation_id"], batch)
+        except (Unreadable, KeyError) as error:
+            _pass_over(self.container.service_name, self.kind, error)
+            return
+        calls = [call for call in batch if call is not None]
+        if len(calls) < len(batch):
+            _pass_over(self.container.service_name, self.kind, Unreadable("a call among others"))
+        if calls:
+            self.container.spawn_worker(self, (calls,), {}, handle_result=partial(self._reply, back))
+        else:
+            self._answer(back, calls, [], None)
 
     def _drop_inbox(self) -> None:
         inbox, self._inbox = self._inbox, None
         if inbox is not None:
             inbox.close()
 
-    def _reply(self, queue: str, batch_id: str, worker: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
+    def _reply(self, back: _Back, worker: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
+        self._answer(back, worker.args[0], result, exc_info)
+        return result, exc_info
+
+    def _answer(self, back: _Back, calls: Sequence[Call], result: Any, exc_info: Any) -> None:
         """Raises nothing: nameko would end the process, with all that it does for others."""
-        calls: Sequence[Call] = worker.args[0]
         try:
             envelopes = self._envelopes(calls, result, exc_info)
             try:
-                self._answers.send_answers(queue, batch_id, envelopes)
+                self._answers.send_answers(back.queue, back.batch_id, back.whole(envelopes))
             except orjson.JSONEncodeError:  # one of them is no JSON, the others are
                 envelopes = [_in_json(*pair) for pair in zip(calls, envelopes, strict=True)]
-                self._answers.send_answers(queue, batch_id, envelopes)
+                self._answers.send_answers(back.queue, back.batch_id, back.whole(envelopes))
         except Unavailable:
             log.warning("an answer could not be sent", service=self.container.service_name, kind=self.kind)
         except Exception:
             log.exception("an answer could not be sent", service=self.container.service_name, kind=self.kind)
-        return result, exc_info
 
     def _envelopes(self, calls: Sequence[Call], result: Any, exc_info: Any) -> list[dict[str, Any]]:
         if exc_info is None:
@@ -388,6 +429,10 @@ class _Feed:
         self._inbox: Inbox | None = None
         self._arrived: list[Any] = []
         """What came and is not handled yet."""
+        self._messages: list[Message] = []
+        """What could be read of it."""
+        self._missed = False
+        """Whether something could not be: the source's log has it."""
         self._started = False
         self._looked = 0.0
 
@@ -419,14 +464,26 @@ class _Feed:
             self._look(process)
         if not self._arrived:
             self._arrived = self._inbox.take(PREFETCH_BATCHES, IDLE_LOOK_SECONDS / 2)
+            self._messages = [message for batch in self._arrived for message in self._read(process, batch)]
         if self._arrived:
-            messages = [Message.from_wire(wire) for batch in self._arrived for wire in orjson.loads(batch.body)]
-            self._entrypoint.handle(self._source, messages)
+            if self._messages:
+                self._entrypoint.handle(self._source, self._messages)
             self._inbox.acknowledge(self._arrived[-1], multiple=True)
             self._arrived = []
-            self._looked = time.monotonic()
+            self._looked = 0.0 if self._missed else time.monotonic()
+            self._missed = False
         elif time.monotonic() - self._looked > IDLE_LOOK_SECONDS:
             self._look(process)
+
+    def _read(self, process: Process, batch: Any) -> list[Message]:
+        """Nothing of what cannot be read: it would come again and again. What the source said with it is asked of its
+        log, once the next message shows the gap, or as soon as nothing comes."""
+        try:
+            return read_messages(batch.body)
+        except Unreadable as error:
+            _pass_over(process.service.name, self._source, error)
+            self._missed = True
+            return []
 
     def _look(self, process: Process) -> None:
         """The last message may have been lost on the way, and none after it would show the gap.
@@ -448,9 +505,9 @@ def _in_json(call: Call, envelope: dict[str, Any]) -> dict[str, Any]:
     return envelope
 
 
-def _call(wire: dict[str, Any]) -> Call:
-    caller = Caller.from_wire(wire["caller"]) if wire["caller"] else None
-    return Call(wire["name"], wire["data"], wire["key"], caller, wire["correlationId"])
+def _pass_over(service: str, queue: str, error: Exception) -> None:
+    metrics.unreadable.labels(service, queue).inc()
+    log.error("not readable, passed over", service=service, queue=queue, error=str(error)[:300])
 
 
 takes_commands = TakesCommands.decorator

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import eventlet
+import kombu
 import orjson
 import pytest
 from greenlet import GreenletExit
@@ -27,6 +28,7 @@ from shared.messaging.extensions import (
     takes_messages,
     takes_queries,
 )
+from shared.observability import metrics
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 from tests.unit.shared.toy import file_store, fill, open_store
@@ -184,6 +186,85 @@ def test_who_waits_for_a_worker_is_told_of_its_end_and_ends_when_it_must(contain
     container.service_cls.does["react"] = lambda _messages: eventlet.sleep(0.2)
     with pytest.raises(eventlet.Timeout), eventlet.Timeout(0.05):
         entrypoint.handle("source", [])
+
+
+def send(settings: Settings, body: bytes, exchange: str = "", queue: str = "", **properties: str) -> None:
+    with connect(settings.amqp_uri) as connection, connection.channel() as channel:
+        message = channel.prepare_message(body, None, "application/json", "utf-8", {}, properties)
+        channel.basic_publish(message, exchange, queue)
+
+
+def passed_over(queue: str) -> float:
+    return metrics.unreadable.labels("toy", queue)._value.get()
+
+
+def until(done: Callable[[], bool]) -> None:
+    with eventlet.Timeout(8.0):
+        while not done():
+            eventlet.sleep(0.02)
+
+
+@pytest.mark.parametrize("last", ["readable", "broken"])
+def test_a_message_that_cannot_be_read_is_asked_of_the_sources_log(
+    container: ServiceContainer, settings: Settings, source: Store, last: str
+) -> None:
+    process, before = PROCESSES["toy"], passed_over("source")
+    container.service_cls.does["react"] = lambda messages: process.react("source", messages)
+    process.bus.here["source"] = lambda calls: [page(source, call) for call in calls]
+    for number in range(1, 6):
+        fill(source, number, 1)
+    told = source.messages(0, 10)
+    publisher = EventPublisher(settings.amqp_uri, settings.namespace, "source")
+    batches = topology.batches_exchange(settings.namespace, "source").name
+    unknown = orjson.dumps([{**told[2].to_wire(), "position": "third"}])
+    publisher.publish(told[:1])
+    for body in (b"{", unknown, b"[{}]"):
+        send(settings, body, batches)
+    if last == "readable":
+        publisher.publish(told[4:])
+    until(lambda: process.consumers["source"].position == told[-1].position and passed_over("source") >= before + 3)
+    assert process.health() == {}
+    fill(source, 6, 1)
+    publisher.publish(source.messages(told[-1].position, 1))
+    until(lambda: process.consumers["source"].position == source.published_head())
+    assert passed_over("source") - before == 3, "each once: none came again"
+    assert lives(container)
+
+
+def page(source: Store, call: Call) -> dict[str, Any]:
+    messages = source.messages(call.data["after"], call.data["limit"])
+    return {"epoch": source.epoch(), "messages": [message.to_wire() for message in messages]}
+
+
+def test_what_is_no_call_is_refused_and_its_neighbours_are_decided(
+    container: ServiceContainer, settings: Settings, caller: CallingBus
+) -> None:
+    taken: list[str] = []
+
+    def decide(calls: Sequence[Call]) -> Any:
+        taken.extend(call.name for call in calls)
+        return [({"done": call.name}, None, False) for call in calls]
+
+    container.service_cls.does["decide"] = decide
+    before, queue = passed_over("commands"), topology.calls_queue(settings.namespace, "toy", "commands").name
+    good = {"name": "good", "data": {}, "key": None, "caller": None, "correlationId": "c"}
+    answers = kombu.Queue(f"{settings.namespace}.answers.odd", durable=False, auto_delete=True)
+    inbox = Inbox(settings.amqp_uri, [answers], prefetch=10, no_ack=True)
+    back = {"reply_to": answers.name, "correlation_id": "odd"}
+    send(settings, b"{", "", queue, **back)
+    send(settings, orjson.dumps([good]), "", queue)  # nobody to be answered
+    send(settings, orjson.dumps([{"name": "bad"}, good, {**good, "data": 5}]), "", queue, **back)
+    send(settings, orjson.dumps([None]), "", queue, **back)
+    mixed, alone = (orjson.loads(inbox.take(1, 3.0)[0].body) for _ in range(2))
+    if len(mixed) == 1:  # the one without a worker may be the faster
+        mixed, alone = alone, mixed
+    assert [one.get("result", one.get("refused", {}).get("status")) for one in mixed] == [422, {"done": "good"}, 422]
+    assert [one["refused"]["status"] for one in alone] == [422]
+    assert caller.command("toy", "next", {}, timeout=3.0).result == {"done": "next"}
+    assert taken == ["good", "next"]
+    assert passed_over("commands") - before == 4
+    assert PROCESSES["toy"].health() == {}
+    inbox.close()
 
 
 def test_answers_that_cannot_be_read_do_not_take_others_along(container: ServiceContainer, settings: Settings) -> None:

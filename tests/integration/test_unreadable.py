@@ -1,0 +1,30 @@
+"""What cannot be read on RabbitMQ holds nobody up: the very tests that run on the bus within one process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.messaging import topology
+from shared.messaging.connections import connect
+from shared.runtime.settings import Settings
+from tests.servers import AMQP
+from tests.unit.shared.test_entrypoints import (  # noqa: F401  # pytest finds them here
+    caller,
+    container,
+    source,
+    test_a_message_that_cannot_be_read_is_asked_of_the_sources_log,
+    test_what_is_no_call_is_refused_and_its_neighbours_are_decided,
+)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, namespace: str) -> Iterator[Settings]:
+    found = Settings.from_environment(
+        {"STATE_DIR": str(tmp_path), "CLOCK": "2021-11-02T09:00:00Z", "AMQP_URI": AMQP, "NAMESPACE": namespace}
+    )
+    yield found
+    with connect(AMQP) as connection:
+        topology.delete(connection, namespace, {"toy": ["source"]})
