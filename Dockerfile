@@ -1,17 +1,27 @@
-# Two stages: the packages are installed with their hashes, the image keeps only what runs.
+# Two stages: the first builds the project, the image keeps only what runs, which is what requirements.lock names.
 FROM python:3.11-slim AS build
 WORKDIR /srv
-COPY requirements.lock pyproject.toml README.md ./
-RUN python -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY requirements.lock requirements-build.lock ./
+RUN pip install --require-hashes -r requirements-build.lock
+RUN python -m venv --without-pip /opt/venv
+RUN pip --python /opt/venv/bin/python install --no-deps --require-hashes -r requirements.lock
+COPY pyproject.toml README.md ./
 COPY shared shared
 COPY services services
 COPY demo demo
-RUN /opt/venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir wheels .
+RUN pip --python /opt/venv/bin/python install --no-deps wheels/*.whl
 
 FROM python:3.11-slim
 COPY --from=build /opt/venv /opt/venv
 RUN useradd --uid 10001 --no-create-home passculture && install -d -o passculture /var/lib/passculture
+# within a container its own loopback address is reached by nobody; health and metrics stay off the public port
+ENV BIND=0.0.0.0
+ENV OPS_PORT=9000
+ENV STATE_DIR=/var/lib/passculture
+EXPOSE 8000 9000
 USER passculture
 WORKDIR /var/lib/passculture
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["/opt/venv/bin/python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['OPS_PORT'] + '/health/ready')"]
 ENTRYPOINT ["/opt/venv/bin/passculture"]
 CMD ["run"]

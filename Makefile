@@ -2,14 +2,16 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 RUN := .run
+PIP_COMPILE := $(RUN)/lock/bin/pip-compile -q --allow-unsafe --generate-hashes --strip-extras \
+	--no-emit-find-links --no-emit-index-url --no-emit-trusted-host
 SERVICES := identity catalog booking wallet payout gateway
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/installed: requirements.lock pyproject.toml
+.venv/installed: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -49,4 +51,11 @@ check: install ## ruff, mypy, import contracts, generated documents
 docs: install ## generates the documents of interface, messages and settings
 	@$(BIN)/python -m docs.generate
 
-.PHONY: help install run demo up down test test-all bench chaos check docs
+lock: ## what is installed, with its hashes: to develop, and of that what runs and what builds
+	@$(PYTHON) -m venv $(RUN)/lock
+	@$(RUN)/lock/bin/pip install -q --disable-pip-version-check pip-tools==7.6.2
+	@$(PIP_COMPILE) --extra=dev -o requirements-dev.lock pyproject.toml
+	@$(PIP_COMPILE) -c requirements-dev.lock -o requirements.lock pyproject.toml
+	@$(PIP_COMPILE) -c requirements-dev.lock --only-build-deps --all-build-deps -o requirements-build.lock pyproject.toml
+
+.PHONY: help install lock run demo up down test test-all bench chaos check docs

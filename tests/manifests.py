@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
+from services.identity.bootstrap import KEY_CONNECTIONS
+from tests import image
 from tests.platform import ROOT
 
 BASE = ROOT / "deploy" / "k8s" / "base"
@@ -53,10 +53,31 @@ def settings_of(objects: Sequence[Manifest]) -> dict[str, str]:
     return dict(given)
 
 
+def secrets_of(container: Manifest) -> dict[str, tuple[str, str]]:
+    """Each variable that a secret fills: the secret's name and the key in it."""
+    references = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in container["env"]}
+    return {name: (reference["name"], reference["key"]) for name, reference in references.items()}
+
+
+def environment_of(
+    container: Manifest, objects: Sequence[Manifest], secrets: Mapping[str, Mapping[str, str]]
+) -> dict[str, str]:
+    """All that a pod is given: what the image says, what the manifest names, and nothing else. KeyError where a secret
+    has no such key, as the pod would not start."""
+    assert container["envFrom"] == [{"configMapRef": {"name": "passculture"}}], "a whole secret, for one line of it"
+    filled = {name: secrets[secret][key] for name, (secret, key) in secrets_of(container).items()}
+    return {**image.environment(), **settings_of(objects), **filled}
+
+
+def connections_of(objects: Sequence[Manifest], service: str, store: str) -> int:
+    """How many connections a pod of a service has to a store at most."""
+    size = int(settings_of(objects)["POOL_SIZE"])
+    return size if store == service else min(size, KEY_CONNECTIONS)
+
+
 def command_of(container: Manifest) -> list[str]:
     """What the container starts: the image's entry point where the manifest names no command, and its arguments."""
-    (entrypoint,) = re.findall(r"^ENTRYPOINT (\[.*\])$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
-    return [*container.get("command", json.loads(entrypoint)), *container.get("args", [])]
+    return [*container.get("command", image.words("ENTRYPOINT")), *container.get("args", [])]
 
 
 def probe_of(container: Manifest, kind: str) -> tuple[str, int]:

@@ -1,7 +1,7 @@
 """The platform as its manifests deploy it, on this machine: each container's own command, settings, ports and probes.
 
-What a cluster gives beside them, the secret and the addresses, are the test servers'; wallet's lines to both of them
-lead through proxies that a test may cut.
+What a cluster gives beside them, the secrets and the addresses, are the test servers'; each process gets of the secrets
+what its own manifest names. Wallet's lines to both servers lead through proxies that a test may cut.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared.runtime.settings import SERVICES
+from shared.runtime.settings import BESIDE, SERVICES
 from shared.runtime.tokens import COMMAND_LINE, access_token
 from tests.chaos.proxy import Proxies
-from tests.manifests import built, command_of, containers, probe_of, settings_of
-from tests.platform import STOP_SECONDS, NotReady, Platform, free_port, namespace_of, remove_topology
+from tests.image import INSTALLED
+from tests.manifests import built, command_of, containers, environment_of, probe_of, settings_of
+from tests.platform import STOP_SECONDS, NotReady, Platform, free_port, namespace_of, remove_topology, settings_only
 from tests.servers import AMQP, DATABASE, own_database
 
-IMAGE_COMMANDS = "/opt/venv/bin/"
-"""Where the image has what this machine has beside its Python."""
 SIGNING_KEY = "a key of the cluster's own, which its secret holds"
 PATIENCE_SECONDS = 60
 CUT_OFF = "wallet"
+FURTHER_LABELS = ("source", "store", "command", "query", "route")
 Samples = dict[tuple[str, str, str], float]
 """(metric, service, what else it is about) → value."""
 
@@ -41,29 +42,20 @@ class Cluster(Platform):
     """One pod of each Deployment."""
 
     def __init__(self, folder: Path, database: str) -> None:
-        objects = built()
-        given = settings_of(objects)
-        super().__init__(
-            folder,
-            {
-                **given,
-                "BIND": "127.0.0.1",
-                "PORT": "",
-                "NAMESPACE": namespace_of(database),
-                "STATE_DIR": str(folder / "state"),
-                "MAIL_URL": "",
-                "CLOCK": "real",
-                "SIGNING_KEY": SIGNING_KEY,
-                "DATABASE_URL": database,
-                "AMQP_URI": AMQP,
-            },
-            SERVICES,
-        )
-        self.environment["PORT"] = str(self.port)
-        self.pods = {found["metadata"]["name"]: containers(found)[0] for found in objects if containers(found)}
+        super().__init__(folder, {"DATABASE_URL": database, "AMQP_URI": AMQP}, SERVICES)
+        self.objects = built()
+        self.pods = {found["metadata"]["name"]: containers(found)[0] for found in self.objects if containers(found)}
         self.ops_ports = {service: free_port() for service in SERVICES}
-        self._ops_port_inside = int(given["OPS_PORT"])
+        self._ops_port_inside = int(settings_of(self.objects)["OPS_PORT"])
         self.proxies = Proxies({"postgresql": _address(DATABASE, 5432), "rabbitmq": _address(AMQP, 5672)})
+        self.secrets = {"passculture": _secret(database), "passculture-admin": {"DATABASE_URL": database}}
+        self._here = {
+            "BIND": "127.0.0.1",
+            "PORT": str(self.port),
+            "NAMESPACE": namespace_of(database),
+            "MAIL_URL": f"file:{self.state / 'mail'}",
+            "SMS_URL": f"file:{self.state / 'sms'}",
+        }
 
     def token(self, role: str) -> str:
         return access_token(COMMAND_LINE, frozenset({role}), SIGNING_KEY.encode())
@@ -72,7 +64,7 @@ class Cluster(Platform):
         """The migrations' job, then every Deployment. Raises NotReady."""
         self.state.mkdir(parents=True)
         self.start_process("migrate")
-        if self._processes.pop("migrate").wait():
+        if self.ended("migrate"):
             raise NotReady(f"migrate\n{self.log()}")
         for service in SERVICES:
             self.start_process(service)
@@ -80,24 +72,33 @@ class Cluster(Platform):
             eventually(lambda service=service: self.probe(service, "readinessProbe")[0] == 200, self.log)
 
     def start_process(self, service: str = "") -> None:
-        command = [
-            word.replace(IMAGE_COMMANDS, f"{Path(sys.executable).parent}/") for word in command_of(self.pods[service])
-        ]
-        environment = dict(self.environment)
+        command = [word.replace(INSTALLED, sys.prefix) for word in command_of(self.pods[service])]
+        own = self.state / service  # pods share no disk
+        own.mkdir(exist_ok=True)
+        environment = settings_only(self.given(service) | self._here | {"STATE_DIR": str(own)})
         if service in self.ops_ports:
             environment["OPS_PORT"] = str(self.ops_ports[service])
         if service == CUT_OFF:
-            environment["DATABASE_URL"] = self._through("postgresql", environment["DATABASE_URL"])
+            url = f"DATABASE_URL_{service.upper()}"
+            environment[url] = self._through("postgresql", environment[url])
             environment["AMQP_URI"] = self._through("rabbitmq", environment["AMQP_URI"])
         with (self.folder / f"{service}.log").open("ab") as output:
             self._processes[service] = subprocess.Popen(
-                command, cwd=self.state, env=environment, stdout=output, stderr=output, start_new_session=True
+                command, cwd=own, env=environment, stdout=output, stderr=output, start_new_session=True
             )
+
+    def given(self, pod: str) -> dict[str, str]:
+        """What its manifest gives a pod."""
+        return environment_of(self.pods[pod], self.objects, self.secrets)
 
     def _through(self, server: str, url: str) -> str:
         parts = urlsplit(url)
         host = f"127.0.0.1:{self.proxies.ports[server]}"
         return parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{host}").geturl()
+
+    def ended(self, pod: str) -> int:
+        """Waits for the end of a job; its exit code."""
+        return self._processes.pop(pod).wait(PATIENCE_SECONDS)
 
     def terminate(self) -> dict[str, int]:
         """As Kubernetes ends a pod; the exit codes."""
@@ -134,13 +135,15 @@ class Cluster(Platform):
 
 
 def samples(exposition: str) -> Samples:
-    """The last of each metric, service and further label (a source, a command, a route)."""
+    """The last of each metric, service and further label."""
     found: Samples = {}
     for family in text_string_to_metric_families(exposition):
         for sample in family.samples:
             labels = dict(sample.labels)
             service = labels.pop("service", "")
-            about = next((labels[name] for name in ("source", "command", "query", "route") if name in labels), "")
+            about = next(
+                (labels[name] for name in ("source", "store", "command", "query", "route") if name in labels), ""
+            )
             found[sample.name, service, about] = sample.value
     return found
 
@@ -151,6 +154,18 @@ def eventually(condition: Callable[[], bool], otherwise: Callable[[], str] = str
     while not condition():
         assert time.monotonic() < deadline, otherwise()
         time.sleep(0.2)
+
+
+def _secret(database: str) -> dict[str, str]:
+    """Each store with a role of its own, which the migrations make, and a password that a URL must quote."""
+    urls = {
+        f"DATABASE_URL_{store.upper()}": sa.make_url(database)
+        .set(username=f"{namespace_of(database)}_{store}", password=f"{store}'s %own:@/")
+        .render_as_string(hide_password=False)
+        for store in (*SERVICES, *BESIDE)
+    }
+    debtor = {"DEBTOR_IBAN": "FR7630001007941234567890185", "DEBTOR_BIC": "BDFEFRPPCCT"}
+    return {**urls, "AMQP_URI": AMQP, "SIGNING_KEY": SIGNING_KEY, **debtor}
 
 
 def _address(url: str, default: int) -> tuple[str, int]:

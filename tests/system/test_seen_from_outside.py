@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from demo.sign_up import Actor
-from shared.runtime.platform import service_class, sources_of
-from shared.runtime.settings import SERVICES
+from shared.runtime.platform import service_class, sources_of, stores_of
+from shared.runtime.settings import SERVICES, SETTINGS
+from tests.manifests import connections_of
 from tests.platform import Platform, embedded
 from tests.system.cluster import Cluster, Samples, cluster, eventually, samples
 from tests.system.stage import Stage, key
@@ -21,10 +26,9 @@ GAUGES = (
     "passculture_outbox_waiting_events",
     "passculture_dead_letters",
     "passculture_saga_recoveries_total",
-    "passculture_database_connections_in_use",
-    "passculture_database_connections_limit",
     "passculture_parts_in_trouble",
 )
+POOL = ("passculture_database_connections_in_use", "passculture_database_connections_limit")
 LAG = ("passculture_consumer_lag_events", "passculture_consumer_lag_seconds")
 PLAYED = {"identity": "validate-offerer", "catalog": "open-venue", "booking": "book", "wallet": "reserve"}
 """A command that each of these services took when somebody booked."""
@@ -56,6 +60,7 @@ def in_time_told(scraped: Callable[[], Samples], service: str) -> None:
 def missing(found: Samples, service: str) -> set[tuple[str, str]]:
     """What a scrape does not say of a service."""
     expected = {(name, "") for name in GAUGES}
+    expected |= {(name, store) for name in POOL for store in stores_of([service])}
     expected |= {(name, source) for name in LAG for source in sources_of(service_class(service))}
     expected.add(("passculture_queries_total", "health"))
     if service in PLAYED:
@@ -80,6 +85,15 @@ def test_every_metric_of_every_service_in_one_process(tmp_path_factory: pytest.T
         assert found["passculture_outbox_position", "booking", ""] > 0
 
 
+def is_of(stored: str, password: str) -> bool:
+    """Whether PostgreSQL keeps a password so (SCRAM-SHA-256: RFC 5803)."""
+    _, iterated, keys = stored.split("$")
+    iterations, salt = iterated.split(":")
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(salt), int(iterations))
+    client = hmac.digest(salted, b"Client Key", "sha256")
+    return base64.b64encode(hashlib.sha256(client).digest()).decode() == keys.split(":")[0]
+
+
 @contextmanager
 def renamed(platform: Platform, table: str) -> Iterator[None]:
     """Wallet's handlers fail while a table of theirs has another name."""
@@ -100,6 +114,42 @@ class TestDeployed:
         assert deployed.probe(service, "livenessProbe") == (200, {"live": True})
         assert deployed.probe(service, "readinessProbe") == (200, {"ready": True, "trouble": {}})
 
+    def test_it_was_started_with_nothing_but_what_its_manifest_gives(self, deployed: Cluster) -> None:
+        """Nobody but the migrations has the admin's line; the keys and each log are opened by their own service alone,
+        and tokens are signed and checked with a key that the other four have not."""
+        admin = deployed.secrets["passculture-admin"]["DATABASE_URL"]
+        for service in SERVICES:
+            environ = Path(f"/proc/{deployed.pid(service)}/environ").read_text()
+            own = dict(line.split("=", 1) for line in environ.split("\0") if "=" in line)
+            given = {name for name in own if name in SETTINGS and name not in ("DATABASE_URL_KEYS", "SIGNING_KEY")}
+            assert {name for name in given if name.startswith("DATABASE_URL")} == {f"DATABASE_URL_{service.upper()}"}
+            assert ("DATABASE_URL_KEYS" in own) == (service == "identity")
+            assert ("SIGNING_KEY" in own) == (service in ("identity", "gateway"))
+            assert admin not in own.values()
+
+    def test_a_role_has_the_password_of_its_url_and_keeps_it(self, deployed: Cluster) -> None:
+        url = sa.make_url(deployed.secrets["passculture"]["DATABASE_URL_WALLET"])
+        assert url.username and url.password
+        with deployed.database("wallet").connect() as connection:
+            query = sa.text("SELECT rolpassword FROM pg_authid WHERE rolname = :role")
+            before = connection.execute(query, {"role": url.username}).scalar_one()
+            assert is_of(before, url.password)
+            assert not is_of(before, "another")
+            deployed.start_process("migrate")
+            assert deployed.ended("migrate") == 0
+            assert connection.execute(query, {"role": url.username}).scalar_one() == before
+
+    def test_all_pods_together_leave_the_database_connections(self, deployed: Cluster) -> None:
+        """What the processes say of their pools is what the manifests reckon with."""
+        limits = {
+            (service, store): deployed.scraped(service)["passculture_database_connections_limit", service, store]
+            for service in SERVICES
+            for store in stores_of([service])
+        }
+        assert limits == {place: connections_of(deployed.objects, *place) for place in limits}, (
+            "as tests/unit/deploy adds them up"
+        )
+
     def test_the_public_port_shows_no_metrics(self, deployed: Cluster) -> None:
         assert deployed.call("GET", "/metrics").status == 404
 
@@ -118,8 +168,8 @@ class TestDeployed:
         person, stock = stage.young_person(), stage.publish(actor, 1000).stock_id
         deployed.settle()
 
-        def wallet(name: str, source: str = "") -> float:
-            return deployed.scraped("wallet")[f"passculture_{name}", "wallet", source]
+        def wallet(name: str, about: str = "") -> float:
+            return deployed.scraped("wallet")[f"passculture_{name}", "wallet", about]
 
         held = sa.text("SELECT position FROM tracking WHERE source = 'booking' FOR UPDATE")
         with deployed.database("wallet").begin() as connection:
@@ -128,11 +178,11 @@ class TestDeployed:
             eventually(lambda: wallet("consumer_lag_events", "booking") >= 1)
             at_first = wallet("consumer_lag_seconds", "booking")
             eventually(lambda: wallet("consumer_lag_seconds", "booking") > at_first)
-            assert wallet("database_connections_in_use") >= 1
+            assert wallet("database_connections_in_use", "wallet") >= 1
             assert wallet("consumer_lag_events", "identity") == 0
         eventually(lambda: wallet("consumer_lag_events", "booking") == 0)
         assert wallet("consumer_lag_seconds", "booking") == 0
-        eventually(lambda: wallet("database_connections_in_use") == 0)
+        eventually(lambda: wallet("database_connections_in_use", "wallet") == 0)
 
     def test_dead_letters_are_counted_until_they_are_replayed(
         self, deployed: Cluster, stage: Stage, actor: Actor

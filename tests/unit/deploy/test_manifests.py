@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import tomllib
 from typing import Any
 
 import kubernetes_validate
 import pytest
 
-from shared.runtime.settings import SERVICES, SETTINGS
-from tests.manifests import assembled, built, containers, settings_of
+from shared.runtime.platform import stores_of
+from shared.runtime.settings import SECRET, SERVICES, SETTINGS, STORES
+from tests.manifests import BASE, assembled, built, connections_of, containers, secrets_of, settings_of
+from tests.platform import ROOT
 
 OBJECTS = built()
+POSTGRESQL_ADMITS, FOR_SUPERUSERS = 100, 3
+"""max_connections and superuser_reserved_connections, unless it is told otherwise."""
+MIGRATING, FOR_PEOPLE = 1, 10
 DEPLOYED = [found for found in OBJECTS if found["kind"] in ("Deployment", "Job")]
 
 
@@ -48,12 +54,58 @@ def test_probes_limits_and_no_more_rights_than_needed(found: dict[str, Any]) -> 
 
 
 def test_only_settings_that_there_are() -> None:
-    given = settings_of(OBJECTS)
-    assert given.keys() <= SETTINGS.keys()
+    assert settings_of(OBJECTS).keys() <= SETTINGS.keys() - SECRET
+
+
+@pytest.mark.parametrize("found", DEPLOYED, ids=named)
+def test_each_gets_of_the_secrets_what_it_uses(found: dict[str, Any]) -> None:
+    (container,) = containers(found)
+    name = found["metadata"]["name"]
+    own = {f"DATABASE_URL_{store.upper()}" for store in (stores_of([name]) if name in SERVICES else STORES)}
+    also = {
+        "migrate": {"DATABASE_URL"},
+        "identity": {"SIGNING_KEY"},  # signs
+        "gateway": {"SIGNING_KEY"},  # checks
+        "payout": {"DEBTOR_IBAN", "DEBTOR_BIC"},
+    }
+    assert container["envFrom"] == [{"configMapRef": {"name": "passculture"}}]
+    assert secrets_of(container) == {
+        variable: ("passculture-admin" if variable == "DATABASE_URL" else "passculture", variable)
+        for variable in {"AMQP_URI"} | own | also.get(name, set())
+    }
+
+
+def test_the_pods_of_a_rolling_release_leave_the_database_connections() -> None:
+    """PostgreSQL's own limit; the comment in settings.yaml has the same sum."""
+    connections = MIGRATING + FOR_SUPERUSERS
     for found in DEPLOYED:
-        (container,) = containers(found)
-        sources = [source[kind]["name"] for source in container["envFrom"] for kind in source]
-        assert sources == ["passculture", "passculture"]
+        if found["kind"] == "Deployment":
+            service, spec = found["metadata"]["name"], found["spec"]
+            assert spec["strategy"]["rollingUpdate"]["maxSurge"] == 0
+            pods = spec["replicas"] + spec["strategy"]["rollingUpdate"]["maxUnavailable"]  # which are ending
+            connections += pods * sum(connections_of(OBJECTS, service, store) for store in stores_of([service]))
+    assert connections <= POSTGRESQL_ADMITS - FOR_PEOPLE
+    said = (BASE / "settings.yaml").read_text("utf-8")
+    assert f"= {connections} with {settings_of(OBJECTS)['POOL_SIZE']}" in said
+
+
+def test_the_migrations_of_the_next_release_find_none_before_them() -> None:
+    """A Job cannot be changed: it goes by itself, or what applies the base deletes it."""
+    (job,) = (found for found in DEPLOYED if found["kind"] == "Job")
+    assert job["spec"]["ttlSecondsAfterFinished"] <= 600
+    assert job["metadata"]["annotations"] == {
+        "argocd.argoproj.io/hook": "Sync",
+        "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation",
+        "kustomize.toolkit.fluxcd.io/force": "enabled",
+    }
+    assert "delete job migrate --ignore-not-found" in (BASE.parent / "README.md").read_text("utf-8")
+
+
+def test_the_image_s_tag_is_the_project_s_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert {container["image"] for found in DEPLOYED for container in containers(found)} == {
+        f"passculture:{project['version']}"
+    }
 
 
 def test_what_the_base_s_files_say_is_what_kustomize_builds() -> None:
