@@ -111,9 +111,11 @@ class Consumer:
     def handle(self, messages: Sequence[Message]) -> None:
         """Handles what the bus brought: duplicates are passed over, gaps filled from the source's log."""
         batch: list[Message] = []
+        others: set[str] = set()
         expected = self._tracked()
         for message in messages:
-            if message.epoch != self.epoch and not self._is_ours(message):
+            if message.epoch in others or (message.epoch != self.epoch and not self._is_ours(message)):
+                others.add(message.epoch)
                 self.foreign += 1
                 metrics.foreign_messages.labels(self._store.publication.service, self.source).inc()
             elif message.position <= expected:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -19,7 +19,7 @@ from shared.eventstore import Message, Transaction, sql
 from shared.eventstore.outcomes import Call
 from shared.eventstore.sql import Instant
 from shared.eventstore.tables import store_facts, stored_events, tracking
-from shared.kernel.errors import Invalid, NotFound, Unavailable
+from shared.kernel.errors import DomainError, Invalid, NotFound, Unavailable
 from shared.kernel.time import Clock, RealClock, SettableClock, instant_text, parse_instant
 from shared.messaging import dead_letters
 from shared.messaging.answering import Answered, Commands, Queries
@@ -29,7 +29,7 @@ from shared.messaging.consuming import Consumer, Page
 from shared.observability import metrics
 from shared.observability.health import Part
 from shared.projections import Projection, rebuilding
-from shared.runtime.service import Service
+from shared.runtime.service import Service, Timer
 
 log = structlog.get_logger()
 REACHED_SECONDS = 3.0
@@ -100,15 +100,30 @@ class Process:
         moved.send(None)
 
     def run_due_timers(self) -> int:
-        """Runs every timer that is due, earliest first; gives how many runs it took."""
-        for runs in range(TIMER_ROUNDS):
-            due = self._due_timers()
-            if not due or due[0][0] > self.clock.now():
-                return runs
-            due[0][1].run(self.clock.now())
-        raise RuntimeError(f"timers of {self.service.name} never come to rest: {due[0][1].name}")
+        """Runs every timer that is due, earliest first; gives how many runs it took.
 
-    def _due_timers(self) -> list[tuple[datetime, Any]]:
+        One that fails is set aside and holds back no other; what it raised comes out at the end. Where the clock is
+        simulated nothing of a later instant runs before it: a year must pass as it would have.
+        """
+        failed: dict[Timer, Exception] = {}
+        until: datetime | None = None
+        for runs in range(TIMER_ROUNDS):
+            now = self.clock.now()
+            waiting = [(at, timer) for at, timer in self._due_timers() if at <= (until or now) and timer not in failed]
+            if not waiting:
+                if failed:
+                    raise _gravest(failed)
+                return runs
+            at, timer = waiting[0]
+            try:
+                timer.run(now)
+            except Exception as error:
+                failed[timer] = error
+                if isinstance(self.clock, SettableClock):
+                    until = at
+        raise RuntimeError(f"timers of {self.service.name} never come to rest: {timer.name}")
+
+    def _due_timers(self) -> list[tuple[datetime, Timer]]:
         with self.store.reading() as connection:
             found = [(timer.next_due(connection), timer) for timer in self.service.timers]
         return sorted(((due, timer) for due, timer in found if due is not None), key=lambda pair: pair[0])
@@ -264,7 +279,7 @@ class Process:
         for source, position in self._tracked().items():
             try:
                 messages, seconds = self._lag(source, position)
-            except Unavailable:
+            except DomainError:  # it does not answer, or with an error of its own
                 continue  # what was known last stands
             metrics.consumer_lag_events.labels(name, source).set(messages)
             metrics.consumer_lag_seconds.labels(name, source).set(seconds)
@@ -305,6 +320,16 @@ def restored_clock(start: datetime | None, engine: sa.Engine) -> Clock:
 def _connections_in_use(engine: sa.Engine) -> int:
     # what stands in memory has one connection for ever
     return engine.pool.checkedout() if isinstance(engine.pool, sa.pool.QueuePool) else 1
+
+
+def _gravest(failed: Mapping[Timer, Exception]) -> Exception:
+    """What is not merely somebody else's absence, with a word of the others."""
+    gravest = next((error for error in failed.values() if not isinstance(error, Unavailable)), None)
+    gravest = gravest or next(iter(failed.values()))
+    for timer, error in failed.items():
+        if error is not gravest:
+            gravest.add_note(f"the timer {timer.name} failed too: {error!r}")
+    return gravest
 
 
 def _json(row: dict[str, Any] | None) -> dict[str, Any] | None:

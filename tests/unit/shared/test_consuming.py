@@ -25,6 +25,7 @@ class Rig:
         self.source = file_store(folder, "source")
         self.store = file_store(folder, "sink")
         self.poison = poison
+        self.asked = 0
         self.consumer = self.consume()
 
     def consume(self) -> Consumer:
@@ -33,6 +34,7 @@ class Rig:
         return consumer
 
     def read_log(self, after: int, limit: int) -> tuple[str, list[Message]]:
+        self.asked += 1
         return self.source.epoch(), self.source.messages(after, limit)
 
     def react(self, tx: Transaction, message: Message) -> None:
@@ -219,6 +221,22 @@ def test_a_message_of_another_history_is_counted_and_passed_over(make_rig: Calla
     fill(other, 9, 9)
     rig.consumer.handle(other.messages(0, 10))
     assert (rig.consumer.foreign, rig.handled()) == (1, [2])
+
+
+def test_the_source_is_asked_once_about_many_messages_of_another_history(
+    make_rig: Callable[..., Rig], tmp_path: Path
+) -> None:
+    rig = make_rig()
+    fill(rig.source, 1, 1)
+    rig.consumer.handle(rig.source.messages(0, 10))
+    (tmp_path / "old").mkdir()
+    other = file_store(tmp_path / "old", "source")
+    for number in range(20):
+        fill(other, number, 1)
+    fill(rig.source, 1, 2)
+    before = rig.asked
+    rig.consumer.handle([*other.messages(0, 30), *rig.source.messages(0, 10)])
+    assert (rig.consumer.foreign, len(rig.handled()), rig.asked - before) == (20, 2, 1)
 
 
 def test_a_source_with_another_history_stops_the_consumer(make_rig: Callable[..., Rig], tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ from nameko import config
 from nameko.containers import ServiceContainer
 
 from shared.eventstore import Conflict, StoreUnavailable
-from shared.kernel.errors import Unavailable
+from shared.kernel.errors import DomainError, Invalid, Refused, Unavailable
 from shared.kernel.time import SettableClock
 from shared.messaging import local, topology
+from shared.messaging.answering import InternalError
+from shared.messaging.bus import refusal
 from shared.messaging.connections import BusUnavailable, connect
 from shared.messaging.extensions import PROCESSES, Loop
 from shared.observability.health import STUCK_SECONDS, Part
@@ -101,7 +103,14 @@ def run(loop: Loop, *steps: Exception | Callable[[], None]) -> None:
 
 
 @pytest.mark.parametrize(
-    "away", [BusUnavailable("no broker"), StoreUnavailable("no database"), KeyError("a bug")], ids=str
+    "away",
+    [
+        BusUnavailable("no broker"),
+        StoreUnavailable("no database"),
+        KeyError("a bug"),
+        Refused(Invalid("a call that makes no sense").to_outcome()),
+    ],
+    ids=str,
 )
 def test_store_bus_and_bugs_are_trouble_until_they_are_over(process: Process, away: Exception) -> None:
     loop, seen = Loop(process, "relay"), []
@@ -112,11 +121,32 @@ def test_store_bus_and_bugs_are_trouble_until_they_are_over(process: Process, aw
     assert probe("/health/ready", process) == ("200", {"ready": True, "trouble": {}})
 
 
-@pytest.mark.parametrize("elsewhere", [Unavailable("wallet does not answer"), Conflict("another was faster")], ids=str)
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        Unavailable("wallet does not answer"),
+        Conflict("another was faster"),
+        Refused(InternalError("a bug of wallet").to_outcome()),
+    ],
+    ids=str,
+)
 def test_what_other_services_and_replicas_do_is_no_trouble_here(process: Process, elsewhere: Exception) -> None:
     loop, seen = Loop(process, "messages from source"), []
     run(loop, elsewhere, lambda: seen.append(probe("/health/ready", process)))
     assert seen == [("200", {"ready": True, "trouble": {}})]
+
+
+@pytest.mark.parametrize("error", [InternalError("a bug"), Unavailable("not now")], ids=str)
+def test_an_error_of_another_service_is_of_no_account_when_it_is_observed(tmp_path: Path, error: DomainError) -> None:
+    store = file_store(tmp_path)
+    reactions = {("source", "JarFilled"): lambda _tx, _message: None}
+
+    def backlog(_data: Any, _caller: Any) -> Any:
+        raise refusal({"refused": error.to_outcome()})
+
+    bus = BusDouble({("source", "backlog"): backlog})
+    process = bus.add(Service("toy", store, reactions=reactions), SettableClock(START))
+    process.observe()
 
 
 def test_whoever_never_wins_is_stuck(process: Process, machine: Machine) -> None:
