@@ -149,10 +149,27 @@ def test_a_phone_number_is_given_or_set_right_when_the_code_is_asked_for(platfor
     assert platform.post("/v1/me/phone-code", {"phoneNumber": right}, token).status == 200
     code = platform.letterbox.phone_code(right)
     if old_code != code:
-        wrong = platform.post("/v1/me/phone-code/confirm", {"code": old_code}, token)
+        asked = {"code": old_code}
+        wrong = platform.call("POST", "/v1/me/phone-code/confirm", asked, token, source="127.0.0.9")
         assert wrong.outcome == (422, "code-invalid"), "a number is confirmed by the code that was sent to it"
     assert platform.post("/v1/me/phone-code/confirm", {"code": code}, token).status == 200
     assert sign_up.finish_steps(platform.client, platform.letterbox, person, token).credit["remainingCents"] == 30000
+
+
+def test_a_profile_is_changed_as_it_was_read(stage: Stage) -> None:
+    platform, person = stage.platform, stage.young_person()
+
+    def change(city: str, tag: str) -> Answer:
+        profile = {"address": "1 rue", "city": city, "postalCode": "80000", "activity": "student"}
+        return platform.call("PATCH", "/v1/me/profile", profile, person.token, headers={"If-Match": tag})
+
+    read = platform.call("GET", "/v1/me", token=person.token).headers["ETag"]
+    assert read == f'"{int(read[1:-1])}"', "a strong one"
+    assert change("Lille", read).status == 200
+    assert change("Lyon", read).outcome == (412, "precondition-failed")
+    now = platform.call("GET", "/v1/me", token=person.token)
+    assert (now.json["city"], now.headers["ETag"] != read) == ("Lille", True)
+    assert change("Lyon", now.headers["ETag"]).status == 200
 
 
 def test_a_colleague_of_a_known_siren_is_let_in_by_staff(platform: Platform, actor: Actor) -> None:

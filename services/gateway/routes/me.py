@@ -9,7 +9,7 @@ from flask import g
 from services.gateway.routes.accounts import guarded
 from services.gateway.schemas import people as schemas
 from services.gateway.schemas.accounts import TokenPair
-from services.gateway.web.audience import Audience
+from services.gateway.web.audience import Audience, version_read
 from services.gateway.web.calls import ask, send
 from services.gateway.web.cursors import paged
 from services.gateway.web.security import SIGNED_IN, address
@@ -111,10 +111,12 @@ def check_identity(body: dict[str, Any]) -> Any:
     body=schemas.Completion,
     answers=(200, schemas.Done),
     refuses=["step-not-due", "not-eligible", *USABLE],
+    if_match=True,
 )
 def complete_profile(body: dict[str, Any]) -> Any:
-    """The last step: it activates the beneficiary and grants the credit."""
-    return send("identity", "complete-profile", body) or {}
+    """The last step: it activates the beneficiary and grants the credit. Afterwards it changes the profile, whose
+    version is the `ETag` of `GET /v1/me`."""
+    return send("identity", "complete-profile", {**body, **version_read()}) or {}
 
 
 @audience.endpoint(

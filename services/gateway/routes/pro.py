@@ -10,7 +10,7 @@ from flask import Response, g
 
 from services.gateway.bookings_files import bookings_csv, bookings_xlsx
 from services.gateway.schemas import pro as schemas
-from services.gateway.web.audience import Audience
+from services.gateway.web.audience import Audience, version_read
 from services.gateway.web.calls import ask, send
 from services.gateway.web.cursors import paged
 from services.gateway.web.gate import gate
@@ -127,12 +127,7 @@ def my_venue(venue_id: int) -> Any:
 )
 def change_venue(body: dict[str, Any], venue_id: int) -> Any:
     """Changes what is given of a venue."""
-    return send("catalog", "change-venue", {"venueId": venue_id, **body, **_version()})
-
-
-def _version() -> dict[str, int]:
-    """The version that the caller read, when it told one."""
-    return {} if g.if_match is None else {"ifMatch": g.if_match}
+    return send("catalog", "change-venue", {"venueId": venue_id, **body, **version_read()})
 
 
 @audience.endpoint(
@@ -183,7 +178,7 @@ def my_offer(offer_id: int) -> Any:
 )
 def change_offer(body: dict[str, Any], offer_id: int) -> Any:
     """Changes what is given of an offer."""
-    return send("catalog", "change-offer", {"offerId": offer_id, **body, **_version()})
+    return send("catalog", "change-offer", {"offerId": offer_id, **body, **version_read()})
 
 
 @audience.endpoint(
@@ -196,7 +191,7 @@ def change_offer(body: dict[str, Any], offer_id: int) -> Any:
 )
 def activate_offer(offer_id: int) -> Any:
     """Shows the offer again."""
-    return send("catalog", "activate-offer", {"offerId": offer_id, **_version()})
+    return send("catalog", "activate-offer", {"offerId": offer_id, **version_read()})
 
 
 @audience.endpoint(
@@ -209,7 +204,7 @@ def activate_offer(offer_id: int) -> Any:
 )
 def deactivate_offer(offer_id: int) -> Any:
     """Takes the offer out of the catalogue; what is booked stays booked."""
-    return send("catalog", "deactivate-offer", {"offerId": offer_id, **_version()})
+    return send("catalog", "deactivate-offer", {"offerId": offer_id, **version_read()})
 
 
 @audience.endpoint(
@@ -242,7 +237,7 @@ def my_stock(stock_id: int) -> Any:
 )
 def change_stock(body: dict[str, Any], stock_id: int) -> Any:
     """Changes price, quantity or dates; a price that was booked stays what it was."""
-    return send("catalog", "change-stock", {"stockId": stock_id, **body, **_version()})
+    return send("catalog", "change-stock", {"stockId": stock_id, **body, **version_read()})
 
 
 @audience.endpoint(
@@ -255,7 +250,7 @@ def change_stock(body: dict[str, Any], stock_id: int) -> Any:
 )
 def withdraw_stock(stock_id: int) -> Any:
     """Withdraws a stock; bookings that were not used are cancelled."""
-    return send("catalog", "withdraw-stock", {"stockId": stock_id, **_version()})
+    return send("catalog", "withdraw-stock", {"stockId": stock_id, **version_read()})
 
 
 @audience.endpoint(

@@ -11,6 +11,7 @@ from services.gateway.web.fields import (
     Password,
     Strict,
     Text,
+    WholeNumber,
     cents,
     cursor,
     limit,
@@ -18,6 +19,7 @@ from services.gateway.web.fields import (
     phone_number,
     postal_code,
 )
+from shared.kernel.identifiers import MAX_NUMBER
 
 KINDS_OF_ENTRY = ("granted", "recredited", "reserved", "spent", "unspent", "released", "lapsed")
 
@@ -152,3 +154,4 @@ class Me(Schema):
         },
     )
     credit = fields.Nested(Credits, required=True, allow_none=True)
+    version = WholeNumber(0, MAX_NUMBER, metadata={"description": "That of the account, not of the credit."})

@@ -287,6 +287,11 @@ def if_match_version() -> int | None:
     return version
 
 
+def version_read() -> dict[str, int]:
+    """What a command of a route with ``if_match`` is told: the version that the caller read, when it named one."""
+    return {} if g.if_match is None else {"ifMatch": g.if_match}
+
+
 def _drop_empty(view: View, body: type[Schema] | None) -> View:
     """A route without a body of its own does not get the empty one."""
     if body is not None:

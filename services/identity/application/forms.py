@@ -167,6 +167,7 @@ class Completion(_Form):
     city = Line(1, 100, required=True)
     postalCode = _postal_code()
     activity = Line(1, 80, required=True)
+    ifMatch = Number(load_default=None, allow_none=True)
 
 
 class OffererDecision(_Form):

@@ -16,7 +16,7 @@ from services.identity.domain.phones import draw_code
 from shared.eventstore import Transaction
 from shared.eventstore.outcomes import Call
 from shared.eventstore.outcomes import Outcome as CallOutcome
-from shared.kernel.errors import DomainError, NotFound
+from shared.kernel.errors import DomainError, NotFound, PreconditionFailed
 
 
 class Journey:
@@ -83,10 +83,13 @@ class Journey:
     # ---- the credit
 
     def complete_profile(self, tx: Transaction, call: Call) -> dict[str, Any]:
-        """The last step activates; afterwards it only changes the data."""
+        """The last step activates; afterwards it only changes the data. ``ifMatch``: the version of which the caller
+        knows, when it matters."""
         body = forms.read_form(forms.Completion, call.data)
         work = Work(self._ports, tx)
         account = work.usable_account(caller_account(call))
+        if body["ifMatch"] not in (None, account.version):
+            raise PreconditionFailed("the account has changed since you read it")
         profile, sealed = work.sealed(
             account,
             work.profile(account),

@@ -51,6 +51,7 @@ class Questions:
             "eligibility": _window(open_window(profile, now)),
             "nextEligibility": _window(coming),
             "nextStep": step.value if step else None,
+            "version": account.version,
         }
 
     def people(self, connection: sa.Connection, calls: Sequence[Call]) -> list[dict[str, Any] | DomainError]:

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from services.identity.domain.errors import CodeInvalid, PhoneInvalid, PhoneTaken, StepNotDue
-from shared.kernel.errors import Invalid, NotFound, TooManyRequests, Unauthorized
+from shared.kernel.errors import Invalid, NotFound, PreconditionFailed, TooManyRequests, Unauthorized
 from tests.unit.identity.platform_of_identity import STAFF
 
 IN_2022 = datetime.fromisoformat("2022-01-10T09:00:00+00:00")
@@ -64,6 +64,21 @@ def test_the_same_key_activates_once(platform):
     for _ in range(2):
         assert platform.send("complete-profile", body, who, key="k") == {}
     assert [name for name, _ in platform.messages()].count("BeneficiaryActivated") == 1
+
+
+def test_a_profile_is_changed_as_it_was_read(platform):
+    who = platform.beneficiary()
+    body = {"address": "2 rue", "city": "Lille", "postalCode": "59000", "activity": "student"}
+    read = platform.ask("me", who=who)["version"]
+    with pytest.raises(PreconditionFailed):
+        platform.send("complete-profile", {**body, "ifMatch": read - 1}, who)
+    assert platform.ask("me", who=who)["city"] == "Amiens"
+    platform.send("complete-profile", {**body, "ifMatch": read}, who)
+    changed = platform.ask("me", who=who)
+    assert (changed["city"], changed["version"]) == ("Lille", read + 1)
+    with pytest.raises(PreconditionFailed):
+        platform.send("complete-profile", {**body, "city": "Lyon", "ifMatch": read}, who)
+    platform.send("complete-profile", {**body, "city": "Lyon"}, who)
 
 
 @pytest.mark.parametrize("activity", ["", "x" * 81, 3, None])
