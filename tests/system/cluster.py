@@ -33,7 +33,7 @@ from tests.servers import AMQP, DATABASE, own_database
 SIGNING_KEY = "a key of the cluster's own, which its secret holds"
 PATIENCE_SECONDS = 60
 CUT_OFF = "wallet"
-FURTHER_LABELS = ("source", "store", "command", "query", "route")
+FURTHER_LABELS = ("source", "store", "command", "query", "route", "outcome")
 Samples = dict[tuple[str, str, str], float]
 """(metric, service, what else it is about) → value."""
 
@@ -135,15 +135,13 @@ class Cluster(Platform):
 
 
 def samples(exposition: str) -> Samples:
-    """The last of each metric, service and further label."""
+    """The last of each metric, service and what else it is labelled with."""
     found: Samples = {}
     for family in text_string_to_metric_families(exposition):
         for sample in family.samples:
             labels = dict(sample.labels)
             service = labels.pop("service", "")
-            about = next(
-                (labels[name] for name in ("source", "store", "command", "query", "route") if name in labels), ""
-            )
+            about = " ".join(labels[name] for name in FURTHER_LABELS if name in labels)
             found[sample.name, service, about] = sample.value
     return found
 

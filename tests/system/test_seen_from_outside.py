@@ -30,8 +30,14 @@ GAUGES = (
 )
 POOL = ("passculture_database_connections_in_use", "passculture_database_connections_limit")
 LAG = ("passculture_consumer_lag_events", "passculture_consumer_lag_seconds")
-PLAYED = {"identity": "validate-offerer", "catalog": "open-venue", "booking": "book", "wallet": "reserve"}
-"""A command that each of these services took when somebody booked."""
+PLAYED = {
+    "identity": "validate-offerer",
+    "catalog": "open-venue",
+    "booking": "book",
+    "wallet": "reserve",
+    "payout": "accept-bank-details",
+}
+"""A command that each of these services took when somebody booked; the gateway decides nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +68,9 @@ def missing(found: Samples, service: str) -> set[tuple[str, str]]:
     expected = {(name, "") for name in GAUGES}
     expected |= {(name, store) for name in POOL for store in stores_of([service])}
     expected |= {(name, source) for name in LAG for source in sources_of(service_class(service))}
-    expected.add(("passculture_queries_total", "health"))
+    expected.add(("passculture_queries_total", "health ok"))
     if service in PLAYED:
-        expected.add(("passculture_commands_total", PLAYED[service]))
+        expected.add(("passculture_commands_total", f"{PLAYED[service]} ok"))
     told = {(name, about) for name, of, about in found if of == service}
     return expected - told
 
@@ -161,6 +167,20 @@ class TestDeployed:
         assert deployed.scraped("gateway")["passculture_http_request_seconds_count", "", "/v1/bookings"] == 1
         for service in ("identity", "catalog", "booking", "wallet", "payout"):
             assert deployed.scraped(service)["passculture_outbox_position", service, ""] > 0
+
+    def test_commands_are_counted_by_outcome(self, deployed: Cluster, stage: Stage, actor: Actor) -> None:
+        def count(outcome: str) -> float:
+            return deployed.scraped("booking").get(("passculture_commands_total", "booking", f"book {outcome}"), 0)
+
+        person, same = stage.young_person(), key()
+        stock, too_dear = stage.publish(actor, 1000).stock_id, stage.publish(actor, 299_00).stock_id
+        before = {outcome: count(outcome) for outcome in ("ok", "replayed")}
+        for _ in range(2):
+            assert stage.book(person, stock, key=same).status == 201
+        refused = stage.book(person, too_dear)
+        assert refused.status // 100 == 4
+        assert {outcome: count(outcome) - times for outcome, times in before.items()} == {"ok": 1, "replayed": 1}
+        assert count(refused.code) == 1
 
     def test_lag_and_pool_use_rise_while_a_consumer_is_held_up(
         self, deployed: Cluster, stage: Stage, actor: Actor
