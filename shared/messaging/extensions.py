@@ -47,8 +47,8 @@ RELAY_POLL_SECONDS = 1.0
 OVERTAKEN_SECONDS = 0.1
 """A relay that was overtaken lets the other one send: two side by side would send everything twice."""
 A_FEW_MESSAGES, CROWDED_SECONDS = 8, 0.03
-"""Who has sent more than a few messages at once waits a moment before the next: under a crowd every message that travels
-costs its service, and all that follow it, as much as the events in it. What one caller did goes at once."""
+"""Who has sent more than a few messages at once waits a moment before the next: under a crowd every message that
+travels costs its service, and all that follow it, as much as the events in it. What one caller did goes at once."""
 TIMER_POLL_SECONDS = 0.5
 OBSERVE_SECONDS = 5.0
 PREFETCH_CALLS = 16
