@@ -100,9 +100,10 @@ def test_two_places_of_a_duo_offer_cost_twice(stage: Stage, actor: Actor, person
 
 def test_a_quantity_that_is_none(stage: Stage, actor: Actor, person: Beneficiary) -> None:
     book = stage.publish(actor, 1000, 3)
-    for quantity in (0, -1, 1.5, "1", None, 10**30):
+    for quantity in (0, -1, 1.5, "1", None):
         answer = stage.platform.post("/v1/bookings", {"stockId": book.stock_id, "quantity": quantity}, person.token)
         assert answer.outcome == (422, "invalid"), answer
+    assert stage.book(person, book.stock_id, 10**30).outcome == (409, "quantity-invalid")
     assert stage.places(book) == 3
 
 
