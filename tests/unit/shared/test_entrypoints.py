@@ -156,7 +156,7 @@ def test_what_a_method_raises_is_told_to_all_who_asked(container: ServiceContain
 
 
 @pytest.mark.parametrize(
-    "end", [eventlet.Timeout(60), GreenletExit(), KeyError("a bug")], ids=lambda end: type(end).__name__
+    "end", [eventlet.Timeout(), GreenletExit(), KeyError("a bug")], ids=lambda end: type(end).__name__
 )
 def test_messages_whose_worker_ended_are_handed_over_again(
     container: ServiceContainer, settings: Settings, source: Store, end: BaseException
