@@ -57,11 +57,21 @@ def projections(as_json: Json = False) -> None:
     if as_json:
         return _print_json(found)
     for model in found["items"]:
-        print(f"{model['name']:32} version {model['version']}")
+        print(f"{model['name']:32} version {model['version']}{progress_of(model)}")
     for source in found["sources"]:
         lag = f", {source['behind']} behind, for {source['lagSeconds']:.0f} s" if source["behind"] else ""
         print(f"{source['service']:10} follows {source['source']:10} {source['position']} of {source['head']}{lag}")
     return None
+
+
+def progress_of(model: dict[str, Any]) -> str:
+    """How far the rebuild of a read model has come; empty when there is none."""
+    progress = model["rebuild"]
+    if progress is None:
+        return ""
+    left = progress["secondsLeft"]
+    time_left = "" if left is None else f", {left:.0f} s left"
+    return f", being rebuilt: {progress['position']} of {progress['head']}{time_left}"
 
 
 @refusals_in_one_line

@@ -52,6 +52,8 @@ class Process:
         self._looked = 0.0
         self.moved = Event()
         """Sent, and made anew, whenever a consumer has moved: whoever waits for a position looks again."""
+        self.folding: dict[str, rebuilding.Progress] = {}
+        """The read models that are being rebuilt."""
         self.parts: dict[str, Part] = {}
         """The loops that do its work, by name."""
         self.consumers = {source: self._consumer(source) for source in service.sources}
@@ -157,7 +159,10 @@ class Process:
 
     def _projections(self, _call: Call) -> dict[str, Any]:
         """Read models are written with their events: what may lag is how far the sources were followed."""
-        models = [{"name": model.name, "version": model.version} for model in self.store.projections]
+        models = [
+            {"name": model.name, "version": model.version, "rebuild": self._rebuild_of(model)}
+            for model in self.store.projections
+        ]
         sources = []
         for source, tracked in self._tracked().items():
             head = self.bus.query(source, "positions", {})["published"]
@@ -188,7 +193,26 @@ class Process:
         }
 
     def _rebuild_projection(self, calls: Sequence[Call]) -> list[dict[str, Any]]:
-        return [{"rows": rebuilding.rebuild(self.store, self._projection(call))} for call in calls]
+        return [{"rows": self._rebuild(self._projection(call))} for call in calls]
+
+    def _rebuild(self, projection: Projection) -> int:
+        progress = self.folding[projection.name] = rebuilding.Progress()
+        try:
+            return rebuilding.rebuild(self.store, projection, progress)
+        finally:
+            self.folding.pop(projection.name, None)
+
+    def _rebuild_of(self, projection: Projection) -> dict[str, Any] | None:
+        """How far one has come that this process is at; another replica's is not known here."""
+        progress = self.folding.get(projection.name)
+        if progress is None:
+            return None
+        left = progress.seconds_left()
+        return {
+            "position": progress.position,
+            "head": progress.head,
+            "secondsLeft": None if left is None else round(left, 1),
+        }
 
     def _projection(self, call: Call) -> Projection:
         for projection in self.store.projections:

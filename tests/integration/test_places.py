@@ -9,9 +9,9 @@ import eventlet
 import pytest
 import sqlalchemy as sa
 
-from services.booking.storage.places import Shelf
+from services.booking.storage.places import Shelf, hold
 from services.booking.storage.tables import stocks
-from shared.eventstore.store import Transaction
+from shared.eventstore.store import Conflict, Transaction
 from tests.integration.conftest import Empty
 from tests.unit.booking.world import World
 
@@ -67,3 +67,38 @@ def test_without_it_more_people_are_told_so_than_there_are_places(world: World) 
     """The control: the table's own constraint does not see a lost update, the lock is needed."""
     stock = world.stock(quantity=PLACES)
     assert ask_at_once(world, stock, without_the_guard) > PLACES
+
+
+def replaced_while_waited_for(world: World, ask: Take) -> bool:
+    """A stock's row is put anew, by a transaction for whose end somebody waits who wants to lock it."""
+    stock = world.stock(quantity=PLACES)
+
+    def wait_for_it() -> bool:
+        with world.store.transaction() as tx:
+            return ask(tx, stock)
+
+    with world.store.transaction() as tx:
+        row = tx.connection.execute(sa.select(stocks)).mappings().one()
+        tx.connection.execute(stocks.delete())
+        tx.connection.execute(stocks.insert(), [dict(row)])
+        waiting = eventlet.spawn(wait_for_it)
+        eventlet.sleep(10 * A_MOMENT)
+    return bool(waiting.wait())
+
+
+def test_a_row_that_was_waited_for_and_replaced_is_a_conflict(world: World) -> None:
+    with pytest.raises(Conflict):
+        replaced_while_waited_for(world, with_the_guard)
+
+
+def test_who_asks_for_the_lock_alone_goes_on_without_one(world: World) -> None:
+    """The control: the row that was there is gone, the one that is there is nobody's."""
+
+    def lock_and_read(tx: Transaction, stock: int) -> bool:
+        hold(tx.connection, "stock_id", [stock])
+        read = tx.connection.execute(sa.select(stocks)).one()
+        with world.store.transaction() as other:
+            free = sa.select(stocks.c.stock_id).with_for_update(nowait=True)
+            return other.connection.execute(free).scalar_one() == read.stock_id
+
+    assert replaced_while_waited_for(world, lock_and_read)

@@ -21,7 +21,7 @@ from services.booking.storage.tables import (
     stocks,
     venues,
 )
-from shared.eventstore import Transaction, sql
+from shared.eventstore import Conflict, Transaction, sql
 from shared.eventstore.trips import send_later
 from shared.kernel.identifiers import stream_id
 
@@ -133,21 +133,34 @@ _OF_STOCKS = (
 )
 
 
+_OF_HELD_STOCKS = _OF_STOCKS.add_columns(sa.cast(sa.func.current_setting("booking.held"), sa.Integer).label("held"))
+
+
 def _locked(connection: sa.Connection, stock_ids: list[int]) -> Sequence[Any]:
     if not stock_ids:
         return []
     # locked first, read then: a statement that waited for a lock sees the stock as it is now, but what stands beside it
     # (is its offer still shown, its structure open?) as it was before the wait
     hold(connection, "stock_id", stock_ids)
-    return connection.execute(_OF_STOCKS, {"stock_ids": stock_ids}).all()
+    if connection.dialect.name != "postgresql":
+        return connection.execute(_OF_STOCKS, {"stock_ids": stock_ids}).all()
+    rows = connection.execute(_OF_HELD_STOCKS, {"stock_ids": stock_ids}).all()
+    if rows and len(rows) != rows[0].held:
+        raise Conflict("a stock was put in the place of the one that was waited for")
+    return rows
 
 
 def hold(connection: sa.Connection, column: str, values: list[int]) -> None:
     """Locks stocks in the order of their numbers: who decides on one of them meanwhile waits, and sees what is written
-    here. On SQLite there is one writer."""
+    here. On SQLite there is one writer.
+
+    How many it locked is left in ``booking.held``: it is sent with the next statement, and has no answer of its own.
+    """
     if connection.dialect.name == "postgresql":
         which = f"SELECT stock_id FROM stocks WHERE {column} = ANY(%s::bigint[]) ORDER BY stock_id FOR UPDATE"
-        send_later(connection, f"SELECT count(*) FROM ({which}) AS held", [values])
+        send_later(
+            connection, f"SELECT set_config('booking.held', count(*)::text, true) FROM ({which}) AS held", [values]
+        )
 
 
 def hold_offer(connection: sa.Connection, offer_id: int) -> None:

@@ -39,11 +39,20 @@ class Health(Schema):
     services = fields.Dict(keys=fields.String(), values=fields.String())
 
 
+class Rebuild(Schema):
+    """How far a read model has been folded anew: up to ``position`` of ``head``, both of its service's log."""
+
+    position = fields.Integer(required=True)
+    head = fields.Integer(required=True)
+    secondsLeft = fields.Float(required=True, allow_none=True)
+
+
 class ReadModel(Schema):
-    """``name`` is ``<service>.<read model>``."""
+    """``name`` is ``<service>.<read model>``; ``rebuild`` is null unless it is being rebuilt."""
 
     name = fields.String(required=True)
     version = fields.Integer(required=True)
+    rebuild = fields.Nested(Rebuild, required=True, allow_none=True)
 
 
 class Followed(Schema):

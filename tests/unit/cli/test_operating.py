@@ -13,7 +13,9 @@ import typer
 from shared.cli import operating
 from shared.cli.reaching import OnStores, reach
 from shared.eventstore import Message
+from shared.eventstore.outcomes import Call
 from shared.kernel.identifiers import stream_id
+from shared.projections.rebuilding import Progress
 from shared.runtime.platform import CannotStart, migrate_embedded
 from shared.runtime.settings import SERVICES, Settings
 
@@ -207,3 +209,14 @@ def test_a_stale_address_is_passed_over(state: Path) -> None:
     (state / "address").write_text("http://127.0.0.1:9")
     assert isinstance(reach(Settings.from_environment({"STATE_DIR": str(state)})), OnStores)
     (state / "address").unlink()
+
+
+def test_a_rebuild_shows_how_far_it_has_come(state: Path) -> None:
+    platform = OnStores(Settings.from_environment({"STATE_DIR": str(state), "CLOCK": NOW}))
+    wallet = platform.processes["wallet"]
+    progress = wallet.folding["balances"] = Progress(position=25, head=100)
+    progress.began -= 10
+    (model,) = (model for model in platform.projections()["items"] if model["name"] == "wallet.balances")
+    assert operating.progress_of(model) == ", being rebuilt: 25 of 100, 30 s left"
+    wallet.commands.decide([Call("rebuild-projection", {"name": "balances"}, None, None)])
+    assert wallet.folding == {}
