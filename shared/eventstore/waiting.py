@@ -18,6 +18,8 @@ CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 30
 """After so long the server ends a statement by itself."""
 ANSWER_SECONDS = STATEMENT_SECONDS + 2.0
+CONNECTING = 20
+"""psycopg2 tells this status and has no name for it."""
 READ_SECONDS = 10.0
 """For the answer to what is only read, for somebody who waits no longer (``Store.reading``)."""
 
@@ -54,5 +56,9 @@ def _wait(connection: PatientConnection) -> None:
             finally:
                 hub.remove(listener)
             state = connection.poll()
+    except BaseException:
+        if connection.status == CONNECTING:  # the driver closes what fails later; this only the collector would
+            connection.close()
+        raise
     finally:
         patience.cancel()
