@@ -1,10 +1,14 @@
-"""What people give as an address of mails."""
+"""What people give as an address of mails, and as their bank."""
 
 from __future__ import annotations
 
+import re
+import string
+from pathlib import Path
+
 import pytest
 
-from shared.kernel.identifiers import email
+from shared.kernel.identifiers import bic, email
 
 
 @pytest.mark.parametrize("text", ["a@b.fr", "zoe.martin+pass@mail.example.org", "o'neil@b.fr", "x" * 64 + "@b.fr"])
@@ -35,3 +39,38 @@ def test_an_address_stays_as_it_is(text: str) -> None:
 def test_what_a_mail_server_would_not_take_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="e-mail"):
         email(text)
+
+
+@pytest.mark.parametrize("text", ["BNPAFRPP", "bdfefrppcct", "AGRI FR PP 882", "SOGEFRP2"])
+def test_a_bic_is_written_as_banks_write_it(text: str) -> None:
+    assert bic(text) == text.replace(" ", "").upper()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "BNPAFRPO", "BNPAFR0P", "BNPAFR1P", "BNP1FRPP", "BNPAFRPPX", "BNPAFRPPXXXX", "BNPAF1PP", "BNPAFRPé"]
+)
+def test_a_bic_that_no_transfer_file_takes_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="BIC"):
+        bic(text)
+
+
+def test_a_bic_is_what_the_schema_of_transfer_files_says() -> None:
+    """Letter by letter, in the two places where it is narrower than letters and digits."""
+    pattern = re.compile(_schema_pattern())
+    for place in (6, 7):
+        for letter in string.ascii_uppercase + string.digits:
+            text = f"{'BNPAFRPP'[:place]}{letter}{'BNPAFRPP'[place + 1 :]}"
+            assert _is_bic(text) is bool(pattern.fullmatch(text)), text
+
+
+def _schema_pattern() -> str:
+    schema = Path(__file__).parents[3] / "services/payout/files/schemas/pain.001.001.03.xsd"
+    (found,) = re.findall(r'name="BICIdentifier">.*?<xs:pattern value="([^"]+)"', schema.read_text("utf-8"), re.DOTALL)
+    return str(found)
+
+
+def _is_bic(text: str) -> bool:
+    try:
+        return bic(text) == text
+    except ValueError:
+        return False
