@@ -19,6 +19,8 @@ from services.payout.domain.custom_rules import Agreement
 from services.payout.domain.establishment_year import EstablishmentYear
 from services.payout.domain.periods import PeriodKind
 from services.payout.domain.records import Debtor
+from services.payout.files.character_set import sepa_text
+from services.payout.files.transfers_xml import LONGEST_NAME
 from services.payout.projections import projections
 from services.payout.publishing import publication
 from services.payout.reactions import reactions
@@ -29,7 +31,7 @@ from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
 from shared.messaging.calls import calling, one, read, saga
 from shared.runtime.service import Service, Task
-from shared.runtime.settings import Settings
+from shared.runtime.settings import BadSettings, Settings
 
 RESUME_SECONDS = 5.0
 AGGREGATES = (EstablishmentYear, PayoutBatch, BankDetails, Agreement)
@@ -39,7 +41,7 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
     """Payout asks booking for its due validations and, with wallet, for its ledger; identity for names; catalog whether
     there is an offer."""
     store = Store(engine, clock=clock, aggregates=AGGREGATES, publication=publication, projections=projections())
-    debtor = Debtor(settings.debtor.name, settings.debtor.iban, settings.debtor.bic)
+    debtor = _debtor(settings)
     period = cast(PeriodKind, settings.payout_period)
     years = Years()
     pricing, closing = Pricing(years), Closing(store, bus, years, Terms(period, debtor))
@@ -80,6 +82,13 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
         tasks=[Task("finish-payouts", RESUME_SECONDS, closing.resume)],
         open_work=_open_work,
     )
+
+
+def _debtor(settings: Settings) -> Debtor:
+    """Raises BadSettings for a name of which a transfer file would have nothing."""
+    if not sepa_text(settings.debtor.name, at_most=LONGEST_NAME):
+        raise BadSettings(f"DEBTOR_NAME: nothing of {settings.debtor.name!r} can be written for a bank")
+    return Debtor(settings.debtor.name, settings.debtor.iban, settings.debtor.bic)
 
 
 def _open_work(connection: sa.Connection) -> int:

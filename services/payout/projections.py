@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -192,12 +193,12 @@ class Reimbursements(Projection):
     @on(EstablishmentYear.BookingEntered)
     def booking_entered(self, rows: _Gathered, event: EstablishmentYear.BookingEntered) -> None:
         rows.add(event, fixed_revenue=event.entering)
-        self._entered(rows, event)
+        self._entered(rows, event, event.counted_from)
 
     @on(EstablishmentYear.CorrectionEntered)
     def correction_entered(self, rows: _Gathered, event: EstablishmentYear.CorrectionEntered) -> None:
         rows.add(event)
-        self._entered(rows, event)
+        self._entered(rows, event, None)
 
     @on(EstablishmentYear.BookingReimbursed, EstablishmentYear.CorrectionReimbursed)
     def reimbursed(self, rows: _Gathered, event: EstablishmentYear.BookingReimbursed) -> None:
@@ -229,6 +230,27 @@ class Reimbursements(Projection):
         batches = tables.batches
         noted = batches.update().where(batches.c.batch_id == event.batch_id)
         rows.connection.execute(noted.values(wallet_position=event.wallet_position))
+
+    @on(PayoutBatch.FormNoted)
+    def form_noted(self, rows: _Gathered, event: PayoutBatch.FormNoted) -> None:
+        rows.write()
+        batches = tables.batches
+        rows.connection.execute(batches.update().where(batches.c.batch_id == event.batch_id).values(form=event.form))
+
+    @on(PayoutBatch.DebtMoved)
+    def debt_moved(self, rows: _Gathered, event: PayoutBatch.DebtMoved) -> None:
+        """With the lines that it comes from: they are settled where it is set off."""
+        rows.write()
+        lines, carried = tables.lines, tables.carried
+        for iban, bic, more in (
+            (event.iban, event.bic, -event.amount),
+            (event.to_iban, event.to_bic, event.amount),
+        ):
+            this = (carried.c.iban == iban) & (carried.c.bic == bic)
+            before = rows.connection.execute(sa.select(carried.c.carried_cents).where(this)).scalar() or 0
+            sql.upsert(rows.connection, carried, [{"iban": iban, "bic": bic, "carried_cents": before + more}])
+        owing = (lines.c.iban == event.iban) & (lines.c.bic == event.bic) & (lines.c.status == "carried-forward")
+        rows.connection.execute(lines.update().where(owing).values(iban=event.to_iban, bic=event.to_bic))
 
     @on(PayoutBatch.VenueListed)
     def venue_listed(self, rows: _Gathered, event: PayoutBatch.VenueListed) -> None:
@@ -322,11 +344,12 @@ class Reimbursements(Projection):
         rows.connection.execute(lines.update().where(unpaid).values(status="rejected"))
 
     @staticmethod
-    def _entered(rows: _Gathered, event: Any) -> None:
+    def _entered(rows: _Gathered, event: Any, counted_from: date | None) -> None:
         account = {"iban": event.iban, "bic": event.bic}
         fresh = {"status": "in-batch", "provisional": False, "settling": False, "end_to_end_id": None}
         rows.patch(event.line_id, batch_id=event.batch_id, **account, **fresh)
-        rows.rows[tables.batch_lines].append({"batch_id": event.batch_id, "line_id": event.line_id, **account})
+        entry = {"batch_id": event.batch_id, "line_id": event.line_id, **account, "counted_from": counted_from}
+        rows.rows[tables.batch_lines].append(entry)
 
     @staticmethod
     def _answered(rows: _Gathered, event: Any, status: str, reason: str | None) -> None:

@@ -41,6 +41,10 @@ saga_recoveries = Counter(
     "passculture_saga_recoveries_total", "Requests finished by the recovery instead of their own call", ["service"],
     registry=REGISTRY,
 )  # fmt: skip
+payout_delays = Histogram(
+    "passculture_payout_delay_days", "Days from a line's event, or its validation, to the day its batch is executed",
+    registry=REGISTRY, buckets=(2, 5, 8, 10, 12, 15, 18, 20, 23, 30, 45, 60, 90),
+)  # fmt: skip
 consumer_lag_events = Gauge(
     "passculture_consumer_lag_events", "Published messages that the consumer has not handled", ["service", "source"],
     registry=REGISTRY,

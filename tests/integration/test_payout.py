@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import eventlet
 import pytest
 
+from services.payout.domain.periods import Period
+from services.payout.domain.refusals import BatchNotClosed, EarlierThanLastBatch
 from shared.eventstore import Conflict
 from shared.kernel.time import instant_text
 from tests.integration.conftest import Empty
@@ -85,3 +87,58 @@ def test_closed_by_several_at_once_it_is_one_batch(stage: Stage, monkeypatch: py
     entered = [one["bookingId"] for one in stage.published("BookingEnteredBatch")]
     assert len(entered) == len(set(entered)) == answers[0]["lines"]
     stage.balanced()
+
+
+FIRST, SECOND = Period("fortnight", date(2021, 11, 15)), Period("fortnight", date(2021, 11, 30))
+
+
+def open_both(stage: Stage, one: Period, other: Period) -> list[Any]:
+    """``other`` is opened while ``one`` has been, but is not committed; gives the batches' numbers or the refusals."""
+    stage.clock.move_to(stage.clock.now().replace(month=12, day=2))
+    closings = [service.tasks[0].run.__self__ for service in (stage.service, stage.replica()[1])]  # type: ignore[attr-defined]
+    opened, may_commit = eventlet.Event(), eventlet.Event()
+
+    def open_one(tx: Any) -> int:
+        number: int = closings[0]._open(tx, one, 3)
+        tx.flush()
+        opened.send()
+        may_commit.wait()
+        return number
+
+    def open_other() -> Any:
+        opened.wait()
+        try:
+            return stage.store.run(lambda tx: closings[1]._open(tx, other, 3))
+        except (BatchNotClosed, EarlierThanLastBatch) as refusal:
+            return type(refusal)
+
+    first = eventlet.spawn(stage.store.run, open_one)
+    second = eventlet.spawn(open_other)
+    eventlet.sleep(0.5)  # long enough for the other to have looked, and to wait
+    may_commit.send()
+    return [first.wait(), second.wait()]
+
+
+def test_a_period_does_not_open_while_an_earlier_one_is_being_closed(stage: Stage) -> None:
+    assert open_both(stage, FIRST, SECOND) == [1, BatchNotClosed]
+    stage.service.tasks[0].run()
+    assert stage.command("close", {"cutoff": "2021-11-30"})["batchId"] == 2, "no number was lost"
+
+
+def test_a_period_does_not_open_after_a_later_one(stage: Stage) -> None:
+    assert open_both(stage, SECOND, FIRST) == [1, EarlierThanLastBatch]
+
+
+def test_one_period_opened_twice_at_once_is_one_batch(stage: Stage) -> None:
+    assert open_both(stage, FIRST, FIRST) == [1, 1]
+
+
+@pytest.mark.parametrize(("one", "other"), [(FIRST, SECOND), (SECOND, FIRST)], ids=["later", "earlier"])
+def test_without_their_turn_both_would_open(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, one: Period, other: Period
+) -> None:
+    """The control: what was looked at before the other one was committed says nothing of it."""
+    monkeypatch.setattr("services.payout.storage.batches.in_turn", lambda _tx: None)
+    numbers = iter((1, 2))
+    monkeypatch.setattr("shared.eventstore.Transaction.next_number", lambda *_: next(numbers))
+    assert open_both(stage, one, other) == [1, 2]

@@ -55,6 +55,7 @@ DETAILS_COLUMNS = [
     "Taux de remboursement",
     "Montant remboursé à l'offreur",
     "Marge",
+    "Délai de paiement (jours)",
 ]
 
 

@@ -22,7 +22,14 @@ LONG_SECONDS = 110.0
 """A close of a whole country's fortnight, a reconciliation from the first event on."""
 
 POLL_SECONDS = 0.25
-CLOSING = ["not-caught-up", "cutoff-in-the-future", "earlier-than-last-batch", "cutoff-ends-no-period"]
+CLOSING = [
+    "not-caught-up",
+    "cutoff-in-the-future",
+    "earlier-than-last-batch",
+    "cutoff-ends-no-period",
+    "batch-not-closed",
+    "file-not-valid",
+]
 
 
 @audience.endpoint(
@@ -47,7 +54,7 @@ def preview_payout(body: dict[str, Any]) -> Any:
     refuses=CLOSING,
 )
 def close_payout(body: dict[str, Any]) -> Any:
-    """Closes the period: one batch per cut-off, however often it is asked for."""
+    """Closes the period, after an earlier one that was interrupted: one batch per cut-off, however often asked for."""
     return send("payout", "close", body, seconds=LONG_SECONDS)
 
 
@@ -81,7 +88,7 @@ def payout(batch_id: int) -> Any:
     "/v1/finance/payouts/<number:batch_id>/transfers.xml",
     access=FINANCE,
     media_type="application/xml",
-    refuses=["batch-not-found", "no-transfers"],
+    refuses=["batch-not-found", "no-transfers", "file-not-valid"],
 )
 def transfers_file(batch_id: int) -> Any:
     """The transfers as pain.001, valid against its schema; the same bytes for ever."""
@@ -94,7 +101,7 @@ def transfers_file(batch_id: int) -> Any:
     "/v1/finance/payouts/<number:batch_id>/details.csv",
     access=FINANCE,
     media_type="text/csv",
-    refuses=["batch-not-found"],
+    refuses=["batch-not-found", "file-not-valid"],
 )
 def details_file(batch_id: int) -> Any:
     """Every line of the batch; the same bytes for ever."""
@@ -107,7 +114,7 @@ def details_file(batch_id: int) -> Any:
     "/v1/finance/payouts/<number:batch_id>/venues.csv",
     access=FINANCE,
     media_type="text/csv",
-    refuses=["batch-not-found"],
+    refuses=["batch-not-found", "file-not-valid"],
 )
 def venues_file(batch_id: int) -> Any:
     """What each venue is paid by the batch; the same bytes for ever."""

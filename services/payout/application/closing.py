@@ -18,11 +18,21 @@ import sqlalchemy as sa
 
 from services.payout.application import requests, shapes
 from services.payout.domain.bank_calendar import next_working_day
-from services.payout.domain.batches import AccountDue, AccountSettled, PayoutBatch, Totals, settle
+from services.payout.domain.batches import (
+    AccountDue,
+    AccountSettled,
+    Debt,
+    PayoutBatch,
+    Share,
+    Totals,
+    debts_to_move,
+    settle,
+)
 from services.payout.domain.establishment_year import Entry
 from services.payout.domain.periods import Period, PeriodKind, period_ending
 from services.payout.domain.records import Batch, Debtor, Transfer, VenuePaid
-from services.payout.domain.refusals import CutoffInTheFuture, EarlierThanLastBatch, NotCaughtUp
+from services.payout.domain.refusals import BatchNotClosed, CutoffInTheFuture, EarlierThanLastBatch, NotCaughtUp
+from services.payout.files.refusals import FileNotValid
 from services.payout.files.transfers_xml import transfers_xml
 from services.payout.storage import batches, details, lines, references
 from services.payout.storage.years import Years
@@ -75,10 +85,12 @@ class Closing:
         """Finishes what a crash interrupted: closes that were under way, reimbursements still to be told."""
         with self._store.reading() as connection:
             open_batches = batches.closing(connection)
-        for batch_id in open_batches:
-            self._enter_and_close(batch_id)
-            metrics.saga_recoveries.labels("payout").inc()
-        self.settle()
+        try:
+            for batch_id in open_batches:
+                self._enter_and_close(batch_id)
+                metrics.saga_recoveries.labels("payout").inc()
+        finally:
+            self.settle()  # whatever holds a close up, what the bank has paid is told
 
     def settle(self) -> None:
         """Tells the reimbursement of every line that has been paid for."""
@@ -91,22 +103,26 @@ class Closing:
             result: Outcome = self._close(call)
         except Unavailable:
             raise
-        except NotCaughtUp as refusal:
-            return refusal  # not kept under its key: a moment later the answer is another
+        except (NotCaughtUp, BatchNotClosed, FileNotValid) as refusal:
+            return refusal  # not kept under its key: a moment, or a repair, later the answer is another
         except DomainError as refusal:
             result = refusal
         self._store.run(lambda tx: tx.outcomes.store(call, result))
         return result
 
     def _close(self, call: Call) -> dict[str, Any]:
-        """Raises EndsNoPeriod, CutoffInTheFuture, EarlierThanLastBatch, NotCaughtUp; Unavailable without booking."""
+        """Raises EndsNoPeriod, CutoffInTheFuture, EarlierThanLastBatch, NotCaughtUp, BatchNotClosed for one that is
+        being closed meanwhile; Unavailable without booking."""
         period = period_ending(requests.day(call.data, "cutoff"), self._terms.period)
         if self._store.clock.now() < period.cutoff:
             raise CutoffInTheFuture(f"the period ends at {instant_text(period.cutoff)}")
         with self._store.reading() as connection:
             found = batches.by_cutoff(connection, period.last)
             self._refuse_earlier(connection, period, found)
+            under_way = batches.closing(connection)
         if found is None:
+            for earlier in under_way:
+                self._enter_and_close(earlier)
             position = self._wait_for_validations(period.cutoff)
             wallet_position = self._wallet_position(position)
             batch_id = self._store.run(lambda tx: self._open(tx, period, wallet_position))
@@ -151,9 +167,14 @@ class Closing:
             raise NotCaughtUp(f"a validation up to the cut-off has not reached {service}") from error
 
     def _open(self, tx: Transaction, period: Period, wallet_position: int) -> int:
+        """What was seen of other batches before is looked at again, now that no other can open."""
+        batches.in_turn(tx)
         found = batches.by_cutoff(tx.connection, period.last)
         if found is not None:
             return int(found.batch_id)
+        self._refuse_earlier(tx.connection, period, found)
+        for under_way in batches.closing(tx.connection):
+            raise BatchNotClosed(f"batch {under_way} is still being closed")
         number = tx.next_number("batch")
         last_line = lines.last_line_id(tx.connection)
         terms = (period.label, period.last, last_line, self._terms.debtor, wallet_position)
@@ -165,7 +186,16 @@ class Closing:
         for _ in range(MAX_PAGES):
             if not self._store.run(lambda tx: self._enter_page(tx, batch_id)):
                 break
-        self._store.run(lambda tx: self._finish(tx, batch_id))
+        execution = self._store.run(lambda tx: self._finish(tx, batch_id))
+        if execution is not None:
+            self._observe_delays(batch_id, execution)
+
+    def _observe_delays(self, batch_id: int, execution: date) -> None:
+        with self._store.reading() as connection:
+            days = lines.counted_from(connection, batch_id)
+        for day, count in days.items():
+            for _ in range(count):
+                metrics.payout_delays.observe((execution - day).days)
 
     def _enter_page(self, tx: Transaction, batch_id: int) -> int:
         """Up to PAGE lines enter; gives how many there were to look at."""
@@ -185,20 +215,26 @@ class Closing:
             tx.save(years[key])
         return len(candidates)
 
-    def _finish(self, tx: Transaction, batch_id: int) -> None:
+    def _finish(self, tx: Transaction, batch_id: int) -> date | None:
+        """Gives the day of execution, to whoever closes the batch."""
         row = batches.locked(tx.connection, batch_id)
         if row.status != "closing":
-            return
+            return None
         batch = tx.get(PayoutBatch, stream_id("payout-batch", batch_id))
         assert batch is not None, "a row of a batch has its stream"
         cutoff = Period(self._terms.period, batch.cutoff).cutoff
+        for debt in _moving(tx.connection):
+            batch.move_debt(tx.now, debt)
+        tx.save(batch)
+        tx.flush()  # what has moved is set off in this very batch
         accounts = settle(batch_id, batch.label, _dues(tx.connection, batch_id))
         venues, contribution = _venues(tx.connection, batch_id)
         totals = _totals(accounts, venues, contribution, _unpayable(tx.connection, cutoff, row.last_line_id))
         execution = next_working_day(paris_day(tx.now))
-        checksum = _checksum(_record(batch, totals, execution, tx.now), accounts)
+        checksum = _checksum(_record(batch, totals, execution, tx.now, row.form), accounts)
         batch.close(tx.now, accounts, venues, totals, execution, checksum)
         tx.save(batch)
+        return execution
 
     def _settle_page(self, tx: Transaction) -> int:
         candidates = lines.next_to_settle(tx.connection, PAGE)
@@ -221,8 +257,20 @@ def _entries(connection: sa.Connection, rows: Sequence[Any]) -> list[tuple[Any, 
         account = accounts.get(row.venue_id) if row.reimbursed_cents else None
         assert account is not None or row.reimbursed_cents == 0, "only what can be paid enters a batch"
         iban, bic = (account.iban, account.bic) if account else (None, None)
-        found.append((row, Entry(row.line_id, row.booking_id, row.corrects is not None, iban, bic)))
+        counted_from = paris_day(row.starts or row.used_at) if row.corrects is None else None
+        entry = Entry(row.line_id, row.booking_id, row.corrects is not None, iban, bic, counted_from)
+        found.append((row, entry))
     return found
+
+
+def _moving(connection: sa.Connection) -> list[Debt]:
+    """What is carried forward by accounts on which whoever owes it is paid no longer."""
+    rows = lines.carried_by_venue(connection)
+    paid_on = details.accounts_of(connection, {row.venue_id: row.offerer_id for row in rows})
+    accounts = {venue: (account.iban, account.bic) for venue, account in paid_on.items()}
+    return debts_to_move(
+        Share((row.iban, row.bic), row.venue_id, Cents(row.reimbursed), accounts.get(row.venue_id)) for row in rows
+    )
 
 
 def _dues(connection: sa.Connection, batch_id: int) -> list[AccountDue]:
@@ -293,7 +341,7 @@ def _totals(
     )
 
 
-def _record(batch: PayoutBatch, totals: Totals, execution: date, at: datetime) -> Batch:
+def _record(batch: PayoutBatch, totals: Totals, execution: date, at: datetime, form: int | None) -> Batch:
     return Batch(
         batch_id=batch.batch_id,
         number=batches.number(batch.batch_id),
@@ -308,6 +356,7 @@ def _record(batch: PayoutBatch, totals: Totals, execution: date, at: datetime) -
         transferred=totals.transferred,
         carried=totals.carried,
         debtor=batch.debtor,
+        form=form,
     )
 
 
@@ -338,7 +387,11 @@ def _forecast(connection: sa.Connection, period: Period) -> dict[str, Any]:
         if not row.is_zero:
             account = accounts[row.venue_id]
             per_account[account.iban, account.bic] += row.reimbursed
-    brought = batches.carried_by(connection, [iban for iban, _ in per_account])
+    brought: dict[tuple[str, str], int] = defaultdict(int)
+    brought.update(batches.carried_by(connection, [iban for iban, _ in per_account]))
+    for debt in _moving(connection):
+        brought[debt.account] -= debt.amount
+        brought[debt.to] += debt.amount
     nets = {key: total + brought.get(key, ZERO) for key, total in per_account.items()}
     total, transferred = sum(per_account.values()), sum(max(net, 0) for net in nets.values())
     without = _unpayable(connection, period.cutoff)

@@ -304,6 +304,7 @@ def _batch_line(row: Any, venues: dict[Any, VenuePaid], names: dict[Any, str | N
         reimbursed=Cents(row.reimbursed_cents),
         contribution=Cents(row.contribution_cents),
         end_to_end_id=names.get((row.paid_iban, row.paid_bic)),
+        counted_from=row.counted_from,
     )
 
 

@@ -12,6 +12,9 @@ from shared.kernel.time import parse_instant
 
 Data = dict[str, Any]
 MAX_PAGE = 1000
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9000, 12, 30)
+"""Days before and after these are taken for these; no period ends on them, and nothing is older or lies further
+ahead."""
 
 
 def number(data: Data, name: str, *, at_least: int = 1, at_most: int = MAX_NUMBER) -> int:
@@ -33,8 +36,9 @@ def text(data: Data, name: str, *, at_most: int = 1000) -> str:
 
 
 def day(data: Data, name: str) -> date:
+    """A civil day, none further away than clocks can speak of: ``9999-12-31`` is what people write for "no end"."""
     try:
-        return date.fromisoformat(text(data, name, at_most=10))
+        return min(max(date.fromisoformat(text(data, name, at_most=10)), FIRST_DAY), LAST_DAY)
     except ValueError:
         raise _bad(name, "a date such as 2021-11-15 is needed") from None
 

@@ -1,17 +1,19 @@
 """A closed period: who is paid what on which account, what is carried forward, and what the bank answered.
 
 Per account, and so per batch: ``lines + brought forward = transferred + carried``. An account that owes more than it
-earns receives nothing; the amount goes into its next batch (decision 9).
+earns receives nothing; the amount goes into its next batch (decision 9), and with whoever owes it to another account.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from eventsourcing.domain import Aggregate
 
-from services.payout.domain.records import Debtor, VenuePaid
+from services.payout.domain.records import FORM, Debtor, VenuePaid
 from services.payout.domain.refusals import NoSuchTransfer, TransferAnswered
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import ZERO, Cents
@@ -53,6 +55,47 @@ def settle(batch_id: int, label: str, dues: list[AccountDue]) -> list[AccountSet
     return settled
 
 
+AccountName = tuple[str, str]
+"""(IBAN, BIC)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What the lines of one venue make of what an account carries forward, and where the venue is paid now."""
+
+    account: AccountName
+    venue_id: int
+    reimbursed: Cents
+    paid_on: AccountName | None
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """What an account carries forward (less than 0), on its way to another."""
+
+    account: AccountName
+    to: AccountName
+    amount: Cents
+
+
+def debts_to_move(shares: Iterable[Share]) -> list[Debt]:
+    """Debts whose account receives nothing any more, because every venue that they come from is paid elsewhere by now.
+
+    Such a debt goes, whole, to where the venue that owes the most is paid: it was one account's, whose venues stood in
+    for each other. While one of them is still paid there, the debt stays, and is set off there.
+    """
+    of_account: dict[AccountName, list[Share]] = defaultdict(list)
+    for share in shares:
+        of_account[share.account].append(share)
+    moving = []
+    for account, parts in sorted(of_account.items()):
+        owing = min(parts, key=lambda share: (share.reimbursed, share.venue_id))
+        amount = Cents(sum(share.reimbursed for share in parts))
+        if amount < 0 and owing.paid_on is not None and all(share.paid_on != account for share in parts):
+            moving.append(Debt(account, owing.paid_on, amount))
+    return moving
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """A batch's figures; ``carried`` is what it adds to what its accounts carry forward."""
@@ -83,6 +126,20 @@ class PayoutBatch(Aggregate):
         """Where wallet's log stood at the close: what young people had left then can be asked of it for ever."""
 
         wallet_position: int
+
+    class FormNoted(Event):
+        """How its files are written, for ever. A batch of before has the first form."""
+
+        form: int
+
+    class DebtMoved(Event):
+        """What an account carried forward is carried by another one from now on: see ``debts_to_move``."""
+
+        iban: str
+        bic: str
+        to_iban: str
+        to_bic: str
+        amount: Cents
 
     class VenueListed(Event):
         venue: VenuePaid
@@ -150,7 +207,13 @@ class PayoutBatch(Aggregate):
             debtor=debtor,
         )
         batch.trigger_event(cls.BalancesNoted, timestamp=at, batch_id=batch_id, wallet_position=wallet_position)
+        batch.trigger_event(cls.FormNoted, timestamp=at, batch_id=batch_id, form=FORM)
         return batch
+
+    def move_debt(self, at: datetime, debt: Debt) -> None:
+        (iban, bic), (to_iban, to_bic) = debt.account, debt.to
+        names = {"iban": iban, "bic": bic, "to_iban": to_iban, "to_bic": to_bic}
+        self.trigger_event(self.DebtMoved, timestamp=at, batch_id=self.batch_id, amount=debt.amount, **names)
 
     def close(
         self,

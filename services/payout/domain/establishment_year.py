@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -88,6 +88,8 @@ class Entry:
     is_correction: bool
     iban: str | None
     bic: str | None
+    counted_from: date | None = None
+    """The day from which its delay is counted: its event's, or its validation's. None for a correction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,13 @@ class EstablishmentYear(Aggregate):
         iban: str | None
         bic: str | None
         entering: Cents  # into the frozen revenue: 0 for a line that had been frozen before
+        counted_from: date | None
+        class_version = 2
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """Events of before say nothing of the delay."""
+            state["counted_from"] = None
 
         def apply(self, year: EstablishmentYear) -> None:
             if self.line_id in year.open:  # a line whose transfer the bank rejected was frozen before
@@ -270,7 +279,8 @@ class EstablishmentYear(Aggregate):
             else:
                 opened = self.open.get(entry.line_id)
                 entering = opened.booking.entering if opened else ZERO
-                self._say(self.BookingEntered, at, batch_id=batch_id, entering=entering, **facts)
+                more = {"entering": entering, "counted_from": entry.counted_from}
+                self._say(self.BookingEntered, at, batch_id=batch_id, **facts, **more)
         self._reprice(at, 0, rules)
 
     def reimburse(

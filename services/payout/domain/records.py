@@ -11,6 +11,9 @@ from typing import Literal
 
 from shared.kernel.money import Cents
 
+FORM = 2
+"""How the files of a batch that opens now are written: since 2, its number is in the message's identifier and the delay
+in the details."""
 LineStatus = Literal["waiting", "no-bank-details", "in-batch", "carried-forward", "sent", "rejected"]
 
 
@@ -48,6 +51,8 @@ class Batch:
     transferred: Cents
     carried: Cents
     debtor: Debtor
+    form: int | None
+    """Of its files (``FORM``): what was handed out once keeps its bytes. None for a batch of before it was noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,8 @@ class BatchLine:
     reimbursed: Cents
     contribution: Cents
     end_to_end_id: str | None
+    counted_from: date | None
+    """The day of its event, or of its validation where there is no event; None for a correction."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ DETAILS_HEADER = (
     "Montant remboursé à l'offreur",
     "Marge",
 )
+DELAY = "Délai de paiement (jours)"
+"""The last column since the second form: from the event (or the validation) to the day of the transfer."""
 WALLETS_HEADER = ("ID de l'utilisateur", "Solde théorique", "Solde réel")
 
 
@@ -56,12 +58,15 @@ def venues_csv(batch: Batch, venues: Sequence[VenuePaid]) -> str:
 def details_csv(batch: Batch, lines: Sequence[BatchLine]) -> str:
     """Every line of the batch. Raises FileNotValid when the lines are not those that the batch was closed with.
 
-    On each row, price = reimbursed + margin (``Marge``); the price is that of all the places booked.
+    On each row, price = reimbursed + margin (``Marge``); the price is that of all the places booked. The delay is empty
+    for a correction. What was written in the form of before has no such column, for ever.
     """
     if len(lines) != batch.lines:
         raise FileNotValid(f"details.csv: {len(lines)} lines, but batch {batch.number} was closed with {batch.lines}")
     _check_total(batch, sum(line.reimbursed for line in lines), "details.csv")
-    return table(DETAILS_HEADER, (_detail_row(line) for line in lines))
+    if batch.form is None:
+        return table(DETAILS_HEADER, (_detail_row(line) for line in lines))
+    return table((*DETAILS_HEADER, DELAY), ((*_detail_row(line), _delay(batch, line)) for line in lines))
 
 
 def wallets_csv(balances: Iterable[WalletBalance], *, begins: bool = True) -> str:
@@ -113,6 +118,10 @@ def _detail_row(line: BatchLine) -> tuple[str, ...]:
         amount(line.reimbursed),
         amount(Cents(line.contribution)),
     )
+
+
+def _delay(batch: Batch, line: BatchLine) -> str:
+    return "" if line.counted_from is None else str((batch.execution_date - line.counted_from).days)
 
 
 def _supplier(venue: VenuePaid) -> str:

@@ -12,6 +12,7 @@ from lxml import etree
 from services.payout.domain.records import Batch, Transfer
 from services.payout.files.character_set import sepa_text
 from services.payout.files.refusals import FileNotValid, NothingToTransfer
+from shared.kernel.identifiers import bic as valid_bic
 from shared.kernel.money import Cents, euros
 from shared.kernel.time import instant_text
 
@@ -23,11 +24,17 @@ LARGEST_TRANSFER = Cents(99_999_999_999)
 """999 999 999.99 €: the schema allows more, the SEPA scheme does not."""
 SIREN_SCHEME = "SREN"
 """ISO 20022's external code for a SIREN."""
+NOT_PROVIDED = "NOTPROVIDED"
+"""What SEPA writes where something is asked for and not known (EPC132-08)."""
 
 
 def message_id(batch: Batch) -> str:
-    """``passCulture-SCT-20211116-090000``: the second of the close, in UTC."""
-    return f"passCulture-SCT-{batch.closed_at:%Y%m%d-%H%M%S}"
+    """``passCulture-SCT-20211116-090000-12``: the second of the close, in UTC, and the batch's number.
+
+    Two periods may be closed within a second. 35 characters leave room for the number's last three digits.
+    """
+    of_close = f"passCulture-SCT-{batch.closed_at:%Y%m%d-%H%M%S}"
+    return of_close if batch.form is None else f"{of_close}-{batch.batch_id % 1000}"
 
 
 def transfers_xml(batch: Batch, transfers: Sequence[Transfer]) -> bytes:
@@ -95,7 +102,11 @@ def _payment_information(initiation: etree._Element, batch: Batch) -> etree._Ele
     _add(payment, "ReqdExctnDt", batch.execution_date.isoformat())
     _add(_add(payment, "Dbtr"), "Nm", _debtor_name(batch))
     _add(_add(_add(payment, "DbtrAcct"), "Id"), "IBAN", batch.debtor.iban)
-    _add(_add(_add(payment, "DbtrAgt"), "FinInstnId"), "BIC", batch.debtor.bic)
+    bank = _add(_add(payment, "DbtrAgt"), "FinInstnId")
+    if _is_bic(batch.debtor.bic):
+        _add(bank, "BIC", batch.debtor.bic)
+    else:
+        _add(_add(bank, "Othr"), "Id", NOT_PROVIDED)
     _add(payment, "ChrgBr", "SLEV")
     return payment
 
@@ -122,20 +133,35 @@ def _filled(blank: etree._Element, transfer: Transfer) -> etree._Element:
     name, identification = creditor
     references[0].text = transfer.end_to_end_id
     amount[0].text = euros(transfer.amount)
-    agent[0][0].text = transfer.bic
     name.text = _creditor_name(transfer)
-    identification[0][0][0].text = transfer.siren
     account[0][0].text = transfer.iban
+    if _is_bic(transfer.bic):
+        agent[0][0].text = transfer.bic
+    else:
+        # one mistyped account must not keep the others from being paid; since 2016 an IBAN alone names an account
+        credit.remove(agent)
+    if transfer.siren:
+        identification[0][0][0].text = transfer.siren
+    else:
+        creditor.remove(identification)
     return credit
 
 
+def _is_bic(text: str) -> bool:
+    try:
+        return valid_bic(text) == text
+    except ValueError:
+        return False
+
+
 def _debtor_name(batch: Batch) -> str:
-    return sepa_text(batch.debtor.name, at_most=LONGEST_NAME)
+    return sepa_text(batch.debtor.name, at_most=LONGEST_NAME) or NOT_PROVIDED
 
 
 def _creditor_name(transfer: Transfer) -> str:
     # a name in another script must not keep anybody from being paid
-    return sepa_text(transfer.holder, at_most=LONGEST_NAME) or f"SIREN {transfer.siren}"
+    known_by = f"SIREN {transfer.siren}" if transfer.siren else NOT_PROVIDED
+    return sepa_text(transfer.holder, at_most=LONGEST_NAME) or known_by
 
 
 def _add(parent: etree._Element, name: str, text: str | None = None) -> etree._Element:

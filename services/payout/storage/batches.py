@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from services.payout.domain.records import Batch, Debtor, Transfer, VenuePaid
 from services.payout.storage.tables import batch_accounts, batch_venues, batches, carried, transfers
-from shared.eventstore import sql
+from shared.eventstore import Transaction, sql
 from shared.kernel.money import Cents
 
 
@@ -34,6 +34,11 @@ def closing(connection: sa.Connection) -> Sequence[int]:
     """Batches that opened and are not closed: a crash came between, or their close is under way."""
     query = sa.select(batches.c.batch_id).where(batches.c.status == "closing").order_by(batches.c.batch_id)
     return connection.execute(query).scalars().all()
+
+
+def in_turn(tx: Transaction) -> None:
+    """Holds, to the end of the transaction, what every close needs to open its batch."""
+    tx.next_number("batch", 0)
 
 
 def newest_first(connection: sa.Connection, before: int | None, limit: int) -> Sequence[sa.Row[Any]]:
@@ -108,6 +113,7 @@ def record(row: Any) -> Batch:
         transferred=Cents(row.transferred_cents),
         carried=Cents(row.carried_cents),
         debtor=Debtor(row.debtor_name, row.debtor_iban, row.debtor_bic),
+        form=row.form,
     )
 
 

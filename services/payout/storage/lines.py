@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from services.payout.storage.tables import (
     MAY_ENTER,
     batch_lines,
     batches,
+    carried,
     establishment_years,
     lines,
     moved_events,
@@ -23,15 +24,22 @@ from shared.eventstore import sql
 from shared.eventstore.sql import Instant
 
 
+def begins_at() -> sa.ColumnElement[datetime | None]:
+    """When a line's event starts; None without one.
+
+    A line knows the start that its event had when it was validated; the event may have been moved since.
+    """
+    moved = sa.select(moved_events.c.begins_at).where(moved_events.c.stock_id == lines.c.stock_id).scalar_subquery()
+    return sa.func.coalesce(moved, lines.c.begins_at, type_=Instant)
+
+
 def due(cutoff: datetime, last_line_id: int | None = None) -> sa.ColumnElement[bool]:
     """Lines that the batch of a cut-off takes in, if they can be paid.
 
-    What was used before the cut-off and begins before it (decision 4), corrections, and what the bank rejected. A line
-    knows the start that its event had when it was validated; the event may have been moved since.
+    What was used before the cut-off and begins before it (decision 4), corrections, and what the bank rejected.
     """
-    moved = sa.select(moved_events.c.begins_at).where(moved_events.c.stock_id == lines.c.stock_id).scalar_subquery()
-    begins_at = sa.func.coalesce(moved, lines.c.begins_at, type_=Instant)
-    before = (lines.c.used_at < cutoff) & (begins_at.is_(None) | (begins_at < cutoff))
+    start = begins_at()
+    before = (lines.c.used_at < cutoff) & (start.is_(None) | (start < cutoff))
     known = sa.true() if last_line_id is None else lines.c.line_id <= last_line_id
     return sa.and_(sa.text(f"lines.{MAY_ENTER}"), before, known)
 
@@ -57,8 +65,8 @@ def keys_of(connection: sa.Connection, line_ids: Iterable[int]) -> list[tuple[st
 
 
 def entering(connection: sa.Connection, cutoff: datetime, line_ids: Iterable[int]) -> Sequence[sa.Row[Any]]:
-    """Those of the lines that may still enter, in order."""
-    query = sa.select(lines).where(_among(line_ids), due(cutoff), can_enter())
+    """Those of the lines that may still enter, in order, each with when its event ``starts``."""
+    query = sa.select(lines, begins_at().label("starts")).where(_among(line_ids), due(cutoff), can_enter())
     return connection.execute(query.order_by(lines.c.used_at, lines.c.booking_id, lines.c.line_id)).all()
 
 
@@ -74,6 +82,23 @@ def due_by_venue(connection: sa.Connection, cutoff: datetime, last_line_id: int 
         _sum(lines.c.contribution_cents, "contribution"),
     ).where(due(cutoff, last_line_id))
     return connection.execute(query.group_by(lines.c.venue_id, lines.c.offerer_id, is_zero)).all()
+
+
+def carried_by_venue(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+    """``iban, bic, venue_id, offerer_id, reimbursed`` of the lines that make up what accounts carry forward."""
+    key = (lines.c.iban, lines.c.bic, lines.c.venue_id, lines.c.offerer_id)
+    owing = (carried.c.iban == lines.c.iban) & (carried.c.bic == lines.c.bic)
+    query = sa.select(*key, _sum(lines.c.reimbursed_cents, "reimbursed")).join(carried, owing)
+    query = query.where(carried.c.carried_cents != 0, lines.c.status == "carried-forward")
+    return connection.execute(query.group_by(*key).order_by(*key)).all()
+
+
+def counted_from(connection: sa.Connection, batch_id: int) -> dict[date, int]:
+    """How many of a batch's lines have their delay counted from each day."""
+    query = sa.select(batch_lines.c.counted_from, sa.func.count()).where(
+        batch_lines.c.batch_id == batch_id, batch_lines.c.counted_from.is_not(None)
+    )
+    return dict(connection.execute(query.group_by(batch_lines.c.counted_from)).tuples().all())
 
 
 def next_to_settle(connection: sa.Connection, limit: int) -> Sequence[int]:
@@ -127,9 +152,11 @@ def of_batch_by_venue(connection: sa.Connection, batch_id: int) -> Sequence[sa.R
 
 
 def of_batch(connection: sa.Connection, batch_id: int) -> Sequence[sa.Row[Any]]:
-    """Lines as they are, with the account that this batch pays them on: ``paid_iban, paid_bic``."""
+    """Lines as they are, with the account that this batch pays them on and its ``counted_from``: ``paid_iban,
+    paid_bic``."""
+    paid_on = batch_lines.c.iban.label("paid_iban"), batch_lines.c.bic.label("paid_bic")
     query = (
-        sa.select(lines, batch_lines.c.iban.label("paid_iban"), batch_lines.c.bic.label("paid_bic"))
+        sa.select(lines, *paid_on, batch_lines.c.counted_from)
         .join(batch_lines, batch_lines.c.line_id == lines.c.line_id)
         .where(batch_lines.c.batch_id == batch_id)
     )

@@ -117,6 +117,7 @@ batches = sa.Table(
     sa.Column("debtor_iban", sa.Text, nullable=False),
     sa.Column("debtor_bic", sa.Text, nullable=False),
     sa.Column("wallet_position", sa.BigInteger),  # none for a batch of before it was noted
+    sa.Column("form", sa.Integer),  # of its files; none for a batch of before it was noted
 )
 
 batch_lines = sa.Table(
@@ -126,6 +127,7 @@ batch_lines = sa.Table(
     sa.Column("line_id", sa.BigInteger, primary_key=True),
     sa.Column("iban", sa.Text),
     sa.Column("bic", sa.Text),
+    sa.Column("counted_from", sa.Date),  # the day of its event or validation; none for a correction, and before
 )
 
 batch_accounts = sa.Table(

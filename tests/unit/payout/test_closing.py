@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from datetime import date
 from typing import Any
 
 import pytest
 
+from services.payout.domain.bank_details import Account, BankDetails
+from services.payout.domain.periods import Period
+from services.payout.files.refusals import FileNotValid
 from services.payout.storage.tables import batches
 from shared.kernel.errors import Refused, Unavailable
+from shared.observability import metrics
+from shared.runtime.settings import BadSettings
 from tests.unit.payout.stage import SARAH, STRANGER, Stage, iban
 
 
@@ -244,12 +251,7 @@ def test_a_close_in_many_pages_interrupted_and_taken_up_again(stage: Stage, monk
     monkeypatch.setattr("services.payout.application.closing.PAGE", 3)
     for number in range(1, 12):
         stage.validate(number, 100 * number, venue=1)
-    stage.clock.move_to(stage.clock.now().replace(day=16))
-    closing = stage.service.tasks[0].run.__self__  # type: ignore[attr-defined]  # the composition's own
-    from services.payout.domain.periods import Period
-
-    stage.store.run(lambda tx: closing._open(tx, Period("fortnight", stage.clock.now().date().replace(day=15)), 3))
-    stage.store.run(lambda tx: closing._enter_page(tx, 1))
+    opened_and_entered(stage, date(2021, 11, 15))
     assert stage.query("payouts")["items"] == []
     assert stage.process._positions(None)["open"] == 1  # type: ignore[arg-type]  # takes no data
     stage.service.tasks[0].run()
@@ -415,3 +417,204 @@ def test_an_event_moved_to_an_earlier_day_is_paid_earlier(stage: Stage) -> None:
     moved(stage, 4, "2021-11-17T19:00:00Z")
     moved(stage, 4, "2021-11-14T19:00:00Z")
     assert stage.close()["totalCents"] == 2550
+
+
+def stored_of_before(stage: Stage, bic: str) -> None:
+    """Another structure's account, accepted when any two letters or digits passed for a bank's place."""
+    stage.structure(2, "800000022")
+    stage.venue(5, offerer=2)
+    submitted = BankDetails.submit(stage.clock.now(), 99, 2, None, Account(iban(8), bic, "Star 8"))
+    submitted.accept(stage.clock.now())
+    with stage.store.transaction() as tx:
+        tx.save(submitted)
+
+
+@pytest.mark.parametrize("bic", ["BNPAFRPO", "BNPAFR0P"])
+def test_a_bic_that_no_bank_has_is_refused(stage: Stage, bic: str) -> None:
+    data = {"offererId": 1, "iban": iban(5), "bic": bic, "holder": "Star"}
+    with pytest.raises(Refused) as caught:
+        stage.command("submit-bank-details", data, caller=SARAH)
+    assert (caught.value.code, set(caught.value.errors)) == ("bank-details-invalid", {"bic"})
+
+
+def test_an_account_that_was_accepted_with_a_mistyped_bic_holds_nobody_up(stage: Stage) -> None:
+    stored_of_before(stage, "BNPAFRPO")
+    stage.validate(1, 2550)
+    stage.validate(2, 1000, venue=5, offererId=2)
+    batch = stage.close(key="k")
+    assert (batch["status"], batch["lines"], batch["transfers"], batch["transferredCents"]) == ("closed", 2, 2, 3550)
+    text = stage.query("transfers-xml", {"batchId": 1})["text"]
+    assert text.count("<BIC>BNPAFRPP</BIC>") == 1
+    assert iban(1) in text
+    assert iban(8) in text
+    stage.service.tasks[0].run()
+    assert stage.close(key="k") == batch
+    stage.command("mark-sent", {"batchId": 1})
+    assert {line["status"] for line in stage.lines().values()} == {"sent"}
+    stage.balanced()
+
+
+def test_a_close_that_such_an_account_had_stopped_is_finished(stage: Stage) -> None:
+    """The lines were in the batch, and its file could not be written."""
+    stored_of_before(stage, "BNPAFR0P")
+    stage.validate(1, 2550)
+    stage.validate(2, 1000, venue=5, offererId=2)
+    opened_and_entered(stage, date(2021, 11, 15))
+    assert stage.process._positions(None)["open"] == 1  # type: ignore[arg-type]  # takes no data
+    stage.service.tasks[0].run()
+    assert stage.process._positions(None)["open"] == 0  # type: ignore[arg-type]  # takes no data
+    assert stage.query("payout", {"batchId": 1})["transferredCents"] == 3550
+    stage.balanced()
+
+
+def test_what_cannot_be_written_is_no_answer_for_ever(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the code: once it is repaired, the same key closes."""
+    stage.validate(1, 2550)
+    with monkeypatch.context() as broken:
+        broken.setattr("services.payout.files.transfers_xml.LARGEST_TRANSFER", 1)
+        with pytest.raises(Refused) as caught:
+            stage.close(key="k")
+        with pytest.raises(FileNotValid):
+            stage.service.tasks[0].run()
+    assert (caught.value.code, caught.value.status) == ("file-not-valid", 500)
+    assert stage.close(key="k")["transferredCents"] == 2550
+
+
+@pytest.mark.parametrize("name", ["Культура", "--"])
+def test_payout_does_not_start_with_a_debtor_that_no_file_can_name(tmp_path: Any, name: str) -> None:
+    with pytest.raises(BadSettings, match="DEBTOR_NAME"):
+        Stage(tmp_path, DEBTOR_NAME=name)
+
+
+def opened_and_entered(stage: Stage, cutoff: date) -> None:
+    """A close that stopped half-way."""
+    stage.clock.move_to(stage.clock.now().replace(day=16))
+    closing = closing_of(stage)
+    stage.store.run(lambda tx: closing._open(tx, Period("fortnight", cutoff), 3))
+    stage.store.run(lambda tx: closing._enter_page(tx, 1))
+
+
+def closing_of(stage: Stage) -> Any:
+    return stage.service.tasks[0].run.__self__  # type: ignore[attr-defined]  # the composition's own
+
+
+def test_a_later_period_closes_after_the_one_that_stopped_half_way(stage: Stage) -> None:
+    stage.validate(1, 2550)
+    opened_and_entered(stage, date(2021, 11, 15))
+    stage.validate(2, 1000)
+    assert stage.close("2021-11-30", "2021-12-01T09:00:00Z")["totalCents"] == 1000
+    assert [one["cutoff"] for one in stage.query("payouts")["items"]] == ["2021-11-30", "2021-11-15"]
+    stage.balanced()
+
+
+def test_two_periods_closed_at_one_instant_have_files_of_two_names(stage: Stage) -> None:
+    stage.validate(1, 2550)
+    stage.validate(2, 1000, used_at="2021-10-31T09:00:00Z")
+    stage.close("2021-10-31", "2021-11-16T09:00:00Z")
+    stage.close("2021-11-15", "2021-11-16T09:00:00Z")
+    texts = [stage.query("transfers-xml", {"batchId": number})["text"] for number in (1, 2)]
+    names = [re.findall("<MsgId>(.*)</MsgId>", text) for text in texts]
+    assert names == [["passCulture-SCT-20211116-090000-1"], ["passCulture-SCT-20211116-090000-2"]]
+
+
+def delays(stage: Stage, batch_id: int = 1) -> dict[str, str]:
+    """Of a batch's lines, by what they cost."""
+    text = stage.query("details-csv", {"batchId": batch_id})["text"].removeprefix("\ufeff")
+    rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=";"))
+    return {row["Prix de la réservation"]: row["Délai de paiement (jours)"] for row in rows}
+
+
+def counted() -> dict[str, float]:
+    """The delays that this process has counted."""
+    found = {one.name: one.value for one in next(iter(metrics.payout_delays.collect())).samples if not one.labels}
+    return {name.removeprefix("passculture_payout_delay_days_"): value for name, value in found.items()}
+
+
+def test_the_delay_from_the_event_to_the_transfer_is_told(stage: Stage) -> None:
+    """Executed on the 17th; validated on the 2nd."""
+    before = counted()
+    stage.validate(1, 1001)
+    stage.validate(2, 1002, beginningAt="2021-11-10T19:00:00Z")
+    stage.validate(3, 1003, stockId=4, beginningAt="2021-11-10T19:00:00Z")
+    moved(stage, 4, "2021-11-14T23:30:00Z")
+    stage.close()
+    assert delays(stage) == {"10,01": "15", "10,02": "7", "10,03": "2"}, "the third one is on the 15th in Paris"
+    after = counted()
+    assert (after["count"] - before["count"], after["sum"] - before["sum"]) == (3, 24)
+    stage.invalidate(1)
+    stage.validate(4, 5000)
+    stage.close("2021-11-30", "2021-12-01T09:00:00Z")
+    assert delays(stage, 2) == {"-10,01": "", "50,00": "16"}
+    stage.close("2021-11-30", "2021-12-01T09:00:00Z")
+    assert counted()["count"] - after["count"] == 1, "once for each line, and none for a correction"
+    moved(stage, 4, "2021-11-20T19:00:00Z")
+    assert delays(stage)["10,03"] == "2", "what was handed out does not change"
+    stage.balanced()
+
+
+def in_debt(stage: Stage) -> None:
+    """The account of Sarah's structure carries 1550 cents forward."""
+    stage.validate(1, 2550)
+    stage.close()
+    stage.invalidate(1)
+    stage.validate(2, 1000)
+    assert stage.close("2021-11-30", "2021-12-01T09:00:00Z")["carriedCents"] == -1550
+
+
+def test_what_is_owed_follows_whoever_owes_it_to_another_account(stage: Stage) -> None:
+    in_debt(stage)
+    stage.accepted_account(2)
+    stage.validate(3, 5000)
+    preview = stage.query("preview", {"cutoff": "2021-12-15"})
+    third = stage.close("2021-12-15", "2021-12-16T09:00:00Z")
+    assert (third["totalCents"], third["transferredCents"], third["carriedCents"]) == (5000, 3450, 1550)
+    assert (preview["transferredCents"], preview["carriedCents"]) == (3450, 1550)
+    (transfer,) = stage.query("payout", {"batchId": third["batchId"]})["transferList"]
+    assert (transfer["iban"], transfer["amountCents"]) == (iban(2), 3450)
+    stage.balanced()
+    stage.command("mark-sent", {"batchId": third["batchId"]})
+    assert sorted(one["bookingId"] for one in stage.published("BookingReimbursed")) == [2, 3]
+    stage.balanced()
+
+
+def test_it_waits_on_the_new_account_until_there_is_something_to_set_it_off_against(stage: Stage) -> None:
+    in_debt(stage)
+    stage.accepted_account(2)
+    assert stage.close("2021-12-15", "2021-12-16T09:00:00Z")["transfers"] == 0
+    stage.balanced()
+    stage.accepted_account(3)
+    stage.validate(3, 5000)
+    assert stage.close("2021-12-31", "2022-01-01T09:00:00Z")["transferredCents"] == 3450
+    stage.balanced()
+
+
+def test_what_is_owed_stays_where_one_who_owes_it_is_still_paid(stage: Stage) -> None:
+    stage.venue(2)
+    in_debt(stage)
+    stage.validate(7, 100, venue=2)
+    stage.close("2021-12-15", "2021-12-16T09:00:00Z")
+    stage.accepted_account(2, venue=1)
+    stage.validate(3, 5000)
+    stage.validate(4, 2000, venue=2)
+    preview = stage.query("preview", {"cutoff": "2021-12-31"})
+    batch = stage.close("2021-12-31", "2022-01-01T09:00:00Z")
+    paid = {one["iban"]: one["amountCents"] for one in stage.query("payout", {"batchId": 4})["transferList"]}
+    assert paid == {iban(1): 550, iban(2): 5000}
+    assert preview["transferredCents"] == batch["transferredCents"] == 5550
+    stage.balanced()
+
+
+@pytest.mark.parametrize("cursor", ["0" * 19 + "1" + "9" * 20, "9" * 18, "0", "-1", "", "1.0", "١"])
+def test_a_cursor_that_no_list_gave_is_refused(stage: Stage, cursor: str) -> None:
+    for name in ("reimbursements", "payouts", "pending-bank-details"):
+        with pytest.raises(Refused) as caught:
+            stage.query(name, {"cursor": cursor}, caller=SARAH)
+        assert (caught.value.code, set(caught.value.errors)) == ("invalid", {"cursor"})
+
+
+@pytest.mark.parametrize(("first", "last", "found"), [("0001-01-01", "9999-12-31", 1), ("9999-12-31", "9999-12-31", 0)])
+def test_days_at_the_ends_of_the_calendar_are_days(stage: Stage, first: str, last: str, found: int) -> None:
+    stage.validate(1, 2550)
+    assert len(stage.lines(periodFrom=first, periodTo=last)) == found
+    for cutoff in (first, last):
+        assert refused(stage, "close", {"cutoff": cutoff}) == "cutoff-ends-no-period"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from services.payout.domain.records import Batch, BatchLine, Debtor, PaidLine, Transfer, VenuePaid
+from services.payout.domain.records import FORM, Batch, BatchLine, Debtor, PaidLine, Transfer, VenuePaid
 from shared.kernel.money import Cents
 
 LABEL = "Novembre 2021 : remboursement 1ère quinzaine"
@@ -50,6 +50,7 @@ LINE = BatchLine(
     reimbursed=Cents(1_900),
     contribution=Cents(100),
     end_to_end_id="a" * 32,
+    counted_from=date(2021, 11, 7),
 )
 LINES = (
     LINE,
@@ -100,6 +101,7 @@ BATCH = Batch(
     transferred=Cents(3_640),
     carried=Cents(0),
     debtor=Debtor("pass Culture", "FR7630001007941234567890185", "BDFEFRPP"),
+    form=FORM,
 )
 PAID_LINE = PaidLine(
     line_id=501,

@@ -12,7 +12,7 @@ from typing import get_args
 import pytest
 
 from services.payout.domain.records import LineStatus, WalletBalance
-from services.payout.files.finance_tables import details_csv, venues_csv, wallets_csv
+from services.payout.files.finance_tables import DETAILS_HEADER, details_csv, venues_csv, wallets_csv
 from services.payout.files.refusals import FileNotValid
 from services.payout.files.reimbursements_csv import HEADER, OLDER_HEADER, STATUS_LABELS, reimbursements_csv
 from services.payout.files.table import exact_percent, integer_percent, typed
@@ -177,6 +177,7 @@ def test_details_add_up_to_the_batch() -> None:
         "Taux de remboursement",
         "Montant remboursé à l'offreur",
         "Marge",
+        "Délai de paiement (jours)",
     ]
     assert lines[0] == [
         "COMMUNE DE MONTPELLIER-Cinéma Municipal Nestor Burma",
@@ -197,9 +198,22 @@ def test_details_add_up_to_the_batch() -> None:
         "95%",
         "19,00",
         "1,00",
+        "10",
     ]
     assert sum(euros(line[16]) for line in lines) == Decimal("36.40")
     assert all(euros(line[10]) == euros(line[16]) + euros(line[17]) for line in lines)
+
+
+def test_a_correction_has_no_delay() -> None:
+    corrected = replace(LINES[0], corrects=400, counted_from=None)
+    _, *lines = rows(details_csv(BATCH, (corrected, *LINES[1:])))
+    assert [line[-1] for line in lines] == ["", "10", "10"]
+
+
+def test_the_details_of_a_batch_of_before_have_the_columns_of_then() -> None:
+    header, *lines = rows(details_csv(replace(BATCH, form=None), LINES))
+    assert header == list(DETAILS_HEADER)
+    assert {len(line) for line in lines} == {18}
 
 
 @pytest.mark.parametrize(

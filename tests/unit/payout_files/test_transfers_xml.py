@@ -17,6 +17,8 @@ from shared.kernel.money import Cents
 from tests.unit.payout_files.records import BATCH, BIC, IBAN, TRANSFER
 
 OFFICIAL_SCHEMA = "ed4be42522e3e35b108b3ad2ebbcc65da987cddbf6cfdc20828cd4fd0d69c51a"
+OF_THE_FIRST_FORM = "b41af47673680ec5571c97898af2eae8a28a6001ea6c8170112b71794f2d34e3"
+"""The file of ``BATCH`` as it was handed out before forms were noted."""
 
 
 def texts(content: bytes, path: str) -> list[str | None]:
@@ -41,7 +43,8 @@ def many(count: int) -> list[Transfer]:
 def test_the_batch_of_montpellier() -> None:
     content = transfers_xml(BATCH, [TRANSFER])
 
-    assert texts(content, "GrpHdr/MsgId") == ["passCulture-SCT-20211116-090000"]
+    assert texts(content, "GrpHdr/MsgId") == ["passCulture-SCT-20211116-090000-1"]
+    assert texts(content, "PmtInf/PmtInfId") == ["passCulture-SCT-20211116-090000-1"]
     assert texts(content, "GrpHdr/CreDtTm") == ["2021-11-16T09:00:00Z"]
     assert texts(content, "NbOfTxs") == ["1", "1"]
     assert texts(content, "CtrlSum") == ["36.40", "36.40"]
@@ -74,8 +77,15 @@ def test_the_same_records_give_the_same_bytes() -> None:
 
 def test_message_ids_fit_and_follow_the_close() -> None:
     late = replace(BATCH, closed_at=datetime(2021, 12, 31, 23, 59, 59, tzinfo=UTC))
-    assert message_id(late) == "passCulture-SCT-20211231-235959"
-    assert re.fullmatch(r".{1,35}", message_id(late))
+    assert message_id(late) == "passCulture-SCT-20211231-235959-1"
+    assert message_id(replace(late, batch_id=2)) != message_id(late), "closed within the same second"
+    assert re.fullmatch(r".{1,35}", message_id(replace(late, batch_id=123_456)))
+
+
+def test_the_file_of_a_batch_of_before_keeps_its_bytes() -> None:
+    content = transfers_xml(replace(BATCH, form=None), [TRANSFER])
+    assert texts(content, "GrpHdr/MsgId") == ["passCulture-SCT-20211116-090000"]
+    assert hashlib.sha256(content).hexdigest() == OF_THE_FIRST_FORM
 
 
 def test_every_transfer_in_order_and_the_sum_of_all() -> None:
@@ -105,6 +115,28 @@ def test_a_name_in_another_script_is_paid_under_its_siren() -> None:
     assert texts(content, "Cdtr/Nm") == ["SIREN 213401722"]
 
 
+@pytest.mark.parametrize("bic", ["BNPAFRPO", "BNPAFR0P", "BNPAFR1P", "BDFEFP", ""])
+def test_an_account_whose_bic_no_bank_has_is_known_by_its_iban(bic: str) -> None:
+    other = replace(TRANSFER, end_to_end_id="b" * 32)
+    content = transfers_xml(batch_of([TRANSFER, other]), [replace(TRANSFER, bic=bic), other])
+    assert texts(content, "CdtTrfTxInf/CdtrAgt/FinInstnId/BIC") == [BIC]
+    assert texts(content, "CdtTrfTxInf/CdtrAcct/Id/IBAN") == [IBAN, IBAN]
+    assert texts(content, "CtrlSum") == ["72.80", "72.80"]
+
+
+def test_what_is_not_known_of_a_creditor_is_left_out() -> None:
+    content = transfers_xml(BATCH, [replace(TRANSFER, holder="Театр", siren="")])
+    assert texts(content, "Cdtr/Nm") == ["NOTPROVIDED"]
+    assert texts(content, "Cdtr/Id/OrgId/Othr/Id") == []
+
+
+def test_a_batch_that_opened_with_a_debtor_that_no_file_can_name_still_closes() -> None:
+    content = transfers_xml(replace(BATCH, debtor=replace(BATCH.debtor, name="Культура", bic="BDFEFRPO")), [TRANSFER])
+    assert texts(content, "PmtInf/Dbtr/Nm") == ["NOTPROVIDED"]
+    assert texts(content, "PmtInf/DbtrAgt/FinInstnId/Othr/Id") == ["NOTPROVIDED"]
+    assert texts(content, "PmtInf/DbtrAgt/FinInstnId/BIC") == []
+
+
 def test_a_name_that_looks_like_markup_stays_a_name() -> None:
     content = transfers_xml(BATCH, [replace(TRANSFER, holder="</Nm><Nm>Intrus & Fils")])
     assert texts(content, "Cdtr/Nm") == ["Nm Nm Intrus + Fils"]
@@ -119,7 +151,6 @@ def test_a_batch_that_pays_nobody_has_no_file() -> None:
     ("transfer", "complaint"),
     [
         (replace(TRANSFER, iban="FR44 3000"), "IBAN"),
-        (replace(TRANSFER, bic="BDFEFP"), "BIC"),
         (replace(TRANSFER, end_to_end_id="x" * 36), "EndToEndId"),
         (replace(TRANSFER, remittance="текст"), "Ustrd"),
         (replace(TRANSFER, amount=Cents(3_641)), "closed with 1 of 3640"),
