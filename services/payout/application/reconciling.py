@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ import sqlalchemy as sa
 
 from services.payout.domain import ledger
 from services.payout.domain.custom_rules import CustomRule
-from services.payout.domain.ledger import Difference, Identity, LedgerLine, PriceChain, Sums, Told
+from services.payout.domain.ledger import Difference, Identity, LedgerLine, Payments, PriceChain, Sums, Told
 from services.payout.domain.pricing import price
 from services.payout.files.refusals import FileNotValid
 from services.payout.files.transfers_xml import transfers_xml
@@ -84,19 +83,25 @@ class Reconciling:
         }
 
     def _own(self) -> _Own:
-        chain = PriceChain()
+        chain, payments = PriceChain(), Payments()
+
+        def watch(event: Any) -> None:
+            chain.take(event)
+            payments.take(event)
+
         with (
             self._store.snapshot() as connection,
-            replayed(self._store, connection, watching=chain.take) as folded,
+            replayed(self._store, connection, watching=watch) as folded,
         ):
+            sums = _sums(folded, payments)
             heard = connection.execute(sa.select(tracking.c.position).where(tracking.c.source == "booking")).scalar()
             return _Own(
                 position=self._store.log.head(connection),
                 heard=heard or 0,
-                sums=_sums(folded),
+                sums=sums,
                 differences=[
                     *chain.differences(),
-                    *_batch_differences(folded),
+                    *_batch_differences(folded, sums),
                     *_row_differences(folded, connection),
                 ],
             )
@@ -120,11 +125,11 @@ def _granted(totals: dict[str, int]) -> Identity:
     return Identity(ledger.GRANTED, totals["granted"], parts)
 
 
-def _sums(folded: sa.Connection) -> Sums:
+def _sums(folded: sa.Connection, payments: Payments) -> Sums:
     sums, rules = Sums(), details.all_rules(folded)
     payable = _payable_venues(folded)
     for number, row in enumerate(folded.execute(sa.select(lines).order_by(lines.c.line_id)).yield_per(_PAGE)):
-        sums.take(_ledger_line(row, payable, rules))
+        sums.take(_ledger_line(row, payable, rules, payments.of_line[row.line_id]))
         if number % _PAGE == 0:
             time.sleep(0)  # others of this process get their turn
     return sums
@@ -135,7 +140,7 @@ def _payable_venues(folded: sa.Connection) -> set[int]:
     return set(details.accounts_of(folded, owners))
 
 
-def _ledger_line(row: Any, payable: set[int], rules: list[CustomRule]) -> LedgerLine:
+def _ledger_line(row: Any, payable: set[int], rules: list[CustomRule], paid: int) -> LedgerLine:
     by_rule = row.reimbursed_cents
     if row.corrects is None:
         by_rule = price(validation(row).priceable(), Cents(row.revenue_cents), rules).reimbursed
@@ -147,6 +152,9 @@ def _ledger_line(row: Any, payable: set[int], rules: list[CustomRule]) -> Ledger
         contribution=row.contribution_cents,
         state=_state(row, payable),
         by_rule=by_rule,
+        paid=paid,
+        end_to_end_id=row.end_to_end_id,
+        awaits_bank=row.status == "in-batch" and row.end_to_end_id is not None and not row.settling,
     )
 
 
@@ -160,12 +168,13 @@ def _state(row: Any, payable: set[int]) -> str:
     return "unpayable"
 
 
-def _batch_differences(folded: sa.Connection) -> Iterator[Difference]:
+def _batch_differences(folded: sa.Connection, sums: Sums) -> Iterator[Difference]:
     for batch in folded.execute(sa.select(batch_table).where(batch_table.c.status == "closed")).all():
         yield from ledger.differences_of(f"batch {batch.batch_id}", _of_batch(folded, batch))
         yield from _of_file(folded, batch)
-    yield from ledger.differences_of("accounts", [_carried(folded)])
-    yield from _of_transfers(folded)
+    yield from ledger.differences_of("all lines", [_of_all_lines(folded, sums)])
+    yield from _of_accounts(folded)
+    yield from _of_transfers(folded, sums)
 
 
 def _of_batch(folded: sa.Connection, batch: Any) -> list[Identity]:
@@ -203,27 +212,37 @@ def _of_file(folded: sa.Connection, batch: Any) -> Iterator[Difference]:
         yield Difference(ledger.BATCH_FILE, f"batch {batch.batch_id}", None, None, detail="another checksum")
 
 
-def _carried(folded: sa.Connection) -> Identity:
-    of_lines = sa.select(sa.func.sum(lines.c.reimbursed_cents)).where(lines.c.status == "carried-forward")
+def _of_all_lines(folded: sa.Connection, sums: Sums) -> Identity:
+    at_bank = sa.select(sa.func.sum(transfers.c.amount_cents)).where(transfers.c.status == "pending")
     of_accounts = sa.select(sa.func.sum(carried.c.carried_cents))
-    return Identity(ledger.CARRIED, _total(folded, of_lines), _total(folded, of_accounts))
+    return ledger.of_all_lines(sums, _total(folded, at_bank), _total(folded, of_accounts))
 
 
-def _of_transfers(folded: sa.Connection) -> Iterator[Difference]:
-    """A transfer is the sum of the lines that it pays, and the bank's answer was about that amount."""
-    by_transfer: dict[str, int] = defaultdict(int)
-    query = sa.select(lines.c.end_to_end_id, sa.func.sum(lines.c.reimbursed_cents).label("cents"))
-    for row in folded.execute(query.where(lines.c.end_to_end_id.is_not(None)).group_by(lines.c.end_to_end_id)):
-        by_transfer[row.end_to_end_id] = row.cents
+def _of_accounts(folded: sa.Connection) -> Iterator[Difference]:
+    """An account carries forward what its lines that were not transferred add up to."""
+    key = (lines.c.iban, lines.c.bic)
+    query = sa.select(*key, sa.func.sum(lines.c.reimbursed_cents)).where(lines.c.status == "carried-forward")
+    of_lines = {(iban, bic): cents for iban, bic, cents in folded.execute(query.group_by(*key))}
+    of_accounts: dict[tuple[str, str], int] = dict(batches.carried_by(folded))
+    for iban, bic in sorted({*of_lines, *of_accounts}):
+        one = Identity(ledger.CARRIED, of_lines.get((iban, bic), 0), of_accounts.get((iban, bic), 0))
+        yield from ledger.differences_of(f"account {iban} {bic}", [one])
+
+
+def _of_transfers(folded: sa.Connection, sums: Sums) -> Iterator[Difference]:
+    """A transfer is the sum of the lines that it pays (of what was told of them as reimbursed, once it was), and the
+    bank's answer was about that amount."""
     for row in folded.execute(sa.select(transfers).order_by(transfers.c.end_to_end_id)):
         asked = row.amount_cents if row.answered_cents is None else row.answered_cents
         # the lines of a rejected transfer may be in a later one by now
-        of_lines = row.amount_cents if row.status == "rejected" else by_transfer[row.end_to_end_id]
-        sums = [
+        of_lines = row.amount_cents if row.status == "rejected" else sums.transfers[row.end_to_end_id]
+        identities = [
             Identity(ledger.BATCH_SENT, row.amount_cents, of_lines),
             Identity(ledger.BATCH_SENT, asked, row.amount_cents),
         ]
-        yield from ledger.differences_of(f"transfer {row.end_to_end_id}", sums, _bookings_of(folded, row.end_to_end_id))
+        yield from ledger.differences_of(
+            f"transfer {row.end_to_end_id}", identities, _bookings_of(folded, row.end_to_end_id)
+        )
 
 
 def _bookings_of(folded: sa.Connection, end_to_end_id: str) -> tuple[int, ...]:

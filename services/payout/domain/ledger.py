@@ -64,15 +64,29 @@ class LedgerLine:
     state: str
     by_rule: int
     """What the rule that it names gives for its price and revenue; its reimbursement, for a correction."""
+    paid: int = 0
+    """What was told of it as reimbursed."""
+    end_to_end_id: str | None = None
+    awaits_bank: bool = False
+    """Its transfer is at the bank, which has not answered."""
 
 
 @dataclass(slots=True)
 class Sums:
-    """Lines added up per day and per booking."""
+    """Lines added up per day, per booking and per transfer.
+
+    What was paid is what was told as reimbursed. ``unsettled`` is what no other record than the lines says: what is
+    neither paid, nor in a transfer at the bank, nor carried forward by an account.
+    """
 
     days: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     bookings: Counter[int] = field(default_factory=Counter)
+    transfers: Counter[str] = field(default_factory=Counter)
+    reimbursed: int = 0
+    paid: int = 0
+    unsettled: int = 0
     broken_prices: list[int] = field(default_factory=list)
+    broken_payments: list[int] = field(default_factory=list)
     broken_rules: list[int] = field(default_factory=list)
 
     def take(self, line: LedgerLine) -> None:
@@ -80,8 +94,19 @@ class Sums:
         day["priced"] += line.amount
         day["reimbursed"] += line.reimbursed
         day["contribution"] += line.contribution
-        day[line.state] += line.reimbursed
+        day["paid"] += line.paid
+        due = line.reimbursed if line.state != "paid" else 0
+        if due:
+            day[line.state] += due
         self.bookings[line.booking_id] += line.amount
+        self.reimbursed += line.reimbursed
+        self.paid += line.paid
+        if line.state != "carried" and not line.awaits_bank:
+            self.unsettled += due
+        if line.end_to_end_id is not None:
+            self.transfers[line.end_to_end_id] += line.paid + due
+        if line.paid + due != line.reimbursed:
+            self.broken_payments.append(line.booking_id)
         if line.amount != line.reimbursed + line.contribution:
             self.broken_prices.append(line.booking_id)
         if line.by_rule != line.reimbursed:
@@ -122,7 +147,8 @@ def differences_by_booking(spent: Told, validated_for_wallet: Told, validated: T
                     tuple(apart[:MAX_BOOKINGS]),
                 )
             )
-    for name, numbers in ((PRICED, sums.broken_prices), (RULE, sums.broken_rules)):
+    broken = ((PRICED, sums.broken_prices), (REIMBURSED, sums.broken_payments), (RULE, sums.broken_rules))
+    for name, numbers in broken:
         if numbers:
             found.append(Difference(name, "lines", None, None, tuple(sorted(numbers)[:MAX_BOOKINGS])))
     return found
@@ -131,6 +157,24 @@ def differences_by_booking(spent: Told, validated_for_wallet: Told, validated: T
 def differences_of(where: str, identities: Iterable[Identity], bookings: tuple[int, ...] = ()) -> list[Difference]:
     """Those of the identities that do not hold."""
     return [Difference(one.name, where, one.left, one.right, bookings) for one in identities if one.difference]
+
+
+def of_all_lines(sums: Sums, at_bank: int, carried: int) -> Identity:
+    """``at_bank`` is what transfers without an answer amount to, ``carried`` what accounts carry forward: the batches'
+    own records, where a day has its lines' only."""
+    return Identity(REIMBURSED, sums.reimbursed, sums.paid + sums.unsettled + at_bank + carried)
+
+
+class Payments:
+    """What was told as reimbursed, line by line along the log."""
+
+    def __init__(self) -> None:
+        self.of_line: Counter[int] = Counter()
+
+    def take(self, event: Any) -> None:
+        """The next event of the log, of whatever kind."""
+        if isinstance(event, EstablishmentYear.BookingReimbursed | EstablishmentYear.CorrectionReimbursed):
+            self.of_line[event.line_id] += event.reimbursed
 
 
 class PriceChain:

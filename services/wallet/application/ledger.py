@@ -46,10 +46,9 @@ class Fold:
             self._balances[event.person_id] = entry.balance
             self.lines[entry.person_id, entry.entry_id] = storage.entry_row(entry)
 
-    def totals(self) -> dict[str, int]:
-        names = ("granted", *(place.value for place in Place))
-        credits = [credit for wallet in self.wallets.values() for credit in wallet.credits.values()]
-        return {name: sum(getattr(credit, name) for credit in credits) for name in names}
+    def granted(self) -> int:
+        """What the log granted, event by event."""
+        return sum(sums["granted"] for sums in self.days.values())
 
     def _count(self, what: str, event: Any) -> None:
         self.days[paris_day(event.timestamp).isoformat()][what] += event.amount
@@ -88,7 +87,7 @@ class Ledger:
             "position": position,
             "sources": {source: storage.consumed(connection, source, position, head) for source in SOURCES},
             "days": {day: dict(sums) for day, sums in sorted(fold.days.items())},
-            "totals": fold.totals(),
+            "totals": _totals(connection, fold),
             "bookings": {str(booking): spent for booking, spent in sorted(fold.bookings.items()) if spent},
             "rowDifferences": _differences(connection, fold),
         }
@@ -100,6 +99,20 @@ class Ledger:
             if number % BREATH == 0:
                 time.sleep(0)
         return fold
+
+
+def _totals(connection: sa.Connection, fold: Fold) -> dict[str, int]:
+    """What the log granted, and where the rows, which people are shown, say that it is.
+
+    A credit folded from the log has every cent somewhere by construction; its row was written on its own. Of people
+    about whom more was recorded after the fold's position, the fold itself.
+    """
+    further = _further_on(connection, fold)
+    rows = [row for row in connection.execute(sa.select(storage.credits)) if row.person_id not in further]
+    wallets = [wallet for person, wallet in fold.wallets.items() if person in further]
+    credits = [*rows, *(credit for wallet in wallets for credit in wallet.credits.values())]
+    places = {place.value: sum(getattr(credit, place.value) for credit in credits) for place in Place}
+    return {"granted": fold.granted(), **places}
 
 
 def _differences(connection: sa.Connection, fold: Fold) -> list[dict[str, Any]]:

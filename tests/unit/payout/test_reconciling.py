@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from services.payout.domain.ledger import CARRIED, REIMBURSED
 from services.payout.projections import projections
 from shared.eventstore.tables import stored_events
 from shared.kernel.errors import Unavailable
@@ -43,6 +44,13 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     stage.close("2021-12-15", "2021-12-16T09:00:00Z")
     stage.command("mark-rejected", {"batchId": 3, "transfers": [{"endToEndId": "VIR3-000001", "reason": "AC04"}]})
     stage.validate(6, 7000)
+    stage.close("2021-12-31", "2022-01-01T09:00:00Z")
+    stage.invalidate(6)
+    stage.invalidate(4)
+    stage.close("2022-01-15", "2022-01-16T09:00:00Z")
+    stage.accepted_account(2)
+    stage.close("2022-01-31", "2022-02-01T09:00:00Z")
+    stage.validate(7, 900)
     stage.add_document(stage.submitted(), b"%PDF-1.7 %%EOF")
     stage.balanced()
     return stage
@@ -69,7 +77,7 @@ def test_what_balances_says_so_day_by_day(stage: Stage) -> None:
     answer = stage.query("reconciliation")
     assert answer["balanced"] is True
     days = {day["day"]: day["identities"] for day in answer["days"]}
-    assert set(days) == {"2021-11-01", "2021-11-02", "2021-11-16", "2021-12-01", "2021-12-16"}
+    assert set(days) == {"2021-11-01", "2021-11-02", "2021-11-16", "2021-12-01", "2021-12-16", "2022-02-01"}
     for identities in days.values():
         assert len(identities) == 4
         assert all(one["left"] == one["right"] for one in identities)
@@ -122,11 +130,94 @@ def test_a_cent_in_any_event_is_found(stage: Stage) -> None:
     assert found(stage) == []
 
 
+ONE_SIDE_EACH = [
+    ("EstablishmentYear.Priced", ("price", "reimbursed")),
+    ("EstablishmentYear.BookingReimbursed", ("reimbursed",)),
+    ("EstablishmentYear.CorrectionReimbursed", ("reimbursed",)),
+    ("PayoutBatch.AccountListed", ("account", "transferred")),
+    ("PayoutBatch.AccountListed", ("account", "carried")),
+]
+"""What lines are reimbursed; what was told as reimbursed; what is at the bank; what accounts carry forward.
+
+Of a line that waits for its batch there is no other record: booking and its rule vouch for it.
+"""
+
+
+@pytest.mark.parametrize(
+    ("topic", "place"), ONE_SIDE_EACH, ids=lambda part: part if isinstance(part, str) else part[-1]
+)
+def test_what_is_reimbursed_is_held_against_records_of_their_own(
+    tmp_path: Path, topic: str, place: tuple[str, ...]
+) -> None:
+    """Paid, at the bank and carried forward are not read off the lines: a cent in any of them, and they differ."""
+    stage = Stage(tmp_path)
+    stage.settled_in()
+    stage.venue(2)
+    stage.accepted_account(2, venue=2)
+    stage.validate(1, 2550)
+    stage.validate(2, 1000, venue=2)
+    stage.close()
+    stage.command("mark-sent", {"batchId": 1})
+    stage.command("correct", {"bookingId": 1, "reason": "wrong", "reimbursedCents": 2500})
+    stage.validate(3, 700)
+    stage.close("2021-11-30", "2021-12-01T09:00:00Z")
+    stage.command("mark-sent", {"batchId": 2})
+    stage.invalidate(2, venue=2)
+    stage.validate(4, 600)
+    stage.validate(5, 100, venue=2)
+    stage.close("2021-12-15", "2021-12-16T09:00:00Z")
+    stage.validate(6, 300)
+    assert REIMBURSED not in {one["identity"] for one in found(stage)}
+    with stage.store.reading() as connection:
+        query = sa.select(stored_events.c.id, stored_events.c.state).where(stored_events.c.topic == topic)
+        rows = connection.execute(query.order_by(stored_events.c.id)).all()
+    of_last_batch = topic.startswith("PayoutBatch")  # the one that the bank has not answered for
+    spoilt = [row for row in rows if amount_at(row.state, place)][-1 if of_last_batch else 0]
+    more = amount_at(spoilt.state, place, 1)
+    execute(stage, stored_events.update().where(stored_events.c.id == spoilt.id).values(state=json.dumps(more)))
+    assert REIMBURSED in {one["identity"] for one in found(stage)}
+    execute(stage, stored_events.update().where(stored_events.c.id == spoilt.id).values(state=spoilt.state))
+    assert found(stage) == []
+
+
+def amount_at(text: str, place: tuple[str, ...], more: int | None = None) -> Any:
+    """What stands there; with ``more``, the whole state with so much more there."""
+    state = json.loads(text)
+    inner = state
+    for name in place[:-1]:
+        inner = inner[name]
+    if more is None:
+        return inner[place[-1]]
+    inner[place[-1]] += more
+    return state
+
+
+def test_a_line_that_was_told_as_reimbursed_with_another_amount_is_named(stage: Stage) -> None:
+    with stage.store.reading() as connection:
+        query = sa.select(stored_events).where(stored_events.c.topic == "EstablishmentYear.BookingReimbursed")
+        row = connection.execute(query.order_by(stored_events.c.id)).first()
+    assert row is not None
+    more = amount_at(row.state, ("reimbursed",), 1)
+    execute(stage, stored_events.update().where(stored_events.c.id == row.id).values(state=json.dumps(more)))
+    named = [one for one in found(stage) if (one["identity"], one["where"]) == (REIMBURSED, "lines")]
+    assert [one["bookings"] for one in named] == [[more["booking_id"]]]
+
+
+def test_what_one_account_carries_forward_does_not_make_up_for_another(stage: Stage) -> None:
+    """A cent moved from one account to the other: their sum is as it was."""
+    with stage.store.reading() as connection:
+        query = sa.select(stored_events).where(stored_events.c.topic == "PayoutBatch.DebtMoved")
+        (row,) = connection.execute(query).all()
+    more = amount_at(row.state, ("amount",), 1)
+    execute(stage, stored_events.update().where(stored_events.c.id == row.id).values(state=json.dumps(more)))
+    assert len([one for one in found(stage) if one["identity"] == CARRIED]) == 2
+
+
 def test_a_cent_in_the_others_ledgers_is_found_with_its_booking(stage: Stage) -> None:
     wallet = stage._wallet_ledger()
-    wallet["bookings"]["4"] += 1
+    wallet["bookings"]["7"] += 1
     stage.bus.handlers["wallet", "ledger"] = lambda _data, _caller: wallet
-    assert [one["bookings"] for one in found(stage)] == [[4]]
+    assert [one["bookings"] for one in found(stage)] == [[7]]
     stage.bus.handlers["wallet", "ledger"] = lambda _data, _caller: stage._wallet_ledger()
     booking = stage._booking_ledger()
     del booking["bookings"]["3"]

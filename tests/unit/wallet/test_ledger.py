@@ -70,7 +70,25 @@ def test_up_to_a_position_it_says_how_far_booking_had_been_heard(stage: Stage) -
 @pytest.mark.parametrize("table", ["wallets", "credits", "attempts", "ledger_entries"])
 def test_a_row_that_is_gone_is_found(stage: Stage, table: str) -> None:
     execute(stage, sa.text(f"DELETE FROM {table} WHERE person_id = {ZOE}"))
-    assert {difference["table"] for difference in stage.ledger()["rowDifferences"]} == {table}
+    found = stage.bus.query("wallet", "ledger", {})["rowDifferences"]
+    assert {difference["table"] for difference in found} == {table}
+
+
+def test_what_was_granted_is_held_against_what_people_are_shown(stage: Stage) -> None:
+    """By the log on one side, by the rows on the other: a cent in either shows."""
+    topic = stored_events.c.topic == "Wallet.Granted"
+
+    def astray() -> int:
+        totals = stage.bus.query("wallet", "ledger", {})["totals"]
+        return int(totals["granted"] - sum(cents for name, cents in totals.items() if name != "granted"))
+
+    assert astray() == 0
+    more = {name: storage.credits.c[name] + 1 for name in ("granted", "available")}
+    execute(stage, storage.credits.update().where(storage.credits.c.person_id == ZOE).values(more))
+    assert astray() == -1
+    granted = sa.func.replace(stored_events.c.state, '"amount":30000', '"amount":30004')
+    execute(stage, stored_events.update().where(topic).values(state=granted))
+    assert astray() == 2 * 4 - 1
 
 
 @pytest.mark.parametrize(
