@@ -45,7 +45,7 @@ def play(platform: Platform) -> dict[str, bytes]:
 
 
 def collect(files: dict[str, bytes], finance: Finance, batch: dict[str, object]) -> None:
-    for name in ("transfers.xml", "details.csv"):
+    for name in ("transfers.xml", "details.csv", "venues.csv", "wallets.csv"):
         path = f"/v1/finance/payouts/{batch['batchId']}/{name}"
         files[f"{batch['batchId']}/{name}"] = finance.platform.client.bytes_of(path, finance.token)
 
@@ -64,7 +64,8 @@ def files_of(mode: str, folder: Path, seed: str = SEED) -> dict[str, bytes]:
 def test_the_money_files_are_the_same_in_both_modes(tmp_path: Path) -> None:
     embedded, distributed = files_of("embedded", tmp_path / "one"), files_of("distributed", tmp_path / "six")
     assert list(embedded) == list(distributed)
-    assert len(embedded) == 6
+    assert len(embedded) == 10
+    assert all(content.count(b"\n") > 1 for content in embedded.values()), "none is a header alone"
     for name, content in embedded.items():
         assert content == distributed[name], name
 
