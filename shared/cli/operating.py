@@ -14,12 +14,12 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from shared.cli.reaching import Reach, reach
+from shared.cli.reaching import OnStores, Reach, reach
 from shared.kernel.errors import DomainError
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import Cents, euros
 from shared.runtime import logging as logs
-from shared.runtime.settings import Settings
+from shared.runtime.settings import SERVICES, Settings
 
 Json = Annotated[bool, typer.Option("--json", help="for programs")]
 Projection = Annotated[str, typer.Argument(help="a read model: wallet.balances")]
@@ -133,6 +133,42 @@ def dead_letters(
     return None
 
 
+@refusals_in_one_line
+def restored(
+    services: Annotated[list[str], typer.Argument(help="whose stores were restored from a backup: booking wallet")],
+) -> None:
+    """Begins a new history in stores that were restored; who followed the old one stops until `follow` is said."""
+    _known(services)
+    platform = stores()
+    for service in services:
+        begun = platform.begin_history(service)
+        print(f"{service}: history {begun['epoch']} from position {begun['head']} on")
+
+
+@refusals_in_one_line
+def follow(
+    service: Annotated[str, typer.Argument(help="who follows: wallet; without it, every service every source")] = "",
+    source: Annotated[str, typer.Argument(help="whom: booking; without it, each of its sources")] = "",
+    position: Annotated[int | None, typer.Option("--from", min=0, help="go on after this position")] = None,
+) -> None:
+    """Follows the new histories of restored stores, each from where it parts from the one that was followed."""
+    _known([name for name in (service, source) if name])
+    if position is not None and not source:
+        sys.exit("passculture: --from is a position of one source: follow <service> <source> --from <position>")
+    platform = stores()
+    for name in [service] if service else SERVICES:
+        for of in [source] if source else platform.processes[name].consumers:
+            followed = platform.follow(name, of, position)
+            lost = f", {followed['lost']} positions are lost" if followed["lost"] else ""
+            print(f"{name} follows {of} from {followed['position']} on{lost}")
+
+
+def _known(services: Iterable[str]) -> None:
+    for service in services:
+        if service not in SERVICES:
+            sys.exit(f"passculture: {service!r} is not one of {', '.join(SERVICES)}")
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "reconcile": reconcile,
     "verify": verify,
@@ -141,6 +177,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "replay": replay,
     "streams": streams,
     "dead-letters": dead_letters,
+    "restored": restored,
+    "follow": follow,
 }
 
 
@@ -149,6 +187,13 @@ def reached() -> Reach:
     settings = Settings.from_environment()
     logs.configure("warning", "command")
     return reach(settings)
+
+
+def stores() -> OnStores:
+    """The platform's stores, whether it runs or not."""
+    settings = Settings.from_environment()
+    logs.configure("warning", "command")
+    return OnStores(settings)
 
 
 def _print_json(value: Any) -> None:

@@ -184,6 +184,18 @@ class OnStores:
         service, name = split_projection(projection, SERVICES)
         return int(self._bus.command(service, "rebuild-projection", {"name": name}).result["rows"])
 
+    def begin_history(self, service: str) -> dict[str, Any]:
+        """Of a store that was restored: ``{epoch, head}``. Its services may run meanwhile."""
+        begun: dict[str, Any] = self._bus.command(service, "begin-history", {}).result
+        return begun
+
+    def follow(self, service: str, source: str, position: int | None) -> dict[str, Any]:
+        """The source's new history: ``{position, lost}``."""
+        told = self._ask(source, "histories", {})
+        data = {"source": source, "histories": told, "position": position}
+        followed: dict[str, Any] = self._bus.command(service, "follow-history", data).result
+        return followed
+
     def stream(self, stream_id: str) -> dict[str, Any]:
         return stream_of(self._ask, SERVICES, stream_id)
 

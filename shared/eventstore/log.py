@@ -52,6 +52,7 @@ _LAST_PUBLISHED = (
 )
 """A look at one end of the partial index."""
 _EPOCH = sa.select(store_facts.c.value).where(store_facts.c.name == "epoch").scalar_subquery()
+_END = sa.select(_EPOCH, _LAST_PUBLISHED.scalar_subquery())
 _SENT = sa.select(relay.c.position).scalar_subquery()
 
 
@@ -166,6 +167,11 @@ class Log:
         """What the relays have yet to send, and after which position it begins; 0 when there is nothing."""
         rows = connection.execute(_UNSENT, {"most": limit}).all()
         return rows[0].after if rows else 0, self._messages(rows)
+
+    def end(self, connection: sa.Connection) -> tuple[str, int]:
+        """The name of this history, and its last published position; 0 when there is none."""
+        epoch, head = connection.execute(_END).one()
+        return epoch, head or 0
 
     def epoch(self, connection: sa.Connection) -> str:
         """The name of this history."""

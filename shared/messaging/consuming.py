@@ -6,7 +6,9 @@ dead letters with its error, and what follows on its stream is parked behind it;
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import eventlet
@@ -25,6 +27,8 @@ BATCH = 200
 TRIES = 3
 """How often a message's own failure is tried before it becomes a dead letter."""
 PAUSE_SECONDS = 0.1
+END_SECONDS = 1.0
+"""How often, at most, a source is asked whether its log still goes as far as what comes, and is known already, says."""
 CLASHES = 10
 """After so many conflicts at one position nobody else's writing explains them: what is handled there brings them."""
 
@@ -51,11 +55,23 @@ class SourceReplaced(Exception):
     """The source's store was replaced by another history: an operator decides what becomes of ours."""
 
 
+class SourceCutShort(SourceReplaced):
+    """The source's log ends before what was followed: it was restored, and has not said so."""
+
+    def __init__(self, source: str, epoch: str, head: int, followed: int) -> None:
+        super().__init__(
+            f"the log of {source} ends at {head}, and {followed} was followed: "
+            f"if it was restored from a backup, say so: passculture restored {source}"
+        )
+        self.epoch = epoch
+
+
 class Consumer:
     """What one service does about one source.
 
-    ``read_log(after, limit)`` asks the source for what it published. Raises what the world does (``Unavailable``,
-    ``Conflict``, ``Overtaken`` among them): the caller waits and hands the same messages over again.
+    ``read_log(after, limit)`` asks the source for what it published, and raises SourceCutShort when its log ends before
+    ``after``. What the world does is raised (``Unavailable``, ``Conflict``, ``Overtaken`` among them): the caller waits
+    and hands the same messages over again.
     """
 
     def __init__(
@@ -69,7 +85,8 @@ class Consumer:
         self._store = store
         self.source = source
         self._reactions = {name: reaction for (of, name), reaction in reactions.items() if of == source}
-        self._read_log = read_log
+        self._ask = read_log
+        self._asked_for_its_end = 0.0
         self._prepare = prepare
         self._parks = True
         """Whether a stream may wait behind a message that failed: this consumer alone makes one wait."""
@@ -101,8 +118,7 @@ class Consumer:
         """Handles everything that the source's log has beyond the tracked position; gives how many it was."""
         handled = 0
         while True:
-            epoch, page = self._read_log(self._tracked(), BATCH)
-            self._meet(epoch)
+            page = self._read_log(self._tracked(), BATCH)
             if not page:
                 return handled
             self._handle_in_order(page)
@@ -112,7 +128,7 @@ class Consumer:
         """Handles what the bus brought: duplicates are passed over, gaps filled from the source's log."""
         batch: list[Message] = []
         others: set[str] = set()
-        expected = self._tracked()
+        begun = expected = self._tracked()
         for message in messages:
             if message.epoch in others or (message.epoch != self.epoch and not self._is_ours(message)):
                 others.add(message.epoch)
@@ -129,18 +145,43 @@ class Consumer:
                 batch.append(message)
                 expected = message.position
         self._handle_in_order(batch)
+        if messages and self.position == begun:
+            self._see_that_it_is_known(messages[0].epoch)
+
+    def _see_that_it_is_known(self, epoch: str) -> None:
+        """Nothing was new: it came twice, or the source was restored and gives its positions again."""
+        if epoch == self.epoch and time.monotonic() - self._asked_for_its_end > END_SECONDS:
+            with suppress(Unavailable):
+                self._read_log(self._tracked(), 1)
+                self._asked_for_its_end = time.monotonic()
 
     def _is_ours(self, message: Message) -> bool:
         """Whether the source says that this is its history; learnt from its log, never from a message."""
-        epoch, _ = self._read_log(self._tracked(), 1)
-        self._meet(epoch)
+        self._read_log(self._tracked(), 1)
         return message.epoch == self.epoch
+
+    def _read_log(self, after: int, limit: int) -> list[Message]:
+        """What the source published, in the history that is followed."""
+        try:
+            epoch, page = self._ask(after, limit)
+        except SourceCutShort as error:
+            self._meet(error.epoch)
+            raise
+        self._meet(epoch)
+        return page
 
     def _meet(self, epoch: str) -> None:
         if self.epoch == epoch:
             return
         if self.epoch:
-            raise SourceReplaced(f"{self.source} has another history than the one that was followed")
+            with self._store.reading() as connection:
+                self._reload(connection)
+            if self.epoch == epoch:
+                raise Overtaken(f"an operator lets the new history of {self.source} be followed")
+            raise SourceReplaced(
+                f"the store of {self.source} has another history than the one that was followed; "
+                f"to follow it, say so: passculture follow {self._store.publication.service} {self.source}"
+            )
         with self._store.transaction() as tx:
             tx.connection.execute(tracking.update().where(tracking.c.source == self.source).values(epoch=epoch))
         self.epoch = epoch

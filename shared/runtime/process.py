@@ -15,17 +15,17 @@ import sqlalchemy as sa
 import structlog
 from eventlet.event import Event
 
-from shared.eventstore import Message, Transaction, sql
+from shared.eventstore import Message, Transaction, histories, sql
 from shared.eventstore.outcomes import Call
 from shared.eventstore.sql import Instant
 from shared.eventstore.tables import store_facts, stored_events, tracking
 from shared.kernel.errors import DomainError, Invalid, NotFound, Unavailable
 from shared.kernel.time import Clock, RealClock, SettableClock, instant_text, parse_instant
-from shared.messaging import dead_letters
+from shared.messaging import dead_letters, following
 from shared.messaging.answering import Answered, Commands, Queries
 from shared.messaging.bus import Bus
 from shared.messaging.calls import calling, one, read, saga
-from shared.messaging.consuming import Consumer, Page
+from shared.messaging.consuming import Consumer, Page, SourceCutShort
 from shared.observability import metrics
 from shared.observability.health import Part
 from shared.projections import Projection, rebuilding
@@ -63,6 +63,8 @@ class Process:
             "replay-dead-letter": one(self._replay_dead_letter),
             "discard-dead-letter": one(lambda tx, call: {"letters": dead_letters.discard(tx, call.data["id"])}),
             "rebuild-projection": saga(self._rebuild_projection),
+            "begin-history": one(lambda tx, _call: histories.begin(tx)),
+            "follow-history": one(self._follow_history),
         }
         own_queries = {
             "reached": calling(self._reached),
@@ -72,6 +74,7 @@ class Process:
             "health": calling(self._health),
             "backlog": read(self._backlog),
             "dead-letters": read(lambda connection, call: {"items": dead_letters.listed(connection, **call.data)}),
+            "histories": read(lambda connection, _call: histories.told(connection)),
             "projections": calling(self._projections),
             "compare-projection": calling(self._compare_projection),
             "stream": read(self._stream),
@@ -133,6 +136,8 @@ class Process:
     def _consumer(self, source: str) -> Consumer:
         def read_log(after: int, limit: int) -> Page:
             answer = self.bus.query(source, "log", {"after": after, "limit": limit})
+            if answer.get("head", after) < after:
+                raise SourceCutShort(source, answer["epoch"], answer["head"], after)
             return answer["epoch"], [Message.from_wire(wire) for wire in answer["messages"]]
 
         return Consumer(self.store, source, self.service.reactions, read_log, self.service.prepare)
@@ -156,6 +161,12 @@ class Process:
 
     def _replay_dead_letter(self, tx: Transaction, call: Call) -> dict[str, Any]:
         return {"letters": dead_letters.replay(tx, call.data["id"], self.service.reactions)}
+
+    def _follow_history(self, tx: Transaction, call: Call) -> dict[str, Any]:
+        source = call.data["source"]
+        if source not in self.consumers:
+            raise NotFound(f"{self.service.name} follows no {source!r}")
+        return following.follow(tx, source, call.data["histories"], call.data.get("position"))
 
     def _projections(self, _call: Call) -> dict[str, Any]:
         """Read models are written with their events: what may lag is how far the sources were followed."""
@@ -272,7 +283,11 @@ class Process:
     def _log(self, call: Call) -> dict[str, Any]:
         after, limit = int(call.data["after"]), min(int(call.data.get("limit", LOG_PAGE)), LOG_PAGE)
         messages = self.store.messages(after, limit)
-        return {"epoch": self.store.epoch(), "messages": [message.to_wire() for message in messages]}
+        if messages:
+            return {"epoch": messages[0].epoch, "messages": [message.to_wire() for message in messages]}
+        with self.store.reading() as connection:
+            epoch, head = self.store.log.end(connection)
+        return {"epoch": epoch, "messages": [], "head": head}
 
     def _positions(self, _call: Call) -> dict[str, Any]:
         with self.store.reading() as connection:

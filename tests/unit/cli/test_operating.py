@@ -220,3 +220,30 @@ def test_a_rebuild_shows_how_far_it_has_come(state: Path) -> None:
     assert operating.progress_of(model) == ", being rebuilt: 25 of 100, 30 s left"
     wallet.commands.decide([Call("rebuild-projection", {"name": "balances"}, None, None)])
     assert wallet.folding == {}
+
+
+def test_a_restored_store_begins_a_new_history_and_is_followed_anew(capsys: pytest.CaptureFixture[str]) -> None:
+    operating.restored(["identity", "wallet"])
+    begun = capsys.readouterr().out.splitlines()
+    assert [line.split(": history ")[0] for line in begun] == ["identity", "wallet"]
+    operating.follow("wallet", "identity", None)
+    assert capsys.readouterr().out.startswith("wallet follows identity from ")
+    with pytest.raises(SystemExit, match="followed already"):
+        operating.follow("wallet", "identity", 99)
+    operating.follow("", "", None)
+    assert "payout follows booking from 0 on" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda: operating.restored(["nobody"]),
+        lambda: operating.follow("wallet", "nobody", None),
+        lambda: operating.follow("wallet", "payout", None),
+        lambda: operating.follow("wallet", "", 5),
+    ],
+)
+def test_nobody_is_restored_or_followed_by_mistake(command: Any) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command()
+    assert str(ended.value.code).startswith("passculture: ")

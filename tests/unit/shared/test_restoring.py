@@ -1,0 +1,202 @@
+"""A store is restored from a backup: who followed what is lost stops, until an operator says how to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from shared.eventstore import Message, Store, Transaction
+from shared.eventstore.histories import kept_until
+from shared.eventstore.tables import dead_letters, relay, stored_events
+from shared.kernel.errors import Refused
+from shared.messaging.consuming import Consumer, Overtaken, SourceCutShort, SourceReplaced
+from shared.runtime.service import Service
+from shared.testing import BusDouble
+from tests.unit.shared.toy import file_store, fill
+
+POISON = 13
+
+
+class Pair:
+    """A source and a sink that keeps what it handled; both run."""
+
+    def __init__(self, source: Store, sink: Store) -> None:
+        self.source, self.sink = source, sink
+        with sink.transaction() as tx:
+            tx.connection.exec_driver_sql("CREATE TABLE handled (position BIGINT, amount BIGINT)")
+        self.bus = BusDouble()
+        self.bus.add(Service("source", source), source.clock)
+        reactions = {("source", "JarFilled"): handle}
+        self.process = self.bus.add(Service("sink", sink, reactions=reactions), sink.clock)
+        self.consumer = self.process.consumers["source"]
+        self.consumer.start()
+
+    def pour(self, *amounts: int) -> list[Message]:
+        """What the bus would bring of it."""
+        before = self.source.published_head()
+        for amount in amounts:
+            fill(self.source, 1, amount)
+        return self.source.messages(before, 100)
+
+    def restore(self, head: int) -> None:
+        """As a backup has it that was made at that position."""
+        with self.source.transaction() as tx:
+            tx.connection.execute(stored_events.delete().where(stored_events.c.id > head))
+            tx.connection.execute(relay.update().values(position=min(head, self.source.published_head())))
+            if self.source.dialect == "postgresql":
+                tx.connection.exec_driver_sql(f"ALTER SEQUENCE stored_events_id_seq RESTART WITH {head + 1}")
+            else:
+                tx.connection.exec_driver_sql(f"UPDATE sqlite_sequence SET seq = {head}")
+
+    def begin_history(self) -> int:
+        return int(self.bus.command("source", "begin-history", {}).result["head"])
+
+    def follow(self, position: int | None = None) -> dict[str, int]:
+        told = self.bus.query("source", "histories", {})
+        data = {"source": "source", "histories": told, "position": position}
+        followed: dict[str, int] = self.bus.command("sink", "follow-history", data).result
+        return followed
+
+    def handled(self) -> list[int]:
+        """The amounts, in the order of handling."""
+        with self.sink.reading() as connection:
+            return list(connection.execute(sa.text("SELECT amount FROM handled")).scalars())
+
+    def letters(self) -> list[tuple[str, str]]:
+        query = sa.select(dead_letters.c.source, dead_letters.c.state).order_by(dead_letters.c.id)
+        with self.sink.reading() as connection:
+            return [tuple(row) for row in connection.execute(query)]
+
+
+def handle(tx: Transaction, message: Message) -> None:
+    if message.data["amount"] == POISON:
+        raise ValueError("cannot be handled")
+    row = {"position": message.position, "amount": message.data["amount"]}
+    tx.connection.execute(sa.text("INSERT INTO handled VALUES (:position, :amount)"), row)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Pair:
+    return Pair(file_store(tmp_path, "source"), file_store(tmp_path, "sink"))
+
+
+def followed_and_restored(pair: Pair) -> int:
+    """1, 2 and 3 were handled; the source knows of 1 and 2 only. Gives the last position that is left."""
+    kept = pair.pour(1, 2)[-1].position
+    pair.pour(3)
+    pair.consumer.catch_up()
+    pair.restore(kept)
+    return kept
+
+
+def test_who_followed_further_than_the_log_goes_stops(pair: Pair) -> None:
+    followed_and_restored(pair)
+    with pytest.raises(SourceCutShort, match="passculture restored source"):
+        pair.consumer.catch_up()
+    assert pair.handled() == [1, 2, 3]
+
+
+def test_what_comes_with_positions_that_are_known_is_not_passed_over_unseen(pair: Pair) -> None:
+    pair.pour(9, 9, 9)
+    kept = pair.source.published_head()
+    pair.pour(1, 2, 3, 4)
+    pair.consumer.catch_up()
+    pair.restore(kept)
+    with pytest.raises(SourceCutShort):
+        pair.process.react("source", pair.pour(5))
+    assert pair.handled() == [9, 9, 9, 1, 2, 3, 4]
+
+
+def test_a_consumer_that_is_told_of_no_end_loses_it(pair: Pair) -> None:
+    """The control: to it, it is what it has handled."""
+
+    def read_log(after: int, limit: int) -> tuple[str, list[Message]]:
+        return pair.source.epoch(), pair.source.messages(after, limit)
+
+    followed_and_restored(pair)
+    consumer = Consumer(pair.sink, "source", {("source", "JarFilled"): handle}, read_log)
+    consumer.start()
+    consumer.handle(pair.pour(5))
+    assert consumer.catch_up() == 0
+    assert pair.handled() == [1, 2, 3]
+
+
+def test_what_came_twice_is_no_sign_of_a_restore(pair: Pair) -> None:
+    messages = pair.pour(1, 2)
+    for _ in range(3):
+        pair.process.react("source", messages)
+    assert pair.handled() == [1, 2]
+
+
+def test_a_new_history_is_followed_once_an_operator_says_so(pair: Pair) -> None:
+    kept = followed_and_restored(pair)
+    assert pair.begin_history() == kept
+    new = pair.pour(5, 6)
+    assert new[0].epoch == pair.source.epoch()
+    with pytest.raises(SourceReplaced, match="passculture follow sink source"):
+        pair.process.react("source", new)
+    assert pair.follow() == {"position": kept, "lost": new[0].position - kept}
+    with pytest.raises(Overtaken):  # the consumer that runs reads it again
+        pair.process.react("source", new)
+    pair.process.react("source", new)
+    assert pair.handled() == [1, 2, 3, 5, 6]
+    assert pair.follow() == {"position": new[-1].position, "lost": 0}
+    with pytest.raises(Refused, match="followed already"):
+        pair.follow(0)
+
+
+def test_letters_of_what_is_lost_are_given_up_and_make_room(pair: Pair) -> None:
+    kept = pair.pour(1, POISON)[-1].position
+    pair.pour(POISON)
+    pair.consumer.catch_up()
+    pair.restore(kept)
+    pair.begin_history()
+    old = pair.consumer.epoch or ""
+    pair.follow()
+    again(pair.consumer.catch_up)
+    pair.pour(POISON)
+    pair.consumer.catch_up()
+    assert pair.letters() == [("source", "failed"), (f"source until {old[:8]}", "discarded"), ("source", "parked")]
+
+
+def again(work: Callable[[], object]) -> None:
+    with pytest.raises(Overtaken):
+        work()
+    work()
+
+
+def test_of_several_restores_the_earliest_position_counts(pair: Pair) -> None:
+    first = pair.pour(1, 2)[-1].position
+    pair.pour(3)
+    pair.consumer.catch_up()
+    pair.restore(first)
+    pair.begin_history()
+    second = pair.pour(4, 5)[-1].position
+    pair.pour(6)
+    pair.restore(second)
+    pair.begin_history()
+    pair.pour(7)
+    assert pair.follow()["position"] == first
+    again(pair.consumer.catch_up)
+    assert pair.handled() == [1, 2, 3, 4, 5, 7]
+
+
+def test_a_history_that_is_not_known_is_followed_from_where_the_operator_says(pair: Pair, tmp_path: Path) -> None:
+    pair.pour(1, 2)
+    pair.consumer.catch_up()
+    with pair.sink.transaction() as tx:
+        tx.connection.exec_driver_sql("UPDATE tracking SET epoch = 'of another store'")
+    pair.consumer.start()
+    with pytest.raises(Refused, match="from which position"):
+        pair.follow()
+    assert pair.follow(0)["position"] == 0
+    again(pair.consumer.catch_up)
+    assert pair.handled() == [1, 2, 1, 2]
+
+
+def test_a_name_keeps_up_to_the_earliest_end_after_it() -> None:
+    ended = [{"epoch": "a", "head": 7}, {"epoch": "b", "head": 5}, {"epoch": "c", "head": 9}]
+    assert [kept_until(ended, epoch) for epoch in "abcd"] == [5, 5, 9, None]
