@@ -15,7 +15,8 @@ HEAD = """# Benchmarks
 
 Written by `make bench`; run it on a machine with nothing else to do. The load, PostgreSQL, RabbitMQ and the platform
 share its cores, so ratios within a run say more than the figures. `distributed` is a process per service on PostgreSQL
-and RabbitMQ; `embedded` is all of them in one process on SQLite. Relays, consumers and mails are at work all the time.
+and RabbitMQ; `embedded` is all of them in one process on SQLite. Relays, consumers and mails are at work all the time;
+mails become files in memory, since to make a file on disk takes some file systems as long as a booking.
 Afterwards the harness counts: every booking that was acknowledged stands in booking's read model, and its credit was
 taken once in wallet's log.
 """
