@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.runtime import logging as logs
 from tests.chaos.figures import Figures
 from tests.chaos.fleet import Fleet, fleet
 from tests.chaos.journal import Journal
@@ -35,6 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    logs.configure("error", "chaos")  # a line for each, as in production: pages with every value take seconds to draw
     session.stash[BEGUN], session.stash[FIGURES] = time.monotonic(), Figures()
 
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import eventlet
+from prometheus_client.parser import text_string_to_metric_families
 
+from demo.client import Client
+from shared.messaging import topology
+from shared.messaging.connections import connect
+from shared.runtime.platform import service_class, sources_of
 from shared.runtime.settings import SERVICES
 from tests.chaos.proxy import Address, Proxies
-from tests.chaos.starter import Starter
+from tests.chaos.starter import Child, Starter
 from tests.platform import Platform, namespace_of, remove_topology
 from tests.servers import AMQP, DATABASE, own_database
 
@@ -24,6 +34,10 @@ WATCH_SECONDS = 0.05
 CRASH_LOOP_SECONDS = 1.0
 """A process that ends by itself is started again after this, as an orchestrator would; a killed one at once."""
 SERVERS = {"rabbitmq": (AMQP, 5672), "postgresql": (DATABASE, 5432)}
+START_SECONDS = 30.0
+OPS_SECONDS = 10.0
+HANDLED = "passculture_messages_handled_total"
+LEAST_PORT, MOST_PORT = 10_000, 30_000
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -32,6 +46,9 @@ class Fleet(Platform):
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         super().__init__(folder, environment, SERVICES)
+        self.port = own_port()
+        self.environment["PORT"] = str(self.port)
+        self.client = Client(f"http://127.0.0.1:{self.port}", self.token)
         self._starter = Starter()
         self.proxies = Proxies({f"{name}.{server}": _address(server) for name in SERVICES for server in SERVERS})
         self.kills: Counter[str] = Counter()
@@ -39,16 +56,51 @@ class Fleet(Platform):
         """Processes that ended without being killed: a crash, or a start while a server was away."""
         self._ended: dict[str, float] = {}
         self._without: dict[str, list[str]] = {}
+        self._ops_ports = {name: own_port() for name in SERVICES}
 
     # --- its processes ---------------------------------------------------------------------------------------------
 
+    @property
+    def namespace(self) -> str:
+        return namespace_of(self.environment["DATABASE_URL"])
+
     def start_process(self, service: str = "") -> None:
-        environment = self.environment | {
+        lines = {
             "DATABASE_URL": self._through("postgresql", service, self.environment["DATABASE_URL"]),
             "AMQP_URI": self._through("rabbitmq", service, AMQP),
         }
-        log = self.folder / f"{service}.log"
-        self._processes[service] = self._starter.start(service, environment, log, self._without.get(service, []))
+        self._processes[service] = self._started(
+            service, self._ops_ports[service], self.folder / f"{service}.log", lines
+        )
+
+    def _started(self, service: str, ops_port: int, log: Path, lines: Mapping[str, str]) -> Child:
+        environment = {**self.environment, "OPS_PORT": str(ops_port), **lines}
+        return self._starter.start(service, environment, log, self._without.get(service, []))
+
+    @contextmanager
+    def beside(self, service: str, **settings: str) -> Iterator[Beside]:
+        """Another process of a service beside the one of the fleet, on lines that nobody cuts; nobody starts it again.
+
+        ``settings``: in what it differs.
+        """
+        port = own_port()
+        another = self._started(service, port, self.folder / f"{service}-beside.log", settings)
+        try:
+            assert waited_for(lambda: ops(port, "/health/ready")[0] == 200, START_SECONDS) is not None, self.log()
+            yield Beside(another, port)
+        finally:
+            if another.poll() is None:
+                os.kill(another.pid, signal.SIGKILL)
+                another.wait()
+
+    def probed(self, service: str, probe: str) -> tuple[int, Any]:
+        """What a process answers its orchestrator's probe: ``ready`` or ``live``."""
+        status, body = ops(self._ops_ports[service], f"/health/{probe}")
+        return status, json.loads(body or b"null")
+
+    def handled(self, service: str) -> dict[str, float]:
+        """How many messages of each source its process says that it has handled."""
+        return handled(self._ops_ports[service])
 
     @contextmanager
     def orchestrated(self) -> Iterator[None]:
@@ -86,7 +138,8 @@ class Fleet(Platform):
             self._again(service)
 
     def _again(self, service: str) -> None:
-        self.kill(service)
+        if service in self._processes:
+            self.kill(service)
         self.start_process(service)
 
     @contextmanager
@@ -99,6 +152,12 @@ class Fleet(Platform):
         finally:
             with self.database(service).begin() as connection:
                 connection.exec_driver_sql("DROP RULE forgets ON outcomes")
+
+    def lose_queues(self, service: str) -> None:
+        """Those in which the messages of others wait for a service."""
+        with connect(AMQP) as broker, broker.channel() as channel:
+            for source in sources_of(service_class(service)):
+                topology.events_queue(self.namespace, service, source)(channel).delete()
 
     def ends(self, service: str) -> None:
         """A process ends that nobody killed, as far as the orchestrator knows."""
@@ -152,6 +211,46 @@ class Fleet(Platform):
         return parts._replace(netloc=netloc).geturl()
 
 
+@dataclass(frozen=True)
+class Beside:
+    """A second process of a service."""
+
+    process: Child
+    ops_port: int
+
+    def handled(self) -> dict[str, float]:
+        return handled(self.ops_port)
+
+
+def own_port() -> int:
+    """One that is free, and that no connection takes while who listens there is killed and started again: those get
+    higher ones."""
+    while True:
+        with socket.socket() as trial, suppress(OSError):
+            port = random.randrange(LEAST_PORT, MOST_PORT)
+            trial.bind(("127.0.0.1", port))
+            return port
+
+
+def ops(port: int, path: str) -> tuple[int, bytes]:
+    """What a process answers its operators; status 0 while nobody listens."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=OPS_SECONDS)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except OSError:
+        return 0, b""
+    finally:
+        connection.close()
+
+
+def handled(ops_port: int) -> dict[str, float]:
+    _, body = ops(ops_port, "/metrics")
+    samples = [sample for family in text_string_to_metric_families(body.decode()) for sample in family.samples]
+    return {sample.labels["source"]: sample.value for sample in samples if sample.name == HANDLED}
+
+
 def _address(server: str) -> Address:
     url, default = SERVERS[server]
     parts = urlsplit(url)
@@ -200,7 +299,9 @@ def waited_for(holds: Callable[[], bool], seconds: float, pause: float = 0.25) -
 def fleet(folder: Path, **settings: str) -> Iterator[Fleet]:
     """Started, under its orchestrator, on a database and a namespace of its own."""
     with own_database() as url:
-        platform = Fleet(folder, {"DATABASE_URL": url, "AMQP_URI": AMQP, "LOG_LEVEL": "warning", **settings})
+        few = {"POOL_SIZE": "8"}  # a server has a hundred for all, and those of who was killed for a while
+        own = {"DATABASE_URL": url, "AMQP_URI": AMQP, "LOG_LEVEL": "warning"}
+        platform = Fleet(folder, {**few, **own, **settings})
         try:
             platform.start()
             with platform.orchestrated():

@@ -215,6 +215,10 @@ def _sagas(books: Books, history: History) -> Iterator[str]:
     live = sorted(event.booking_id for event in history.live())
     if sorted(row.booking_id for row in books.rows("booking", live_bookings)) != live:
         yield "the live bookings are not those of the log"
+    of_an_offer = Counter((event.person_id, event.terms.offer_id) for event in history.live())
+    for (person, offer), times in of_an_offer.items():
+        if times > 1:
+            yield f"person {person} has {times} live bookings of offer {offer}"
 
 
 def _money(books: Books, history: History) -> Iterator[str]:

@@ -87,6 +87,8 @@ class Seen:
     """Answers that say "ask again": 503, a request still open, a broken connection."""
     slowest: float = 0.0
     """Seconds that a caller waited for one answer, whatever it was."""
+    latest: float = 0.0
+    """The same, of the answers that say "ask again"."""
     strange: list[str] = field(default_factory=list)
     newest: float = field(default_factory=time.monotonic)
     """When the last thing was done, by the machine's clock."""
@@ -167,9 +169,11 @@ class Client:
             seen.later[type(error).__name__] += 1
             return None
         finally:
-            seen.slowest = max(seen.slowest, time.monotonic() - begun)
+            waited = time.monotonic() - begun
+            seen.slowest = max(seen.slowest, waited)
         if answer.status == 503 or answer.code == IN_PROGRESS:
             seen.later[str(answer.status)] += 1
+            seen.latest = max(seen.latest, waited)
             return None
         if answer.status >= 500:
             seen.strange.append(str(answer))

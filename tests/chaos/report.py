@@ -20,10 +20,11 @@ only when all of it held. `make test-all` runs the same at a shorter length.
 
 The oracle is a journal: every answer that a caller was given is on disk before that caller's next call. Afterwards the
 logs and tables of all services are held against it. Each acknowledged booking, cancellation and validation stands in
-booking's log once, a refused one not at all; no key made two requests; wallet took each credit once, holds it exactly
-while the booking lives and spent it exactly when it was used; every balance is what was granted less what is held; of
-each stock what is left is its quantity less its live bookings, in booking and in the public catalogue; no request is
-open, no message unsent or unhandled, no mail unwritten. `passculture reconcile` and `passculture verify` exit with 0.
+booking's log once, a refused one not at all; no key made two requests; nobody has two live bookings of an offer; wallet
+took each credit once, holds it exactly while the booking lives and spent it exactly when it was used; every balance is
+what was granted less what is held; of each stock what is left is its quantity less its live bookings, in booking and in
+the public catalogue; no request is open, no message unsent or unhandled, no mail unwritten. `passculture reconcile` and
+`passculture verify` exit with 0.
 
 A killed process is started again at once, as an orchestrator does; callers who hear 503 or lose their connection ask
 again with the same key. A process is forked from one that has imported the code already, so that a start costs a fork.

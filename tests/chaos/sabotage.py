@@ -1,8 +1,20 @@
-"""Guards of the platform that a process is started without, for the controls: see ``Fleet.sabotaged``."""
+"""Guards of the platform that a process is started without, for the controls: see ``Fleet.sabotaged``.
+
+Each takes away what the platform relies on, in a process that has imported everything and runs nothing yet.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+
+import eventlet
+from eventlet.support.greenlets import GreenletExit
+
+A_MOMENT = 0.02
+"""Between looking and taking: what a busy machine does."""
+STUCK_SECONDS = 2.0
+"""As ``health.STUCK_SECONDS``, for those who do not want to wait for a minute."""
 
 
 def restless() -> None:
@@ -12,4 +24,120 @@ def restless() -> None:
     extensions.BACKOFF_SECONDS = (0.0,)  # type: ignore[assignment]
 
 
-GUARDS: dict[str, Callable[[], None]] = {"restless": restless}
+# --- what is taken once -----------------------------------------------------------------------------------------------
+
+
+def forgets_attempts() -> None:
+    """Wallet remembers neither what an attempt holds nor that it was given up."""
+    from services.wallet import storage
+
+    storage.load_attempts = lambda *_: []
+
+
+def counts_no_places() -> None:
+    """Of every stock there is always one more. The table's own check is the test's to take away."""
+    from services.booking.storage.places import Shelf
+
+    def take(self: Shelf, stock_id: int, places: int) -> bool:
+        self[stock_id].taken += places
+        return True
+
+    Shelf.take = take  # type: ignore[method-assign]
+
+
+def locks_no_stock() -> None:
+    """Who decides on a stock does not wait for whoever decides on it already."""
+    from services.booking.storage import places
+
+    def looked_at(connection: Any, stock_ids: list[int]) -> Any:
+        rows = connection.execute(places._OF_STOCKS, {"stock_ids": stock_ids}).all()
+        eventlet.sleep(A_MOMENT)
+        return rows
+
+    places._locked = looked_at
+
+
+def books_twice() -> None:
+    """A person may have many live bookings of one offer."""
+    from services.booking.storage import places
+
+    places.live_pairs = lambda *_: set()
+    places.enliven = lambda *_: True
+
+
+def recovers_nothing() -> None:
+    """Requests that a crash left open stay open."""
+    from services.booking.application.requests import Requests
+
+    Requests.recover = lambda _: None  # type: ignore[method-assign]
+
+
+def sleeps_through() -> None:
+    """Timers do nothing of what falls due."""
+    from shared.runtime.process import Process
+
+    Process.run_due_timers = lambda _: 0  # type: ignore[method-assign]
+
+
+# --- what follows -----------------------------------------------------------------------------------------------------
+
+
+def asks_no_log() -> None:
+    """A consumer takes what comes, and never asks the source for what it has missed."""
+    from shared.messaging.consuming import Consumer
+
+    Consumer.catch_up = lambda _: 0  # type: ignore[method-assign]
+
+
+def takes_turns() -> None:
+    """The queue of a source gives its messages to all processes of the service in turn."""
+    from shared.messaging import extensions, topology
+
+    declared = topology.events_queue
+
+    def queue(namespace: str, consumer: str, source: str) -> Any:
+        made = declared(namespace, consumer, source)
+        made.queue_arguments = {**made.queue_arguments, "x-single-active-consumer": False}
+        return made
+
+    extensions.events_queue = queue  # type: ignore[attr-defined]
+
+
+# --- what never comes back --------------------------------------------------------------------------------------------
+
+
+def hangs() -> None:
+    """A consumer that takes its first messages and does not come back; it is found stuck soon."""
+    from shared.messaging.consuming import Consumer
+    from shared.observability import health
+
+    health.STUCK_SECONDS = STUCK_SECONDS
+    Consumer.handle = lambda *_: eventlet.sleep(3600)  # type: ignore[method-assign]
+
+
+def ends() -> None:
+    """The greenlet of a consumer ends at its first messages."""
+    from shared.messaging.extensions import TakesMessages
+
+    def handle(*_: Any) -> None:
+        raise GreenletExit
+
+    TakesMessages.handle = handle  # type: ignore[method-assign]
+
+
+GUARDS: dict[str, Callable[[], None]] = {
+    guard.__name__: guard
+    for guard in (
+        restless,
+        forgets_attempts,
+        counts_no_places,
+        locks_no_stock,
+        books_twice,
+        recovers_nothing,
+        sleeps_through,
+        asks_no_log,
+        takes_turns,
+        hangs,
+        ends,
+    )
+}

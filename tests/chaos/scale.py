@@ -6,17 +6,21 @@ from dataclasses import dataclass
 
 from shared.runtime.settings import SERVICES
 
-BEHIND = tuple(name for name in SERVICES if name != "gateway")
+Line = tuple[str, str]
+"""From a service to a server."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Services that cannot reach a server for a while, each through its own line. ``how``: see ``proxy``."""
+    """Lines that carry nothing for a while. ``how``: see ``proxy``."""
 
-    services: tuple[str, ...]
-    server: str
+    lines: tuple[Line, ...]
     how: str
     seconds: float
+
+    def __str__(self) -> str:
+        names = ", ".join(f"{service} from {server}" for service, server in self.lines)
+        return f"{names} for {self.seconds:.0f} s ({self.how})"
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,35 @@ class Scale:
     """Cents. A person's validated bookings must fit into 300 €."""
     clients: int
     outage_seconds: float
+    outages: tuple[str, ...]
+    """How a server is away from everybody: see ``proxy``."""
     cuts: tuple[Cut, ...]
+    """Each service is cut off from each server in one of them."""
+    rounds_of_timers: int
+    """Two weeks each."""
+    every_second_cut: bool
+    """Whether the power goes a second time in every place that a recovery passes, or once for each pair of places."""
 
+
+SILENT_SECONDS = {"rabbitmq": 20.0, "postgresql": 45.0}
+"""Longer than anybody may wait, by far: whoever hears nothing until it ends has waited too long."""
+AT_ONCE: tuple[tuple[Line, ...], ...] = (
+    (
+        ("identity", "postgresql"),
+        ("catalog", "rabbitmq"),
+        ("booking", "postgresql"),
+        ("wallet", "rabbitmq"),
+        ("payout", "postgresql"),
+    ),
+    (
+        ("identity", "rabbitmq"),
+        ("catalog", "postgresql"),
+        ("booking", "rabbitmq"),
+        ("wallet", "postgresql"),
+        ("payout", "rabbitmq"),
+    ),
+)
+"""Everybody behind the gateway, from one server each; whoever cannot reach the gateway's learns nothing of theirs."""
 
 SHORT = Scale(
     acknowledged=2_000,
@@ -43,13 +74,14 @@ SHORT = Scale(
     dearest=900,
     clients=400,
     outage_seconds=10,
-    # those behind the gateway together, each with a question of its own; silence takes longer than any time-out
+    outages=("refuse",),
     cuts=(
-        Cut(BEHIND, "rabbitmq", "silence", 16),
-        Cut(("gateway",), "rabbitmq", "refuse", 5),
-        Cut(BEHIND, "postgresql", "refuse", 3),
-        Cut(("gateway",), "postgresql", "refuse", 2),
+        *(Cut(lines, "silence", 16) for lines in AT_ONCE),
+        Cut((("gateway", "postgresql"),), "silence", 16),
+        Cut((("gateway", "rabbitmq"),), "silence", 16),
     ),
+    rounds_of_timers=1,
+    every_second_cut=False,
 )
 LONG = Scale(
     acknowledged=10_000,
@@ -59,5 +91,10 @@ LONG = Scale(
     dearest=500,
     clients=400,
     outage_seconds=60,
-    cuts=tuple(Cut((name,), server, "silence", 20) for server in ("rabbitmq", "postgresql") for name in SERVICES),
+    outages=("refuse", "silence"),
+    cuts=tuple(
+        Cut(((name, server),), "silence", seconds) for server, seconds in SILENT_SECONDS.items() for name in SERVICES
+    ),
+    rounds_of_timers=4,
+    every_second_cut=True,
 )

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.chaos import hurry
 from tests.chaos.attendant import Attendant, answer
 from tests.chaos.sabotage import GUARDS
 
@@ -127,6 +128,8 @@ def _run(request: dict[str, Any]) -> int:
     os.environ.clear()
     os.environ.update(request["environment"])
     hubs.use_hub()  # the parent's own would be shared by all the children
+    if hurry.SETTING in os.environ:
+        hurry.hurry()
     for guard in request["without"]:
         GUARDS[guard]()
     try:

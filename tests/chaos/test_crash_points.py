@@ -27,6 +27,7 @@ from shared.messaging.relay import Relay
 from shared.testing import empty_database
 from tests.chaos.figures import Figures
 from tests.chaos.power import Fuse, PowerCut
+from tests.chaos.scale import Scale
 from tests.servers import Schema, own_database
 from tests.unit.booking.world import DESK, YOUNG, World
 
@@ -53,6 +54,8 @@ class Machine:
 
     def __init__(self, folder: Path, engines: Engines, fuse: Fuse, relay: type[Relay] = Relay) -> None:
         self.fuse, self._relay = fuse, relay
+        self.passed_again: list[str] = []
+        """The places between the last cut and the end of what it had cut off."""
         self.engines = {name: fuse.guard(engine, name) for name, engine in engines.items()}
         self.world = World(folder, engine=self.engines["booking"])
         self.wire: dict[str, list[Message]] = {name: [] for name in SERVICES}
@@ -137,26 +140,42 @@ class Machine:
             self.process.react("booking", self.wire["booking"])
         self.wire["booking"].clear()
 
-    def play(self, *, insists: bool = True) -> list[str]:
-        """All the steps; after a cut the process comes back, finishes what was open, and is asked again."""
+    def play(self, *, insists: bool = True, again: int | None = None) -> list[str]:
+        """All the steps; after a cut the process comes back, finishes what was open, and is asked again.
+
+        ``again``: the place of all that where the next cut comes. Gives where it was cut off.
+        """
         cut = []
         for step in self.steps():
             try:
                 step()
             except PowerCut as where:
                 cut.append(str(where))
-                self._restart(recovers=insists)
+                self._restart()
                 if insists:
-                    step()
+                    self.fuse.arm(again)
+                    cut += self._insisted(step)
         return cut
 
-    def _restart(self, *, recovers: bool) -> None:
+    def _insisted(self, step: Callable[[], Any]) -> list[str]:
+        """Recovery, and the step once more, until both have come to their end; gives where they were cut off."""
+        cut = []
+        while True:
+            try:
+                self.world.recover()
+                step()
+            except PowerCut as where:
+                cut.append(str(where))
+                self._restart()
+            else:
+                self.passed_again = self.fuse.disarm()
+                return cut
+
+    def _restart(self) -> None:
         for engine in self.engines.values():
             engine.dispose()
         self.world.restart()
         self._build()
-        if recovers:
-            self.world.recover()
 
     # what became of it
 
@@ -291,6 +310,37 @@ def test_a_power_cut_anywhere_ends_in_the_same_state(
         "Power cuts",
         f"{request.node.callspec.params['engines']}: {len(places)} places, each cut off once in a story of its own",
     )
+
+
+def test_a_second_cut_while_the_first_is_recovered_from_ends_in_the_same_state(
+    tmp_path: Path, scale: Scale, figures: Figures
+) -> None:
+    """In every place of the recovery, and of the step that is asked for again; in the short version every pair of
+    places once, whichever step of the story it is in."""
+    fuse = Fuse()
+    places, expected = played(on_sqlite, tmp_path, fuse)
+    cuts = 0
+    seen: set[tuple[str, str]] = set()
+    for first, place in enumerate(places):
+        for second, again in enumerate(recovered(tmp_path / f"{first}", fuse, first)):
+            if (place, again) in seen and not scale.every_second_cut:
+                continue
+            seen.add((place, again))
+            with machine(on_sqlite, tmp_path / f"{first} {second}", fuse) as twice:
+                fuse.arm(first)
+                assert twice.play(again=second) == [place, again]
+                assert twice.state() == expected, f"cut off {place} and {again}, places {first} and {second}"
+            cuts += 1
+    assert {again for _, again in seen} == PLACES
+    figures.note("Power cuts", f"sqlite: cut off {cuts} times again while a first cut was recovered from")
+
+
+def recovered(folder: Path, fuse: Fuse, first: int) -> list[str]:
+    """The places that recovery passes, and the step that is asked for again, after a cut."""
+    with machine(on_sqlite, folder, fuse) as once:
+        fuse.arm(first)
+        once.play()
+        return once.passed_again
 
 
 class Hasty(Relay):

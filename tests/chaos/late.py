@@ -1,0 +1,89 @@
+"""What booking asks of wallet, told once more or too late, as over a bus that loses answers and not questions."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.chaos.fleet import Fleet
+from tests.chaos.load import Town
+from tests.chaos.wire import told
+
+NEVER_BOOKED = 10**9
+PRICE_CENTS = 100
+
+
+@dataclass
+class Late:
+    """``tell`` says it to wallet; ``complaint`` is part of what the oracle says when wallet falls for it."""
+
+    fleet: Fleet
+    town: Town
+    booking: int = 0
+    complaint: str = ""
+    asked: dict[str, Any] | None = None
+
+    def tell(self) -> dict[str, Any]:
+        """Gives the envelope of the answer."""
+        return self._told("reserve")
+
+    # how it comes to that
+
+    def booked(self) -> dict[str, Any]:
+        """A booking of somebody's of the town, whose reservation is the one to be told again."""
+        person = self.town.people[-1]
+        for stock in self.town.quantities:
+            token = self.town.token(person, "beneficiary")
+            answer = self.fleet.post("/v1/bookings", {"stockId": stock, "quantity": 1}, token, key=str(uuid.uuid4()))
+            if answer.status == 201:
+                booking: dict[str, Any] = answer.json
+                self._about(person, booking["bookingId"], booking["totalCents"])
+                return booking
+        raise AssertionError("nobody can book any more")
+
+    def cancelled(self) -> None:
+        booking, token = self.booked(), self.town.token(self.town.people[-1], "beneficiary")
+        path = f"/v1/me/bookings/{booking['bookingId']}/cancel"
+        assert self.fleet.post(path, {}, token).status == 200
+
+    def given_up(self) -> None:
+        """A release that overtakes its reservation; of a booking that nobody ever hears of."""
+        self._about(self.town.people[-1], NEVER_BOOKED + int(uuid.uuid4().int % 1_000_000), PRICE_CENTS)
+        assert self._told("release") == {"result": {}}
+
+    def _about(self, person: int, booking: int, cents: int) -> None:
+        self.booking = booking
+        money = {"amountCents": cents, "digital": False, "physical": True}
+        self.asked = {"bookingId": booking, "attempt": 1, "personId": person, **money}
+
+    def _told(self, name: str) -> dict[str, Any]:
+        assert self.asked is not None
+        answer = told(self.fleet.namespace, "wallet", name, self.asked)
+        return {part: answer[part] for part in ("result", "refused") if part in answer}
+
+
+def again(late: Late) -> Late:
+    late.booked()
+    late.complaint = f"booking {late.booking}: its credit was taken 2 times"
+    return late
+
+
+def after_its_release(late: Late) -> Late:
+    late.cancelled()
+    late.complaint = f"booking {late.booking}: its credit is held 1 times, and it is cancelled"
+    return late
+
+
+def after_it_was_given_up(late: Late) -> Late:
+    late.given_up()
+    late.complaint = f"credit is held for booking {late.booking}, which there is not"
+    return late
+
+
+LATE: Mapping[str, Callable[[Late], Late]] = {
+    "again": again,
+    "after its release": after_its_release,
+    "after it was given up": after_it_was_given_up,
+}
