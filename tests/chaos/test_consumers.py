@@ -1,9 +1,14 @@
-"""The services' own consumers, fed with real logs: however the messages come, the rows are the same."""
+"""The services' own consumers, fed with what was really published: however it comes, the rows are the same.
+
+Once in this process, batch by batch, and once as processes of their own behind RabbitMQ, with the test's own consumer
+between the sources' queues and theirs.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -26,15 +31,16 @@ from shared.runtime.platform import service_class, sources_of
 from shared.runtime.settings import Settings
 from shared.testing import BusDouble, empty_database
 from tests.chaos.figures import Figures
-from tests.chaos.fleet import Fleet, waited_for
+from tests.chaos.fleet import Fleet, own_port, waited_for
 from tests.chaos.journal import backlog, opened
 from tests.chaos.load import Load
-from tests.platform import START, namespace_of
-from tests.servers import AMQP
+from tests.chaos.wire import Batch, Between
+from tests.platform import START
+from tests.servers import AMQP, Schema, own_database
 from tests.system.stage import Stage
 
 Logs = Mapping[str, Sequence[Message]]
-FOLLOWERS = ("booking", "wallet", "payout", "gateway")
+FOLLOWERS = ("booking", "catalog", "gateway", "payout", "wallet")
 ITS_OWN = {"store_facts"}
 """The name of a store's own history."""
 WHEN = {"recorded_at"}
@@ -46,11 +52,12 @@ class Follower:
     """A service on an empty store of its own, which follows logs that are given. Wallet's half of a booking came by
     command: what the log says was kept is asked of it beforehand."""
 
-    def __init__(self, name: str, logs: Logs, folder: Path) -> None:
+    def __init__(self, name: str, logs: Logs, folder: Path, engine: sa.Engine | None = None) -> None:
+        """``engine``: an empty store; without it a SQLite file."""
         here = folder / f"{name}-{next(FOLDERS)}"
         here.mkdir()
         self.logs = {source: logs[source] for source in sources_of(service_class(name))}
-        self.engine = empty_database(here, name)
+        self.engine = empty_database(here, name) if engine is None else engine
         self.clock = SettableClock(parse_instant(START))
         settings = Settings.from_environment({"STATE_DIR": str(here), "CLOCK": START, "RANDOM_SEED": "1"})
         bus = BusDouble({(source, "log"): self._reader(source) for source in self.logs})
@@ -121,23 +128,40 @@ class Follower:
             return list(connection.execute(sa.select(letters).order_by(letters.c.position)).all())
 
     def rows(self, *without: str) -> dict[str, list[str]]:
-        """Every row of every table, but for tables and columns of these names."""
-        metadata = sa.MetaData()
-        with self.engine.connect() as connection:
-            metadata.reflect(connection)
-            found = {}
-            for table in metadata.sorted_tables:
-                kept = [column for column in table.columns if column.name not in {*WHEN, *without}]
-                if table.name not in {*ITS_OWN, *without} and kept:
-                    found[table.name] = sorted(str(tuple(row)) for row in connection.execute(sa.select(*kept)))
-        return found
+        return rows(self.engine, *without)
 
     def close(self) -> None:
         self.engine.dispose()
 
 
+def rows(engine: sa.Engine, *without: str) -> dict[str, list[str]]:
+    """Every row of every table, but for tables and columns of these names."""
+    metadata = sa.MetaData()
+    with engine.connect() as connection:
+        metadata.reflect(connection)
+        found = {}
+        for table in metadata.sorted_tables:
+            kept = [column for column in table.columns if column.name not in {*WHEN, *without}]
+            if table.name not in {*ITS_OWN, *without} and kept:
+                found[table.name] = sorted(str(tuple(row)) for row in connection.execute(sa.select(*kept)))
+    return found
+
+
 @pytest.fixture(scope="module")
-def logs(platform: Fleet, load: Load) -> Logs:
+def betweens(platform: Fleet) -> Iterator[dict[str, Between]]:
+    """By follower. What happens from here on waits in their queues."""
+    made = {}
+    for name in FOLLOWERS:
+        there = f"{platform.namespace}_{name}_there"
+        made[name] = Between(platform.namespace, there, sources_of(service_class(name)))
+        made[name].listen()
+    yield made
+    for one in made.values():
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def logs(platform: Fleet, load: Load, betweens: dict[str, Between]) -> Logs:
     """What the services of the fleet published; among it validations that were taken back."""
     load.acknowledged(150)
     stage = Stage(platform, first=4_000)
@@ -150,17 +174,55 @@ def logs(platform: Fleet, load: Load) -> Logs:
         return {name: store.messages(0, 1_000_000) for name, store in books.stores.items()}
 
 
+class Databases:
+    """Two of them on PostgreSQL, in which every service has a schema that is made when it is first asked for."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self.urls = urls
+        self._schemas: dict[tuple[str, str], Schema] = {}
+
+    def emptied(self, which: int, service: str) -> sa.Engine:
+        found = self.urls[which], service
+        if found not in self._schemas:
+            self._schemas[found] = Schema(*found)
+        return self._schemas[found].emptied()
+
+    def close(self) -> None:
+        for schema in self._schemas.values():
+            schema.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def databases() -> Iterator[Databases]:
+    with own_database() as one, own_database() as other:
+        made = Databases([one, other])
+        yield made
+        made.close()
+
+
 @pytest.fixture
 def follower(logs: Logs, tmp_path: Path) -> Iterator[Any]:
     made: list[Follower] = []
 
-    def make(name: str) -> Follower:
-        made.append(Follower(name, logs, tmp_path))
+    def make(name: str, engine: sa.Engine | None = None) -> Follower:
+        made.append(Follower(name, logs, tmp_path, engine))
         return made[-1]
 
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def pair(request: pytest.FixtureRequest, follower: Any, databases: Databases) -> Any:
+    """Two followers of a name, each on a store of its own."""
+
+    def make(name: str) -> tuple[Follower, Follower]:
+        if request.param == "sqlite":
+            return follower(name), follower(name)
+        return follower(name, databases.emptied(0, name)), follower(name, databases.emptied(1, name))
+
+    return make
 
 
 def battered(messages: Sequence[Message], chance: random.Random) -> Iterator[Sequence[Message]]:
@@ -174,18 +236,6 @@ def battered(messages: Sequence[Message], chance: random.Random) -> Iterator[Seq
         size = chance.randrange(1, 60)
         yield kept[:size]
         kept = kept[size:]
-
-
-def mixed(logs: Logs, chance: random.Random) -> Iterator[tuple[str, Sequence[Message]]]:
-    """The sources overtake each other."""
-    waiting = {source: battered(messages, chance) for source, messages in logs.items()}
-    while waiting:
-        source = chance.choice(sorted(waiting))
-        batch = next(waiting[source], None)
-        if batch is None:
-            del waiting[source]
-        else:
-            yield source, batch
 
 
 @pytest.mark.parametrize("name", FOLLOWERS)
@@ -230,15 +280,26 @@ class Forgetful(Consumer):
                     self._act(tx, [message], self._react, self._prepare)
 
 
-def test_without_the_tracked_position_a_double_is_handled_twice(follower: Any, logs: Logs) -> None:
+class Credulous(Consumer):
+    """Without the test of what comes against the position that it has reached: everything is news."""
+
+    def handle(self, messages: Sequence[Message]) -> None:
+        self._handle_in_order(messages)
+
+
+@pytest.mark.parametrize("kind", [Forgetful, Credulous])
+def test_without_the_tracked_position_a_double_is_handled_twice(
+    follower: Any, logs: Logs, kind: type[Consumer]
+) -> None:
     """The control: a validation told again after it was taken back is priced again."""
     validated = taken_back(logs["booking"])
     straight, other = follower("payout").catch_up(), follower("payout").catch_up()
     other.hear([("booking", [validated])])
     assert other.rows() == straight.rows()
-    other.listen("booking", Forgetful)
+    other.listen("booking", kind)
     other.hear([("booking", [validated])])
-    assert other.rows() != straight.rows()
+    apart = "tracking"  # that it goes back is not all that is wrong
+    assert other.rows(apart) != straight.rows(apart)
 
 
 @pytest.mark.parametrize("name", FOLLOWERS)
@@ -280,9 +341,10 @@ def poisonable(messages: Sequence[Message], name: str, heard: Collection[str]) -
 
 @pytest.mark.parametrize("name", POISONED)
 def test_a_handler_that_raises_parks_its_stream_and_a_replay_puts_it_right(
-    follower: Any, logs: Logs, figures: Figures, name: str
+    pair: Any, logs: Logs, figures: Figures, request: pytest.FixtureRequest, name: str
 ) -> None:
-    straight, other = follower(name).catch_up(), follower(name)
+    straight, other = pair(name)
+    straight.catch_up()
     heard = {message for source, message in other.service.reactions if source == "booking"}
     poisoned = poisonable(logs["booking"], POISONED[name], heard)
     other.break_on("booking", poisoned)
@@ -299,7 +361,9 @@ def test_a_handler_that_raises_parks_its_stream_and_a_replay_puts_it_right(
     assert outcome == {"letters": 1 + len(parked)}
     assert other.rows(*apart) == straight.rows(*apart)
     figures.note(
-        "Messages", f"{name}: a handler that raises parks 1 + {len(parked)}; after the replay every row is right"
+        "Messages",
+        f"{name} on {request.node.callspec.params['pair']}: a handler that raises parks 1 + {len(parked)}; after the "
+        "replay every row is right",
     )
 
 
@@ -311,10 +375,11 @@ class Heedless(Consumer):
 
 
 @pytest.mark.parametrize("name", ["wallet", "payout"])
-def test_without_parking_a_replay_puts_nothing_right(follower: Any, logs: Logs, name: str) -> None:
+def test_without_parking_a_replay_puts_nothing_right(pair: Any, logs: Logs, name: str) -> None:
     """The control: a validation that is replayed after it was taken back is spent, and priced."""
     poisoned = taken_back(logs["booking"])
-    straight, other = follower(name).catch_up(), follower(name)
+    straight, other = pair(name)
+    straight.catch_up()
     other.break_on("booking", poisoned, Heedless)
     other.catch_up()
     first = other.letters()[0]
@@ -323,6 +388,111 @@ def test_without_parking_a_replay_puts_nothing_right(follower: Any, logs: Logs, 
         other.process.decide([Call("replay-dead-letter", {"id": letter.id})])
     apart = (*HISTORY, *IN_ITS_ORDER[name])
     assert other.rows(*apart) != straight.rows(*apart)
+
+
+# --- behind RabbitMQ --------------------------------------------------------------------------------------------------
+
+CAUGHT_UP_SECONDS = 40.0
+ITS_PROCESS_S = ("relay", "notifications", "mail_progress")
+"""What a process does beside following: it sends what it published itself, and writes mails."""
+
+
+class Battering:
+    """Drops, doubles and shuffles what comes, also what did not come together; some it keeps to itself until later."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._kept: dict[str, Batch] = {}
+
+    def __call__(self, batch: Batch) -> Iterator[Batch]:
+        kept = self._kept.setdefault(batch[0]["source"], [])
+        kept += [message for message in batch for _ in range(self._chance.choice([0, 1, 1, 1, 2]))]
+        self._chance.shuffle(kept)
+        while len(kept) > WINDOW:
+            size = self._chance.randrange(1, WINDOW)
+            yield kept[:size]
+            del kept[:size]
+
+
+@contextmanager
+def behind(
+    platform: Fleet, databases: Databases, betweens: Mapping[str, Between], logs: Logs, folder: Path
+) -> Iterator[dict[str, tuple[Follower, sa.Engine]]]:
+    """Processes that follow what went through the test's hands, each on a schema of its own; by name, beside a follower
+    on another one to whom nothing happens."""
+    with ExitStack() as stack:
+        found: dict[str, tuple[Follower, sa.Engine]] = {}
+        for name, between in betweens.items():
+            straight = Follower(name, logs, folder, databases.emptied(0, name)).catch_up()
+            engine = databases.emptied(1, name)
+            if name == "wallet":
+                Follower(name, logs, folder, engine)  # its half of what was booked came by command
+            found[name] = straight, engine
+            declared = {name: between.sources, **{source: [] for source in between.sources}}
+            with connect(AMQP) as broker:
+                topology.declare(broker, between.there, declared, purge=False)
+            stack.callback(_undeclare, between.there, declared)
+            chance = random.Random(name)
+            stack.enter_context(between.carrying(logs, Battering(chance)))
+            stack.enter_context(platform.beside(name, **_there(between.there, name, databases.urls[1], folder)))
+        yield found
+
+
+def _undeclare(namespace: str, sources: dict[str, list[str]]) -> None:
+    with connect(AMQP) as broker:
+        topology.delete(broker, namespace, sources)
+
+
+def _there(namespace: str, name: str, database: str, folder: Path) -> dict[str, str]:
+    return {
+        "NAMESPACE": namespace,
+        f"DATABASE_URL_{name.upper()}": database,
+        "STATE_DIR": str(folder / f"{name} there"),
+        "SIGNING_KEY": "of nobody who would ask here for anything",
+        "PORT": str(own_port()),
+        "POOL_SIZE": "3",
+    }
+
+
+def wait_until_followed(name: str, engine: sa.Engine, heads: Mapping[str, int]) -> None:
+    def followed() -> dict[str, int]:
+        with engine.connect() as connection:
+            return {row.source: row.position for row in connection.execute(sa.select(tracking))}
+
+    def is_there() -> bool:
+        at = followed()
+        return all(at.get(source, 0) >= head for source, head in heads.items())
+
+    assert waited_for(is_there, CAUGHT_UP_SECONDS) is not None, f"{name} has followed {followed()} of {heads}"
+
+
+def test_a_consumer_between_that_drops_doubles_and_shuffles_gives_the_same_rows(
+    platform: Fleet,
+    databases: Databases,
+    betweens: dict[str, Between],
+    logs: Logs,
+    tmp_path: Path,
+    figures: Figures,
+) -> None:
+    """All services at once; of two sources neither waits for the other, so what they led to has no order in common."""
+    with behind(platform, databases, betweens, logs, tmp_path) as found:
+        for name, (_, engine) in found.items():
+            wait_until_followed(name, engine, betweens[name].heads)
+        for between in betweens.values():
+            between.begin()
+        for name, (straight, engine) in found.items():
+            wait_until_followed(name, engine, {source: log[-1].position for source, log in straight.logs.items()})
+    for name, (straight, engine) in found.items():
+        apart = (*HISTORY, *IN_ITS_ORDER.get(name, ()), *ITS_PROCESS_S)
+        assert rows(engine, *apart) == straight.rows(*apart), name
+        straight.close()
+        between = betweens[name]
+        assert between.taken > 0
+        figures.note(
+            "Messages",
+            f"{name} behind RabbitMQ, on PostgreSQL: of {between.taken} messages {between.sent} came, dropped, doubled "
+            "and shuffled, every row as without it",
+        )
 
 
 # --- on the fleet -----------------------------------------------------------------------------------------------------
@@ -338,11 +508,7 @@ def test_a_process_that_lost_its_store_and_its_queues_follows_from_the_beginning
     with platform.database("gateway").begin() as connection:
         for table in (*before, "tracking"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
-    with connect(AMQP) as broker, broker.channel() as channel:
-        for source in sources_of(service_class("gateway")):
-            topology.events_queue(namespace_of(platform.environment["DATABASE_URL"]), "gateway", source)(
-                channel
-            ).delete()
+    platform.lose_queues("gateway")
     assert catalogue(platform) != before
     with opened(platform) as books:
         assert any(text.startswith("gateway has followed booking up to") for text in backlog(books))
@@ -352,6 +518,25 @@ def test_a_process_that_lost_its_store_and_its_queues_follows_from_the_beginning
         assert waited_for(lambda: not backlog(books), 30.0) is not None, backlog(books)
     assert catalogue(platform) == before
     load.acknowledged(5)
+
+
+def test_one_that_asks_for_no_log_misses_what_its_lost_queue_held(platform: Fleet, load: Load) -> None:
+    """The control: payout without its way to catch up, its queues deleted while something is validated."""
+    platform.settle()
+    platform.kill("payout")
+    platform.lose_queues("payout")
+    used = load.seen.done["use"]
+    while load.seen.done["use"] == used:
+        load.acknowledged(4)
+    with platform.sabotaged("payout", "asks_no_log"), opened(platform) as books:
+        used = load.seen.done["use"]
+        while load.seen.done["use"] == used:  # nor does what comes after the gap help
+            load.acknowledged(4)
+        assert waited_for(lambda: not backlog(books), 5.0) is None
+        found = backlog(books)
+    assert any(text.startswith("payout has followed booking up to") for text in found), found
+    with opened(platform) as books:
+        assert waited_for(lambda: not backlog(books), 30.0) is not None, backlog(books)
 
 
 def catalogue(platform: Fleet) -> dict[str, list[str]]:

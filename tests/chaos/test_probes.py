@@ -1,0 +1,58 @@
+"""A process with a part that hangs, or has ended, says so to its orchestrator.
+
+What it says while a server is away stands in ``tests/system/test_seen_from_outside.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.chaos.fleet import Fleet, waited_for
+from tests.chaos.journal import backlog, opened
+from tests.chaos.load import Load
+
+TOLD_SECONDS = 20.0
+PART = "payout messages from booking"
+
+
+@pytest.fixture(autouse=True)
+def ready(platform: Fleet) -> None:
+    platform.settle()
+    assert platform.probed("payout", "ready") == (200, {"ready": True, "trouble": {}})
+    assert platform.probed("payout", "live") == (200, {"live": True})
+
+
+@contextmanager
+def without(platform: Fleet, load: Load, guard: str) -> Iterator[None]:
+    """Payout, with something to follow booking for; it comes to rest when it has the guard again."""
+    with platform.sabotaged("payout", guard):
+        used = load.seen.done["use"]
+        while load.seen.done["use"] == used:
+            load.acknowledged(4)
+        yield
+    with opened(platform) as books:
+        assert waited_for(lambda: not backlog(books), TOLD_SECONDS) is not None, backlog(books)
+    assert platform.probed("payout", "ready") == (200, {"ready": True, "trouble": {}})
+
+
+def test_a_consumer_that_never_comes_back_is_not_ready(platform: Fleet, load: Load) -> None:
+    """It lives: perhaps it comes back. Its orchestrator sends it nobody."""
+    with without(platform, load, "hangs"):
+        not_ready = (503, {"ready": False, "trouble": {PART: "stuck"}})
+        assert waited_for(lambda: platform.probed("payout", "ready") == not_ready, TOLD_SECONDS) is not None
+        assert platform.probed("payout", "live") == (200, {"live": True})
+        whole = platform.call("GET", "/health/ready")
+        assert (whole.status, whole.json["services"]["payout"]) == (503, "trouble")
+
+
+def test_a_consumer_whose_greenlet_ended_neither_lives_nor_is_ready(platform: Fleet, load: Load) -> None:
+    """Only another process would do: its orchestrator starts one."""
+    with without(platform, load, "ends"):
+        not_ready = (503, {"ready": False, "trouble": {PART: "ended"}})
+        assert waited_for(lambda: platform.probed("payout", "ready") == not_ready, TOLD_SECONDS) is not None
+        assert platform.probed("payout", "live") == (503, {"live": False})
+        whole = platform.call("GET", "/health/ready")
+        assert (whole.status, whole.json["services"]["payout"]) == (503, "trouble")
