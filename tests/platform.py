@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http.client import HTTPConnection, HTTPException, HTTPMessage
@@ -43,6 +44,7 @@ HTTP_SECONDS = 90
 COMMAND_SECONDS = 120
 CATCH_UP_SECONDS = 120
 LOG_LINES = 60
+PORTS = range(20_000, 30_000)
 
 
 class NotReady(Exception):
@@ -300,10 +302,12 @@ def settings_only(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port: int = trial.getsockname()[1]
-        return port
+    """One that nothing listens on, and that the system gives to no outgoing connection until somebody does."""
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+        with socket.socket() as trial, suppress(OSError):
+            trial.bind(("127.0.0.1", port))
+            return port
+    raise NotReady("every port is taken")
 
 
 def _waited_for(process: subprocess.Popen[bytes]) -> int:
