@@ -35,8 +35,8 @@ test: install ## unit, contracts, property and the embedded system; a short inte
 test-all: install ## every level; fails without RabbitMQ and PostgreSQL
 	@$(BIN)/python -m tests.levels --all
 
-bench: install ## what it does in a second, in both modes; on a machine with nothing else to do
-	@$(BIN)/python -m tests.bench
+bench: install ## what it does in a second, in both modes; on a machine with nothing else to do; writes docs/benchmarks.md
+	@$(BIN)/python -m tests.bench --report docs/benchmarks.md
 
 chaos: install ## ten thousand bookings while processes die and servers go away; writes docs/reliability.md
 	@$(BIN)/python -m pytest tests/chaos --long --report docs/reliability.md
