@@ -36,17 +36,26 @@ LOST_HOST = {
 """Seconds, and milliseconds, after which the machine itself finds that the other one is gone."""
 
 
-def make_engine(url: str, *, schema: str | None = None, durable: bool = True, pool_size: int = POOL_SIZE) -> sa.Engine:
+def make_engine(
+    url: str,
+    *,
+    schema: str | None = None,
+    durable: bool = True,
+    pool_size: int = POOL_SIZE,
+    autocommit: bool = False,
+) -> sa.Engine:
     """An engine for ``sqlite:///file`` or ``postgresql+psycopg2://…``; ``schema`` becomes the search path.
 
     ``durable=False``: a scratch database whose loss is of no account. ``pool_size``: connections at most.
+    ``autocommit``: on PostgreSQL each statement is its own transaction unless a ``Store`` begins one; the store asks
+    for it otherwise each time that it takes a connection, which is a tenth of a lone caller's command.
     """
     if sa.make_url(url).get_backend_name() == "sqlite":
         return _sqlite(url, durable)
-    return _postgresql(url, schema, pool_size)
+    return _postgresql(url, schema, pool_size, autocommit)
 
 
-def _postgresql(url: str, schema: str | None, pool_size: int) -> sa.Engine:
+def _postgresql(url: str, schema: str | None, pool_size: int, autocommit: bool) -> sa.Engine:
     wait_with_patience()
     options = f"-c statement_timeout={STATEMENT_SECONDS * 1000} -c timezone=UTC"
     if schema:
@@ -63,7 +72,9 @@ def _postgresql(url: str, schema: str | None, pool_size: int) -> sa.Engine:
             "connection_factory": PatientConnection,
             **LOST_HOST,
         },
+        **({"isolation_level": "AUTOCOMMIT"} if autocommit else {}),
     )
+    engine.autocommit = autocommit  # type: ignore[attr-defined]  # read by Store
     trips.listen(engine)
     sa.event.listen(engine, "connect", _be_patient)
     sa.event.listen(engine, "checkin", _note_rest)

@@ -150,7 +150,8 @@ class Store:
         self.on_write: list[Callable[[], None]] = []
         self._gate = getattr(engine, "gate", None)
         # no transaction around what is read, one of our own around what is written: round trips fewer on PostgreSQL
-        self._alone = engine.execution_options(isolation_level="AUTOCOMMIT") if self._gate is None else engine
+        is_alone = self._gate is not None or getattr(engine, "autocommit", False)
+        self._alone = engine if is_alone else engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
     def dialect(self) -> str:

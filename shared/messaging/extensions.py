@@ -144,7 +144,10 @@ class HostedProcess(SharedExtension):
         name = self.container.service_cls.name
         build: Build = self.container.service_cls.build
         engine = make_engine(
-            self.settings.database_url(name), schema=self.settings.schema(name), pool_size=self.settings.pool_size
+            self.settings.database_url(name),
+            schema=self.settings.schema(name),
+            pool_size=self.settings.pool_size,
+            autocommit=True,
         )
         clock = restored_clock(self.settings.clock, engine)
         self.courier = AmqpCourier(self.settings.amqp_uri, self.settings.namespace, f"{name}.{uuid.uuid4().hex[:12]}")
