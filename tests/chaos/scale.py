@@ -78,7 +78,7 @@ SHORT = Scale(
     cuts=(
         *(Cut(lines, "silence", 16) for lines in AT_ONCE),
         Cut((("gateway", "postgresql"),), "silence", 16),
-        Cut((("gateway", "rabbitmq"),), "silence", 16),
+        Cut((("gateway", "rabbitmq"),), "refuse", 4),
     ),
     rounds_of_timers=1,
     every_second_cut=False,

@@ -29,8 +29,8 @@ LATER_SECONDS = max(COMMAND_SECONDS, QUERY_SECONDS) + LITTLE_SECONDS
 SLOWEST_SECONDS = COMMAND_SECONDS + 2 * WAIT_SECONDS + LITTLE_SECONDS
 """Whoever is answered: what they did is done within the time-out; that others show it, two at most, is waited for."""
 CLIENTS, PAUSE_SECONDS = 12, 0.5
-BUSY = 0.5
-"""Of a core: a loop that does not pause takes all of one."""
+BUSY = 0.25
+"""Of a core: a loop that does not pause takes all that it gets of one, and one that does a hundredth."""
 
 
 # --- what callers see -------------------------------------------------------------------------------------------------
