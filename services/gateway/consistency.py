@@ -8,6 +8,7 @@ asks for the offer, or asks those services, of the gateway that took the write.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +24,8 @@ MOST_OFFERS = 10_000
 """Of which it is kept what they owe; of older ones together, how far to wait."""
 WAIT_SECONDS = 5.0
 """Longer than any healthy consumer needs. After that the write is answered all the same: it is stored."""
+LEAST_SECONDS = 0.2
+"""For each of several that are waited for, when the one before took all the time: it may well be there."""
 
 SHOWS_IN: Mapping[tuple[str, str], tuple[str, ...]] = {
     # the structure with its digital venue, the right to it at the desk, and of its bank details
@@ -97,9 +100,10 @@ class Owed:
 
     def wait_for(self, reader: str) -> None:
         """Until a service shows what was written before now."""
+        until = time.monotonic() + WAIT_SECONDS
         for (owing, source), position in list(self._services.items()):
             if owing == reader:
-                _wait(self._bus, reader, source, position)
+                _wait(self._bus, reader, source, position, until)
                 if self._services.get((owing, source)) == position:
                     del self._services[owing, source]
 
@@ -120,20 +124,29 @@ class Owed:
 
 
 def wait_until_shown(bus: Bus, service: str, command: str, position: int | None) -> None:
-    """Waits for the services of the tables; one that is late is logged, never an error of a write that is stored."""
+    """Waits for the services of the tables, for all of them so long together; one that is late is logged, and never an
+    error of a write that is stored."""
+    until = time.monotonic() + WAIT_SECONDS
     if position is not None:
         for reader in SHOWS_IN.get((service, command), ()):
-            _wait(bus, reader, service, position)
+            _wait(bus, reader, service, position, until)
     if (service, command) in THEN_SHOWS_IN:
         source, reader = THEN_SHOWS_IN[service, command]
         try:
-            _wait(bus, reader, source, bus.query(source, "positions", {}, timeout=WAIT_SECONDS)["published"])
+            published = bus.query(source, "positions", {}, timeout=_left(until))["published"]
+            _wait(bus, reader, source, published, until)
         except Unavailable as late:
             log.warning("source is late", source=source, error=late.detail)
 
 
-def _wait(bus: Bus, reader: str, source: str, position: int) -> None:
+def _wait(bus: Bus, reader: str, source: str, position: int, until: float | None = None) -> None:
+    """Until the reader shows it, or the instant of the machine's clock that is given, or for ``WAIT_SECONDS``."""
+    seconds = WAIT_SECONDS if until is None else _left(until)
     try:
-        bus.query(reader, "reached", {"source": source, "position": position}, timeout=WAIT_SECONDS)
+        bus.query(reader, "reached", {"source": source, "position": position}, timeout=seconds)
     except Unavailable as late:
         log.warning("reader is late", reader=reader, source=source, position=position, error=late.detail)
+
+
+def _left(until: float) -> float:
+    return max(LEAST_SECONDS, until - time.monotonic())

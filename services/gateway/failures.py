@@ -4,7 +4,8 @@ Ten a minute per subject (decisions 22 and 32), by the machine's clock. A succes
 last minute only.
 
 What is asked at once is no more than what is asked one after another: in a process a subject has as many attempts open
-as it may still fail, and the next one waits. That is counted in memory, so a success writes nothing; at worst each
+as it may still fail, and the next one waits. What is only looked up need not wait: it is told nothing, whatever was
+found, once its subject has failed too often. That is counted in memory, so a success writes nothing; at worst each
 replica lets ten failures through before it hears of the others'.
 """
 
@@ -23,7 +24,7 @@ from eventlet.timeout import Timeout
 
 from services.gateway.storage import failures
 from shared.eventstore import Store, sql
-from shared.kernel.errors import TooManyRequests
+from shared.kernel.errors import DomainError, TooManyRequests
 from shared.messaging.answering import TooBusy
 
 ALLOWED = 10
@@ -46,12 +47,16 @@ class _Subject:
     failed: deque[float] = field(default_factory=lambda: deque(maxlen=ALLOWED))
     waiting: deque[Event] = field(default_factory=deque)
 
-    def has_room(self, now: float) -> bool:
-        """For one more attempt. Raises TooManyRequests when no failure is left."""
+    def check(self, now: float) -> None:
+        """Raises TooManyRequests when no failure is left."""
         while self.failed and self.failed[0] <= now - WINDOW_SECONDS:
             self.failed.popleft()
         if len(self.failed) >= ALLOWED:
             raise _too_many(self.failed[0], now)
+
+    def has_room(self, now: float) -> bool:
+        """For one more attempt. Raises TooManyRequests when no failure is left."""
+        self.check(now)
         return self.open < ALLOWED - len(self.failed)
 
     def wake_next(self) -> None:
@@ -72,6 +77,21 @@ class Failures:
         """Who has failed too often, as it was when the table was last looked at; None: too many to know."""
         self._looked = -LOOK_SECONDS
         self._subjects: dict[str, _Subject] = {}
+
+    @contextmanager
+    def looking(self, *subjects: str) -> Iterator[Looking]:
+        """As ``attempt``, for what changes nothing: any number at once, and TooManyRequests in the place of what was
+        found, or of why not, when others have failed too often meanwhile."""
+        looking = Looking(self)
+        for subject in subjects:
+            looking.take(subject)
+        try:
+            yield looking
+        except DomainError:
+            if not looking.has_failed:
+                self.check_known(*looking.subjects)
+            raise
+        self.check_known(*looking.subjects)
 
     @contextmanager
     def attempt(self, *subjects: str) -> Iterator[Attempt]:
@@ -125,6 +145,12 @@ class Failures:
         known.wake_next()
         if not known.asking and not known.failed:
             del self._subjects[subject]
+
+    def check_known(self, *subjects: str) -> None:
+        """``check``, of the failures that were counted in this process."""
+        for subject in subjects:
+            if (known := self._subjects.get(subject)) is not None:
+                known.check(self._time())
 
     def check(self, *subjects: str) -> None:
         """Raises TooManyRequests when any of the subjects has failed ten times within the last minute.
@@ -193,6 +219,23 @@ class Attempt:
     def failed(self) -> None:
         """It did, and is counted of each of its subjects."""
         self._failures.count(*self.subjects)
+
+
+class Looking(Attempt):
+    """An attempt that holds no place."""
+
+    has_failed = False
+
+    def take(self, subject: str) -> None:
+        self._failures.check(subject)
+        self._failures.check_known(subject)
+        self.subjects.append(subject)
+
+    def failed(self) -> None:
+        """Raises TooManyRequests when it is one too many: it is not counted then."""
+        self._failures.check_known(*self.subjects)
+        self.has_failed = True
+        super().failed()
 
 
 def _too_many(first: float, now: float) -> TooManyRequests:

@@ -61,16 +61,19 @@ def _key_of(error: DomainError) -> str:
 def at_the_desk(guessable: int | None = 404) -> Iterator[None]:
     """``admitted``, of a request of the framework."""
     authorization = request.headers.get("Authorization", "")
-    with admitted(gate(), address(), authorization, guessable) as g.caller:
+    with admitted(gate(), address(), authorization, guessable, looks=request.method == "GET") as g.caller:
         yield
 
 
 @contextmanager
-def admitted(here: Gate, from_where: str, authorization: str, guessable: int | None = 404) -> Iterator[Caller]:
+def admitted(
+    here: Gate, from_where: str, authorization: str, guessable: int | None = 404, *, looks: bool = False
+) -> Iterator[Caller]:
     """Who asks, and no more than ten failures a minute: bad credentials and unknown countermarks (decision 22).
-    ``guessable``: the status that says that something was guessed wrong."""
+    ``guessable``: the status that says that something was guessed wrong. ``looks``: it changes nothing."""
     credentials = required(authorization)  # nobody who sent nothing has failed at guessing
-    with here.failures.attempt(f"desk-{from_where}") as attempt:
+    begun = here.failures.looking if looks else here.failures.attempt
+    with begun(f"desk-{from_where}") as attempt:
         try:
             caller = desk_caller(here, credentials)
         except DomainError as refusal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from flask import g
@@ -14,6 +15,8 @@ from shared.messaging.bus import Answer
 
 COMMAND_SECONDS = 10.0
 QUERY_SECONDS = 10.0
+LEAST_SECONDS = 1.0
+"""For a call itself, however long something else was waited for."""
 
 
 def send(
@@ -45,8 +48,8 @@ def inquire(
     seconds: float = QUERY_SECONDS,
 ) -> Any:
     """``ask``, outside a request of the framework."""
-    here.owed.wait_for(service)
-    return here.bus.query(service, name, data, caller=caller, timeout=seconds, batched=batched)
+    left = _waited_for(here, service, seconds)
+    return here.bus.query(service, name, data, caller=caller, timeout=left, batched=batched)
 
 
 def deliver(
@@ -61,9 +64,16 @@ def deliver(
     seconds: float = COMMAND_SECONDS,
 ) -> Answer:
     """``send``, outside a request of the framework."""
-    here.owed.wait_for(service)
+    left = _waited_for(here, service, seconds)
     with here.open_requests.hold(caller.name() if caller else "", key):
-        answer = here.bus.command(service, name, data, key=key, caller=caller, timeout=seconds, batched=batched)
+        answer = here.bus.command(service, name, data, key=key, caller=caller, timeout=left, batched=batched)
         wait_until_shown(here.bus, service, name, answer.position)
         here.owed.note(service, name, answer.position, answer.result)
         return answer
+
+
+def _waited_for(here: Gate, service: str, seconds: float) -> float:
+    """Waits for what the service owes; gives what is left of the caller's time, who waits for all of it once."""
+    begun = time.monotonic()
+    here.owed.wait_for(service)
+    return max(LEAST_SECONDS, seconds - (time.monotonic() - begun))

@@ -147,7 +147,7 @@ def look_up(here: Gate, environ: Environ, last: str) -> Said | None:
     authorization = environ.get("HTTP_AUTHORIZATION", "")
     if not _TOKEN.fullmatch(last) or not credentials_of(authorization):
         return None
-    with desk.admitted(here, _address(environ), authorization) as caller:
+    with desk.admitted(here, _address(environ), authorization, looks=True) as caller:
         return said(desk.looked_up(here, caller, last), 200)
 
 
