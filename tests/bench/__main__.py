@@ -215,7 +215,7 @@ def _start(platform: Platform) -> tuple[float, float]:
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="make bench", description=__doc__)
     arguments.add_argument("--modes", nargs="+", choices=sorted(MODES), default=["embedded", "distributed"])
-    arguments.add_argument("--people", type=int, default=6000, help="each may book each of the offers once")
+    arguments.add_argument("--people", type=int, default=9000, help="each may book each of the offers once")
     arguments.add_argument("--seconds", type=float, default=5.0, help="of each run")
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--report", type=Path, help="where to write what was measured")
