@@ -24,6 +24,8 @@ from tests.integration.test_wallet import wallet as wallet
 from tests.unit.booking.world import World
 from tests.unit.shared.toy import Jar, Totals, fill, totals
 
+pytestmark = pytest.mark.slow
+
 PEOPLE, STOCKS, PLACES = range(2_000, 2_020), 4, 6
 ROUNDS = 8
 RESERVING = 10

@@ -18,6 +18,8 @@ import sqlalchemy as sa
 from tests.integration.conftest import MakeStore
 from tests.platform import ROOT
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_SECONDS = 30.0
 TRAFFIC_SECONDS = 8.0
 """Long enough for a process that stands by to look several times."""

@@ -20,6 +20,8 @@ from shared.messaging.connections import AmqpCourier, BusUnavailable, Inbox, con
 from tests.chaos.proxy import Proxies
 from tests.servers import AMQP
 
+pytestmark = pytest.mark.slow
+
 
 class Caller:
     """A bus, and what lies between it and the broker."""

@@ -23,6 +23,8 @@ from shared.kernel.time import RealClock
 from tests.chaos.proxy import Proxies
 from tests.servers import DATABASE
 
+pytestmark = pytest.mark.slow
+
 SLOW = sa.text("SELECT pg_sleep(0.6)")
 
 
