@@ -9,10 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+import structlog
 
 from shared.eventstore import Message
 from shared.eventstore.outcomes import Call, Caller
+from shared.observability import metrics
 
+log = structlog.get_logger()
 _MALFORMED = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 """What taking apart raises when it is not what it should be; JSON's own errors are among them."""
 
@@ -29,6 +32,12 @@ def read_messages(body: bytes) -> list[Message]:
 def read_calls(body: bytes) -> list[Call | None]:
     """A batch, in order; None for what is no call: its neighbours are decided. Raises Unreadable."""
     return [_call(wire) for wire in _batch(body)]
+
+
+def pass_over(service: str, queue: str, error: Exception) -> None:
+    """Tells of what could not be read."""
+    metrics.unreadable.labels(service, queue).inc()
+    log.error("not readable, passed over", service=service, queue=queue, error=str(error)[:300])
 
 
 def _batch(body: bytes) -> list[Any]:

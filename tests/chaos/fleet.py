@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +26,7 @@ from shared.runtime.platform import service_class, sources_of
 from shared.runtime.settings import SERVICES
 from tests.chaos.proxy import Address, Proxies
 from tests.chaos.starter import Child, Starter
+from tests.operators import ops
 from tests.platform import Platform, namespace_of, remove_topology
 from tests.servers import AMQP, DATABASE, own_database
 
@@ -35,7 +35,6 @@ CRASH_LOOP_SECONDS = 1.0
 """A process that ends by itself is started again after this, as an orchestrator would; a killed one at once."""
 SERVERS = {"rabbitmq": (AMQP, 5672), "postgresql": (DATABASE, 5432)}
 START_SECONDS = 30.0
-OPS_SECONDS = 10.0
 HANDLED = "passculture_messages_handled_total"
 LEAST_PORT, MOST_PORT = 10_000, 30_000
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -230,19 +229,6 @@ def own_port() -> int:
             port = random.randrange(LEAST_PORT, MOST_PORT)
             trial.bind(("127.0.0.1", port))
             return port
-
-
-def ops(port: int, path: str) -> tuple[int, bytes]:
-    """What a process answers its operators; status 0 while nobody listens."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=OPS_SECONDS)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    except OSError:
-        return 0, b""
-    finally:
-        connection.close()
 
 
 def handled(ops_port: int) -> dict[str, float]:

@@ -19,9 +19,9 @@ STUCK_SECONDS = 2.0
 
 def restless() -> None:
     """Loops that are in trouble try again without a pause."""
-    from shared.messaging import extensions
+    from shared.messaging.extensions import loops
 
-    extensions.BACKOFF_SECONDS = (0.0,)  # type: ignore[assignment]
+    loops.BACKOFF_SECONDS = (0.0,)  # type: ignore[assignment]
 
 
 # --- what is taken once -----------------------------------------------------------------------------------------------
@@ -91,7 +91,8 @@ def asks_no_log() -> None:
 
 def takes_turns() -> None:
     """The queue of a source gives its messages to all processes of the service in turn."""
-    from shared.messaging import extensions, topology
+    from shared.messaging import topology
+    from shared.messaging.extensions import feeds
 
     declared = topology.events_queue
 
@@ -100,7 +101,7 @@ def takes_turns() -> None:
         made.queue_arguments = {**made.queue_arguments, "x-single-active-consumer": False}
         return made
 
-    extensions.events_queue = queue  # type: ignore[attr-defined]
+    feeds.events_queue = queue  # type: ignore[attr-defined]
 
 
 # --- what never comes back --------------------------------------------------------------------------------------------

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import eventlet
 import pytest
@@ -21,6 +18,7 @@ from shared.eventstore.store import translated
 from shared.eventstore.waiting import PatientConnection
 from shared.kernel.time import RealClock
 from tests.chaos.proxy import Proxies
+from tests.descriptors import no_file_left_open
 from tests.servers import DATABASE
 
 pytestmark = pytest.mark.slow
@@ -72,18 +70,6 @@ def told_after(engine: sa.Engine) -> float:
     with pytest.raises(StoreUnavailable):
         one(engine)
     return time.monotonic() - begun
-
-
-@contextmanager
-def no_file_left_open() -> Iterator[None]:
-    """Without the help of the collector, which may come late."""
-    gc.disable()
-    try:
-        before = len(list(Path("/proc/self/fd").iterdir()))
-        yield
-        assert len(list(Path("/proc/self/fd").iterdir())) <= before
-    finally:
-        gc.enable()
 
 
 def test_a_statement_is_given_up_and_the_next_one_has_a_new_connection(

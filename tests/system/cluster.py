@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +26,7 @@ from shared.runtime.tokens import COMMAND_LINE, access_token
 from tests.chaos.proxy import Proxies
 from tests.image import INSTALLED
 from tests.manifests import built, command_of, containers, environment_of, probe_of, settings_of
+from tests.operators import ops
 from tests.platform import STOP_SECONDS, NotReady, Platform, free_port, namespace_of, remove_topology, settings_only
 from tests.servers import AMQP, DATABASE, own_database
 
@@ -111,27 +111,16 @@ class Cluster(Platform):
         """What a probe of the pod is answered."""
         path, port = probe_of(self.pods[service], kind)
         assert port == self._ops_port_inside, "the probes ask where OPS_PORT listens"
-        status, body = self._ops(service, path)
-        return status, json.loads(body)
+        status, body = ops(self.ops_ports[service], path)
+        return status, json.loads(body or b"null")
 
     def is_ready(self, service: str) -> bool:
         return self.probe(service, "readinessProbe")[0] == 200
 
     def scraped(self, service: str) -> Samples:
-        status, body = self._ops(service, "/metrics")
+        status, body = ops(self.ops_ports[service], "/metrics")
         assert status == 200
         return samples(body.decode())
-
-    def _ops(self, service: str, path: str) -> tuple[int, bytes]:
-        connection = HTTPConnection("127.0.0.1", self.ops_ports[service], timeout=10)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        except ConnectionError:
-            return 0, b"null"
-        finally:
-            connection.close()
 
 
 def samples(exposition: str) -> Samples:

@@ -228,7 +228,7 @@ def test_what_is_used_or_cancelled_is_not_warned_of(world: World) -> None:
 def test_an_event_is_reminded_of_at_16_on_its_eve(world: World) -> None:
     stock = world.event(timedelta(days=8))
     assert due(world, "reminders") == parse_instant("2021-11-09T16:00:00Z")
-    moved(world, stock, NOON + timedelta(days=20))
+    world.move_event(stock, NOON + timedelta(days=20))
     assert due(world, "reminders") == parse_instant("2021-11-21T16:00:00Z")
     world.move_to(parse_instant("2021-11-21T16:00:00Z"))
     assert due(world, "reminders") is None
@@ -256,25 +256,11 @@ def test_what_has_a_date_does_not_expire(world: World) -> None:
     assert world.book(stock)["expiresAt"] is None
 
 
-def moved(world: World, stock: int, to: datetime) -> None:
-    world.tell(
-        "catalog",
-        "EventRescheduled",
-        {
-            "stockId": stock,
-            "offerId": 1,
-            "beginningAt": to.isoformat().replace("+00:00", "Z"),
-            "previousBeginningAt": "2021-11-10T12:00:00Z",
-            "bookingLimitAt": to.isoformat().replace("+00:00", "Z"),
-        },
-    )
-
-
 def test_a_moved_event_has_new_limits_counted_from_the_move(world: World) -> None:
     stock = world.event(timedelta(days=8))
     booked = world.book(stock)
     world.pass_time(timedelta(days=5))
-    moved(world, stock, NOON + timedelta(days=20))
+    world.move_event(stock, NOON + timedelta(days=20))
     seen = world.seen(booked["bookingId"])
     assert seen["stock"]["beginningAt"] == "2021-11-22T12:00:00Z"
     assert seen["cancellationLimitAt"] == "2021-11-09T12:00:00Z"
@@ -286,9 +272,9 @@ def test_a_postponed_event_takes_its_validations_back(world: World) -> None:
     stock = world.event(timedelta(hours=40))
     booked = world.book(stock)
     world.desk("use", booked["countermark"])
-    moved(world, stock, NOON + timedelta(hours=48))
+    world.move_event(stock, NOON + timedelta(hours=48))
     assert world.seen(booked["bookingId"])["status"] == "used"
-    moved(world, stock, NOON + timedelta(hours=48, seconds=1))
+    world.move_event(stock, NOON + timedelta(hours=48, seconds=1))
     assert world.seen(booked["bookingId"])["status"] == "confirmed"
     assert len(world.messages("CountermarkInvalidated")) == 1
     world.move_to(NOON + timedelta(hours=96, seconds=2))
@@ -301,5 +287,5 @@ def test_a_postponed_event_that_was_put_in_a_batch_stays_validated(world: World)
     booked = world.book(stock)
     world.desk("use", booked["countermark"])
     world.enter_batch(booked["bookingId"])
-    moved(world, stock, NOON + timedelta(days=20))
+    world.move_event(stock, NOON + timedelta(days=20))
     assert world.seen(booked["bookingId"])["status"] == "used"

@@ -92,14 +92,7 @@ def test_nobody_is_told_that_they_are_suspected(world: World) -> None:
 def test_a_moved_event_is_told(world: World) -> None:
     stock = world.event(timedelta(days=8))
     world.book(stock)
-    moved = {
-        "stockId": stock,
-        "offerId": 1,
-        "beginningAt": "2021-12-01T19:00:00Z",
-        "previousBeginningAt": "2021-11-10T12:00:00Z",
-        "bookingLimitAt": "2021-12-01T19:00:00Z",
-    }
-    world.tell("catalog", "EventRescheduled", moved)
+    world.move_event(stock, parse_instant("2021-12-01T19:00:00Z"))
     work(world)
     assert any("01/12/2021 à 20:00" in text for _, text in to(world, ZOE))
 
@@ -175,14 +168,7 @@ def test_who_is_told_of_another_date_is_not_reminded_of_the_old_one(world: World
     world.book(stock)
     cleared(world)
     world.move_to(parse_instant("2021-11-09T16:00:00Z"))
-    moved = {
-        "stockId": stock,
-        "offerId": 1,
-        "beginningAt": "2021-12-01T19:00:00Z",
-        "previousBeginningAt": "2021-11-10T12:00:00Z",
-        "bookingLimitAt": "2021-12-01T19:00:00Z",
-    }
-    world.tell("catalog", "EventRescheduled", moved)
+    world.move_event(stock, parse_instant("2021-12-01T19:00:00Z"))
     work(world)
     assert pushes(world) == []
     world.move_to(parse_instant("2021-11-30T16:00:00Z"))

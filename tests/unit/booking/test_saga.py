@@ -15,6 +15,7 @@ from services.booking.application.requests import Requests
 from services.booking.neighbours import Wallet
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError, OutcomePending
+from shared.kernel.time import parse_instant
 from tests.unit.booking.world import OFFERER, YOUNG, World
 
 
@@ -278,14 +279,7 @@ def test_an_event_moved_while_the_credit_is_asked_for_has_its_new_date(world: Wo
     world.bus.away.add("wallet")
     book(world, stock)
     world.bus.away.clear()
-    moved = {
-        "stockId": stock,
-        "offerId": offer,
-        "beginningAt": "2021-12-01T19:00:00Z",
-        "previousBeginningAt": "2021-11-10T12:00:00Z",
-        "bookingLimitAt": "2021-12-01T19:00:00Z",
-    }
-    world.tell("catalog", "EventRescheduled", moved)
+    world.move_event(stock, parse_instant("2021-12-01T19:00:00Z"), offer=offer)
     assert book(world, stock)["stock"]["beginningAt"] == "2021-12-01T19:00:00Z"
     assert world.differences() == []
 

@@ -92,6 +92,16 @@ class World:
         told = service or self.service
         told.store.run(lambda tx: told.reactions[source, name](tx, message))
 
+    def move_event(self, stock: int, to: datetime, *, offer: int = 1) -> None:
+        moved = {
+            "stockId": stock,
+            "offerId": offer,
+            "beginningAt": instant_text(to),
+            "previousBeginningAt": "2021-11-10T12:00:00Z",
+            "bookingLimitAt": instant_text(to),
+        }
+        self.tell("catalog", "EventRescheduled", moved)
+
     def welcome(self, person_id: int, service: Service | None = None) -> int:
         data = {
             "personId": person_id,

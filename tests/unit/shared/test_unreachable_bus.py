@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import eventlet
@@ -17,6 +14,7 @@ from shared.kernel.errors import Unavailable
 from shared.messaging import connections
 from shared.messaging.bus import CallingBus
 from shared.messaging.connections import AmqpCourier, BusUnavailable, Inbox, Sender, connect
+from tests.descriptors import no_file_left_open
 
 CROWD = 50
 
@@ -55,18 +53,6 @@ def crowd_of(bus: CallingBus, seconds: float, count: int = CROWD) -> list[Any]:
 def waited(crowd: list[Any]) -> float:
     """The longest wait."""
     return float(max(one.wait() for one in crowd))
-
-
-@contextmanager
-def no_file_left_open() -> Iterator[None]:
-    """Without the help of the collector, which may come late."""
-    gc.disable()
-    try:
-        before = len(list(Path("/proc/self/fd").iterdir()))
-        yield
-        assert len(list(Path("/proc/self/fd").iterdir())) <= before
-    finally:
-        gc.enable()
 
 
 def test_a_crowd_is_told_at_once_when_the_broker_refuses(place: socket.socket) -> None:

@@ -1,0 +1,20 @@
+"""What a process answers its operators."""
+
+from __future__ import annotations
+
+from http.client import HTTPConnection
+
+SECONDS = 10.0
+
+
+def ops(port: int, path: str) -> tuple[int, bytes]:
+    """Status 0 while nobody listens."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except OSError:
+        return 0, b""
+    finally:
+        connection.close()
