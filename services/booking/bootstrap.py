@@ -17,7 +17,7 @@ from services.booking.domain.stock import Stock
 from services.booking.neighbours import Identity, Wallet
 from services.booking.projections import projections
 from services.booking.publishing import publication
-from services.booking.reactions import REACTIONS
+from services.booking.reactions import FOLLOWED, REACTIONS
 from services.booking.storage import places
 from shared.eventstore import Store
 from shared.kernel.time import Clock
@@ -51,6 +51,7 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
         commands=_commands(requests, cancelling, desk, due),
         queries=_queries(Reading(store, clock, identity), desk, Ledger(store)),
         reactions=REACTIONS,
+        followed=[FOLLOWED],
         timers=[
             Timer("automatic-validation", due.next_validation, due.validate),
             Timer("expiry", due.next_expiry, due.expire),

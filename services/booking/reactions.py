@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from services.booking.application import standing, stocks
+from services.booking.storage import tables
 from shared.messaging.reactions import Reaction
+from shared.projections.followed import Followed
 
 REACTIONS: dict[tuple[str, str], Reaction] = {
     ("catalog", "VenueOpened"): standing.venue,
@@ -28,3 +30,11 @@ REACTIONS: dict[tuple[str, str], Reaction] = {
     ("payout", "BookingEnteredBatch"): standing.entered_batch,
     ("payout", "BookingReimbursed"): standing.reimbursed,
 }
+
+FOLLOWED = Followed(
+    "told",
+    1,
+    [tables.offers, tables.venues, tables.shut_offerers, tables.persons, tables.attachments],
+    {which: reaction for which, reaction in REACTIONS.items() if reaction.__module__ == standing.__name__},
+)
+"""What they said of offers, venues and people."""

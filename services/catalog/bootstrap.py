@@ -12,7 +12,7 @@ from services.catalog.domain.stocks import Stock
 from services.catalog.domain.venues import Venue
 from services.catalog.projections import projections
 from services.catalog.publishing import publication
-from services.catalog.reactions import reactions
+from services.catalog.reactions import followed, reactions
 from shared.eventstore import Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
@@ -39,6 +39,7 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
         commands=_commands(changes),
         queries=_queries(offers.OfferQueries(clock)),
         reactions=reactions(),
+        followed=[followed()],
         timers=[Timer("event-dates", storage.next_start, EventDates(store).tell_due)],
         tasks=[Task("finish-quantity-requests", FINISH_SECONDS, changes.finish_requests)],
         open_work=storage.count_asking,

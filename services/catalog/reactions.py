@@ -8,6 +8,7 @@ from services.catalog import storage
 from services.catalog.application.venues import open_digital_venue
 from shared.eventstore import Message, Transaction, sql
 from shared.messaging.reactions import Reaction
+from shared.projections.followed import Followed
 
 
 def reactions() -> dict[tuple[str, str], Reaction]:
@@ -21,6 +22,11 @@ def reactions() -> dict[tuple[str, str], Reaction]:
         ("booking", "StockSoldOut"): stock_sold_out,
         ("booking", "StockAvailable"): stock_available,
     }
+
+
+def followed() -> Followed:
+    """What they said."""
+    return Followed("told", 1, [storage.offerers, storage.attachments, storage.sold_out_stocks], reactions())
 
 
 def offerer_registered(tx: Transaction, message: Message) -> None:

@@ -24,7 +24,7 @@ publication = Publication("gateway")
 def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
     """What runs beside the HTTP surface: reactions that keep the catalogue's read model."""
     store = Store(engine, clock=clock, aggregates=(), publication=publication)
-    return Service("gateway", store, reactions=catalogue.reactions())
+    return Service("gateway", store, reactions=catalogue.reactions(), followed=[catalogue.followed()])
 
 
 def open_gate(settings: Settings, process: Process) -> Gate:

@@ -23,7 +23,7 @@ from services.payout.files.character_set import sepa_text
 from services.payout.files.transfers_xml import LONGEST_NAME
 from services.payout.projections import projections
 from services.payout.publishing import publication
-from services.payout.reactions import reactions
+from services.payout.reactions import FOLLOWED, reactions
 from services.payout.storage import batches, lines
 from services.payout.storage.years import Years
 from shared.eventstore import Store
@@ -79,6 +79,7 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
             "reconciliation": calling(reconciling.reconcile),
         },
         reactions=reactions(pricing),
+        followed=[FOLLOWED],
         tasks=[Task("finish-payouts", RESUME_SECONDS, closing.resume)],
         open_work=_open_work,
     )

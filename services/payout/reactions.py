@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from services.payout.application import learning
 from services.payout.application.pricing import Pricing
+from services.payout.storage import tables
 from shared.messaging.reactions import Reaction
+from shared.projections.followed import Followed
 
 
 def reactions(pricing: Pricing) -> dict[tuple[str, str], Reaction]:
@@ -12,12 +14,24 @@ def reactions(pricing: Pricing) -> dict[tuple[str, str], Reaction]:
         ("booking", "CountermarkValidated"): pricing.validated,
         ("booking", "CountermarkInvalidated"): pricing.invalidated,
         ("booking", "BookingCancelled"): pricing.cancelled,
-        ("catalog", "VenueOpened"): learning.venue_told,
-        ("catalog", "VenueChanged"): learning.venue_told,
-        ("catalog", "EventRescheduled"): learning.event_rescheduled,
-        ("identity", "OffererRegistered"): learning.offerer_registered,
-        ("identity", "OffererRejected"): learning.offerer_closed,
-        ("identity", "OffererClosed"): learning.offerer_closed,
-        ("identity", "ProAttached"): learning.pro_attached,
-        ("identity", "ProDetached"): learning.pro_detached,
+        **LEARNING,
     }
+
+
+LEARNING: dict[tuple[str, str], Reaction] = {
+    ("catalog", "VenueOpened"): learning.venue_told,
+    ("catalog", "VenueChanged"): learning.venue_told,
+    ("catalog", "EventRescheduled"): learning.event_rescheduled,
+    ("identity", "OffererRegistered"): learning.offerer_registered,
+    ("identity", "OffererRejected"): learning.offerer_closed,
+    ("identity", "OffererClosed"): learning.offerer_closed,
+    ("identity", "ProAttached"): learning.pro_attached,
+    ("identity", "ProDetached"): learning.pro_detached,
+}
+FOLLOWED = Followed(
+    "told",
+    1,
+    [tables.venues, tables.offerers, tables.moved_events, tables.closed_offerers, tables.attachments],
+    LEARNING,
+)
+"""What they said of venues, structures and who works for them."""

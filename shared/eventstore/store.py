@@ -117,7 +117,7 @@ class Transaction:
         for projection in self.store.projections:
             projection.apply(self.connection, events)
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
         """Rows, then the log: the log's lock is held for the append and the commit only."""
         self.flush()
         if self._unlogged:
@@ -163,7 +163,7 @@ class Store:
         with translated(), self._turn(), self._begun() as connection:
             tx = Transaction(self, connection)
             yield tx
-            tx._finish()
+            tx.finish()
         if tx.position is not None:
             note_position(tx.position)
             for wake in self.on_commit:

@@ -1,5 +1,6 @@
-"""Folds a read model again from the log, beside the live one, and says where they differ or puts it in its place.
+"""Folds a read model again from the logs, beside the live one, and says where they differ or puts it in its place.
 
+Of a ``Projection`` that is the service's own log, of a ``Followed`` model the sources', each as far as it was followed.
 The second fold goes into a SQLite database of its own, so the live tables are only read. A comparison sees both up to
 one position. A rebuild folds and compares while the service goes on; its writers wait only for the last few events to
 be folded and for the rows that differ to be written.
@@ -8,6 +9,7 @@ be folded and for the rows that differ to be written.
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,12 +19,15 @@ from typing import Any, TypeVar
 
 import eventlet
 import sqlalchemy as sa
+import structlog
 
-from shared.eventstore import Conflict, sql
+from shared.eventstore import Conflict, Message, Store, Transaction, sql
 from shared.eventstore.engines import make_engine
-from shared.eventstore.store import Store
+from shared.eventstore.tables import tracking
 from shared.projections import Projection
+from shared.projections.followed import Followed, ReadLog
 
+log = structlog.get_logger()
 MAX_DIFFERENCES = 100
 PAGE = 1000
 BREATH = 100
@@ -35,6 +40,7 @@ LOCK_TRIES, LOCK_PAUSE_SECONDS = 50, 0.2
 T = TypeVar("T")
 Key = tuple[Any, ...]
 Row = dict[str, Any]
+Model = Projection | Followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a rebuild has folded: ``position`` of ``head``, both of the log."""
+    """How far a rebuild has folded: ``position`` of ``head``, both of the log, or summed over the sources' logs."""
 
     position: int = 0
     head: int = 0
@@ -62,27 +68,27 @@ class Progress:
         return (time.monotonic() - self.began) * (self.head - self.position) / self.position
 
 
-def compare(store: Store, projection: Projection) -> list[Difference]:
-    """Where the live rows differ from the log, at most ``MAX_DIFFERENCES``; an empty list when they are equal."""
-    with _fold(store, projection, Progress()) as fold, store.snapshot() as live:
-        fold.go_on(live)
-        differences: list[Difference] = []
-        for table in projection.tables:
-            for difference in _differences(table, live, fold.scratch):
-                differences.append(difference)
-                if len(differences) >= MAX_DIFFERENCES:
-                    return differences
-        return differences
+def compare(store: Store, model: Model, read_log: ReadLog | None = None) -> list[Difference]:
+    """Where the live rows differ from the logs, at most ``MAX_DIFFERENCES``; an empty list when they are equal.
+
+    ``read_log``: for a ``Followed`` model. Raises what it raises.
+    """
+    with _fold(store, model, Progress(), read_log) as fold:
+        fold.catch_up()
+        with store.snapshot() as live:
+            fold.go_on(live)
+            found = (one for table in model.tables for one in _differences(table, live, fold.scratch))
+            return list(islice(found, MAX_DIFFERENCES))
 
 
-def rebuild(store: Store, projection: Projection, progress: Progress | None = None) -> int:
+def rebuild(store: Store, model: Model, progress: Progress | None = None, read_log: ReadLog | None = None) -> int:
     """Puts freshly folded rows in the place of the live ones, in one transaction; gives how many rows there are.
 
     Only rows that differ are written. Raises Conflict when the writers leave no gap for it.
     """
-    with _fold(store, projection, progress or Progress()) as fold:
+    with _fold(store, model, progress or Progress(), read_log) as fold:
         fold.catch_up()
-        suspects = _Suspects(projection.tables, fold.scratch)
+        suspects = _Suspects(model.tables, fold.scratch)
         with store.snapshot() as live:
             fold.go_on(live)
             suspects.compare(live)
@@ -91,7 +97,7 @@ def rebuild(store: Store, projection: Projection, progress: Progress | None = No
             fold.catch_up()
             try:
                 with store.transaction() as tx:
-                    keep_writers_away(tx.connection, projection.tables)
+                    keep_writers_away(tx.connection, model.tables)
                     store.log.hold(tx.connection)
                     fold.go_on(tx.connection)
                     suspects.put_right(tx.connection)
@@ -100,7 +106,7 @@ def rebuild(store: Store, projection: Projection, progress: Progress | None = No
                 if attempt == LOCK_TRIES:
                     raise
                 eventlet.sleep(LOCK_PAUSE_SECONDS)
-        return sum(_count(table, fold.scratch) for table in projection.tables)
+        return sum(_count(table, fold.scratch) for table in model.tables)
 
 
 def keep_writers_away(connection: sa.Connection, tables: Sequence[sa.Table]) -> None:
@@ -116,28 +122,39 @@ def keep_writers_away(connection: sa.Connection, tables: Sequence[sa.Table]) -> 
         )
 
 
-class _Fold:
-    """A projection folded from the log into a scratch database."""
+class _Fold(ABC):
+    """A read model folded into a scratch database."""
 
-    def __init__(self, store: Store, projection: Projection, scratch: sa.Connection, progress: Progress) -> None:
+    def __init__(self, store: Store, scratch: sa.Connection, progress: Progress) -> None:
         self._store = store
-        self._projection = projection
         self._progress = progress
         self.scratch = scratch
 
     def catch_up(self) -> None:
         """Beside the service, until little is left."""
         while True:
-            with self._store.reading() as log:
-                if self.go_on(log) < PAGE:
+            with self._store.reading() as live:
+                if self.go_on(live) < PAGE:
                     return
 
-    def go_on(self, log: sa.Connection) -> int:
-        """Folds what ``log`` has beyond what is folded; gives how many events it was."""
+    @abstractmethod
+    def go_on(self, live: sa.Connection) -> int:
+        """Folds what ``live`` has seen beyond what is folded; gives how many events or messages it was."""
+
+
+class _OwnFold(_Fold):
+    """Of the service's own log."""
+
+    def __init__(self, store: Store, model: Projection, scratch: sa.Connection, progress: Progress) -> None:
+        super().__init__(store, scratch, progress)
+        self._model = model
+        sql.create_tables(scratch, model.tables)
+
+    def go_on(self, live: sa.Connection) -> int:
         progress, events = self._progress, 0
-        progress.head = self._store.log.head(log)
-        for position, _, event in self._store.log.events(log, after=progress.position, until=progress.head):
-            self._projection.apply(self.scratch, [event], live=False)
+        progress.head = self._store.log.head(live)
+        for position, _, event in self._store.log.events(live, after=progress.position, until=progress.head):
+            self._model.apply(self.scratch, [event], live=False)
             progress.position = position
             events += 1
             if events % BREATH == 0:
@@ -145,14 +162,60 @@ class _Fold:
         return events
 
 
+class _FollowedFold(_Fold):
+    """Of the sources' logs, each as far as the service has followed it."""
+
+    def __init__(
+        self, store: Store, model: Followed, scratch: sa.Connection, progress: Progress, read_log: ReadLog
+    ) -> None:
+        super().__init__(store, scratch, progress)
+        self._model, self._read_log = model, read_log
+        self._reached = dict.fromkeys(model.sources, 0)
+        sql.create_tables(scratch, model.all_tables())
+
+    def go_on(self, live: sa.Connection) -> int:
+        followed = {row.source: row.position for row in live.execute(sa.select(tracking))}
+        targets = {source: followed.get(source, 0) for source in self._model.sources}
+        self._progress.head = sum(targets.values())
+        return sum(self._follow(source, target) for source, target in targets.items())
+
+    def _follow(self, source: str, target: int) -> int:
+        handled = 0
+        while self._reached[source] < target:
+            page = self._read_log(source, self._reached[source], PAGE)
+            told = [message for message in page if message.position <= target]
+            self._react(told)
+            handled += len(told)
+            self._reached[source] = told[-1].position if len(told) == len(page) and told else target
+            self._progress.position = sum(self._reached.values())
+            eventlet.sleep(0)
+        return handled
+
+    def _react(self, messages: Sequence[Message]) -> None:
+        """All of them; when one fails, as it may have failed before, the others."""
+        try:
+            with self.scratch.begin_nested():
+                self._model.react(Transaction(self._store, self.scratch), messages)
+        except Exception as error:
+            if len(messages) == 1:
+                log.warning("not folded", model=self._model.name, message_id=messages[0].id, error=repr(error))
+                return
+            half = len(messages) // 2
+            self._react(messages[:half])
+            self._react(messages[half:])
+
+
 @contextmanager
-def _fold(store: Store, projection: Projection, progress: Progress) -> Iterator[_Fold]:
+def _fold(store: Store, model: Model, progress: Progress, read_log: ReadLog | None) -> Iterator[_Fold]:
     with TemporaryDirectory(prefix="fold-") as folder:
         engine = make_engine(f"sqlite:///{folder}/scratch.sqlite", durable=False)
         try:
             with engine.connect() as scratch, scratch.begin():
-                sql.create_tables(scratch, projection.tables)
-                yield _Fold(store, projection, scratch, progress)
+                if isinstance(model, Projection):
+                    yield _OwnFold(store, model, scratch, progress)
+                else:
+                    assert read_log is not None
+                    yield _FollowedFold(store, model, scratch, progress, read_log)
         finally:
             engine.dispose()
 
@@ -234,38 +297,29 @@ def _count(table: sa.Table, connection: sa.Connection) -> int:
 
 
 def _differences(table: sa.Table, live: sa.Connection, scratch: sa.Connection) -> Iterator[Difference]:
-    """Both sides in the order of the primary key, walked together."""
-    key = [column.name for column in table.primary_key]
-    left, right = _rows(table, live), _rows(table, scratch)
-    mine, other = next(left, None), next(right, None)
-    while mine is not None or other is not None:
-        here = tuple(mine[name] for name in key) if mine else None
-        there = tuple(other[name] for name in key) if other else None
-        if other is None or (here is not None and there is not None and _sortable(here) < _sortable(there)):
-            assert mine is not None and here is not None
-            yield Difference(table.name, dict(zip(key, here, strict=True)), mine, None)
-            mine = next(left, None)
-        elif mine is None or (here is not None and there is not None and _sortable(there) < _sortable(here)):
-            assert there is not None
-            yield Difference(table.name, dict(zip(key, there, strict=True)), None, other)
-            other = next(right, None)
-        else:
-            assert here is not None
-            if mine != other:
-                yield Difference(table.name, dict(zip(key, here, strict=True)), mine, other)
-            mine, other = next(left, None), next(right, None)
+    """In pages of either side, each beside the other side's rows of the same keys: the two databases may sort text
+    differently, and neither side need fit into memory."""
+    names = [column.name for column in table.primary_key]
+    for mine in _rows(table, live):
+        folded = _rows_of(table, list(mine), scratch)
+        for key, row in mine.items():
+            if row != folded.get(key):
+                yield Difference(table.name, dict(zip(names, key, strict=True)), row, folded.get(key))
+    for folded in _rows(table, scratch):
+        there = _rows_of(table, list(folded), live)
+        for key, row in folded.items():
+            if key not in there:
+                yield Difference(table.name, dict(zip(names, key, strict=True)), None, row)
 
 
-def _rows(table: sa.Table, connection: sa.Connection) -> Iterator[dict[str, Any]]:
-    # sorted here: the two databases may sort text differently
-    rows: list[Row] = []
-    for page in connection.execute(sa.select(table)).partitions(PAGE):
-        rows += [dict(row._mapping) for row in page]
+def _rows(table: sa.Table, connection: sa.Connection) -> Iterator[dict[Key, Row]]:
+    """All of a table, page by page, in the order of its primary key."""
+    key = list(table.primary_key)
+    query = sa.select(table).order_by(*key).limit(PAGE)
+    page = [dict(row._mapping) for row in connection.execute(query)]
+    while page:
+        yield {tuple(row[column.name] for column in key): row for row in page}
         eventlet.sleep(0)
-    key = [column.name for column in table.primary_key]
-    rows.sort(key=lambda row: _sortable(tuple(row[name] for name in key)))
-    return iter(rows)
-
-
-def _sortable(key: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple((value is not None, str(type(value).__name__), value) for value in key)
+        last = [sa.literal(page[-1][column.name], column.type) for column in key]
+        later = query.where(sa.tuple_(*key) > sa.tuple_(*last))
+        page = [dict(row._mapping) for row in connection.execute(later)]

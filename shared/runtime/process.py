@@ -28,7 +28,7 @@ from shared.messaging.calls import calling, one, read, saga
 from shared.messaging.consuming import Consumer, Page, SourceCutShort
 from shared.observability import metrics
 from shared.observability.health import Part
-from shared.projections import Projection, rebuilding
+from shared.projections import rebuilding
 from shared.runtime.service import Service, Timer
 
 log = structlog.get_logger()
@@ -134,13 +134,17 @@ class Process:
         return sorted(((due, timer) for due, timer in found if due is not None), key=lambda pair: pair[0])
 
     def _consumer(self, source: str) -> Consumer:
-        def read_log(after: int, limit: int) -> Page:
-            answer = self.bus.query(source, "log", {"after": after, "limit": limit})
-            if answer.get("head", after) < after:
-                raise SourceCutShort(source, answer["epoch"], answer["head"], after)
-            return answer["epoch"], [Message.from_wire(wire) for wire in answer["messages"]]
+        ask = partial(self._page, source)
+        return Consumer(self.store, source, self.service.reactions, ask, self.service.prepare)
 
-        return Consumer(self.store, source, self.service.reactions, read_log, self.service.prepare)
+    def _page(self, source: str, after: int, limit: int) -> Page:
+        answer = self.bus.query(source, "log", {"after": after, "limit": limit})
+        if answer.get("head", after) < after:
+            raise SourceCutShort(source, answer["epoch"], answer["head"], after)
+        return answer["epoch"], [Message.from_wire(wire) for wire in answer["messages"]]
+
+    def _published(self, source: str, after: int, limit: int) -> list[Message]:
+        return self._page(source, after, limit)[1]
 
     def _clock_set(self, tx: Transaction, call: Call) -> dict[str, Any]:
         if not isinstance(self.clock, SettableClock):
@@ -172,7 +176,7 @@ class Process:
         """Read models are written with their events: what may lag is how far the sources were followed."""
         models = [
             {"name": model.name, "version": model.version, "rebuild": self._rebuild_of(model)}
-            for model in self.store.projections
+            for model in self.service.read_models
         ]
         sources = []
         for source, tracked in self._tracked().items():
@@ -190,7 +194,7 @@ class Process:
         return backlog["messages"], max(0.0, (now - since).total_seconds())
 
     def _compare_projection(self, call: Call) -> dict[str, Any]:
-        differences = rebuilding.compare(self.store, self._projection(call))
+        differences = rebuilding.compare(self.store, self._read_model(call), self._published)
         return {
             "differences": [
                 {
@@ -204,18 +208,18 @@ class Process:
         }
 
     def _rebuild_projection(self, calls: Sequence[Call]) -> list[dict[str, Any]]:
-        return [{"rows": self._rebuild(self._projection(call))} for call in calls]
+        return [{"rows": self._rebuild(self._read_model(call))} for call in calls]
 
-    def _rebuild(self, projection: Projection) -> int:
-        progress = self.folding[projection.name] = rebuilding.Progress()
+    def _rebuild(self, model: rebuilding.Model) -> int:
+        progress = self.folding[model.name] = rebuilding.Progress()
         try:
-            return rebuilding.rebuild(self.store, projection, progress)
+            return rebuilding.rebuild(self.store, model, progress, self._published)
         finally:
-            self.folding.pop(projection.name, None)
+            self.folding.pop(model.name, None)
 
-    def _rebuild_of(self, projection: Projection) -> dict[str, Any] | None:
+    def _rebuild_of(self, model: rebuilding.Model) -> dict[str, Any] | None:
         """How far one has come that this process is at; another replica's is not known here."""
-        progress = self.folding.get(projection.name)
+        progress = self.folding.get(model.name)
         if progress is None:
             return None
         left = progress.seconds_left()
@@ -225,10 +229,10 @@ class Process:
             "secondsLeft": None if left is None else round(left, 1),
         }
 
-    def _projection(self, call: Call) -> Projection:
-        for projection in self.store.projections:
-            if projection.name == call.data["name"]:
-                return projection
+    def _read_model(self, call: Call) -> rebuilding.Model:
+        for model in self.service.read_models:
+            if model.name == call.data["name"]:
+                return model
         raise NotFound(f"{self.service.name} has no read model {call.data['name']!r}")
 
     def _stream(self, connection: sa.Connection, call: Call) -> dict[str, Any]:

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from shared.eventstore import Store
 from shared.messaging.calls import CommandHandler, QueryHandler
 from shared.messaging.reactions import Prepare, Reaction, prepare_nothing
+from shared.projections import Projection
+from shared.projections.followed import Followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Service:
     commands: Mapping[str, CommandHandler] = field(default_factory=dict)
     queries: Mapping[str, QueryHandler] = field(default_factory=dict)
     reactions: Mapping[tuple[str, str], Reaction] = field(default_factory=dict)
+    followed: Sequence[Followed] = ()
+    """The read models of what those messages tell."""
     prepare: Prepare = prepare_nothing
     """Called with each batch of messages before its reactions, in their transaction."""
     timers: Sequence[Timer] = ()
@@ -58,6 +62,11 @@ class Service:
     """How much is under way (mails to send, open sagas): ``settle`` waits until it is 0."""
     beside: Mapping[str, sa.Engine] = field(default_factory=dict)
     """The databases that it has beside its store's, by name."""
+
+    @property
+    def read_models(self) -> list[Projection | Followed]:
+        """All that can be folded anew, and compared."""
+        return [*self.store.projections, *self.followed]
 
     @property
     def sources(self) -> list[str]:

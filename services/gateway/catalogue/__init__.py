@@ -6,8 +6,8 @@ booking: here is only what they said, arranged so that it is found fast and sent
 """
 
 from services.gateway.catalogue.cursors import CursorInvalid
-from services.gateway.catalogue.reactions import reactions
+from services.gateway.catalogue.reactions import followed, reactions
 from services.gateway.catalogue.search import offer, offer_json, search
 from services.gateway.catalogue.tables import metadata
 
-__all__ = ["CursorInvalid", "metadata", "offer", "offer_json", "reactions", "search"]
+__all__ = ["CursorInvalid", "followed", "metadata", "offer", "offer_json", "reactions", "search"]

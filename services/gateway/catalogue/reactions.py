@@ -19,6 +19,7 @@ from shared.contracts.subcategories import SUBCATEGORIES
 from shared.eventstore import Message, Transaction, sql
 from shared.kernel.time import parse_instant
 from shared.messaging.reactions import Reaction
+from shared.projections.followed import Followed
 
 
 def reactions() -> dict[tuple[str, str], Reaction]:
@@ -42,6 +43,11 @@ def reactions() -> dict[tuple[str, str], Reaction]:
         ("booking", "StockSoldOut"): places_remain("remaining"),
         ("booking", "StockAvailable"): places_remain("remaining"),
     }
+
+
+def followed() -> Followed:
+    """All of it can be folded anew from what they said."""
+    return Followed("catalogue", 1, [offerers, venues, offers, words, tags, stocks], reactions())
 
 
 def _offerer_is(*, is_open: bool) -> Reaction:

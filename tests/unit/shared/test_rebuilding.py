@@ -1,8 +1,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from shared.eventstore import Store
+import pytest
+import sqlalchemy as sa
+
+from shared.eventstore import Message, Store, Transaction
+from shared.eventstore.sql import upsert
+from shared.eventstore.tables import tracking
+from shared.projections import rebuilding
+from shared.projections.followed import Followed
 from shared.projections.rebuilding import compare, rebuild
 from tests.unit.shared.toy import Totals, file_store, fill, total, totals
 
@@ -42,3 +50,64 @@ def test_a_rebuild_puts_the_rows_right(tmp_path: Path) -> None:
     assert rebuild(store, Totals()) == 5
     assert total(store, 3) == 13
     assert compare(store, Totals()) == []
+
+
+# --- what others told -------------------------------------------------------------------------------------------------
+
+
+def told(tx: Transaction, message: Message) -> None:
+    """Adds up what was filled; trips over one of them, as it did before it became a dead letter."""
+    owner, amount = message.data["owner"], message.data["amount"]
+    if amount == 13:
+        raise ValueError("a fault of ours")
+    known = tx.connection.execute(sa.select(totals.c.total).where(totals.c.owner == owner)).scalar()
+    upsert(tx.connection, totals, [{"owner": owner, "total": (known or 0) + amount}])
+
+
+TOLD = Followed("told", 1, [totals], {("source", "JarFilled"): told})
+
+
+class Follows:
+    """A store that has followed another one up to a position."""
+
+    def __init__(self, folder: Path) -> None:
+        self.source, self.store = file_store(folder, "source"), file_store(folder)
+        for owner in range(5):
+            fill(self.source, owner, 10 + owner)
+
+    def read_log(self, source: str, after: int, limit: int) -> list[Message]:
+        return self.source.messages(after, limit)
+
+    def follow(self, position: int) -> None:
+        """By hand, so that the fold is compared with somebody else's."""
+        with self.store.transaction() as tx:
+            upsert(tx.connection, tracking, [{"source": "source", "position": position, "epoch": "e"}])
+            for message in self.source.messages(0, 100):
+                if message.position <= position and message.data["amount"] != 13:
+                    upsert(tx.connection, totals, [{"owner": message.data["owner"], "total": message.data["amount"]}])
+
+    def differing(self) -> dict[int, tuple[Any, Any]]:
+        return {
+            found.key["owner"]: (found.live and found.live["total"], found.folded and found.folded["total"])
+            for found in compare(self.store, TOLD, self.read_log)
+        }
+
+
+@pytest.mark.parametrize("most", [1, 2, 1000])
+def test_what_was_told_is_folded_as_far_as_it_was_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(rebuilding, "PAGE", most)
+    pair = Follows(tmp_path)
+    positions = [message.position for message in pair.source.messages(0, 100)]
+    for position in (0, positions[1], positions[-1], positions[-1] + 7):
+        pair.follow(position)
+        assert pair.differing() == {}
+    alter(pair.store, 2, 99)
+    with pair.store.transaction() as tx:
+        tx.connection.execute(totals.delete().where(totals.c.owner == 0))
+        tx.connection.execute(totals.insert().values(owner=9, total=1))
+    assert pair.differing() == {2: (99, 12), 0: (None, 10), 9: (1, None)}
+    assert rebuild(pair.store, TOLD, read_log=pair.read_log) == 4
+    assert pair.differing() == {}
+    assert total(pair.store, 2) == 12
