@@ -31,7 +31,8 @@ from shared.runtime.migrations import is_current, upgrade
 from shared.runtime.settings import BESIDE, SERVICES, STORES, OneLine, Settings
 
 log = structlog.get_logger()
-MAX_WORKERS = 64
+MAX_WORKERS = 256
+"""Of each service. Most of them wait: for another service, or until a message is handled, which takes a worker, too."""
 POSTGRESQL_PORT = 5432
 COLLECTED_AFTER = (20_000, 20, 50)
 """Objects, and rounds, after which the garbage collector looks: a batch makes thousands that go by themselves."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -52,6 +53,8 @@ class Process:
         self._looked = 0.0
         self.moved = Event()
         """Sent, and made anew, whenever a consumer has moved: whoever waits for a position looks again."""
+        self._lagged: dict[str, tuple[float, float]] = {}
+        """By source, when it last told how far this one is behind, and for how many seconds it was."""
         self.folding: dict[str, rebuilding.Progress] = {}
         """The read models that are being rebuilt."""
         self.parts: dict[str, Part] = {}
@@ -320,12 +323,12 @@ class Process:
             metrics.outbox_waiting.labels(name).set(own["messages"])
             metrics.dead_letters.labels(name).set(dead_letters.count_waiting(connection))
         for source, position in self._tracked().items():
-            try:
+            with suppress(DomainError):  # it does not answer, or with an error of its own: it goes on with what it had
                 messages, seconds = self._lag(source, position)
-            except DomainError:  # it does not answer, or with an error of its own
-                continue  # what was known last stands
-            metrics.consumer_lag_events.labels(name, source).set(messages)
-            metrics.consumer_lag_seconds.labels(name, source).set(seconds)
+                metrics.consumer_lag_events.labels(name, source).set(messages)
+                self._lagged[source] = (time.monotonic(), seconds)
+            told, seconds = self._lagged.setdefault(source, (time.monotonic(), 0.0))
+            metrics.consumer_lag_seconds.labels(name, source).set(seconds + time.monotonic() - told)
 
     def _show(self) -> None:
         """What a scrape finds out by itself, and what is 0 before it first happens."""

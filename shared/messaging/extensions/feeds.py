@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
 from nameko.extensions import Entrypoint
 
 from shared.eventstore import Conflict, Message
@@ -13,10 +14,12 @@ from shared.kernel.errors import Unavailable
 from shared.messaging.connections import Inbox
 from shared.messaging.consuming import Overtaken
 from shared.messaging.extensions.hosting import HostedProcess
+from shared.messaging.extensions.loops import NotYet, is_anothers
 from shared.messaging.reading import Unreadable, pass_over, read_messages
 from shared.messaging.topology import events_queue
 from shared.runtime.process import Process
 
+log = structlog.get_logger()
 IDLE_LOOK_SECONDS = 2.0
 """How often a consumer to whom nothing comes asks the source whether there is something."""
 PREFETCH_BATCHES = 20
@@ -88,7 +91,9 @@ class _Feed:
             pass  # what another process of the service has handled meanwhile is passed over in the next round
         except Conflict:
             raise  # what arrived stays, to be handled again: to give it back would make another process the active one
-        except Exception:
+        except Exception as error:
+            if self._arrived and is_anothers(error):
+                raise NotYet(f"what came from {self._source} waits for what came before: {error}") from error
             self.close()
             raise
 
@@ -137,7 +142,12 @@ class _Feed:
         """
         self._looked = time.monotonic()
         if process.consumers[self._source].stands():
-            process.catch_up(self._source)
+            try:
+                process.catch_up(self._source)
+            except Exception as error:
+                if not is_anothers(error):
+                    raise
+                log.info("the source does not tell its log", source=self._source, error=str(error)[:300])
             self._looked = time.monotonic()
 
 

@@ -19,6 +19,10 @@ log = structlog.get_logger()
 BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
+class NotYet(Unavailable):
+    """What is in hand cannot be done before another service answers: for a while that is its trouble alone."""
+
+
 class Bell:
     """Rung when there is something to do. Who waits hears every ring since it last began."""
 
@@ -66,9 +70,11 @@ class Loop:
 
     def _tell(self, error: Exception, failures: int) -> None:
         of_the_world = isinstance(error, Unavailable | Conflict)
-        if _is_anothers(error):
+        if isinstance(error, Conflict | NotYet):
+            pass  # somebody else was faster, or is late: whoever never gets on is stuck
+        elif is_anothers(error):
             self.part.does_well()
-        elif not isinstance(error, Conflict):  # somebody else was faster; whoever never wins is stuck
+        else:
             self.part.has_trouble(f"{type(error).__name__}: {error}"[:300])
         if failures in (1, 10) or not of_the_world:
             log.warning(
@@ -84,7 +90,7 @@ class Loop:
         self.part.lives = lambda: True
 
 
-def _is_anothers(error: Exception) -> bool:
+def is_anothers(error: Exception) -> bool:
     """Whether another service does not answer, or with an error of its own: that is its trouble, not this one's."""
     if isinstance(error, Refused):
         return error.status == InternalError.status

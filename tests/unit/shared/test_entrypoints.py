@@ -18,6 +18,7 @@ from shared.eventstore import Message, Store
 from shared.eventstore.outcomes import Call
 from shared.kernel.errors import Refused, Unavailable
 from shared.messaging import local, topology
+from shared.messaging.answering import InternalError
 from shared.messaging.bus import Answer, CallingBus
 from shared.messaging.connections import AmqpCourier, EventPublisher, Inbox, connect
 from shared.messaging.extensions import (
@@ -28,7 +29,8 @@ from shared.messaging.extensions import (
     takes_messages,
     takes_queries,
 )
-from shared.observability import metrics
+from shared.messaging.extensions.feeds import IDLE_LOOK_SECONDS
+from shared.observability import health, metrics
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 from tests.unit.shared.toy import file_store, fill, open_store
@@ -229,6 +231,28 @@ def test_a_message_that_cannot_be_read_is_asked_of_the_sources_log(
     until(lambda: process.consumers["source"].position == source.published_head())
     assert passed_over("source") - before == 3, "each once: none came again"
     assert lives(container)
+
+
+def refusing(_calls: Sequence[Call]) -> list[Any]:
+    return [Refused(InternalError("an event of ours that is no message").to_outcome())]
+
+
+def test_a_gap_that_its_source_does_not_fill_makes_a_consumer_stuck(
+    container: ServiceContainer, settings: Settings, source: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not so that the source does not answer while there is nothing to be done."""
+    monkeypatch.setattr(health, "STUCK_SECONDS", 1.5)
+    process = PROCESSES["toy"]
+    container.service_cls.does["react"] = lambda messages: process.react("source", messages)
+    process.bus.here["source"] = refusing
+    eventlet.sleep(1.5 * IDLE_LOOK_SECONDS)
+    assert process.health() == {}
+    for number in range(1, 4):
+        fill(source, number, 1)
+    EventPublisher(settings.amqp_uri, settings.namespace, "source").publish(source.messages(0, 10)[2:])
+    until(lambda: process.health() == {"toy messages from source": "stuck"})
+    process.bus.here["source"] = lambda calls: [page(source, call) for call in calls]
+    until(lambda: process.consumers["source"].position == source.published_head() and process.health() == {})
 
 
 def page(source: Store, call: Call) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,17 @@ from nameko.containers import ServiceContainer
 
 from shared.eventstore import Conflict, StoreUnavailable
 from shared.kernel.errors import DomainError, Invalid, Refused, Unavailable
-from shared.kernel.time import SettableClock
+from shared.kernel.time import SettableClock, instant_text
 from shared.messaging import local, topology
 from shared.messaging.answering import InternalError
 from shared.messaging.bus import refusal
 from shared.messaging.connections import BusUnavailable, connect
 from shared.messaging.extensions import PROCESSES, Loop
+from shared.messaging.extensions.loops import NotYet
+from shared.observability import metrics
 from shared.observability.health import STUCK_SECONDS, Part
 from shared.observability.server import answer
+from shared.runtime import process as process_module
 from shared.runtime.platform import migrate_embedded, service_class, sources_of
 from shared.runtime.process import Process
 from shared.runtime.service import Service
@@ -137,25 +141,43 @@ def test_what_other_services_and_replicas_do_is_no_trouble_here(process: Process
 
 
 @pytest.mark.parametrize("error", [InternalError("a bug"), Unavailable("not now")], ids=str)
-def test_an_error_of_another_service_is_of_no_account_when_it_is_observed(tmp_path: Path, error: DomainError) -> None:
-    store = file_store(tmp_path)
+def test_a_source_that_does_not_tell_how_far_it_is_lets_the_lag_grow(
+    tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch, error: DomainError
+) -> None:
+    monkeypatch.setattr(process_module.time, "monotonic", machine)
     reactions = {("source", "JarFilled"): lambda _tx, _message: None}
+    told: list[Any] = [{"messages": 3, "since": instant_text(START - timedelta(seconds=20))}]
 
     def backlog(_data: Any, _caller: Any) -> Any:
+        if told:
+            return told[0]
         raise refusal({"refused": error.to_outcome()})
 
     bus = BusDouble({("source", "backlog"): backlog})
-    process = bus.add(Service("toy", store, reactions=reactions), SettableClock(START))
-    process.observe()
+    process = bus.add(Service("toy", file_store(tmp_path), reactions=reactions), SettableClock(START))
+    process.consumers["source"].start()
+
+    def lag() -> tuple[float, float]:
+        process.observe()
+        gauges = (metrics.consumer_lag_events, metrics.consumer_lag_seconds)
+        return tuple(gauge.labels("toy", "source")._value.get() for gauge in gauges)  # type: ignore[return-value]
+
+    assert lag() == (3, 20)
+    told.clear()
+    machine.now += 40
+    assert lag() == (3, 60)
+    told.append({"messages": 0, "since": None})
+    assert lag() == (0, 0)
 
 
-def test_whoever_never_wins_is_stuck(process: Process, machine: Machine) -> None:
+@pytest.mark.parametrize("error", [Conflict("another was faster"), NotYet("a gap that source does not fill")], ids=str)
+def test_whoever_never_gets_on_is_stuck(process: Process, machine: Machine, error: Exception) -> None:
     loop, seen = Loop(process, "messages from source"), []
     loop.part = process.parts["toy messages from source"] = Part(machine)
 
     def later() -> None:
         machine.now += STUCK_SECONDS + 1
-        raise Conflict("another was faster")
+        raise error
 
     run(loop, later, lambda: seen.append(process.health()))
     assert seen == [{"toy messages from source": "stuck"}]
