@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -157,6 +158,12 @@ class Fleet(Platform):
         with connect(AMQP) as broker, broker.channel() as channel:
             for source in sources_of(service_class(service)):
                 topology.events_queue(self.namespace, service, source)(channel).delete()
+
+    def forget_calls(self) -> None:
+        """The queues in which calls wait: a RabbitMQ that starts again has none of what is not durable."""
+        with connect(AMQP) as broker, broker.channel() as channel:
+            for service, kind in product(SERVICES, ("commands", "queries")):
+                topology.calls_queue(self.namespace, service, kind)(channel).delete()
 
     def ends(self, service: str) -> None:
         """A process ends that nobody killed, as far as the orchestrator knows."""

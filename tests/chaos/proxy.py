@@ -1,7 +1,8 @@
-"""TCP proxies in a process of their own: between each service and each server, to be cut in one of two ways.
+"""TCP proxies in a process of their own: between each service and each server, to be cut in one of three ways.
 
 ``refuse``: nobody listens any more and what was connected is reset, as when a server dies. ``silence``: connections
-stay and nothing comes through, as when a network swallows everything; they are reset when it ends.
+stay and nothing comes through, as when a network swallows everything; they are reset when it ends. ``pause``: as in
+silence, but those that are there at its end go on, with what was held back.
 Asked: ``{"cut": names, "how": …}``, ``{"restore": names}``; each is answered ``null`` once it is in force.
 """
 
@@ -41,6 +42,7 @@ class _Proxy:
         self._open: set[asyncio.StreamWriter] = set()
         self._speaks = asyncio.Event()
         self._speaks.set()
+        self._how = ""
         self._server: asyncio.Server | None = None
         self._place = _taken(0)
         self.port: int = self._place.getsockname()[1]
@@ -50,6 +52,7 @@ class _Proxy:
 
     async def cut(self, how: str) -> None:
         self._speaks.clear()
+        self._how = how
         if how == "refuse" and self._server is not None:
             self._server.close()
             self._server = None
@@ -57,7 +60,8 @@ class _Proxy:
             self._reset()
 
     async def restore(self) -> None:
-        self._reset()
+        if self._how != "pause":
+            self._reset()
         self._speaks.set()
         if self._server is None:
             await self.listen()

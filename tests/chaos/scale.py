@@ -76,7 +76,7 @@ SHORT = Scale(
     outage_seconds=10,
     outages=("refuse",),
     cuts=(
-        *(Cut(lines, "silence", 16) for lines in AT_ONCE),
+        *(Cut(lines, how, 16) for lines, how in zip(AT_ONCE, ("silence", "pause"), strict=True)),
         Cut((("gateway", "postgresql"),), "silence", 16),
         Cut((("gateway", "rabbitmq"),), "refuse", 4),
     ),
@@ -91,7 +91,7 @@ LONG = Scale(
     dearest=500,
     clients=400,
     outage_seconds=60,
-    outages=("refuse", "silence"),
+    outages=("refuse", "silence", "pause"),
     cuts=tuple(
         Cut(((name, server),), "silence", seconds) for server, seconds in SILENT_SECONDS.items() for name in SERVICES
     ),

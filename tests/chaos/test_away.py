@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
@@ -127,12 +127,19 @@ def burners(before: Mapping[str, float], after: Mapping[str, float], seconds: fl
     return [f"{name} took {share:.0%} of a core" for name, share in shares.items() if share > BUSY]
 
 
-def cut_off(platform: Fleet, lines: Sequence[str], how: str, seconds: float) -> list[str]:
-    """Gives the processes that burned a core meanwhile, and those that ended."""
+def no_loss() -> None:
+    """The server has all that it had."""
+
+
+def cut_off(
+    platform: Fleet, lines: Sequence[str], how: str, seconds: float, lose: Callable[[], None] = no_loss
+) -> list[str]:
+    """Gives the processes that burned a core meanwhile, and those that ended. ``lose``: what the server forgets."""
     deaths = platform.deaths.copy()
     before = platform.cpu_seconds()
     with platform.cut(lines, how):
         eventlet.sleep(seconds)
+        lose()
         spinning = burners(before, platform.cpu_seconds(), seconds)
     return spinning + [f"{name} ended" for name in platform.deaths - deaths]
 
@@ -147,7 +154,8 @@ def test_a_server_goes_away_and_comes_back(
     for how in scale.outages:
         seen = load.afresh()
         with load.going_on(CLIENTS, PAUSE_SECONDS):
-            wrong = cut_off(platform, platform.lines(server), how, scale.outage_seconds)
+            lost = platform.forget_calls if (server, how) == ("rabbitmq", "refuse") else no_loss
+            wrong = cut_off(platform, platform.lines(server), how, scale.outage_seconds, lost)
             back = time.monotonic()
         goes_through(platform, town, load)
         through = time.monotonic() - back
