@@ -39,6 +39,9 @@ SHOWS_IN: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("identity", "review-identity-check"): ("wallet", "booking"),
     ("identity", "suspend-account"): ("booking", "wallet"),
     ("identity", "unsuspend-account"): ("booking", "wallet"),
+    # no booking that could still be cancelled
+    ("identity", "suspend-me"): ("booking", "wallet"),
+    ("identity", "erase"): ("booking", "wallet"),
     # what can be found, and booked
     ("catalog", "open-venue"): ("booking", "payout", "gateway"),
     ("catalog", "change-venue"): ("booking", "payout", "gateway"),
@@ -55,6 +58,7 @@ SHOWS_IN: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("booking", "cancel"): ("gateway", "wallet"),
     ("booking", "staff-cancel"): ("gateway", "wallet"),
     ("booking", "desk-cancel"): ("gateway", "wallet"),
+    ("booking", "staff-restore"): ("gateway",),
     # no un-validating once in a batch; reimbursed
     ("payout", "close"): ("booking",),
     ("payout", "mark-sent"): ("booking",),
@@ -71,6 +75,10 @@ OWED_BY: Mapping[tuple[str, str], tuple[str, ...]] = {
 THEN_SHOWS_IN: Mapping[tuple[str, str], tuple[str, str]] = {
     # booking says what is left after a new quantity, which catalog asked of it: (who publishes it, who shows it)
     ("catalog", "change-stock"): ("booking", "gateway"),
+    # the credits of the bookings that go with a person
+    ("identity", "suspend-me"): ("booking", "wallet"),
+    ("identity", "suspend-account"): ("booking", "wallet"),
+    ("identity", "erase"): ("booking", "wallet"),
 }
 """What a write made another service publish. Its position is not told: everything published by now is waited for."""
 

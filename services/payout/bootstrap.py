@@ -66,6 +66,7 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
             "documents": read(documents.listed),
             "document": read(documents.read),
             "custom-rules": read(custom_rules.listed),
+            "offer-rule": read(custom_rules.of_offer),
             "preview": read(closing.preview),
             "payouts": read(reading.payouts),
             "payout": read(reading.payout),

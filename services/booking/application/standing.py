@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from services.booking.application.cancelling import cancel_all, load
 from services.booking.domain.booking import Reason
 from services.booking.storage import bookings as stored
@@ -81,11 +83,17 @@ def suspended(tx: Transaction, message: Message) -> None:
     person_id = message.data["personId"]
     facts.put_person(tx.connection, person_id, is_suspended=True)
     reason = CANCELLED_BY_SUSPENSION.get(message.data["reason"])
-    if reason is not None:
-        cancel_all(tx, load(tx, stored.unused_of_person(tx.connection, person_id)), reason)
+    if reason == Reason.BENEFICIARY:
+        _cancel_in_time(tx, person_id, message.occurred_at)
     if reason == Reason.FRAUD:
+        cancel_all(tx, load(tx, stored.unused_of_person(tx.connection, person_id)), reason)
         for offerer_id in facts.left_alone(tx.connection, person_id):
             _cancel_for_fraud(tx, offerer_id)
+
+
+def _cancel_in_time(tx: Transaction, person_id: int, at: datetime) -> None:
+    """Who leaves gives back what could be given back; the rest is bought, and validated by itself or at the desk."""
+    cancel_all(tx, load(tx, stored.cancellable_by_person(tx.connection, person_id, at)), Reason.BENEFICIARY)
 
 
 def _cancel_for_fraud(tx: Transaction, offerer_id: int) -> None:
@@ -101,10 +109,10 @@ def unsuspended(tx: Transaction, message: Message) -> None:
 
 
 def erased(tx: Transaction, message: Message) -> None:
-    """Books nothing any more; what was not used goes back to the others."""
+    """Books nothing any more; what could still be cancelled goes back to the others."""
     person_id = message.data["personId"]
     facts.put_person(tx.connection, person_id, is_suspended=True)
-    cancel_all(tx, load(tx, stored.unused_of_person(tx.connection, person_id)), Reason.BENEFICIARY)
+    _cancel_in_time(tx, person_id, message.occurred_at)
 
 
 def attached(tx: Transaction, message: Message) -> None:

@@ -113,6 +113,12 @@ def unused_of_person(connection: sa.Connection, person_id: int) -> list[int]:
     return numbers_where(connection, _TABLE.person_id == person_id, _TABLE.status == str(Status.CONFIRMED))
 
 
+def cancellable_by_person(connection: sa.Connection, person_id: int, now: datetime) -> list[int]:
+    """Those that the person could still cancel (domain.md §4.4); from the limit on, a place is bought."""
+    in_time = sa.or_(_TABLE.cancellation_limit_at.is_(None), _TABLE.cancellation_limit_at > now)
+    return numbers_where(connection, _TABLE.person_id == person_id, _TABLE.status == str(Status.CONFIRMED), in_time)
+
+
 def unused_of_venues(connection: sa.Connection, venue_ids: Collection[int]) -> list[int]:
     among = sql.among(_TABLE.venue_id, sorted(set(venue_ids)))
     return numbers_where(connection, among, _TABLE.status == str(Status.CONFIRMED))

@@ -76,11 +76,16 @@ def may_book(connection: sa.Connection, person_ids: Collection[int]) -> set[int]
 
 
 class Access:
-    """For which structures callers may speak: an API key for its own, an account for those it is attached to."""
+    """For which structures callers may speak: an API key for its own, an account that is not suspended for those it is
+    attached to."""
 
     def __init__(self, connection: sa.Connection, callers: Collection[Caller | None]) -> None:
         accounts = sorted({one.account_id for one in callers if one is not None and one.offerer_id is None})
-        rows = connection.execute(sa.select(attachments).where(sql.among(attachments.c.account_id, accounts)))
+        suspended = sa.select(persons.c.person_id).where(persons.c.person_id == attachments.c.account_id)
+        theirs = sa.select(attachments).where(
+            sql.among(attachments.c.account_id, accounts), ~suspended.where(persons.c.is_suspended).exists()
+        )
+        rows = connection.execute(theirs)
         self._attached = {(row.account_id, row.offerer_id) for row in rows}
 
     def allows(self, caller: Caller | None, offerer_id: int) -> bool:

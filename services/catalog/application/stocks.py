@@ -16,6 +16,7 @@ from services.catalog import storage
 from services.catalog.application import access, views
 from services.catalog.application.offers import own_offer
 from services.catalog.domain.offers import Offer
+from services.catalog.domain.refusals import PriceAgreed
 from services.catalog.domain.stocks import QuantityRequest, Stock
 from services.catalog.requests import StockBody, StockChange, changing, expected_version, number, opening
 from shared.eventstore import Store, Transaction
@@ -29,6 +30,7 @@ _BODY = StockBody()
 _CHANGE = StockChange()
 MAX_ROUNDS = 5
 REQUESTS_AT_ONCE = 50
+AGREEMENT_SECONDS = 3.0
 
 
 def add_stock(tx: Transaction, call: Call) -> dict[str, Any]:
@@ -88,7 +90,7 @@ class StockChanges:
         """``stockId``, ``ifMatch?`` and the changes → the whole stock.
 
         Raises NotFound, OffererClosed, PreconditionFailed, OfferInReview, OfferRejected, StockWithdrawn, EventPassed,
-        Invalid, DateInThePast, and what booking refuses a quantity with (``quantity-below-booked``).
+        PriceAgreed, Invalid, DateInThePast, and what booking refuses a quantity with (``quantity-below-booked``).
         """
         return [self._change(call) for call in calls]
 
@@ -117,6 +119,8 @@ class StockChanges:
     def _decide(self, call: Call) -> Outcome:
         stock_id = number(call.data, "stockId")
         changes = changing(_CHANGE, call.data, "stockId")
+        if "price" in changes:
+            self._check_agreement(call, stock_id, changes["price"])
         for _ in range(MAX_ROUNDS):
             step = self._store.run(lambda tx: self._begin(tx, call, stock_id, dict(changes)))
             if isinstance(step, _Done):
@@ -126,6 +130,18 @@ class StockChanges:
                 return self._end(call, stock_id, changes, step.request, refusal)
             self._record(stock_id, step.request, refusal)
         raise Unavailable("Too many are changing the quantity of this stock.")
+
+    def _check_agreement(self, call: Call, stock_id: int, price: Any) -> None:
+        """What is reimbursed for an offer by an agreement goes with the price that it was made for (domain.md §3.1).
+
+        Raises PriceAgreed; Unavailable without payout.
+        """
+        with self._store.transaction() as tx:
+            facts = own_stock(tx, call.caller, stock_id).facts
+        if facts.price != price:
+            rule = self._bus.query("payout", "offer-rule", {"offerId": facts.offer_id}, timeout=AGREEMENT_SECONDS)
+            if rule["agreed"]:
+                raise PriceAgreed("The reimbursement of this offer was agreed for its price.")
 
     def _begin(self, tx: Transaction, call: Call, stock_id: int, changes: dict[str, Any]) -> _Done | _Asks:
         stock = own_stock(tx, call.caller, stock_id)

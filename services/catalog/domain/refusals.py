@@ -15,6 +15,7 @@ DomainError
     ├── OfferNotPublished              ``offer-not-published``
     ├── OfferNotInReview               ``offer-not-in-review``
     ├── EventPassed                    ``event-passed``
+    ├── PriceAgreed                    ``price-agreed``
     ├── StockWithdrawn                 ``stock-withdrawn``
     └── WithdrawalTooLate              ``withdrawal-too-late``
 """
@@ -62,6 +63,10 @@ class OfferNotInReview(Conflict):
 
 class EventPassed(Conflict):
     code = "event-passed"
+
+
+class PriceAgreed(Conflict):
+    code = "price-agreed"
 
 
 class StockWithdrawn(Conflict):

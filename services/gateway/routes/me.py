@@ -69,12 +69,12 @@ def my_credit_entries(query: dict[str, Any]) -> Any:
     "/v1/me/phone-code",
     access=SIGNED_IN,
     body=schemas.Phone,
-    answers=(200, schemas.Done),
+    answers=(200, schemas.Standing),
     refuses=["step-not-due", "not-eligible", "phone-not-needed", "phone-invalid", "phone-taken", *USABLE, *SLOWED],
 )
 def send_phone_code(body: dict[str, Any]) -> Any:
     """Sends a code of six digits to the account's phone; to the number that is given, which becomes the account's."""
-    return send("identity", "send-phone-code", body) or {}
+    return send("identity", "send-phone-code", body)
 
 
 @audience.endpoint(
@@ -82,13 +82,13 @@ def send_phone_code(body: dict[str, Any]) -> Any:
     "/v1/me/phone-code/confirm",
     access=SIGNED_IN,
     body=schemas.PhoneCode,
-    answers=(200, schemas.Done),
+    answers=(200, schemas.Standing),
     refuses=["code-invalid", "step-not-due", "not-eligible", "phone-not-needed", "phone-taken", *USABLE, *SLOWED],
 )
 def confirm_phone_code(body: dict[str, Any]) -> Any:
     """Confirms the phone with the code that was sent to it."""
     with guarded(address(), g.caller.name()):
-        return send("identity", "confirm-phone-code", body) or {}
+        return send("identity", "confirm-phone-code", body)
 
 
 @audience.endpoint(
@@ -109,14 +109,14 @@ def check_identity(body: dict[str, Any]) -> Any:
     "/v1/me/profile",
     access=SIGNED_IN,
     body=schemas.Completion,
-    answers=(200, schemas.Done),
+    answers=(200, schemas.Standing),
     refuses=["step-not-due", "not-eligible", *USABLE],
     if_match=True,
 )
 def complete_profile(body: dict[str, Any]) -> Any:
     """The last step: it activates the beneficiary and grants the credit. Afterwards it changes the profile, whose
     version is the `ETag` of `GET /v1/me`."""
-    return send("identity", "complete-profile", {**body, **version_read()}) or {}
+    return send("identity", "complete-profile", {**body, **version_read()})
 
 
 @audience.endpoint(

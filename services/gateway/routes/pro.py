@@ -37,6 +37,7 @@ STOCK_CODES = [
     "date-in-the-past",
     "event-passed",
     "stock-withdrawn",
+    "price-agreed",
     "quantity-below-booked",
     "offer-in-review",
     "offer-rejected",

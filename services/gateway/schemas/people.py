@@ -23,6 +23,8 @@ from shared.kernel.identifiers import MAX_NUMBER
 
 KINDS_OF_ENTRY = ("granted", "recredited", "reserved", "spent", "unspent", "released", "lapsed")
 
+STEPS = ["confirm-email", "confirm-phone", "check-identity", "complete-profile", "await-review", None]
+
 
 class AsOf(Strict):
     asOf = Moment(metadata={"description": "As it stood then, by what was recorded up to that instant."})
@@ -72,6 +74,16 @@ class Suspended(Schema):
 
 class Done(Strict):
     """Nothing more to say."""
+
+
+class Standing(Schema):
+    """How far the person has come; the rest is in `GET /v1/me`."""
+
+    accountId = number(required=True)
+    roles = fields.List(fields.String(), required=True)
+    status = fields.String(required=True, allow_none=True)
+    nextStep = fields.String(required=True, allow_none=True, metadata={"enum": STEPS})
+    version = WholeNumber(0, MAX_NUMBER, required=True)
 
 
 class IdentityItem(Schema):
@@ -149,9 +161,7 @@ class Me(Schema):
     nextStep = fields.String(
         required=True,
         allow_none=True,
-        metadata={
-            "enum": ["confirm-email", "confirm-phone", "check-identity", "complete-profile", "await-review", None]
-        },
+        metadata={"enum": STEPS},
     )
     credit = fields.Nested(Credits, required=True, allow_none=True)
     version = WholeNumber(0, MAX_NUMBER, metadata={"description": "That of the account, not of the credit."})

@@ -119,6 +119,7 @@ _TABLE: tuple[tuple[str, int, str, str], ...] = (
     ("offer-not-in-review", 409, "Nobody was asked to look at it", "Only an offer in review is decided on."),
     ("date-in-the-past", 422, "The date has passed", "An event begins, and is booked, in the future."),
     ("event-passed", 409, "The event has taken place", "Its stock cannot be changed any more."),
+    ("price-agreed", 409, "An agreement fixes the price", "An offer with a reimbursement rule of its own keeps it."),
     ("stock-withdrawn", 409, "The stock was withdrawn", "Add another one."),
     ("withdrawal-too-late", 409, "Too late to withdraw", "Stocks are withdrawn until 48 h after the start."),
     ("quantity-below-booked", 409, "More than that is booked already", "A stock keeps at least what is booked."),

@@ -42,17 +42,17 @@ class Journey:
         account.send_code(work.now, profile, sealed=sealed, sealed_code=sealed_code)
         work.tell(work.ports.letters.code(number, code), f"phone-code/{account.number}/{account.version}")
         tx.save(account)
-        return {}
+        return _standing(work, account)
 
     def confirm_phone_code(self, call: Call) -> CallOutcome:
         """A wrong code is counted although it is refused."""
         body = forms.read_form(forms.PhoneCode, call.data)
         number = caller_account(call)
         with self._failures.watching("phone-code", str(number), body["clientAddress"]):
-            refusal = self._ports.run(lambda work: _try_code(work, number, body["code"]))
-            if refusal is not None:
-                raise refusal
-            return {}
+            outcome = self._ports.run(lambda work: _try_code(work, number, body["code"]))
+            if isinstance(outcome, DomainError):
+                raise outcome
+            return outcome
 
     # ---- who the person is
 
@@ -102,7 +102,19 @@ class Journey:
         if kind is not None:
             work.tell(work.ports.letters.activated(profile, kind), f"activated/{account.number}/{kind.value}")
         tx.save(account)
-        return {}
+        return _standing(work, account)
+
+
+def _standing(work: Work, account: Account) -> dict[str, Any]:
+    """How far the person has come. Outcomes are kept for ever: nothing that is personal is in them."""
+    step = account.next_step(work.profile(account), work.now)
+    return {
+        "accountId": account.number,
+        "roles": sorted(role.value for role in account.roles),
+        "status": account.status,
+        "nextStep": step.value if step else None,
+        "version": account.version,
+    }
 
 
 def _number(profile: Profile, given: str | None) -> str:
@@ -113,7 +125,7 @@ def _number(profile: Profile, given: str | None) -> str:
     return profile.phone_number
 
 
-def _try_code(work: Work, number: int, given: str) -> DomainError | None:
+def _try_code(work: Work, number: int, given: str) -> dict[str, Any] | DomainError:
     account = work.usable_account(number)
     profile = work.profile(account)
     expected = work.keys.open(number, account.sealed_code)["code"] if account.sealed_code else ""
@@ -124,7 +136,7 @@ def _try_code(work: Work, number: int, given: str) -> DomainError | None:
             raise PhoneTaken("this number is confirmed by another account")
         account.confirm_phone(work.now, phone_digest=digest)
     work.tx.save(account)
-    return refusal
+    return refusal or _standing(work, account)
 
 
 def _profile_for_check(work: Work, number: int) -> Profile:

@@ -79,6 +79,12 @@ def listed(connection: sa.Connection, _call: Call) -> dict[str, Any]:
     return {"items": [_shape(rule) for rule in details.all_rules(connection)], "nextCursor": None}
 
 
+def of_offer(connection: sa.Connection, call: Call) -> dict[str, Any]:
+    """``{offerId}`` → whether there was ever an agreement about this very offer."""
+    offer_id = requests.number(call.data, "offerId")
+    return {"agreed": any(rule.offer_id == offer_id for rule in details.all_rules(connection))}
+
+
 def _rule(number: int | None, data: dict[str, Any]) -> CustomRule:
     amount = requests.optional_number(data, "amountCents", at_least=0, at_most=_MAX_AMOUNT)
     try:

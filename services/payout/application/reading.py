@@ -49,9 +49,9 @@ class Reading:
         """Closed batches, newest first."""
         before, limit = requests.page(call.data)
         rows = batches.newest_first(connection, before, limit)
-        pending = batches.pending_transfers(connection, [row.batch_id for row in rows])
+        answers = batches.answers(connection, [row.batch_id for row in rows])
         more = str(rows[-1].batch_id) if len(rows) == limit else None
-        return {"items": [shapes.batch(row, pending.get(row.batch_id, 0)) for row in rows], "nextCursor": more}
+        return {"items": [shapes.batch(row, answers.get(row.batch_id, set())) for row in rows], "nextCursor": more}
 
     def payout(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
         """One batch, with its transfers. Raises NoSuchBatch."""

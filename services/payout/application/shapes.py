@@ -13,7 +13,7 @@ from shared.kernel.time import instant_text
 
 def batch_by_id(connection: sa.Connection, batch_id: int) -> dict[str, Any]:
     row = closed_batch(connection, batch_id)
-    return batch(row, batches.pending_transfers(connection, [batch_id]).get(batch_id, 0))
+    return batch(row, batches.answers(connection, [batch_id]).get(batch_id, set()))
 
 
 def closed_batch(connection: sa.Connection, batch_id: int) -> sa.Row[Any]:
@@ -25,16 +25,23 @@ def closed_batch(connection: sa.Connection, batch_id: int) -> sa.Row[Any]:
     return row
 
 
-def batch(row: Any, pending_transfers: int) -> dict[str, Any]:
-    """``status``: ``closed`` while the bank has transfers to answer for, then ``sent``."""
+def batch(row: Any, answers: set[str]) -> dict[str, Any]:
+    """``status``: ``closed`` while the bank has transfers to answer for, then ``sent``, or ``rejected`` when it has
+    executed none of them. ``answers``: the statuses of the transfers; without any the batch stays closed."""
     return _figures(row) | {
         "batchId": row.batch_id,
         "number": batches.number(row.batch_id),
-        "status": "closed" if pending_transfers else "sent",
+        "status": _status(answers),
         "closedAt": instant_text(row.closed_at),
         "executionDate": row.execution_date.isoformat(),
         "checksum": row.checksum,
     }
+
+
+def _status(answers: set[str]) -> str:
+    if "pending" in answers or not answers:
+        return "closed"
+    return "sent" if "sent" in answers else "rejected"
 
 
 def preview_of(row: Any) -> dict[str, Any]:

@@ -48,14 +48,17 @@ def newest_first(connection: sa.Connection, before: int | None, limit: int) -> S
     return connection.execute(query.order_by(batches.c.batch_id.desc()).limit(limit)).all()
 
 
-def pending_transfers(connection: sa.Connection, batch_ids: Iterable[int]) -> dict[int, int]:
-    """How many transfers of a batch the bank has not answered for."""
+def answers(connection: sa.Connection, batch_ids: Iterable[int]) -> dict[int, set[str]]:
+    """The statuses of each batch's transfers; none of a batch that transfers nothing."""
     query = (
-        sa.select(transfers.c.batch_id, sa.func.count())
-        .where(sql.among(transfers.c.batch_id, list(batch_ids)), transfers.c.status == "pending")
-        .group_by(transfers.c.batch_id)
+        sa.select(transfers.c.batch_id, transfers.c.status)
+        .where(sql.among(transfers.c.batch_id, list(batch_ids)))
+        .distinct()
     )
-    return dict(connection.execute(query).tuples().all())
+    found: dict[int, set[str]] = {}
+    for batch_id, status in connection.execute(query):
+        found.setdefault(batch_id, set()).add(status)
+    return found
 
 
 def transfer_rows(connection: sa.Connection, batch_id: int) -> Sequence[sa.Row[Any]]:

@@ -151,12 +151,13 @@ def _credit_view(credit: Credit, at: datetime) -> dict[str, Any]:
 
 
 def _balance_view(person: int, owned: Iterable[Credit]) -> dict[str, int]:
-    available = held = 0
+    """What was granted, less what is booked, or less what was used; expiry is of no account (domain.md §1.2)."""
+    theoretical = held = 0
     for credit in owned:
         credit.check()
-        available += credit.available
+        theoretical += credit.available + credit.lapsed
         held += credit.reserved
-    return {"personId": person, "theoreticalCents": available, "actualCents": available + held}
+    return {"personId": person, "theoreticalCents": theoretical, "actualCents": theoretical + held}
 
 
 def _cap_view(cap: Cents | None, remaining: Cents | None) -> dict[str, int] | None:

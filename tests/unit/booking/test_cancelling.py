@@ -128,6 +128,27 @@ def test_a_suspension_cancels_by_its_reason(world: World, reason: str, left: str
     assert world.seen(unused["bookingId"])["cancellationReason"] == left
 
 
+@pytest.mark.parametrize("name", ["BeneficiarySuspended", "PersonErased"])
+def test_who_leaves_gets_nothing_back_that_was_bought(world: World, name: str) -> None:
+    """From the limit on a place cannot be cancelled by its holder, however they go."""
+    attended = world.book(world.event(timedelta(days=3)))
+    world.pass_time(timedelta(days=2, hours=12))
+    coming = world.book(world.event(timedelta(days=30)))
+    told = {"personId": YOUNG, "at": world.now_text()}
+    world.tell("identity", name, told | ({"reason": "UPON_USER_REQUEST"} if name == "BeneficiarySuspended" else {}))
+    assert world.seen(attended["bookingId"])["status"] == "confirmed"
+    assert world.seen(coming["bookingId"])["cancellationReason"] == "BENEFICIARY"
+    world.pass_time(timedelta(days=5))
+    assert world.seen(attended["bookingId"])["status"] == "used"
+
+
+def test_fraud_takes_back_what_was_bought(world: World) -> None:
+    attended = world.book(world.event(timedelta(days=3)))
+    world.pass_time(timedelta(days=2, hours=12))
+    suspended(world, YOUNG)
+    assert world.seen(attended["bookingId"])["cancellationReason"] == "FRAUD"
+
+
 def suspended(world: World, account: int, reason: str = "FRAUD") -> None:
     world.tell("identity", "BeneficiarySuspended", {"personId": account, "reason": reason, "at": world.now_text()})
 
@@ -230,6 +251,20 @@ def test_a_restore_is_refused_like_a_booking(world: World) -> None:
     assert code() == "insufficient-credit"
     assert world.seen(booked["bookingId"])["status"] == "cancelled"
     assert world.counts(stock) == (1, 1)
+    assert world.differences() == []
+
+
+def test_a_code_that_somebody_has_seen_is_nobody_elses(world: World) -> None:
+    """Its booking is cancelled by staff, and a restore of it refused."""
+    stock = world.stock(world.offer("VOD", url="https://example.org"), codes=("AAA", "BBB"), price=20_000)
+    booked = world.book(stock)
+    assert booked["activationCode"] == "AAA"
+    world.command("staff-cancel", {"bookingId": booked["bookingId"], "reason": "BACKOFFICE"}, STAFF)
+    world.book(world.stock(price=20_000))
+    with pytest.raises(DomainError) as refused:
+        world.command("staff-restore", {"bookingId": booked["bookingId"], "reason": "collected"}, STAFF)
+    assert refused.value.code == "insufficient-credit"
+    assert world.book(stock, world.welcome(2002))["activationCode"] == "BBB"
     assert world.differences() == []
 
 

@@ -182,6 +182,15 @@ def test_a_detached_account_is_no_longer_let_in(world: World) -> None:
     assert refusal(world, "look-up", booked["countermark"]) == (403, "user")
 
 
+def test_a_suspended_account_is_let_in_again_once_it_is_not(world: World) -> None:
+    booked = world.book(world.stock())
+    told = {"personId": 500, "reason": "END_OF_CONTRACT", "at": world.now_text()}
+    world.tell("identity", "BeneficiarySuspended", told)
+    assert refusal(world, "look-up", booked["countermark"]) == (403, "user")
+    world.tell("identity", "BeneficiaryUnsuspended", told)
+    assert world.desk("look-up", booked["countermark"])["bookingId"] == booked["bookingId"]
+
+
 def test_a_batch_at_the_desk_decides_one_after_the_other(world: World) -> None:
     mark = world.book(world.stock())["countermark"]
     other = world.book(world.stock())["countermark"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.kernel.errors import Conflict, DomainError
+from shared.kernel.errors import Conflict, DomainError, Unavailable
 from tests.unit.catalog.world import BOOK, GAME, PRO, World, refused
 
 
@@ -110,6 +110,18 @@ def test_activation_codes_make_the_quantity(world: World) -> None:
     with pytest.raises(DomainError) as refusal:
         world.do("change-stock", stockId=stock["stockId"], quantity=5)
     assert refused(refusal.value) == ("invalid", 422, ["quantity"])
+
+
+def test_a_price_that_was_agreed_on_stays(world: World) -> None:
+    offer, stock_id = world.concert()
+    world.agreed.add(offer)
+    with pytest.raises(DomainError) as refusal:
+        world.do("change-stock", stockId=stock_id, priceCents=1)
+    assert (refusal.value.code, refusal.value.status) == ("price-agreed", 409)
+    assert world.do("change-stock", stockId=stock_id, priceCents=1000)["priceCents"] == 1000
+    world.bus.away.add("payout")
+    with pytest.raises(Unavailable):
+        world.do("change-stock", stockId=stock_id, priceCents=1)
 
 
 def test_a_new_price(world: World) -> None:

@@ -52,9 +52,14 @@ class World:
     def __init__(self, settings: Settings, engine: sa.Engine) -> None:
         self.clock = SettableClock(START)
         self.asked: list[tuple[int, int | None]] = []
+        self.agreed: set[int] = set()
         self.set_quantity: Callable[[dict[str, Any]], Any] = lambda data: {"remaining": data["quantity"]}
         self.bus = BusDouble(
-            {("booking", "set-quantity"): self._set_quantity, ("booking", "reached"): lambda data, caller: {}}
+            {
+                ("booking", "set-quantity"): self._set_quantity,
+                ("booking", "reached"): lambda data, caller: {},
+                ("payout", "offer-rule"): lambda data, caller: {"agreed": data["offerId"] in self.agreed},
+            }
         )
         self.service = build(settings, self.clock, self.bus, engine)
         self.process = self.bus.add(self.service, self.clock)

@@ -205,11 +205,13 @@ def test_a_search_hands_on_what_was_asked(platform: Any) -> None:
 
 @pytest.mark.parametrize("body", [None, b"", b"{}", b"  "])
 def test_where_no_body_is_needed_none_and_an_empty_one_are_the_same(platform: Any, signed_in: Any, body: Any) -> None:
-    platform.answers("identity", "send-phone-code", {})
+    standing = {"accountId": 7, "roles": [], "status": None, "nextStep": "confirm-phone", "version": 3}
+    platform.answers("identity", "send-phone-code", standing)
     answer = platform.client.post(
         "/v1/me/phone-code", data=body, content_type="application/json", headers=signed_in("beneficiary")
     )
     assert answer.status_code == 200, answer.data
+    assert (answer.json, answer.headers["ETag"]) == (standing, '"3"')
     assert platform.called("send-phone-code") == [{}]
 
 

@@ -61,8 +61,11 @@ def test_the_same_key_activates_once(platform):
     platform.confirm_phone(who)
     platform.check_identity(who)
     body = {"address": "1 rue", "city": "Amiens", "postalCode": "80000", "activity": "student"}
-    for _ in range(2):
-        assert platform.send("complete-profile", body, who, key="k") == {}
+    first = platform.send("complete-profile", body, who, key="k")
+    told = platform.ask("me", who=who)
+    assert first == {name: told[name] for name in ("accountId", "roles", "status", "nextStep", "version")}
+    assert first["nextStep"] is None
+    assert platform.send("complete-profile", body, who, key="k") == first
     assert [name for name, _ in platform.messages()].count("BeneficiaryActivated") == 1
 
 

@@ -175,6 +175,7 @@ def test_a_rejected_transfer_is_paid_again_in_the_next_batch(stage: Stage) -> No
     stage.command("mark-rejected", bad)
     assert len(stage.published("TransferRejected")) == 1
     assert [line["status"] for line in stage.lines().values()] == ["rejected"]
+    assert stage.query("payout", {"batchId": bad["batchId"]})["status"] == "rejected"
     unknown = {"batchId": first["batchId"], "transfers": ["VIR1-000009"]}
     assert refused(stage, "mark-sent", unknown) == "transfer-not-found"
     assert refused(stage, "mark-sent", {"batchId": 1, "transfers": ["VIR1-000001"]}) == "transfer-already-answered"
