@@ -23,10 +23,8 @@ from shared.kernel.errors import DomainError, OutcomePending, Refused, Unavailab
 from shared.messaging.answering import query_envelope
 
 log = structlog.get_logger()
+SLOTS = 1
 LONE_SLOTS = 64
-ENOUGH_FOR_TWO = 40
-"""So many callers at once are two batches, one of which is on its way while the other is worked on; what a batch costs
-by itself is shared by too few when they are less."""
 LINGER_SECONDS = 0.01
 """How long a batch waits for those who were just answered: they often ask again. A lone caller waits for nobody."""
 LATE_SECONDS = 1.0
@@ -94,35 +92,18 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Lane:
-    """What goes to one service in one way: what waits, and what is on its way."""
+    """What goes to one service in one way: its slots and its queue."""
 
     service: str
     kind: str
     size: int
-    """The most calls of a batch."""
+    slots: int
     queue: deque[_Waiting] = field(default_factory=deque)
     busy: int = 0
-    """Batches on their way, and how many calls they have."""
-    calls: int = 0
     expected: int = 1
-    """How many calls were on their way or waiting when the last batch was answered."""
+    """How many calls were under way or waiting when the last batch was answered."""
     lingers: Any = None
     """The timer of a batch that waits for more."""
-
-    def slots(self) -> int:
-        """How many batches may be on their way."""
-        if self.size == 1:
-            return LONE_SLOTS
-        return 2 if self.expected >= ENOUGH_FOR_TWO else 1
-
-    def fewest(self) -> int:
-        """How many calls the next batch waits for."""
-        return min(self.size, self.expected // self.slots()) if self.size > 1 else 1
-
-    def most(self) -> int:
-        """How many it takes: of a crowd it leaves the other half."""
-        slots = self.slots() if self.size > 1 else 1
-        return self.size if slots == 1 else min(self.size, -(-self.expected // slots))
 
 
 @dataclass(slots=True)
@@ -130,22 +111,8 @@ class _Sent:
     lane: _Lane
     calls: list[_Waiting]
     expiry: Any = None
-    holds: bool = False
-    """Whether it takes a slot: not any more when its answer is late."""
-
-    def take_slot(self) -> None:
-        self.holds = True
-        self.lane.busy += 1
-        self.lane.calls += len(self.calls)
-
-    def free_slot(self) -> bool:
-        """Whether it had one."""
-        if not self.holds:
-            return False
-        self.holds = False
-        self.lane.busy -= 1
-        self.lane.calls -= len(self.calls)
-        return True
+    holds: bool = True
+    """Whether it takes its slot: not any more when its answer is late."""
 
 
 class CallingBus:
@@ -247,22 +214,22 @@ class CallingBus:
     def _lane(self, service: str, kind: str, batched: bool) -> _Lane:
         key = (service, kind, batched)
         if key not in self._lanes:
-            self._lanes[key] = _Lane(service, kind, BATCH if batched else 1)
+            self._lanes[key] = _Lane(service, kind, BATCH if batched else 1, SLOTS if batched else LONE_SLOTS)
         return self._lanes[key]
 
     def _send_waiting(self, lane: _Lane, seconds: float) -> None:
-        while lane.queue and lane.busy < lane.slots():
-            if len(lane.queue) < lane.fewest():
+        while lane.queue and lane.busy < lane.slots:
+            if lane.size > 1 and len(lane.queue) < min(lane.expected, lane.size):
                 if lane.lingers is None:
                     lane.lingers = _later(LINGER_SECONDS, self._linger_no_more, lane, seconds)
                 return
             if lane.lingers is not None:
                 lane.lingers.cancel()
                 lane.lingers = None
-            calls = [lane.queue.popleft() for _ in range(min(lane.most(), len(lane.queue)))]
+            calls = [lane.queue.popleft() for _ in range(min(lane.size, len(lane.queue)))]
             batch_id = f"{self._process}-{next(self._numbers)}"
+            lane.busy += 1
             sent = self._sent[batch_id] = _Sent(lane, calls)
-            sent.take_slot()
             late = min(LATE_SECONDS, seconds) if lane.size > 1 else seconds
             sent.expiry = _later(late, self._be_late, batch_id, seconds - late)
             try:
@@ -279,13 +246,13 @@ class CallingBus:
         sent = self._sent.pop(batch_id, None)
         if sent is not None:  # not so late that nobody waits for it
             _tell(sent, [answer] * len(sent.calls))
-            sent.free_slot()
+            if sent.holds:
+                sent.holds = False
+                sent.lane.busy -= 1
 
     def _linger_no_more(self, lane: _Lane, seconds: float) -> None:
-        """Whoever is there goes; beside a batch on its way only as a share, or else when that one is back."""
-        lane.lingers, lane.expected = None, len(lane.queue) + lane.calls
-        if not lane.busy or len(lane.queue) >= lane.fewest():
-            self._send_waiting(lane, seconds)
+        lane.lingers, lane.expected = None, 1
+        self._send_waiting(lane, seconds)
 
     def _be_late(self, batch_id: str, rest: float) -> None:
         """The batch or its answer may be lost with a process: the next one goes, and this one may still be answered."""
@@ -299,7 +266,9 @@ class CallingBus:
         self._sent.pop(batch_id, None)
 
     def _free(self, sent: _Sent) -> None:
-        if sent.free_slot():
+        if sent.holds:
+            sent.holds = False
+            sent.lane.busy -= 1
             self._send_waiting(sent.lane, DEFAULT_SECONDS)
 
 
@@ -308,8 +277,7 @@ def _tell(sent: _Sent, answers: Sequence[dict[str, Any] | None]) -> None:
     sent.expiry.cancel()
     for waiting, answer in zip(sent.calls, answers, strict=True):
         waiting.answer.send(answer)
-    on_their_way = sent.lane.calls if sent.holds else sent.lane.calls + len(sent.calls)
-    sent.lane.expected = on_their_way + len(sent.lane.queue)
+    sent.lane.expected = len(sent.calls) + len(sent.lane.queue)
 
 
 def _later(seconds: float, act: Callable[..., None], *given: Any) -> Any:

@@ -29,9 +29,9 @@ class Post:
     def sizes(self) -> list[int]:
         return [size for _, size in self.batches]
 
-    def answer(self, which: int = -1) -> None:
-        """A batch, the last one unless told."""
-        batch_id, size = self.batches[which]
+    def answer(self) -> None:
+        """The last batch."""
+        batch_id, size = self.batches[-1]
         self.bus.receive(batch_id, [{"result": number} for number in range(size)])
         eventlet.sleep(0)
 
@@ -94,37 +94,6 @@ def test_but_not_for_long(post: Post) -> None:
     post.answer()
     post.ask(1)
     assert post.sizes == [1, 5, 1, 1]  # alone again
-
-
-def test_of_a_crowd_one_half_is_on_its_way_while_the_other_is_worked_on(post: Post) -> None:
-    post.ask(1)
-    post.ask(60)
-    post.answer(0)
-    post.ask(0)
-    assert post.sizes == [1, 31]  # of 61, with the one who may ask again
-    post.ask(1)
-    assert post.sizes == [1, 31, 30]
-    post.answer(1)
-    post.ask(31)
-    assert post.sizes == [1, 31, 30, 30]
-    post.answer(2)
-    post.ask(30)
-    assert post.sizes == [1, 31, 30, 30, 30]  # who comes late is the first of the next: none goes alone
-
-
-def test_what_is_left_of_a_crowd_is_one_batch_again(post: Post) -> None:
-    post.ask(1)
-    post.ask(59)
-    post.answer(0)
-    post.ask(1)
-    assert post.sizes == [1, 30, 30]
-    post.answer(1)
-    post.ask(3)
-    eventlet.sleep(0.1)
-    assert post.sizes == [1, 30, 30]  # three would cost as much as thirty: they wait for the other half
-    post.answer(2)
-    eventlet.sleep(0.1)
-    assert post.sizes == [1, 30, 30, 3]
 
 
 def test_a_batch_that_is_never_answered_holds_the_next_ones_no_longer_than_its_callers(post: Post) -> None:
