@@ -42,6 +42,11 @@ class Projection:
             for kind in kinds:
                 self._handlers[kind] = (method, live)
 
+    @property
+    def kinds(self) -> list[type]:
+        """The events that it folds."""
+        return list(self._handlers)
+
     def apply(self, connection: sa.Connection, events: Iterable[Any], *, live: bool = True) -> None:
         """Folds events in order; ``live=False`` when it is a rebuild, which folds everything."""
         for event in events:

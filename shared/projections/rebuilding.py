@@ -153,12 +153,14 @@ class _OwnFold(_Fold):
     def go_on(self, live: sa.Connection) -> int:
         progress, events = self._progress, 0
         progress.head = self._store.log.head(live)
-        for position, _, event in self._store.log.events(live, after=progress.position, until=progress.head):
+        begin, kinds = progress.position, self._model.kinds
+        for position, _, event in self._store.log.events(live, after=begin, until=progress.head, kinds=kinds):
             self._model.apply(self.scratch, [event], live=False)
             progress.position = position
             events += 1
             if events % BREATH == 0:
                 eventlet.sleep(0)
+        progress.position = progress.head
         return events
 
 

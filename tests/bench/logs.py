@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from uuid import UUID
 
 import sqlalchemy as sa
+from eventsourcing.domain import Aggregate
 
 from services.booking.domain.booking import Booking
 from services.booking.domain.stock import Stock
 from services.booking.publishing import publication
 from shared.eventstore import Store
 from shared.kernel.time import RealClock
+from shared.runtime.settings import SERVICES
 from tests.bench import crowd
 from tests.platform import Platform
 
@@ -19,8 +21,9 @@ LONG = 1_000_000
 _FILL_EVENTS = """
 INSERT INTO stored_events
   (originator_id, originator_version, topic, state, recorded_at, published, correlation_id, causation_id)
-SELECT gen_random_uuid(), 1, topic, state, recorded_at, false, correlation_id, causation_id
-FROM (SELECT * FROM stored_events WHERE topic LIKE :topic ORDER BY id LIMIT 1) AS one, generate_series(1, :count)
+SELECT gen_random_uuid(), 1, topic, state, recorded_at, number % 2 = 0, correlation_id, causation_id
+FROM (SELECT * FROM stored_events WHERE topic = :topic ORDER BY id LIMIT 1) AS one,
+  generate_series(1, :count) AS number
 """
 _FILL_OUTCOMES = """
 INSERT INTO outcomes (caller, key, fingerprint, outcome, recorded_at)
@@ -51,30 +54,44 @@ def _published(platform: Platform) -> int:
 
 
 def fold(platform: Platform) -> float:
-    """Booking's events per second, read, decoded and counted by what they are."""
+    """Booking's events per second, read, decoded and applied to the bookings and stocks that they are of."""
     engine = platform.engine("booking")
     store = Store(engine, clock=RealClock(), aggregates=[Booking, Stock], publication=publication)
+    folded: dict[UUID, Aggregate | None] = {}
     try:
         with store.reading() as connection:
-            begin = time.perf_counter()
-            kinds = Counter(type(event) for _, _, event in store.log.events(connection))
-            return kinds.total() / (time.perf_counter() - begin)
+            begin, events = time.perf_counter(), 0
+            for _, _, event in store.log.events(connection):
+                folded[event.originator_id] = event.mutate(folded.get(event.originator_id))
+                events += 1
+            return events / (time.perf_counter() - begin)
     finally:
         engine.dispose()
 
 
 def lengthen(platform: Platform) -> None:
-    """Makes the logs of booking and wallet a million events long, each of a stream of its own, and booking's table of
-    outcomes as long."""
-    for service, topic in (("booking", "Booking.%"), ("wallet", "Wallet.%")):
+    """Makes the logs of booking and wallet a million events long, each of a stream of its own and half of them
+    published, sent and heard of; and booking's table of outcomes as long."""
+    platform.stop()
+    heads = {}
+    for service, topic in (("booking", "Booking.Confirmed"), ("wallet", "Wallet.Granted")):
         with platform.database(service).begin() as connection:
             have = connection.execute(sa.text("SELECT count(*) FROM stored_events")).scalar_one()
             connection.execute(sa.text(_FILL_EVENTS), {"topic": topic, "count": max(0, LONG - have)})
+            published = sa.text("SELECT max(id) FROM stored_events WHERE published")
+            heads[service] = connection.execute(published).scalar_one()
+            connection.execute(sa.text("UPDATE relay SET position = :head"), {"head": heads[service]})
     with platform.database("booking").begin() as connection:
         connection.execute(sa.text(_FILL_OUTCOMES), {"count": LONG})
+    for service in SERVICES:
+        with platform.database(service).begin() as connection:
+            for source, head in heads.items():
+                moved = sa.text("UPDATE tracking SET position = :head WHERE source = :source")
+                connection.execute(moved, {"head": head, "source": source})
     for service in ("booking", "wallet"):
         with platform.database(service).connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM ANALYZE")
+    platform.start()
 
 
 def length(platform: Platform) -> int:

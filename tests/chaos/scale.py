@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.runtime.settings import SERVICES
-
 Line = tuple[str, str]
 """From a service to a server."""
 
@@ -17,6 +15,8 @@ class Cut:
     lines: tuple[Line, ...]
     how: str
     seconds: float
+    """Those of ``LONG`` are longer than anybody may wait, by far: whoever hears nothing until it ends has waited too
+    long."""
 
     def __str__(self) -> str:
         names = ", ".join(f"{service} from {server}" for service, server in self.lines)
@@ -33,7 +33,7 @@ class Scale:
     people: int
     stocks: int
     dearest: int
-    """Cents. A person's validated bookings must fit into 300 €."""
+    """Cents. A person's validated bookings must fit into 300 €, and leave some stocks to book."""
     clients: int
     outage_seconds: float
     outages: tuple[str, ...]
@@ -46,8 +46,6 @@ class Scale:
     """Whether the power goes a second time in every place that a recovery passes, or once for each pair of places."""
 
 
-SILENT_SECONDS = {"rabbitmq": 20.0, "postgresql": 45.0}
-"""Longer than anybody may wait, by far: whoever hears nothing until it ends has waited too long."""
 AT_ONCE: tuple[tuple[Line, ...], ...] = (
     (
         ("identity", "postgresql"),
@@ -86,14 +84,19 @@ SHORT = Scale(
 LONG = Scale(
     acknowledged=10_000,
     kills=200,
-    people=60,
-    stocks=90,
-    dearest=500,
+    people=150,
+    stocks=120,
+    dearest=300,
     clients=400,
     outage_seconds=60,
     outages=("refuse", "silence", "pause"),
-    cuts=tuple(
-        Cut(((name, server),), "silence", seconds) for server, seconds in SILENT_SECONDS.items() for name in SERVICES
+    cuts=(
+        *(Cut(lines, how, 45) for lines in AT_ONCE for how in ("silence", "pause", "refuse")),
+        *(
+            Cut((("gateway", server),), how, 45)
+            for server in ("rabbitmq", "postgresql")
+            for how in ("silence", "refuse")
+        ),
     ),
     rounds_of_timers=4,
     every_second_cut=True,
