@@ -29,6 +29,8 @@ TRIES = 3
 PAUSE_SECONDS = 0.1
 END_SECONDS = 1.0
 """How often, at most, a source is asked whether its log still goes as far as what comes, and is known already, says."""
+STORED_SECONDS = 0.1
+"""How often, at most, it is written down how far messages were passed over that concern nobody here."""
 CLASHES = 10
 """After so many conflicts at one position nobody else's writing explains them: what is handled there brings them."""
 
@@ -95,6 +97,10 @@ class Consumer:
         self._suspected = 0
         """Up to here a conflict is taken for the message's own failure."""
         self.position: int | None = None
+        """Up to here everything is handled."""
+        self._stored = 0
+        """The tracked position: behind the other by what concerned nobody here, which may be passed over twice."""
+        self._stored_at = 0.0
         self.epoch: str | None = None
         self.foreign = 0
         """Messages of an unknown epoch that were passed over."""
@@ -109,6 +115,8 @@ class Consumer:
 
     def stands(self) -> bool:
         """Whether the tracked position is still where this one left it; it is read again."""
+        with suppress(Overtaken):
+            self.store_position()
         left = self._tracked()
         with self._store.reading() as connection:
             self._reload(connection)
@@ -192,7 +200,7 @@ class Consumer:
 
     def _reload(self, connection: sa.Connection) -> None:
         row = connection.execute(sa.select(tracking).where(tracking.c.source == self.source)).one()
-        self.position, self.epoch = row.position, row.epoch
+        self.position, self._stored, self.epoch = row.position, row.position, row.epoch
         self._parks = True
 
     def _handle_in_order(self, messages: Sequence[Message]) -> None:
@@ -257,16 +265,30 @@ class Consumer:
             with self._store.transaction() as tx:
                 self._move(tx.change, messages[-1].position)
                 self._act(tx, concerning, act, prepare)
+            self.position = self._stored = messages[-1].position
         else:
-            self._move(self._store.change, messages[-1].position)
-        self.position = messages[-1].position
+            self.position = messages[-1].position
+            if time.monotonic() - self._stored_at > STORED_SECONDS:
+                self.store_position()
         self._clashes = 0
         self.moved()
         metrics.messages.labels(self._store.publication.service, self.source).inc(len(messages))
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether some of what was passed over is not written down."""
+        return self.position is not None and self.position != self._stored
+
+    def store_position(self) -> None:
+        """Writes down how far messages were passed over. Raises Overtaken."""
+        if self.is_ahead:
+            position, self._stored_at = self._tracked(), time.monotonic()
+            self._move(self._store.change, position)
+            self._stored = position  # not where it is by now: others went on meanwhile
+
     def _move(self, change: Callable[[sa.Executable, dict[str, Any]], int], position: int) -> None:
         """First of all: from here on this source's letters are nobody else's : who replays them waits."""
-        if change(_MOVE, {"of": self.source, "old": self._tracked(), "new": position}) != 1:
+        if change(_MOVE, {"of": self.source, "old": self._stored, "new": position}) != 1:
             raise Overtaken(f"another consumer of {self.source} was faster")
 
     def _act(

@@ -8,6 +8,8 @@ from typing import TextIO, cast
 
 import structlog
 
+from shared.eventstore.context import tell_cause
+
 QUIET = ("amqp", "kombu", "nameko", "eventlet", "alembic")
 
 
@@ -25,6 +27,7 @@ def configure(level: str, service: str) -> None:
     number = logging.getLevelNamesMapping()[level.upper()]
     before: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        tell_cause,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

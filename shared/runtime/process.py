@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import structlog
 from eventlet.event import Event
 
-from shared.eventstore import Message, Transaction, histories, sql
+from shared.eventstore import Conflict, Message, Transaction, histories, sql
 from shared.eventstore.outcomes import Call
 from shared.eventstore.sql import Instant
 from shared.eventstore.tables import store_facts, stored_events, tracking
@@ -297,6 +297,9 @@ class Process:
         return {"epoch": epoch, "messages": [], "head": head}
 
     def _positions(self, _call: Call) -> dict[str, Any]:
+        for consumer in self.consumers.values():
+            with suppress(Conflict):  # another process of the service follows it
+                consumer.store_position()
         with self.store.reading() as connection:
             return {
                 "published": self.store.log.published_head(connection),

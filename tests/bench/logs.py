@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from services.booking.domain.stock import Stock
 from services.booking.publishing import publication
 from shared.eventstore import Store
 from shared.kernel.time import RealClock
+from shared.runtime.platform import COLLECTED_AFTER
 from shared.runtime.settings import SERVICES
 from tests.bench import crowd
 from tests.platform import Platform
@@ -55,6 +57,7 @@ def _published(platform: Platform) -> int:
 
 def fold(platform: Platform) -> float:
     """Booking's events per second, read, decoded and applied to the bookings and stocks that they are of."""
+    gc.set_threshold(*COLLECTED_AFTER)  # as in the platform's processes
     engine = platform.engine("booking")
     store = Store(engine, clock=RealClock(), aggregates=[Booking, Stock], publication=publication)
     folded: dict[UUID, Aggregate | None] = {}

@@ -40,7 +40,7 @@ class PlatformServer(WebServer):
         return behind_proxies(routes, settings.trusted_proxies)
 
     def get_wsgi_server(self, sock: Any, wsgi_app: Wsgi, protocol: Any = OneLength, debug: bool = False) -> wsgi.Server:
-        return wsgi.Server(
+        server = wsgi.Server(
             sock,
             sock.getsockname(),
             wsgi_app,
@@ -50,6 +50,8 @@ class PlatformServer(WebServer):
             socket_timeout=IDLE_SECONDS,
             url_length_limit=LONGEST_REQUEST_LINE,
         )
+        server.capitalize_response_headers = False  # they are; to look again costs more than to route a request
+        return server
 
 
 def behind_proxies(application: Wsgi, trusted: int) -> Wsgi:

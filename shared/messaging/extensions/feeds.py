@@ -12,7 +12,7 @@ from nameko.extensions import Entrypoint
 from shared.eventstore import Conflict, Message
 from shared.kernel.errors import Unavailable
 from shared.messaging.connections import Inbox
-from shared.messaging.consuming import Overtaken
+from shared.messaging.consuming import STORED_SECONDS, Overtaken
 from shared.messaging.extensions.hosting import HostedProcess
 from shared.messaging.extensions.loops import NotYet, is_anothers
 from shared.messaging.reading import Unreadable, pass_over, read_messages
@@ -22,6 +22,7 @@ from shared.runtime.process import Process
 log = structlog.get_logger()
 IDLE_LOOK_SECONDS = 2.0
 """How often a consumer to whom nothing comes asks the source whether there is something."""
+REST_SECONDS = 1.0
 PREFETCH_BATCHES = 20
 
 
@@ -113,7 +114,10 @@ class _Feed:
             self._inbox = Inbox(settings.amqp_uri, [queue], prefetch=PREFETCH_BATCHES)
             self._look(process)
         if not self._arrived:
-            self._arrived = self._inbox.take(PREFETCH_BATCHES, IDLE_LOOK_SECONDS / 2)
+            consumer = process.consumers[self._source]
+            self._arrived = self._inbox.take(PREFETCH_BATCHES, STORED_SECONDS if consumer.is_ahead else REST_SECONDS)
+            if not self._arrived:
+                consumer.store_position()
             self._messages = [message for batch in self._arrived for message in self._read(process, batch)]
         if self._arrived:
             if self._messages:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ import sqlalchemy as sa
 from shared.eventstore import Conflict, Message, Store, Transaction
 from shared.eventstore.tables import dead_letters, tracking
 from shared.kernel.errors import Unavailable
-from shared.messaging.consuming import CLASHES, Consumer, SourceReplaced
+from shared.messaging import consuming
+from shared.messaging.consuming import CLASHES, Consumer, Overtaken, SourceReplaced
 from tests.unit.shared.toy import file_store, fill
 
 Reaction = Callable[[Transaction, Message], None]
@@ -247,3 +249,62 @@ def test_a_source_with_another_history_stops_the_consumer(make_rig: Callable[...
     rig.source = file_store(tmp_path / "restored", "source")
     with pytest.raises(SourceReplaced):
         rig.consumer.catch_up()
+
+
+def stored(rig: Rig) -> int:
+    (position,) = column(rig.store, sa.select(tracking.c.position))
+    return position
+
+
+def test_what_concerns_nobody_is_written_down_now_and_then(
+    make_rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make_rig()
+    for owner in range(6):
+        fill(rig.source, owner, 1)
+    messages = rig.source.messages(0, 10)
+    indifferent = Consumer(rig.store, "source", {}, rig.read_log)
+    indifferent.start()
+    indifferent.handle(messages[:1])
+    assert stored(rig) == messages[0].position, "the first at once"
+    indifferent.handle(messages[1:3])
+    assert (stored(rig), indifferent.position) == (messages[0].position, messages[2].position)
+    assert indifferent.is_ahead
+    indifferent.store_position()
+    assert not indifferent.is_ahead
+    assert stored(rig) == messages[2].position
+    monkeypatch.setattr(consuming, "STORED_SECONDS", 0.0)
+    indifferent.handle(messages[3:])
+    assert stored(rig) == messages[5].position == indifferent.position
+
+
+def test_what_was_passed_over_is_written_down_with_the_next_that_concerns_somebody(
+    make_rig: Callable[..., Rig],
+) -> None:
+    rig = make_rig()
+    for owner in range(3):
+        fill(rig.source, owner, 1)
+    messages = rig.source.messages(0, 10)
+    rig.consumer.handle([replace(messages[0], name="SomethingElse")])
+    rig.consumer.handle([replace(messages[1], name="SomethingElse")])
+    rig.consumer.handle(messages[2:])
+    assert stored(rig) == messages[2].position
+    assert rig.handled() == [messages[2].position]
+
+
+def test_whoever_is_ahead_of_what_another_process_wrote_begins_there(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig()
+    for owner in range(4):
+        fill(rig.source, owner, 1)
+    messages = rig.source.messages(0, 10)
+    mine, other = (Consumer(rig.store, "source", {}, rig.read_log) for _ in range(2))
+    mine.start()
+    mine.handle(messages[:1])
+    other.start()
+    mine.handle(messages[1:2])
+    other.handle(messages[1:])
+    with pytest.raises(Overtaken):
+        mine.store_position()
+    assert stored(rig) == messages[3].position
+    assert not mine.stands()
+    assert mine.position == messages[3].position
