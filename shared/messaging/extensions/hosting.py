@@ -117,12 +117,12 @@ class HostedProcess(SharedExtension):
                 eventlet.sleep(OVERTAKEN_SECONDS)
                 return
             self.process.relayed = relay.position
-            if not sent:
-                self._published.wait(heard, RELAY_POLL_SECONDS)
-                if self._published.rings == heard:
-                    relay.start()  # perhaps another process of the service sends
-            elif sent > A_FEW_MESSAGES:
+            if sent > A_FEW_MESSAGES:
                 eventlet.sleep(CROWDED_SECONDS)
+                return
+            self._published.wait(heard, RELAY_POLL_SECONDS)  # all that rang before it looked is sent
+            if self._published.rings == heard:
+                relay.start()  # perhaps another process of the service sends
 
         self.process.store.on_commit.append(self._published.ring)
         self.spawn("relay", step)
