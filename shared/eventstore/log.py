@@ -145,8 +145,8 @@ class Log:
             query = query.where(sql.among(table.topic, [self.mapper.name(kind) for kind in kinds]))
         while True:
             page = connection.execute(query.where(table.id > after).limit(2000)).all()
-            for position, recorded_at, *row in page:
-                yield position, recorded_at, self.mapper.decode(*row)
+            for position, recorded_at, stream, version, name, state in page:
+                yield position, recorded_at, self.mapper.decode(stream, version, name, state)
             if len(page) < 2000:
                 return
             after = page[-1][0]
