@@ -89,14 +89,10 @@ LONG = Scale(
     dearest=300,
     clients=400,
     outage_seconds=60,
-    outages=("refuse", "silence", "pause"),
+    outages=("refuse", "silence"),
     cuts=(
-        *(Cut(lines, how, 45) for lines in AT_ONCE for how in ("silence", "pause", "refuse")),
-        *(
-            Cut((("gateway", server),), how, 45)
-            for server in ("rabbitmq", "postgresql")
-            for how in ("silence", "refuse")
-        ),
+        *(Cut(lines, how, 45) for lines in AT_ONCE for how in ("silence", "pause")),
+        *(Cut((("gateway", server),), "silence", 45) for server in ("rabbitmq", "postgresql")),
     ),
     rounds_of_timers=4,
     every_second_cut=True,
