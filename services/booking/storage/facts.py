@@ -81,10 +81,10 @@ class Access:
 
     def __init__(self, connection: sa.Connection, callers: Collection[Caller | None]) -> None:
         accounts = sorted({one.account_id for one in callers if one is not None and one.offerer_id is None})
-        suspended = sa.select(persons.c.person_id).where(persons.c.person_id == attachments.c.account_id)
-        theirs = sa.select(attachments).where(
-            sql.among(attachments.c.account_id, accounts), ~suspended.where(persons.c.is_suspended).exists()
-        )
+        # one look at each of the few: a join might read all that anybody knows of people
+        known = sa.select(persons.c.is_suspended).where(persons.c.person_id == attachments.c.account_id)
+        is_suspended = sa.func.coalesce(known.scalar_subquery(), sa.false())
+        theirs = sa.select(attachments).where(sql.among(attachments.c.account_id, accounts), sa.not_(is_suspended))
         rows = connection.execute(theirs)
         self._attached = {(row.account_id, row.offerer_id) for row in rows}
 
