@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import socket
+import struct
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,8 @@ from contextlib import suppress
 from tests.chaos.attendant import Attendant, answer
 
 CHUNK = 65536
+_AT_ONCE = struct.pack("ii", 1, 0)
+"""For SO_LINGER: a reset instead of a farewell."""
 Address = tuple[str, int]
 
 
@@ -57,18 +60,22 @@ class _Proxy:
             self._server.close()
             self._server = None
             self._place = _taken(self.port)
-            self._reset()
+            await self._reset()
 
     async def restore(self) -> None:
         if self._how != "pause":
-            self._reset()
+            await self._reset()
         self._speaks.set()
         if self._server is None:
             await self.listen()
 
-    def _reset(self) -> None:
+    async def _reset(self) -> None:
+        """Both ends know it when this returns."""
         for writer in list(self._open):
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             writer.transport.abort()
+        for _ in range(2):  # a transport closes its socket in the loop's next round
+            await asyncio.sleep(0)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
