@@ -72,7 +72,8 @@ class _Proxy:
     async def _reset(self) -> None:
         """Both ends know it when this returns."""
         for writer in list(self._open):
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            with suppress(OSError):  # it is closed already
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             writer.transport.abort()
         for _ in range(2):  # a transport closes its socket in the loop's next round
             await asyncio.sleep(0)
