@@ -326,12 +326,15 @@ class Process:
             metrics.outbox_waiting.labels(name).set(own["messages"])
             metrics.dead_letters.labels(name).set(dead_letters.count_waiting(connection))
         for source, position in self._tracked().items():
-            with suppress(DomainError):  # it does not answer, or with an error of its own: it goes on with what it had
+            try:
                 messages, seconds = self._lag(source, position)
-                metrics.consumer_lag_events.labels(name, source).set(messages)
+            except DomainError:  # it does not answer, or with an error of its own: what it had waits on
+                told, known = self._lagged.setdefault(source, (time.monotonic(), 0.0))
+                seconds = known + time.monotonic() - told
+            else:
                 self._lagged[source] = (time.monotonic(), seconds)
-            told, seconds = self._lagged.setdefault(source, (time.monotonic(), 0.0))
-            metrics.consumer_lag_seconds.labels(name, source).set(seconds + time.monotonic() - told)
+                metrics.consumer_lag_events.labels(name, source).set(messages)
+            metrics.consumer_lag_seconds.labels(name, source).set(seconds)
 
     def _show(self) -> None:
         """What a scrape finds out by itself, and what is 0 before it first happens."""
