@@ -128,6 +128,7 @@ class Consumer:
         while True:
             page = self._read_log(self._tracked(), BATCH)
             if not page:
+                self.store_position()
                 return handled
             self._handle_in_order(page)
             handled += len(page)

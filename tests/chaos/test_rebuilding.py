@@ -106,5 +106,9 @@ def another(value: Any) -> Any:
             return UUID(int=value.int ^ 1)
         case str():
             return f"{value} "
+        case dict():
+            return {**value, "by hand": True}
+        case list():
+            return [*value, "by hand"]
         case _:
             raise TypeError(f"nothing else than {value!r} is known of {type(value)}")

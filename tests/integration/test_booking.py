@@ -11,6 +11,8 @@ import eventlet
 import pytest
 import sqlalchemy as sa
 
+from services.booking.storage import places
+from services.booking.storage.places import Shelf
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError
 from shared.projections.rebuilding import compare
@@ -18,6 +20,7 @@ from tests.integration.conftest import Empty
 from tests.unit.booking import test_saga
 from tests.unit.booking.test_booking_it import *  # noqa: F403 - the same tests, another database
 from tests.unit.booking.test_cancelling import *  # noqa: F403
+from tests.unit.booking.test_cancelling import STAFF
 from tests.unit.booking.test_reading import *  # noqa: F403
 from tests.unit.booking.world import DESK, World
 
@@ -95,6 +98,38 @@ def test_cancelled_and_used_at_once_is_one_of_both(world: World) -> None:
     assert (found["cancelled"] > 0) != (found["used"] > 0)
     assert len(world.messages("BookingCancelled", "CountermarkValidated")) == 1
     check_rows(world)
+
+
+def cancelled_by_both_of_two_who_wait_for_the_stock(world: World) -> list[Any]:
+    """The person and staff, at once; a third holds the stock until both have come."""
+    stock = world.stock()
+    booked = world.book(stock)
+    calls = [
+        Call("cancel", {"bookingId": booked["bookingId"]}, "c", Caller(1001)),
+        Call("staff-cancel", {"bookingId": booked["bookingId"], "reason": "BACKOFFICE"}, "s", STAFF),
+    ]
+    pool = eventlet.GreenPool(2)
+    with world.store.transaction() as tx:
+        Shelf(tx, [stock])
+        asked = [pool.spawn(world.process.decide, [call]) for call in calls]
+        eventlet.sleep(0.5)
+    return [one.wait()[0][0] for one in asked]
+
+
+def test_who_cancels_what_was_cancelled_meanwhile_is_told_so(world: World) -> None:
+    outcomes = cancelled_by_both_of_two_who_wait_for_the_stock(world)
+    assert counted(outcomes) == {"cancelled": 1, "already-cancelled": 1}
+    assert len(world.messages("BookingCancelled")) == 1
+    check_rows(world)
+
+
+def test_without_the_lock_before_the_booking_is_loaded_its_place_is_given_back_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: the table's own check is what is left, and an error."""
+    monkeypatch.setattr(places, "hold_of_bookings", lambda *_: None)
+    outcomes = cancelled_by_both_of_two_who_wait_for_the_stock(world)
+    assert counted(outcomes) == {"cancelled": 1, "internal-error": 1}
 
 
 def test_two_recoveries_and_a_repetition_confirm_an_open_request_once(world: World) -> None:

@@ -28,7 +28,10 @@ Decision = Callable[[Transaction, Call], Booking]
 
 
 def cancel_all(tx: Transaction, bookings: Iterable[Booking], reason: str, comment: str = "") -> list[Booking]:
-    """Cancels bookings that may be, however many: their places in one statement. Gives those it cancelled."""
+    """Cancels bookings that may be, however many: their places in one statement. Gives those it cancelled.
+
+    They were loaded to be cancelled, or under the lock of their stock.
+    """
     ended = [one for one in bookings if one.status in (Status.CONFIRMED, Status.USED)]
     shelf = Shelf(tx, [one.terms.stock_id for one in ended])
     for one in ended:
@@ -39,6 +42,13 @@ def cancel_all(tx: Transaction, bookings: Iterable[Booking], reason: str, commen
     places.bury(tx.connection, [one.booking_id for one in ended])
     tx.save(*ended)
     return ended
+
+
+def load_to_cancel(tx: Transaction, numbers: Sequence[int]) -> list[Booking]:
+    """``load``, under the locks of their stocks."""
+    if numbers:
+        places.hold_of_bookings(tx.connection, numbers)
+    return load(tx, numbers)
 
 
 def load(tx: Transaction, numbers: Iterable[int]) -> list[Booking]:
@@ -104,8 +114,12 @@ def _outcome(tx: Transaction, call: Call, decision: Decision, shaped: bool) -> t
     return (booking_shape(row_of(booking), place, tx.now) if shaped else {}), [booking]
 
 
+def _asked_for(tx: Transaction, call: Call) -> Booking | None:
+    return next(iter(load_to_cancel(tx, [number_in(call.data, "bookingId")])), None)
+
+
 def _by_person(tx: Transaction, call: Call) -> Booking:
-    booking = tx.get(Booking, stream_id("booking", number_in(call.data, "bookingId")))
+    booking = _asked_for(tx, call)
     person = call.caller.account_id if call.caller else None
     if booking is None or booking.person_id != person or not booking.countermark:
         raise errors.UnknownBooking
@@ -114,7 +128,7 @@ def _by_person(tx: Transaction, call: Call) -> Booking:
 
 
 def _by_staff(tx: Transaction, call: Call) -> Booking:
-    booking = tx.get(Booking, stream_id("booking", number_in(call.data, "bookingId")))
+    booking = _asked_for(tx, call)
     reason = text_in(call.data, "reason")
     if booking is None or not booking.countermark:
         raise errors.UnknownBooking
@@ -130,6 +144,6 @@ def _at_the_desk(tx: Transaction, call: Call) -> Booking:
         raise errors.UnknownCountermark
     if not Access(tx.connection, [call.caller]).allows(call.caller, row.offerer_id):
         raise errors.NotYours
-    booking = load(tx, [row.booking_id])[0]
+    booking = load_to_cancel(tx, [row.booking_id])[0]
     check_cancellable_at_the_desk(booking)
     return cancel_all(tx, [booking], Reason.OFFERER)[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.booking.application.cancelling import Cancelling, cancel_all, load
+from services.booking.application.cancelling import Cancelling, cancel_all, load, load_to_cancel
 from services.booking.domain import rules
 from services.booking.domain.booking import Booking, Means, Reason, Status
 from services.booking.domain.stock import Stock
@@ -44,7 +44,7 @@ class Due:
         """Cancels what the runs up to ``now`` take, and gives the credits back at once."""
 
         def part(tx: Transaction) -> list[Booking]:
-            return cancel_all(tx, load(tx, stored.to_expire(tx.connection, now, AT_ONCE)), Reason.EXPIRED)
+            return cancel_all(tx, load_to_cancel(tx, stored.to_expire(tx.connection, now, AT_ONCE)), Reason.EXPIRED)
 
         self._in_parts(part, after=self._cancelling.release)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from services.booking.application.cancelling import cancel_all, load
+from services.booking.application.cancelling import cancel_all, load, load_to_cancel
 from services.booking.domain.booking import Reason
 from services.booking.storage import bookings as stored
 from services.booking.storage import facts, places
@@ -56,7 +56,7 @@ def offer_withdrawn(tx: Transaction, message: Message) -> None:
     places.hold_offer(tx.connection, offer_id)  # whoever confirms a booking of it is awaited, or sees this
     facts.unpublish_offer(tx.connection, offer_id)
     if message.data["reason"] == REJECTED:
-        cancel_all(tx, load(tx, stored.unused_of_offer(tx.connection, offer_id)), Reason.FRAUD)
+        cancel_all(tx, load_to_cancel(tx, stored.unused_of_offer(tx.connection, offer_id)), Reason.FRAUD)
 
 
 def offerer_registered(tx: Transaction, message: Message) -> None:
@@ -86,21 +86,21 @@ def suspended(tx: Transaction, message: Message) -> None:
     if reason == Reason.BENEFICIARY:
         _cancel_in_time(tx, person_id, message.occurred_at)
     if reason == Reason.FRAUD:
-        cancel_all(tx, load(tx, stored.unused_of_person(tx.connection, person_id)), reason)
+        cancel_all(tx, load_to_cancel(tx, stored.unused_of_person(tx.connection, person_id)), reason)
         for offerer_id in facts.left_alone(tx.connection, person_id):
             _cancel_for_fraud(tx, offerer_id)
 
 
 def _cancel_in_time(tx: Transaction, person_id: int, at: datetime) -> None:
     """Who leaves gives back what could be given back; the rest is bought, and validated by itself or at the desk."""
-    cancel_all(tx, load(tx, stored.cancellable_by_person(tx.connection, person_id, at)), Reason.BENEFICIARY)
+    cancel_all(tx, load_to_cancel(tx, stored.cancellable_by_person(tx.connection, person_id, at)), Reason.BENEFICIARY)
 
 
 def _cancel_for_fraud(tx: Transaction, offerer_id: int) -> None:
     """Nobody of a structure is left who is not suspected: what can be cancelled of it is (domain.md §1.4)."""
     places.hold_offerer(tx.connection, offerer_id)  # whoever confirms a booking of it is awaited
     venues = [venue.venue_id for venue in facts.venues_of(tx.connection, [offerer_id])]
-    cancel_all(tx, load(tx, stored.unused_of_venues(tx.connection, venues)), Reason.FRAUD)
+    cancel_all(tx, load_to_cancel(tx, stored.unused_of_venues(tx.connection, venues)), Reason.FRAUD)
 
 
 def unsuspended(tx: Transaction, message: Message) -> None:

@@ -163,6 +163,15 @@ def hold(connection: sa.Connection, column: str, values: list[int]) -> None:
         )
 
 
+def hold_of_bookings(connection: sa.Connection, booking_ids: Collection[int]) -> None:
+    """Locks the stocks of bookings before these are loaded: of two who give back the same places the second sees that
+    they are. On SQLite there is one writer."""
+    if connection.dialect.name == "postgresql":
+        which = "SELECT stock_id FROM bookings WHERE booking_id = ANY(%s::bigint[])"
+        held = f"SELECT 1 FROM stocks WHERE stock_id IN ({which}) ORDER BY stock_id FOR UPDATE"
+        send_later(connection, held, [sorted(booking_ids)])
+
+
 def hold_offer(connection: sa.Connection, offer_id: int) -> None:
     hold(connection, "offer_id", [offer_id])
 
