@@ -27,6 +27,8 @@ SCARCE, PLENTY = 4, 10_000
 SCARCE_EVERY = 6
 TOGETHER = 6
 """How many sign up, or are published, at once."""
+BOOKING = 0.5
+"""How often somebody books, rather than do something about a booking."""
 CURIOUS = 0.05
 """How often somebody asks for what they may have booked already."""
 
@@ -109,12 +111,11 @@ class Client:
 
     def act(self) -> None:
         """One of the three; what was booked is taken from the shelf before it is changed, so nobody else does."""
-        way = self._chance.random()
-        if way < self._load.booking_share or not self._own:
+        if self._chance.random() < BOOKING or not self._own:
             self._book()
         else:
             booking = self._own.pop(self._chance.randrange(len(self._own)))
-            self._cancel(booking) if way < self._load.cancelling_share else self._use(booking)
+            self._cancel(booking) if self._chance.random() < self._load.cancelling else self._use(booking)
 
     def _book(self) -> None:
         held = {booking["stock"]["stockId"] for booking in self._own} | self._load.used[self._person]
@@ -184,10 +185,11 @@ class Client:
 class Load:
     """Clients over a town. ``journal`` has every answer, ``seen`` what it took since ``afresh``."""
 
-    booking_share, cancelling_share = 0.5, 0.82
-
-    def __init__(self, town: Town, journal: Journal, clients: int, chance: random.Random) -> None:
-        self.journal = journal
+    def __init__(
+        self, town: Town, journal: Journal, clients: int, chance: random.Random, cancelling: float = 0.64
+    ) -> None:
+        """``cancelling``: see ``Scale``."""
+        self.journal, self.cancelling = journal, cancelling
         self.seen = Seen()
         self.used: dict[int, set[int]] = {person: set() for person in town.people}
         self._shelves: dict[int, list[dict[str, Any]]] = {person: [] for person in town.people}
