@@ -77,7 +77,10 @@ def _reconcile(narrator: Narrator, platform: Platform) -> bool:
 def _say_where(narrator: Narrator, folder: Path) -> None:
     mails = sum(1 for _ in (folder / "mails").glob("*.eml"))
     narrator.chapter("Fichiers", str(folder))
-    narrator.say("batches/<fin de quinzaine>/transfers.xml, details.csv, venues.csv, reimbursements-<SIREN>.csv")
+    narrator.say(
+        "batches/<fin de quinzaine>/transfers.xml, details.csv, venues.csv, wallets.csv, et les remboursements de "
+        "chaque structure jusque-là : reimbursements-<SIREN>.csv"
+    )
     narrator.say(f"mails/ : {mails} messages ; text-messages/ : les codes des téléphones")
     narrator.say(
         "state/ : une base par service et celle des clés, à interroger avec STATE_DIR et la commande passculture"

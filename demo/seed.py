@@ -7,7 +7,8 @@ Over HTTP, like anybody: there is no other way in. A second start finds what is 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def seed(
     """Loads what is missing and says who can sign in.
 
     ``token_of(role)`` gives a token for ``staff`` or ``operator``; ``mail`` and ``sms`` are the folders that the
-    platform writes to; ``now`` is its clock. Raises :class:`demo.client.Refusal` when the platform refuses a step.
+    platform writes to; ``now`` is its clock. An account that is not as it was made (another password, erased) is left
+    as it is, and said so.
     """
     client, letterbox = Client(base_url, token_of), Letterbox(mail, sms)
     # failed sign-ins are limited per address: after the first unknown account nobody further down is known either
@@ -54,13 +56,24 @@ def seed(
     for structure in STRUCTURES:
         token = _signed_in(client, structure.email) if known else None
         known = token is not None
-        _actor(client, letterbox, structure, token, now)
+        with _left_as_it_is(structure.email, say):
+            _actor(client, letterbox, structure, token, now)
     people = young_people(YOUNG_PEOPLE, (now - AGE).date())
     for person in people:
         token = _signed_in(client, person.email) if known else None
         known = token is not None
-        _young_person(client, letterbox, person, token)
+        with _left_as_it_is(person.email, say):
+            _young_person(client, letterbox, person, token)
     _say_who(people, say)
+
+
+@contextmanager
+def _left_as_it_is(email: str, say: Callable[[str], None]) -> Iterator[None]:
+    try:
+        yield
+    except (Refusal, TimeoutError) as failure:
+        why = failure.code if isinstance(failure, Refusal) else str(failure)
+        say(f"{email} is not as it was made, and left as it is ({why})")
 
 
 def _signed_in(client: Client, email: str) -> str | None:

@@ -12,7 +12,7 @@ from demo.founding_document import Offer, Structure
 from demo.narration import Narrator, euros, plural
 from demo.sign_up import Actor, Beneficiary
 
-FINANCE_FILES = ("transfers.xml", "details.csv", "venues.csv")
+FINANCE_FILES = ("transfers.xml", "details.csv", "venues.csv", "wallets.csv")
 
 
 @dataclass

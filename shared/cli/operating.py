@@ -102,7 +102,7 @@ def replay(
 
 @refusals_in_one_line
 def streams(
-    stream: Annotated[str, typer.Argument(help="an identifier, or what it is of: booking, wallet, offer…")],
+    stream: Annotated[str, typer.Argument(help="an identifier, or what it is of: account, stock, booking, wallet…")],
     number: Annotated[str, typer.Argument(help="whose: 17")] = "",
     as_json: Json = False,
 ) -> None:

@@ -12,8 +12,6 @@ from uuid import UUID
 from shared.kernel.errors import NotFound
 from shared.kernel.identifiers import MAX_NUMBER
 
-UNKNOWN = "There is no such thing."
-
 
 class Ask(Protocol):
     """A query to a service."""
@@ -37,12 +35,12 @@ def stream_of(ask: Ask, services: Sequence[str], stream_id: str) -> dict[str, An
     try:
         identifier = str(UUID(stream_id))
     except ValueError:
-        raise NotFound(UNKNOWN) from None
+        raise NotFound(f"{stream_id[:100]!r} is no stream") from None
     for service in services:
         items = ask(service, "stream", {"streamId": identifier})["items"]
         if items:
             return {"service": service, "streamId": identifier, "items": items}
-    raise NotFound(UNKNOWN)
+    raise NotFound(f"nothing is told of the stream {identifier}")
 
 
 def dead_letters_of(ask: Ask, services: Sequence[str], after: str | None, limit: int) -> dict[str, Any]:
@@ -63,7 +61,7 @@ def split_projection(name: str, services: Sequence[str]) -> tuple[str, str]:
     """``wallet.balances`` → (service, read model). Raises NotFound."""
     service, _, model = name.partition(".")
     if service not in services or not model:
-        raise NotFound(UNKNOWN)
+        raise NotFound(f"{name[:100]!r} is no read model: `passculture projections` lists them")
     return service, model
 
 
@@ -71,5 +69,5 @@ def split_letter(name: str, services: Sequence[str]) -> tuple[str, int]:
     """``wallet-3`` → (service, number). Raises NotFound."""
     service, _, digits = name.rpartition("-")
     if service not in services or not (digits.isascii() and digits.isdigit()) or int(digits[:17]) > MAX_NUMBER:
-        raise NotFound(UNKNOWN)
+        raise NotFound(f"{name[:100]!r} is no letter: `passculture dead-letters` lists them")
     return service, int(digits[:17])

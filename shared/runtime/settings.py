@@ -32,7 +32,10 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "0",
         "how many proxies before the gateway write X-Forwarded-For: the caller's address is what the outermost saw",
     ),
-    "OPS_PORT": ("", "where each process serves /health and /metrics; without it the gateway's PORT"),
+    "OPS_PORT": (
+        "",
+        "where each process serves /health/live, /health/ready, /metrics; without it the gateway's PORT",
+    ),
     "STATE_DIR": (".state", "SQLite files, mails, generated files, keys; deleting it starts afresh"),
     "DATABASE_URL": ("", "postgresql+psycopg2://…; without it a SQLite file per service in STATE_DIR"),
     **{f"DATABASE_URL_{name.upper()}": ("", f"the connection of {name} alone") for name in SERVICES},

@@ -11,7 +11,9 @@ import pytest
 
 from services.payout.domain.periods import Period
 from services.payout.domain.refusals import BatchNotClosed, EarlierThanLastBatch
+from services.payout.storage import details
 from shared.eventstore import Conflict
+from shared.kernel.errors import DomainError
 from shared.kernel.time import instant_text
 from tests.integration.conftest import Empty
 from tests.unit.payout.stage import START, Stage
@@ -142,3 +144,29 @@ def test_without_their_turn_both_would_open(
     numbers = iter((1, 2))
     monkeypatch.setattr("shared.eventstore.Transaction.next_number", lambda *_: next(numbers))
     assert open_both(stage, one, other) == [1, 2]
+
+
+def agreed_at_once(stage: Stage) -> list[Any]:
+    """Four rules for one offer, each another amount."""
+
+    def agree(amount: int) -> Any:
+        rule = {"offerId": 1, "amountCents": amount, "start": "2021-11-03T00:00:00Z"}
+        try:
+            return stage.command("add-custom-rule", rule)["amountCents"]
+        except DomainError as refusal:
+            return refusal.code
+
+    return list(eventlet.GreenPool(4).imap(agree, (100, 200, 300, 400)))
+
+
+def test_of_rules_that_overlap_one_is_agreed_on(stage: Stage) -> None:
+    told = agreed_at_once(stage)
+    assert told.count("custom-rule-overlaps") == 3
+    assert len(stage.query("custom-rules")["items"]) == 1
+
+
+def test_without_the_number_first_they_are_not_seen(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: the others are read before anybody waits."""
+    whole = details.all_rules
+    monkeypatch.setattr(details, "all_rules", lambda connection: whole(connection)[:0])
+    assert len([one for one in agreed_at_once(stage) if isinstance(one, int)]) > 1

@@ -166,13 +166,13 @@ class Account(Aggregate):
         reason: Suspension
 
         def apply(self, account: Account) -> None:
-            account.suspended = True
+            account.suspended, account.suspended_for = True, self.reason
 
     class Unsuspended(Event):
         reason: str
 
         def apply(self, account: Account) -> None:
-            account.suspended = False
+            account.suspended, account.suspended_for = False, None
 
     class Erased(Event):
         def apply(self, account: Account) -> None:
@@ -196,6 +196,7 @@ class Account(Aggregate):
         self.activated: tuple[Kind, ...] = ()
         self.birth_date: date | None = None
         self.suspended = False
+        self.suspended_for: Suspension | None = None
         self.erased = False
 
     @staticmethod
@@ -401,10 +402,11 @@ class Account(Aggregate):
     # ---- the end
 
     def suspend(self, at: datetime, reason: Suspension) -> bool:
-        """False when it is suspended already."""
+        """False when it is suspended already. Fraud is told again of who had left before it was found: it cancels what
+        leaving does not."""
         if self.erased:
             raise NotFound("no such account")
-        if self.suspended:
+        if self.suspended and (reason is not Suspension.FRAUD or self.suspended_for is Suspension.FRAUD):
             return False
         self.trigger_event(self.Suspended, timestamp=at, number=self.number, reason=reason)
         return True

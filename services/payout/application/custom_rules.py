@@ -63,8 +63,9 @@ class CustomRules:
 
 
 def _agree(tx: Transaction, call: Call) -> dict[str, Any]:
+    number = tx.next_number("custom-rule")  # from here on one after the other: nobody agrees on what overlaps unseen
     others = details.all_rules(tx.connection)
-    agreement = Agreement.agree(tx.now, _rule(tx.next_number("custom-rule"), call.data), others)
+    agreement = Agreement.agree(tx.now, _rule(number, call.data), others)
     tx.save(agreement)
     result = _shape(agreement.rule)
     tx.outcomes.store(call, result)

@@ -27,7 +27,7 @@ def closed_batch(connection: sa.Connection, batch_id: int) -> sa.Row[Any]:
 
 def batch(row: Any, answers: set[str]) -> dict[str, Any]:
     """``status``: ``closed`` while the bank has transfers to answer for, then ``sent``, or ``rejected`` when it has
-    executed none of them. ``answers``: the statuses of the transfers; without any the batch stays closed."""
+    executed none of them. ``answers``: the statuses of the transfers; without any there is nothing to wait for."""
     return _figures(row) | {
         "batchId": row.batch_id,
         "number": batches.number(row.batch_id),
@@ -39,9 +39,9 @@ def batch(row: Any, answers: set[str]) -> dict[str, Any]:
 
 
 def _status(answers: set[str]) -> str:
-    if "pending" in answers or not answers:
+    if "pending" in answers:
         return "closed"
-    return "sent" if "sent" in answers else "rejected"
+    return "rejected" if answers == {"rejected"} else "sent"
 
 
 def preview_of(row: Any) -> dict[str, Any]:

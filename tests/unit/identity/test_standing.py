@@ -53,6 +53,15 @@ def test_who_suspends_their_own_account_is_let_in_again_by_staff(platform):
     assert platform.ask("me", who=who)["status"] == "active"
 
 
+def test_fraud_that_is_found_after_somebody_left_is_told(platform):
+    who = platform.beneficiary()
+    platform.send("suspend-me", {}, who)
+    for reason in ("FRAUD", "FRAUD", "END_OF_CONTRACT"):
+        platform.send("suspend-account", {"accountId": who, "reason": reason}, STAFF)
+    told = [data["reason"] for name, data in platform.messages() if name == "BeneficiarySuspended"]
+    assert told == ["UPON_USER_REQUEST", "FRAUD"]
+
+
 # ---- erasure
 
 
