@@ -24,6 +24,7 @@ OPERATOR = only("operator")
 READY_SECONDS = 2.0
 LETTERS = 200
 """On a page, unless told."""
+LOOK_SECONDS = 5.0
 LONG_SECONDS = 110.0
 """A read model is folded from the first event on."""
 
@@ -64,7 +65,7 @@ def projections() -> Any:
 def projection_differences(name: str) -> Any:
     """Folds a read model anew beside the live one, and says where they differ."""
     service, model = operations.split_projection(name, SERVICES)
-    return {"items": _ask(service, "compare-projection", {"name": model})["differences"]}
+    return {"items": ask(service, "compare-projection", {"name": model}, seconds=LONG_SECONDS)["differences"]}
 
 
 @audience.endpoint("POST", "/v1/ops/projections/<word:name>/rebuild", access=OPERATOR, answers=(200, schemas.Rebuilt))
@@ -147,7 +148,8 @@ def ready() -> Any:
 
 
 def _ask(service: str, name: str, data: dict[str, Any]) -> Any:
-    return ask(service, name, data, seconds=LONG_SECONDS)
+    """Of many services one after the other: whoever asks because one is away hears soon which."""
+    return ask(service, name, data, seconds=LOOK_SECONDS)
 
 
 def _state(service: str) -> str:
