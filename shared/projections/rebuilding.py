@@ -23,7 +23,7 @@ import structlog
 
 from shared.eventstore import Conflict, Message, Store, Transaction, sql
 from shared.eventstore.engines import make_engine
-from shared.eventstore.tables import tracking
+from shared.eventstore.tables import dead_letters, tracking
 from shared.projections import Projection
 from shared.projections.followed import Followed, ReadLog
 
@@ -173,20 +173,33 @@ class _FollowedFold(_Fold):
         super().__init__(store, scratch, progress)
         self._model, self._read_log = model, read_log
         self._reached = dict.fromkeys(model.sources, 0)
+        self._apart: dict[tuple[str, int], Message] = {}
+        """What has a letter that was not replayed: the live rows are without it, too."""
         sql.create_tables(scratch, model.all_tables())
 
     def go_on(self, live: sa.Connection) -> int:
         followed = {row.source: row.position for row in live.execute(sa.select(tracking))}
         targets = {source: followed.get(source, 0) for source in self._model.sources}
         self._progress.head = sum(targets.values())
-        return sum(self._follow(source, target) for source, target in targets.items())
+        letters = self._letters(live)
+        handled = sum(self._follow(source, target, letters) for source, target in targets.items())
+        for which in [which for which in self._apart if which not in letters]:
+            self._react([self._apart.pop(which)])
+        return handled
 
-    def _follow(self, source: str, target: int) -> int:
+    def _letters(self, live: sa.Connection) -> set[tuple[str, int]]:
+        """(source, position) of what failed, waits behind it or was discarded."""
+        query = sa.select(dead_letters.c.source, dead_letters.c.position).where(dead_letters.c.state != "replayed")
+        return {(row.source, row.position) for row in live.execute(query)}
+
+    def _follow(self, source: str, target: int, letters: set[tuple[str, int]]) -> int:
         handled = 0
         while self._reached[source] < target:
             page = self._read_log(source, self._reached[source], PAGE)
             told = [message for message in page if message.position <= target]
-            self._react(told)
+            apart = {(source, one.position): one for one in told if (source, one.position) in letters}
+            self._apart |= apart
+            self._react([one for one in told if (source, one.position) not in apart])
             handled += len(told)
             self._reached[source] = told[-1].position if len(told) == len(page) and told else target
             self._progress.position = sum(self._reached.values())
@@ -194,7 +207,9 @@ class _FollowedFold(_Fold):
         return handled
 
     def _react(self, messages: Sequence[Message]) -> None:
-        """All of them; when one fails, as it may have failed before, the others."""
+        """All of them; when one fails, the others."""
+        if not messages:
+            return
         try:
             with self.scratch.begin_nested():
                 self._model.react(Transaction(self._store, self.scratch), messages)

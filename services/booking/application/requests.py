@@ -333,9 +333,8 @@ class Requests:
             _answer(tx.now, shelf, booking, verdict, marks.get(booking.booking_id, ""), standing)
         ended = [one for one, _ in answered if one.status in (Status.REJECTED, Status.CANCELLED)]
         places.bury(tx.connection, [one.booking_id for one in ended])
-        untold = [
-            one for one in ended if one.status == Status.REJECTED
-        ]  # a code that somebody has seen is nobody else's
+        # a code that somebody has seen is nobody else's
+        untold = [one for one in ended if one.status == Status.REJECTED]
         places.return_codes(tx.connection, [one.booking_id for one in untold if one.activation_code is not None])
 
     def _draw(self, tx: Transaction, bookings: Sequence[Booking]) -> dict[int, str]:

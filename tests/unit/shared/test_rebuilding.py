@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from shared.eventstore import Message, Store, Transaction
-from shared.eventstore.sql import upsert
-from shared.eventstore.tables import tracking
+from shared.eventstore.sql import insert_ignore, upsert
+from shared.eventstore.tables import dead_letters, tracking
 from shared.projections import rebuilding
 from shared.projections.followed import Followed
 from shared.projections.rebuilding import compare, rebuild
@@ -111,3 +111,21 @@ def test_what_was_told_is_folded_as_far_as_it_was_followed(
     assert rebuild(pair.store, TOLD, read_log=pair.read_log) == 4
     assert pair.differing() == {}
     assert total(pair.store, 2) == 12
+
+
+def test_what_was_discarded_is_not_folded_until_it_is_replayed(tmp_path: Path) -> None:
+    pair = Follows(tmp_path)
+    messages = pair.source.messages(0, 100)
+    pair.follow(messages[-1].position)
+    with pair.store.transaction() as tx:
+        tx.connection.execute(totals.delete().where(totals.c.owner == 4))
+    assert pair.differing() == {4: (None, 14)}
+    letter = {"source": "source", "stream": messages[4].stream, "position": messages[4].position, "message": {}}
+    with pair.store.transaction() as tx:
+        insert_ignore(
+            tx.connection, dead_letters, [letter | {"error": "", "state": "discarded", "recorded_at": tx.now}]
+        )
+    assert pair.differing() == {}
+    with pair.store.transaction() as tx:
+        tx.connection.execute(dead_letters.update().values(state="replayed"))
+    assert pair.differing() == {4: (None, 14)}
