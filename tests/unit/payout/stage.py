@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from services.payout.bootstrap import build
 from shared.eventstore import Message
 from shared.eventstore.outcomes import Caller
-from shared.kernel.errors import NotFound
+from shared.kernel.errors import NotFound, Refused
 from shared.kernel.identifiers import stream_id
 from shared.kernel.time import SettableClock, instant_text, paris_day, parse_instant
 from shared.runtime.process import Process
@@ -284,3 +285,9 @@ class Stage:
 
 
 __all__ = ["SARAH", "STRANGER", "Stage", "iban"]
+
+
+def refused(stage: Stage, name: str, data: dict[str, Any], **more: Any) -> str:
+    with pytest.raises(Refused) as caught:
+        stage.command(name, data, **more)
+    return caught.value.code

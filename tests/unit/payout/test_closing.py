@@ -17,13 +17,7 @@ from services.payout.storage.tables import batches
 from shared.kernel.errors import Refused, Unavailable
 from shared.observability import metrics
 from shared.runtime.settings import BadSettings
-from tests.unit.payout.stage import SARAH, STRANGER, Stage, iban
-
-
-def refused(stage: Stage, name: str, data: dict[str, Any], **more: Any) -> str:
-    with pytest.raises(Refused) as caught:
-        stage.command(name, data, **more)
-    return caught.value.code
+from tests.unit.payout.stage import SARAH, STRANGER, Stage, iban, refused
 
 
 def test_preview_then_close_then_sent(stage: Stage) -> None:
@@ -308,81 +302,6 @@ def test_a_year_and_how_it_stood(stage: Stage) -> None:
     assert stage.query("establishment-year", {**asked, "year": 2020})["revenueCents"] == 0
 
 
-def test_bank_details_of_a_venue_come_before_those_of_its_structure(stage: Stage) -> None:
-    number = {"offererId": 1, "iban": iban(5), "bic": "BNPAFRPP", "holder": "Star"}
-    assert refused(stage, "submit-bank-details", number, caller=STRANGER) == "not-found"
-    bad = {**number, "iban": "FR761234", "bic": "x"}
-    with pytest.raises(Refused) as caught:
-        stage.command("submit-bank-details", bad, caller=SARAH)
-    assert set(caught.value.errors) == {"iban", "bic"}
-    pending = stage.command("submit-bank-details", number, caller=SARAH)
-    assert [one["bankDetailsId"] for one in stage.query("pending-bank-details")["items"]] == [pending["bankDetailsId"]]
-    stage.validate(1, 1000)
-    stage.close()
-    assert stage.query("payout", {"batchId": 1})["transferList"][0]["iban"] == iban(1), "pending ones hide nothing"
-    chosen = {"bankDetailsId": pending["bankDetailsId"]}
-    assert stage.command("reject-bank-details", chosen)["status"] == "rejected"
-    assert stage.command("reject-bank-details", chosen)["status"] == "rejected"
-    assert refused(stage, "accept-bank-details", chosen) == "bank-details-already-decided"
-    assert refused(stage, "accept-bank-details", {"bankDetailsId": 999}) == "bank-details-not-found"
-
-
-@pytest.mark.parametrize("owner", [{"offerId": 10}, {"offererId": 10}], ids=str)
-def test_a_custom_rule_is_about_an_offer_or_a_structure_that_there_is(stage: Stage, owner: dict[str, int]) -> None:
-    rule = {**owner, "amountCents": 3000, "start": "2021-11-03T00:00:00Z"}
-    for _ in range(2):
-        with pytest.raises(Refused) as unknown:
-            stage.command("add-custom-rule", rule, key="k")
-        assert (unknown.value.status, unknown.value.code) == (422, "custom-rule-owner-unknown")
-        assert set(unknown.value.errors) == set(owner)
-    assert stage.query("custom-rules")["items"] == []
-    assert stage.command("add-custom-rule", {**rule, **dict.fromkeys(owner, 1)})["customRuleId"] == 1
-
-
-def test_without_catalog_a_rule_about_an_offer_is_not_decided(stage: Stage) -> None:
-    rule = {"offerId": 1, "amountCents": 3000, "start": "2021-11-03T00:00:00Z"}
-    stage.bus.away.add("catalog")
-    with pytest.raises(Unavailable):
-        stage.command("add-custom-rule", rule, key="k")
-    stage.bus.away.clear()
-    added = stage.command("add-custom-rule", rule, key="k")
-    assert stage.command("add-custom-rule", rule, key="k") == added
-    assert stage.query("custom-rules")["items"] == [added]
-
-
-@pytest.mark.parametrize("told", ["OffererClosed", "OffererRejected"])
-def test_a_closed_structure_changes_no_bank_details(stage: Stage, told: str) -> None:
-    details = stage.submitted()
-    stage.tell("identity", told, offererId=1, at="2021-11-02T09:00:00Z", reason="ended")
-    bank = {"offererId": 1, "iban": iban(6), "bic": "BNPAFRPP", "holder": "Star"}
-    venue = {**bank, "venueId": 1}
-    for data in (bank, {name: value for name, value in venue.items() if name != "offererId"}):
-        assert refused(stage, "submit-bank-details", data, caller=SARAH) == "offerer-closed"
-    with pytest.raises(Refused) as closed:
-        stage.add_document(details, b"%PDF-1.7 %%EOF")
-    assert closed.value.code == "offerer-closed"
-
-
-def test_custom_rules_start_tomorrow_and_do_not_overlap(stage: Stage) -> None:
-    rule = {"offerId": 1, "amountCents": 3000, "start": "2021-11-03T00:00:00Z", "end": "2021-11-10T00:00:00Z"}
-    assert refused(stage, "add-custom-rule", {**rule, "start": "2021-11-02T12:00:00Z"}) == "custom-rule-invalid"
-    assert refused(stage, "add-custom-rule", {**rule, "rate": "0.5"}) == "custom-rule-invalid"
-    assert refused(stage, "add-custom-rule", {**rule, "amountCents": None, "rate": "1.5"}) == "custom-rule-invalid"
-    added = stage.command("add-custom-rule", rule)
-    assert stage.query("custom-rules")["items"] == [added]
-    assert (
-        refused(stage, "add-custom-rule", {**rule, "start": "2021-11-09T23:00:00Z", "end": None})
-        == "custom-rule-overlaps"
-    )
-    stage.clock.move_to(stage.clock.now().replace(day=5))
-    stage.validate(1, 2550)
-    line = next(iter(stage.lines().values()))
-    assert (line["reimbursedCents"], line["contributionCents"], line["rate"]) == (3000, -450, None)
-    assert line["rule"] == "CustomReimbursementRule 1"
-    stage.close()
-    stage.balanced()
-
-
 def moved(stage: Stage, stock: int, begins: str) -> None:
     stage.tell(
         "catalog",
@@ -428,14 +347,6 @@ def stored_of_before(stage: Stage, bic: str) -> None:
     submitted.accept(stage.clock.now())
     with stage.store.transaction() as tx:
         tx.save(submitted)
-
-
-@pytest.mark.parametrize("bic", ["BNPAFRPO", "BNPAFR0P"])
-def test_a_bic_that_no_bank_has_is_refused(stage: Stage, bic: str) -> None:
-    data = {"offererId": 1, "iban": iban(5), "bic": bic, "holder": "Star"}
-    with pytest.raises(Refused) as caught:
-        stage.command("submit-bank-details", data, caller=SARAH)
-    assert (caught.value.code, set(caught.value.errors)) == ("bank-details-invalid", {"bic"})
 
 
 def test_an_account_that_was_accepted_with_a_mistyped_bic_holds_nobody_up(stage: Stage) -> None:

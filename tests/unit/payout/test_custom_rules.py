@@ -1,0 +1,51 @@
+"""Agreements about an offer or a structure: who they are about, from when, and that none overlaps another."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.kernel.errors import Refused, Unavailable
+from tests.unit.payout.stage import Stage, refused
+
+
+@pytest.mark.parametrize("owner", [{"offerId": 10}, {"offererId": 10}], ids=str)
+def test_a_custom_rule_is_about_an_offer_or_a_structure_that_there_is(stage: Stage, owner: dict[str, int]) -> None:
+    rule = {**owner, "amountCents": 3000, "start": "2021-11-03T00:00:00Z"}
+    for _ in range(2):
+        with pytest.raises(Refused) as unknown:
+            stage.command("add-custom-rule", rule, key="k")
+        assert (unknown.value.status, unknown.value.code) == (422, "custom-rule-owner-unknown")
+        assert set(unknown.value.errors) == set(owner)
+    assert stage.query("custom-rules")["items"] == []
+    assert stage.command("add-custom-rule", {**rule, **dict.fromkeys(owner, 1)})["customRuleId"] == 1
+
+
+def test_without_catalog_a_rule_about_an_offer_is_not_decided(stage: Stage) -> None:
+    rule = {"offerId": 1, "amountCents": 3000, "start": "2021-11-03T00:00:00Z"}
+    stage.bus.away.add("catalog")
+    with pytest.raises(Unavailable):
+        stage.command("add-custom-rule", rule, key="k")
+    stage.bus.away.clear()
+    added = stage.command("add-custom-rule", rule, key="k")
+    assert stage.command("add-custom-rule", rule, key="k") == added
+    assert stage.query("custom-rules")["items"] == [added]
+
+
+def test_custom_rules_start_tomorrow_and_do_not_overlap(stage: Stage) -> None:
+    rule = {"offerId": 1, "amountCents": 3000, "start": "2021-11-03T00:00:00Z", "end": "2021-11-10T00:00:00Z"}
+    assert refused(stage, "add-custom-rule", {**rule, "start": "2021-11-02T12:00:00Z"}) == "custom-rule-invalid"
+    assert refused(stage, "add-custom-rule", {**rule, "rate": "0.5"}) == "custom-rule-invalid"
+    assert refused(stage, "add-custom-rule", {**rule, "amountCents": None, "rate": "1.5"}) == "custom-rule-invalid"
+    added = stage.command("add-custom-rule", rule)
+    assert stage.query("custom-rules")["items"] == [added]
+    assert (
+        refused(stage, "add-custom-rule", {**rule, "start": "2021-11-09T23:00:00Z", "end": None})
+        == "custom-rule-overlaps"
+    )
+    stage.clock.move_to(stage.clock.now().replace(day=5))
+    stage.validate(1, 2550)
+    line = next(iter(stage.lines().values()))
+    assert (line["reimbursedCents"], line["contributionCents"], line["rate"]) == (3000, -450, None)
+    assert line["rule"] == "CustomReimbursementRule 1"
+    stage.close()
+    stage.balanced()
