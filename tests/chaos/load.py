@@ -212,8 +212,10 @@ class Load:
 
     def run(self, until: Callable[[Seen], bool], clients: int | None = None, pause: float = 0.0) -> Seen:
         """So many clients at once, or all, each with a pause between two answers; each ends with its own last answer
-        once ``until`` holds. Raises Stalled."""
+        once ``until`` holds. Other ones each time: a person's credit, and what is left to book, ends. Raises
+        Stalled."""
         working = self._clients[:clients]
+        self._clients = self._clients[len(working) :] + working
         self.seen.newest = time.monotonic()
 
         def work(client: Client) -> None:
