@@ -13,7 +13,11 @@ from shared.contracts.fields import Count, Day, Instant, Money, Number
 
 
 class BookingPricedV1(Schema):
-    """``reimbursedCents + contributionCents = amountCents``; ``revenueCents`` is the year's, this booking included."""
+    """``reimbursedCents + contributionCents = amountCents``; ``revenueCents`` is the year's, this booking included.
+
+    What comes before it may be learnt later. A line is then voided and priced again when its reimbursement or its rule
+    is another one, and before it enters a batch when its revenue is: what is paid was told as it is.
+    """
 
     lineId = Number(required=True)
     corrects = Number(required=True, allow_none=True)

@@ -122,10 +122,12 @@ class Outbox:
         ).scalar_one()
 
     def has_room(self, connection: sa.Connection) -> bool:
-        """Whether fewer than ``ROOM`` are under way: who writes faster than they are sent waits, where it can."""
-        table = notifications.c
-        under_way = sa.select(table.id).where(table.state == "waiting", table.attempts < UNDER_WAY_ATTEMPTS)
-        return len(connection.execute(under_way.limit(ROOM)).all()) < ROOM
+        """Whether fewer than ``ROOM`` are due: who writes faster than they are sent waits, where it can.
+
+        Not for those that a process had taken and died with: they keep nobody from sending others until their lease
+        ends.
+        """
+        return len(connection.execute(self._due().with_only_columns(notifications.c.id).limit(ROOM)).all()) < ROOM
 
     def late(self, connection: sa.Connection) -> int:
         """How many have failed so often that nobody waits for them any more: for health and metrics."""

@@ -83,4 +83,4 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
 
 @pytest.fixture(scope="session")
 def load(town: Town, journal: Journal, scale: Scale) -> Load:
-    return Load(town, journal, scale.clients, random.Random(SEED), scale.cancelling)
+    return Load(town, journal, scale.clients, random.Random(SEED))

@@ -29,6 +29,8 @@ TOGETHER = 6
 """How many sign up, or are published, at once."""
 BOOKING = 0.5
 """How often somebody books, rather than do something about a booking."""
+CANCELLING = 0.64
+"""Of the latter, so many cancel; the others have it validated."""
 CURIOUS = 0.05
 """How often somebody asks for what they may have booked already."""
 
@@ -115,7 +117,7 @@ class Client:
             self._book()
         else:
             booking = self._own.pop(self._chance.randrange(len(self._own)))
-            self._cancel(booking) if self._chance.random() < self._load.cancelling else self._use(booking)
+            self._cancel(booking) if self._chance.random() < CANCELLING else self._use(booking)
 
     def _book(self) -> None:
         held = {booking["stock"]["stockId"] for booking in self._own} | self._load.used[self._person]
@@ -185,11 +187,8 @@ class Client:
 class Load:
     """Clients over a town. ``journal`` has every answer, ``seen`` what it took since ``afresh``."""
 
-    def __init__(
-        self, town: Town, journal: Journal, clients: int, chance: random.Random, cancelling: float = 0.64
-    ) -> None:
-        """``cancelling``: see ``Scale``."""
-        self.journal, self.cancelling = journal, cancelling
+    def __init__(self, town: Town, journal: Journal, clients: int, chance: random.Random) -> None:
+        self.journal = journal
         self.seen = Seen()
         self.used: dict[int, set[int]] = {person: set() for person in town.people}
         self._shelves: dict[int, list[dict[str, Any]]] = {person: [] for person in town.people}

@@ -35,9 +35,6 @@ class Scale:
     dearest: int
     """Cents. A person's validated bookings must fit into 300 €, and leave some stocks to book."""
     clients: int
-    cancelling: float
-    """Of those who do something about a booking of theirs, so many cancel; the others have it validated. The clock
-    stands still: each validation lies anywhere among those before it, and prices what comes after it again."""
     outage_seconds: float
     outages: tuple[str, ...]
     """How a server is away from everybody: see ``proxy``."""
@@ -74,7 +71,6 @@ SHORT = Scale(
     stocks=60,
     dearest=900,
     clients=400,
-    cancelling=0.64,
     outage_seconds=10,
     outages=("refuse",),
     cuts=(
@@ -92,7 +88,6 @@ LONG = Scale(
     stocks=120,
     dearest=300,
     clients=400,
-    cancelling=0.94,
     outage_seconds=60,
     outages=("refuse", "silence"),
     cuts=(

@@ -102,10 +102,14 @@ class Reading:
             with self._as_of(connection, call) as seen:
                 rows = self._lines(connection, seen, call, before, limit)
                 statuses = _statuses(seen, rows)
+                revenues = lines.open_revenues(seen, rows)
             named = references.venues_named(connection, [row.venue_id for row in rows])
         more = str(rows[-1].line_id) if len(rows) == limit else None
         return {
-            "items": [_line(row, named.get(row.venue_id), statuses[row.line_id]) for row in rows],
+            "items": [
+                _line(row, named.get(row.venue_id), statuses[row.line_id], revenues.get(row.line_id, row.revenue_cents))
+                for row in rows
+            ],
             "nextCursor": more,
         }
 
@@ -237,7 +241,7 @@ def _eligible_from(row: Any) -> datetime:
     return max(row.used_at, row.begins_at) if row.begins_at else row.used_at
 
 
-def _line(row: Any, named: Any, status: LineStatus) -> dict[str, Any]:
+def _line(row: Any, named: Any, status: LineStatus, revenue: Cents) -> dict[str, Any]:
     assert row.reimbursed_cents + row.contribution_cents == row.amount_cents, f"line {row.line_id} does not add up"
     return {
         "lineId": row.line_id,
@@ -252,7 +256,7 @@ def _line(row: Any, named: Any, status: LineStatus) -> dict[str, Any]:
         "usedAt": instant_text(row.used_at),
         "quantity": row.quantity,
         "amountCents": row.amount_cents,
-        "revenueCents": row.revenue_cents,
+        "revenueCents": revenue,
         "rate": row.rate,
         "rule": row.rule,
         "reimbursedCents": row.reimbursed_cents,

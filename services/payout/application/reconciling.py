@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +93,7 @@ class Reconciling:
             self._store.snapshot() as connection,
             replayed(self._store, connection, watching=watch) as folded,
         ):
-            sums = _sums(folded, payments)
+            sums = _sums(folded, payments, chain.revenues())
             heard = connection.execute(sa.select(tracking.c.position).where(tracking.c.source == "booking")).scalar()
             return _Own(
                 position=self._store.log.head(connection),
@@ -125,11 +125,13 @@ def _granted(totals: dict[str, int]) -> Identity:
     return Identity(ledger.GRANTED, totals["granted"], parts)
 
 
-def _sums(folded: sa.Connection, payments: Payments) -> Sums:
+def _sums(folded: sa.Connection, payments: Payments, revenues: Mapping[int, Cents]) -> Sums:
+    """``revenues``: of the open lines."""
     sums, rules = Sums(), details.all_rules(folded)
     payable = _payable_venues(folded)
     for number, row in enumerate(folded.execute(sa.select(lines).order_by(lines.c.line_id)).yield_per(_PAGE)):
-        sums.take(_ledger_line(row, payable, rules, payments.of_line[row.line_id]))
+        revenue = revenues.get(row.line_id, Cents(row.revenue_cents))
+        sums.take(_ledger_line(row, payable, rules, revenue, payments.of_line[row.line_id]))
         if number % _PAGE == 0:
             time.sleep(0)  # others of this process get their turn
     return sums
@@ -140,10 +142,10 @@ def _payable_venues(folded: sa.Connection) -> set[int]:
     return set(details.accounts_of(folded, owners))
 
 
-def _ledger_line(row: Any, payable: set[int], rules: list[CustomRule], paid: int) -> LedgerLine:
+def _ledger_line(row: Any, payable: set[int], rules: list[CustomRule], revenue: Cents, paid: int) -> LedgerLine:
     by_rule = row.reimbursed_cents
     if row.corrects is None:
-        by_rule = price(validation(row).priceable(), Cents(row.revenue_cents), rules).reimbursed
+        by_rule = price(validation(row).priceable(), revenue, rules).reimbursed
     return LedgerLine(
         booking_id=row.booking_id,
         day=paris_day(row.used_at),

@@ -1,15 +1,16 @@
 """An establishment's civil year: its validated bookings in order, each priced by the revenue up to it.
 
 The order is (usedAt, booking number); what is in a closed batch comes first and is never changed (decision 3). Whatever
-changes what comes after it re-prices by appended events, under the same line number. What is learnt after the close
-is a correction, a line of its own that names the one it corrects (decision 10).
+changes what comes after it re-prices by appended events, under the same line number: those lines whose reimbursement or
+rule is another now. A revenue that has moved within its step is said once, before its line enters a batch. What is
+learnt after the close is a correction, a line of its own that names the one it corrects (decision 10).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,7 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from services.payout.domain.custom_rules import CustomRule
-from services.payout.domain.pricing import Price, Priceable, price
+from services.payout.domain.pricing import Price, Priceable, depends_on, price
 from services.payout.domain.revenue import enters_revenue
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import ZERO, Cents
@@ -73,6 +74,11 @@ class OpenLine:
     line_id: int
     booking: Validation
     price: Price
+    """Its revenue is that of when it was priced."""
+    entering: Cents = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "entering", self.booking.entering)
 
     @property
     def place(self) -> tuple[datetime, int, int]:
@@ -113,7 +119,7 @@ class EstablishmentYear(Aggregate):
 
     Its state is no more than deciding needs: the revenue of what is frozen, and the open lines in order. So it can be
     restored from rows (``restore``) without reading a long stream. What is decided at one place in the order needs what
-    comes from there on only: of the lines before it, ``hidden`` is what they add up to.
+    comes from there on only (``since``), and the ``revenue`` of the whole year so far.
     """
 
     class Event(Aggregate.Event):
@@ -129,7 +135,9 @@ class EstablishmentYear(Aggregate):
         price: Price
 
         def apply(self, year: EstablishmentYear) -> None:
-            year._add(OpenLine(self.line_id, self.booking, self.price))
+            line = OpenLine(self.line_id, self.booking, self.price)
+            year._add(line)
+            year.revenue = Cents(year.revenue + line.entering)
 
     class Voided(Event):
         line_id: int
@@ -141,6 +149,7 @@ class EstablishmentYear(Aggregate):
 
         def apply(self, year: EstablishmentYear) -> None:
             year._remove(self.line_id)
+            year.revenue = Cents(year.revenue - self.entering)
 
     class BookingEntered(Event):
         line_id: int
@@ -159,7 +168,7 @@ class EstablishmentYear(Aggregate):
 
         def apply(self, year: EstablishmentYear) -> None:
             if self.line_id in year.open:  # a line whose transfer the bank rejected was frozen before
-                year.fixed_revenue = Cents(year.fixed_revenue + year._remove(self.line_id).booking.entering)
+                year.fixed_revenue = Cents(year.fixed_revenue + year._remove(self.line_id).entering)
 
     class CorrectionEntered(Event):
         line_id: int
@@ -174,6 +183,7 @@ class EstablishmentYear(Aggregate):
 
         def apply(self, year: EstablishmentYear) -> None:
             year.fixed_revenue = Cents(year.fixed_revenue + self.correction.entering)
+            year.revenue = Cents(year.revenue + self.correction.entering)
 
     class BookingReimbursed(Event):
         line_id: int
@@ -191,7 +201,7 @@ class EstablishmentYear(Aggregate):
         self.establishment = establishment
         self.year = year
         self.fixed_revenue = ZERO
-        self.hidden = ZERO
+        self.revenue = ZERO
         self.since: datetime | None = None
         self.open: dict[int, OpenLine] = {}
         self.order: list[tuple[datetime, int, int]] = []
@@ -226,62 +236,70 @@ class EstablishmentYear(Aggregate):
         found: EstablishmentYear = object.__new__(cls)
         found.__base_init__(cls.stream(establishment, year), version, at)
         cls.__init__(found, establishment=establishment, year=year)
-        found.fixed_revenue = fixed_revenue
-        found.hidden = Cents(revenue - fixed_revenue)
+        found.fixed_revenue, found.revenue = fixed_revenue, revenue
         found.show(lines, since)
         return found
 
     def show(self, lines: Iterable[OpenLine], since: datetime | None) -> None:
         """Takes in the open lines between ``since`` (None: the beginning) and those that it has."""
         for line in lines:
-            self.hidden = Cents(self.hidden - line.booking.entering)
             self._add(line)
         self.since = since
-        assert since is not None or self.hidden == 0, "the open lines are the revenue that is not frozen"
-
-    @property
-    def revenue(self) -> Cents:
-        """The whole year's, so far."""
-        return self._revenue_before(len(self.order))
+        if since is None:
+            shown = sum(line.entering for line in self.open.values())
+            assert self.fixed_revenue + shown == self.revenue, "the open lines are the revenue that is not frozen"
 
     def revenue_up_to(self, place: tuple[datetime, int, int]) -> Cents:
         """Of what is frozen and of the open lines that come before a place."""
         return self._revenue_before(bisect_left(self.order, place))
 
+    def open_revenues(self) -> Iterator[tuple[int, Cents]]:
+        """Every open line with the revenue up to it, itself included."""
+        revenue = self.fixed_revenue
+        for _, _, line_id in self.order:
+            revenue = Cents(revenue + self.open[line_id].entering)
+            yield line_id, revenue
+
     def validate(self, at: datetime, line_id: int, booking: Validation, rules: Sequence[CustomRule]) -> None:
         """Prices a booking at its place, and again what comes after it."""
         assert self.since is None or self.since <= booking.used_at, "what comes after it has to be known"
         place = bisect_left(self.order, (booking.used_at, booking.booking_id, line_id))
-        revenue = Cents(self._revenue_before(place) + booking.entering)
+        before = self._revenue_before(place)
+        revenue = Cents(before + booking.entering)
         self._price(at, line_id, booking, price(booking.priceable(), revenue, rules))
-        self._reprice(at, place + 1, rules)
+        self._reprice(at, place + 1, rules, before, self.revenue)
 
     def invalidate(self, at: datetime, line_id: int, reason: str, rules: Sequence[CustomRule]) -> None:
         """Takes an open line away, and prices what came after it again."""
         line = self.open[line_id]
         place = bisect_left(self.order, line.place)
+        before, most = self._revenue_before(place), self.revenue
         self._void(at, line, reason)
-        self._reprice(at, place, rules)
+        self._reprice(at, place, rules, before, most)
 
     def correct(self, at: datetime, booking: Validation, correction: Correction, rules: Sequence[CustomRule]) -> None:
         """Adds a line for what a frozen one has wrong; the frozen one stays as it is."""
         assert self.since is None, "every open line comes after it"
+        least, most = self.fixed_revenue, self.revenue
         self._say(self.Corrected, at, booking=booking, correction=correction)
-        self._reprice(at, 0, rules)
+        self._reprice(at, 0, rules, min(least, self.fixed_revenue), max(most, self.revenue))
 
     def enter(self, at: datetime, batch_id: int, entries: Iterable[Entry], rules: Sequence[CustomRule]) -> None:
         """Freezes lines in a batch. Open ones that came before a frozen one now come after it."""
         assert self.since is None, "every open line comes after it"
+        least = self.fixed_revenue
         for entry in entries:
             facts = {"line_id": entry.line_id, "booking_id": entry.booking_id, "iban": entry.iban, "bic": entry.bic}
             if entry.is_correction:
                 self._say(self.CorrectionEntered, at, batch_id=batch_id, **facts)
             else:
                 opened = self.open.get(entry.line_id)
-                entering = opened.booking.entering if opened else ZERO
+                if opened is not None:
+                    self._say_revenue(at, opened)
+                entering = opened.entering if opened else ZERO
                 more = {"entering": entering, "counted_from": entry.counted_from}
                 self._say(self.BookingEntered, at, batch_id=batch_id, **facts, **more)
-        self._reprice(at, 0, rules)
+        self._reprice(at, 0, rules, least, self.revenue)
 
     def reimburse(
         self, at: datetime, line_id: int, booking_id: int, batch_id: int, reimbursed: Cents, *, is_correction: bool
@@ -291,26 +309,35 @@ class EstablishmentYear(Aggregate):
         self._say(kind, at, line_id=line_id, booking_id=booking_id, batch_id=batch_id, reimbursed=reimbursed)
 
     def _revenue_before(self, place: int) -> Cents:
-        """Of what is frozen and of the open lines before a place in the order."""
-        if place:
-            return self.open[self.order[place - 1][2]].price.revenue
-        return Cents(self.fixed_revenue + self.hidden)
+        """Of what is frozen and of the open lines before a place in the order, added up from its nearer end."""
+        if self.since is None and 2 * place < len(self.order):
+            return Cents(self.fixed_revenue + self._entering(self.order[:place]))
+        return Cents(self.revenue - self._entering(self.order[place:]))
 
-    def _reprice(self, at: datetime, place: int, rules: Sequence[CustomRule]) -> None:
-        """From a place on. The first price that stands ends it: what comes later hangs on the same sums.
+    def _entering(self, places: Iterable[tuple[datetime, int, int]]) -> int:
+        return sum(self.open[line_id].entering for _, _, line_id in places)
 
-        (A shift of the revenue never grows again along the order: what was inserted, taken away or frozen lies in one
-        direction, and no booking adds less than nothing.)
-        """
-        while place < len(self.order):
-            line = self.open[self.order[place][2]]
-            revenue = Cents(self._revenue_before(place) + line.booking.entering)
+    def _reprice(self, at: datetime, place: int, rules: Sequence[CustomRule], least: Cents, most: Cents) -> None:
+        """From a place on, after revenues have moved there: none was, or is, below ``least`` or above ``most``."""
+        if place == len(self.order) or not depends_on(least, most):
+            return
+        revenue = self._revenue_before(place)
+        for _, _, line_id in self.order[place:]:
+            line = self.open[line_id]
+            revenue = Cents(revenue + line.entering)
             fresh = price(line.booking.priceable(), revenue, rules)
-            if fresh == line.price:
-                return
-            self._void(at, line, "repriced")
-            self._price(at, line.line_id, line.booking, fresh)
-            place += 1
+            if not fresh.pays_as(line.price):
+                self._price_again(at, line, fresh)
+
+    def _say_revenue(self, at: datetime, line: OpenLine) -> None:
+        """For the last time, when it is another than at the line's pricing."""
+        revenue = Cents(self.revenue_up_to(line.place) + line.entering)
+        if revenue != line.price.revenue:
+            self._price_again(at, line, replace(line.price, revenue=revenue))
+
+    def _price_again(self, at: datetime, line: OpenLine, fresh: Price) -> None:
+        self._void(at, line, "repriced")
+        self._price(at, line.line_id, line.booking, fresh)
 
     def _price(self, at: datetime, line_id: int, booking: Validation, fresh: Price) -> None:
         assert fresh.reimbursed + fresh.contribution == booking.total, "a price splits its booking's total"
@@ -323,7 +350,7 @@ class EstablishmentYear(Aggregate):
             line_id=line.line_id,
             booking_id=line.booking.booking_id,
             amount=line.booking.total,
-            entering=line.booking.entering,
+            entering=line.entering,
             reimbursed=line.price.reimbursed,
             reason=reason,
         )

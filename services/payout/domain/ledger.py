@@ -13,7 +13,8 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from services.payout.domain.establishment_year import EstablishmentYear
+from services.payout.domain.establishment_year import EstablishmentYear, OpenLine
+from shared.kernel.money import Cents
 
 SPENT = "spent (wallet) = validated (booking)"
 VALIDATED = "validated (booking) = priced (payout)"
@@ -178,7 +179,8 @@ class Payments:
 
 
 class PriceChain:
-    """Follows every establishment's year along the log: each price, superseded ones too, hangs on what came before."""
+    """Follows every establishment's year along the log: each price, superseded ones too, hangs on what came before, and
+    so does the revenue of what enters a batch."""
 
     def __init__(self) -> None:
         self._years: dict[UUID, EstablishmentYear] = {}
@@ -189,15 +191,27 @@ class PriceChain:
         if not isinstance(event, EstablishmentYear.Event):
             return
         year = self._years.get(event.originator_id)
-        if year is not None and isinstance(event, EstablishmentYear.Priced):
-            place = (event.booking.used_at, event.booking.booking_id, event.line_id)
-            if event.price.revenue != year.revenue_up_to(place) + event.booking.entering:
-                self.broken.append(event.booking.booking_id)
-        self._years[event.originator_id] = event.mutate(year)
+        if year is not None:
+            line = _hung(year, event)
+            if line is not None and line.price.revenue != year.revenue_up_to(line.place) + line.entering:
+                self.broken.append(line.booking.booking_id)
+        after: Any = event.mutate(year)
+        self._years[event.originator_id] = after
+
+    def revenues(self) -> dict[int, Cents]:
+        """Of every open line, as its year stands: it may have moved since the line was priced."""
+        return {line_id: revenue for year in self._years.values() for line_id, revenue in year.open_revenues()}
 
     def differences(self) -> list[Difference]:
         numbers = tuple(sorted(set(self.broken))[:MAX_BOOKINGS])
         return [Difference(CHAIN, "prices", None, None, numbers)] if numbers else []
+
+
+def _hung(year: EstablishmentYear, event: EstablishmentYear.Event) -> OpenLine | None:
+    """A line as it is priced, or as it enters its first batch."""
+    if isinstance(event, EstablishmentYear.Priced):
+        return OpenLine(event.line_id, event.booking, event.price)
+    return year.open.get(event.line_id) if isinstance(event, EstablishmentYear.BookingEntered) else None
 
 
 def _of_day(day: str, spent: Told, validated_for_wallet: Told, validated: Told, sums: Sums) -> list[Identity]:

@@ -7,7 +7,7 @@ pays least; the rule of books above 20 000 euros wins outright. Exact fractions,
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 
@@ -52,6 +52,10 @@ class Price:
     reimbursed: Cents
     contribution: Cents
 
+    def pays_as(self, other: Price) -> bool:
+        """The same, by the same rule; the revenue may be another one."""
+        return replace(self, revenue=other.revenue) == other
+
 
 def price(
     booking: Priceable, revenue: Cents, custom_rules: Iterable[CustomRule] = (), register: Register = TODAY
@@ -64,6 +68,11 @@ def price(
         rule = standard_rule(booking, revenue, register)
         reimbursed, rate, name = share(booking.total, rule.exact_rate), rule.rate, rule.name
     return Price(revenue, rate, name, reimbursed, Cents(booking.total - reimbursed))
+
+
+def depends_on(least: Cents, most: Cents, register: Register = TODAY) -> bool:
+    """Whether a price may be another one as its revenue is ``least``, ``most`` or one between."""
+    return any(least <= threshold < most for threshold in register.thresholds)
 
 
 def standard_rule(booking: Priceable, revenue: Cents, register: Register = TODAY) -> Rule:

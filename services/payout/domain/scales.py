@@ -6,7 +6,7 @@ nothing else in the service knows a rate, a threshold or a date of change.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from typing import Literal
@@ -108,6 +108,12 @@ class Register:
     known_from: date
     rules: tuple[Rule, ...]
     engines: tuple[RevenueEngine, ...]
+    thresholds: frozenset[Cents] = field(init=False)
+    """Above one of them, prices are other ones than up to it."""
+
+    def __post_init__(self) -> None:
+        bounds = {bound for rule in self.rules for bound in (rule.above, rule.up_to)}
+        object.__setattr__(self, "thresholds", frozenset(bound for bound in bounds if bound is not None))
 
     def engine(self, used_at: datetime) -> RevenueEngine:
         return next(engine for engine in self.engines if engine.is_active(used_at))

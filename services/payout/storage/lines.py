@@ -22,6 +22,7 @@ from services.payout.storage.tables import (
 )
 from shared.eventstore import sql
 from shared.eventstore.sql import Instant
+from shared.kernel.money import Cents
 
 
 def begins_at() -> sa.ColumnElement[datetime | None]:
@@ -185,6 +186,24 @@ def of_offerers(
     if before is not None:
         query = query.where(lines.c.line_id < before)
     return connection.execute(query.order_by(lines.c.line_id.desc()).limit(limit)).all()
+
+
+def open_revenues(connection: sa.Connection, rows: Iterable[Any]) -> dict[int, Cents]:
+    """Of those of the lines that are in no batch: their year's revenue with each. What was learnt after their pricing,
+    and comes before them, is in it."""
+    wanted = [row for row in rows if row.provisional]
+    if not wanted:
+        return {}
+    order = (lines.c.used_at, lines.c.booking_id, lines.c.line_id)
+    entering = sa.func.sum(lines.c.entering_cents).over(partition_by=lines.c.year_id, order_by=order)
+    running = (
+        sa.select(lines.c.line_id, (establishment_years.c.fixed_revenue_cents + entering).label("revenue"))
+        .join(establishment_years, establishment_years.c.year_id == lines.c.year_id)
+        .where(sql.among(lines.c.year_id, sorted({row.year_id for row in wanted})), lines.c.provisional)
+        .subquery()
+    )
+    query = sa.select(running).where(sql.among(running.c.line_id, [row.line_id for row in wanted]))
+    return {row.line_id: Cents(int(row.revenue)) for row in connection.execute(query)}
 
 
 def years_of_offerers(connection: sa.Connection, offerer_ids: Iterable[int]) -> Sequence[UUID]:

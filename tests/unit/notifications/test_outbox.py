@@ -23,7 +23,7 @@ from shared.eventstore import migrations as store_migrations
 from shared.eventstore.engines import make_engine
 from shared.kernel.time import SettableClock
 from shared.notifications import DeliveryFailed, Mail, Outbox, Push, TextMessage, create_v1, transports
-from shared.notifications.outbox import ATTEMPTS, FIRST_PAUSE, LEASE, LONGEST_PAUSE, notifications, pause
+from shared.notifications.outbox import ATTEMPTS, FIRST_PAUSE, LEASE, LONGEST_PAUSE, ROOM, notifications, pause
 from shared.notifications.transports import Envelope, Transport
 
 NOW = datetime(2021, 11, 2, 9, tzinfo=UTC)
@@ -187,6 +187,22 @@ def test_what_a_dead_process_had_taken_goes_again_after_its_lease(store, machine
     machine.move_to(machine.now() + LEASE)
     outbox.send_due()
     assert len(recorder.delivered) == 1
+
+
+def test_what_dead_processes_had_taken_does_not_keep_others_from_writing(store, machine):
+    outbox = Outbox("booking", store, {"mail": Recorder()}, machine=machine)
+
+    def has_room():
+        with store.reading() as connection:
+            return outbox.has_room(connection)
+
+    for number in range(ROOM):
+        write(store, outbox, MAIL, key=str(number))
+    assert not has_room()
+    outbox._take()  # and the process dies here
+    assert has_room()
+    machine.move_to(machine.now() + LEASE)
+    assert not has_room()
 
 
 def test_what_waits_for_an_erased_person_is_not_sent(store, machine):

@@ -287,6 +287,21 @@ def test_the_reimbursements_of_a_structure_are_its_own(stage: Stage) -> None:
     assert older.count(";", 0, older.index("\n")) == 13
 
 
+def test_a_line_in_no_batch_shows_the_revenue_up_to_it_as_it_is_by_now(stage: Stage) -> None:
+    stage.validate(1, 2550)
+    stage.clock.move_to(stage.clock.now().replace(day=3))
+    stage.validate(2, 1090, used_at="2021-11-01T10:00:00Z")
+    shown = {line["bookingId"]: line["revenueCents"] for line in stage.lines().values()}
+    assert shown == {1: 3640, 2: 1090}
+    as_of = "2021-11-02T23:00:00Z"
+    assert [line["revenueCents"] for line in stage.lines(asOf=as_of).values()] == [2550]
+    assert [one["revenueCents"] for one in stage.published("BookingPriced")] == [2550, 1090]
+    stage.close()
+    assert {line["bookingId"]: line["revenueCents"] for line in stage.lines().values()} == shown
+    assert [one["revenueCents"] for one in stage.published("BookingPriced")] == [2550, 1090, 3640]
+    stage.balanced()
+
+
 def test_a_year_and_how_it_stood(stage: Stage) -> None:
     stage.validate(1, 15_000_00)
     stage.clock.move_to(stage.clock.now().replace(day=10))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.payout.domain.custom_rules import CustomRule
 from services.payout.domain.establishment_year import Correction, Entry, EstablishmentYear, Validation
+from services.payout.domain.pricing import price
 from shared.kernel.money import Cents
 
 NOW = datetime(2021, 11, 16, 9, tzinfo=UTC)
@@ -32,8 +33,10 @@ def year() -> EstablishmentYear:
 
 def prices(one: EstablishmentYear) -> list[tuple[int, int, str | None, int]]:
     """(booking, revenue, rate, reimbursed) of the open lines, in order."""
-    lines = [one.open[place[2]] for place in one.order]
-    return [(line.booking.booking_id, line.price.revenue, line.price.rate, line.price.reimbursed) for line in lines]
+    return [
+        (line.booking.booking_id, one.revenue_up_to(line.place) + line.entering, line.price.rate, line.price.reimbursed)
+        for line in (one.open[place[2]] for place in one.order)
+    ]
 
 
 def test_the_whole_booking_gets_the_rate_of_the_revenue_that_includes_it() -> None:
@@ -50,6 +53,32 @@ def test_an_earlier_booking_learnt_later_prices_the_others_again() -> None:
     one.validate(NOW, 2, booking(2, 20_000_00, hours=1), ())
     assert [type(event).__name__ for event in one.collect_events()] == ["Priced", "Voided", "Priced"]
     assert prices(one) == [(2, 2000000, "1", 2000000), (1, 2010000, "0.95", 9500)]
+
+
+def test_a_revenue_that_moves_within_its_step_is_said_when_its_line_enters_a_batch() -> None:
+    one = year()
+    one.validate(NOW, 1, booking(1, 100_00, hours=2), ())
+    one.collect_events()
+    one.validate(NOW, 2, booking(2, 50_00, hours=1), ())
+    assert [type(event).__name__ for event in one.collect_events()] == ["Priced"]
+    assert (one.open[1].price.revenue, dict(one.open_revenues())) == (10000, {2: 5000, 1: 15000})
+    one.enter(NOW, 1, [Entry(2, 2, False, "FR", "B"), Entry(1, 1, False, "FR", "B")], ())
+    entered, voided, priced, last = one.collect_events()
+    assert [type(event).__name__ for event in (entered, voided, priced, last)] == [
+        "BookingEntered", "Voided", "Priced", "BookingEntered"
+    ]  # fmt: skip
+    assert (priced.price.revenue, priced.price.reimbursed) == (15000, 10000)
+    assert one.fixed_revenue == one.revenue == 15000
+
+
+def test_of_those_after_it_only_what_crosses_a_threshold_is_priced_again() -> None:
+    one = year()
+    for number in range(1, 401):
+        one.validate(NOW, number, booking(number, 100_00, hours=number), ())
+    one.collect_events()
+    one.validate(NOW, 999, booking(999, 250_00, hours=0), ())
+    voided = [event for event in one.collect_events() if isinstance(event, EstablishmentYear.Voided)]
+    assert [event.line_id for event in voided] == [198, 199, 200, 398, 399, 400]
 
 
 def test_what_is_in_a_batch_stays_and_comes_first() -> None:
@@ -149,10 +178,11 @@ def test_sums_add_up_and_the_fold_of_the_stream_is_the_state(rows: list[Any], da
     one.enter(NOW, 1, [Entry(b.booking_id, b.booking_id, False, "FR", "B") for b in frozen], RULES)
     assert one.revenue == sum(each.entering for each in bookings)
     running = one.fixed_revenue
+    assert running == sum(b.entering for b in frozen)
     for place in one.order:
         line = one.open[place[2]]
         running += line.booking.entering
-        assert line.price.revenue == running
+        assert line.price.pays_as(price(line.booking.priceable(), running, RULES))
         assert line.price.reimbursed + line.price.contribution == line.booking.total
     folded: Any = None
     for event in one.collect_events():
@@ -167,8 +197,8 @@ def test_sums_add_up_and_the_fold_of_the_stream_is_the_state(rows: list[Any], da
         at=NOW,
     )
     for other in (folded, restored):
-        assert (other.id, other.version, other.open, other.order, other.fixed_revenue) == (
-            one.id, one.version, one.open, one.order, one.fixed_revenue
+        assert (other.id, other.version, other.open, other.order, other.fixed_revenue, other.revenue) == (
+            one.id, one.version, one.open, one.order, one.fixed_revenue, one.revenue
         )  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.payout.domain.ledger import CARRIED, REIMBURSED
+from services.payout.domain import establishment_year
+from services.payout.domain.ledger import CARRIED, REIMBURSED, RULE
 from services.payout.projections import projections
 from shared.eventstore.tables import stored_events
 from shared.kernel.errors import Unavailable
@@ -201,6 +202,16 @@ def test_a_line_that_was_told_as_reimbursed_with_another_amount_is_named(stage: 
     execute(stage, stored_events.update().where(stored_events.c.id == row.id).values(state=json.dumps(more)))
     named = [one for one in found(stage) if (one["identity"], one["where"]) == (REIMBURSED, "lines")]
     assert [one["bookings"] for one in named] == [[more["booking_id"]]]
+
+
+def test_a_line_that_was_not_priced_again_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: nobody looks at what comes after a booking that was learnt later."""
+    stage = Stage(tmp_path)
+    stage.settled_in()
+    stage.validate(1, 100_00)
+    monkeypatch.setattr(establishment_year, "depends_on", lambda *_: False)
+    stage.validate(2, 20_000_00, used_at="2021-11-01T10:00:00Z")
+    assert [(one["identity"], one["bookings"]) for one in found(stage)] == [(RULE, [1])]
 
 
 def test_what_one_account_carries_forward_does_not_make_up_for_another(stage: Stage) -> None:
