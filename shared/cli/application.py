@@ -34,9 +34,11 @@ def run(
     settings = Settings.from_environment()
     names = (service,) if service else SERVICES
     logs.configure(settings.log_level, service or "platform")
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    if settings.embedded_bus:
+        platform.claim(settings.state_dir)
     platform.check(settings, names)
     address = f"http://{settings.bind}:{settings.port}"
-    (settings.state_dir).mkdir(parents=True, exist_ok=True)
     address_file = settings.state_dir / "address"
     loading: list[subprocess.Popen[bytes]] = []
 
@@ -53,7 +55,7 @@ def run(
     finally:
         for loader in loading:
             loader.terminate()
-        if "gateway" in names:
+        if "gateway" in names and address_file.exists() and address_file.read_text() == address:
             address_file.unlink(missing_ok=True)
 
 

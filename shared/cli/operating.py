@@ -213,7 +213,14 @@ def _print_reconciliation(found: dict[str, Any]) -> None:
     for flying in found.get("inFlight", ()):
         print(f"in flight: {orjson.dumps(flying).decode()}")
     verdict = "balanced to the cent" if found["balanced"] else "NOT BALANCED"
-    print(f"{verdict}: {len(found['days'])} days, positions {orjson.dumps(found.get('positions')).decode()}")
+    print(f"{verdict}: {len(found['days'])} days{_positions(found['positions'])}")
+
+
+def _positions(found: dict[str, Any]) -> str:
+    """Up to which position of each log, and of booking's log as far as the others had heard of it."""
+    heard = found["booking"]
+    logs = [f"{name} at {position}" for name, position in found.items() if name != "booking"]
+    return f"; {', '.join(logs)}; booking as heard by {', '.join(f'{name} at {at}' for name, at in heard.items())}"
 
 
 def _bookings(difference: dict[str, Any]) -> str:
@@ -237,7 +244,10 @@ def _show_differences(found: dict[str, list[dict[str, Any]]], as_json: bool) -> 
 def _show_letters(letters: Iterable[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         return _print_json({"items": list(letters)})
-    for letter in letters:
+    shown = list(letters)
+    if not shown:
+        print("no dead letters")
+    for letter in shown:
         what = f"{letter['message']} of {letter['source']} at {letter['position']}"
         print(f"{letter['id']:14} {letter['state']:8} {what:44} {letter['error']}")
     return None

@@ -6,13 +6,16 @@ Everything that is wrong with the surroundings is one ``CannotStart`` with one c
 from __future__ import annotations
 
 import errno
+import fcntl
 import gc
 import signal
 import socket
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import eventlet
 import sqlalchemy as sa
@@ -23,11 +26,14 @@ from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
 from nameko.runners import ServiceRunner
 
 from shared.eventstore.engines import make_engine
+from shared.eventstore.tables import stored_events
+from shared.kernel.time import instant_text
 from shared.messaging import topology
 from shared.messaging.connections import BusUnavailable, connect
 from shared.messaging.extensions import PROCESSES, TakesMessages
 from shared.observability.server import serve
 from shared.runtime.migrations import is_current, upgrade
+from shared.runtime.process import simulated_now
 from shared.runtime.settings import BESIDE, SERVICES, STORES, OneLine, Settings
 
 log = structlog.get_logger()
@@ -36,6 +42,10 @@ MAX_WORKERS = 256
 POSTGRESQL_PORT = 5432
 COLLECTED_AFTER = (20_000, 20, 50)
 """Objects, and rounds, after which the garbage collector looks: a batch makes thousands that go by themselves."""
+
+
+_CLAIMED: list[TextIO] = []
+"""Files that stay locked."""
 
 
 class CannotStart(OneLine):
@@ -132,6 +142,17 @@ def _engine(settings: Settings, name: str) -> sa.Engine:
     return make_engine(settings.database_url(name), schema=settings.schema(name))
 
 
+def claim(state_dir: Path) -> None:
+    """For as long as this process lives: what is on its bus, no other process hears. Raises CannotStart."""
+    lock = (state_dir / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise CannotStart(f"STATE_DIR: another platform runs on {state_dir}") from None
+    _CLAIMED.append(lock)
+
+
 def check(settings: Settings, names: Sequence[str]) -> None:
     """Everything that these services need is there. Raises CannotStart."""
     migrate_embedded(settings, names)
@@ -141,6 +162,8 @@ def check(settings: Settings, names: Sequence[str]) -> None:
             with engine.connect() as connection:
                 if not is_current(connection, name):
                     raise CannotStart(f"the schema of {name} is not up to date: run `passculture migrate` first")
+                if settings.clock is not None and name in SERVICES:
+                    _check_clock(connection, name, settings.clock)
         except sa.exc.OperationalError as error:
             hint = " (run `passculture migrate` first?)" if settings.schema(name) else ""
             raise CannotStart(f"the database of {name}: {_first_line(error)}{hint}") from None
@@ -154,6 +177,18 @@ def check(settings: Settings, names: Sequence[str]) -> None:
         check_port("PORT", settings.bind, settings.port)
     if settings.ops_port is not None:
         check_port("OPS_PORT", settings.bind, settings.ops_port)
+
+
+def _check_clock(connection: sa.Connection, name: str, start: datetime) -> None:
+    """A simulated clock does not go back behind what was recorded in real time."""
+    stands = simulated_now(connection, start)
+    last = sa.select(stored_events.c.recorded_at).order_by(stored_events.c.id.desc()).limit(1)
+    recorded = connection.execute(last).scalar()
+    if recorded is not None and recorded > stands:
+        raise CannotStart(
+            f"CLOCK: {instant_text(stands)} is before what {name} recorded at {instant_text(recorded)}: "
+            "a simulated clock needs a state of its own"
+        )
 
 
 def migrate_embedded(settings: Settings, names: Sequence[str]) -> None:

@@ -364,9 +364,13 @@ def restored_clock(start: datetime | None, engine: sa.Engine) -> Clock:
     if start is None:
         return RealClock()
     with engine.connect() as connection:
-        query = sa.select(store_facts.c.value).where(store_facts.c.name == "clock")
-        stored = connection.execute(query).scalar()
-    return SettableClock(max(start, parse_instant(stored)) if stored else start)
+        return SettableClock(simulated_now(connection, start))
+
+
+def simulated_now(connection: sa.Connection, start: datetime) -> datetime:
+    """Where a simulated clock stands: at its start, until it has been moved."""
+    stored = connection.execute(sa.select(store_facts.c.value).where(store_facts.c.name == "clock")).scalar()
+    return max(start, parse_instant(stored)) if stored else start
 
 
 def _connections_in_use(engine: sa.Engine) -> int:

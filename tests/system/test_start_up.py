@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import socket
 import subprocess
@@ -22,12 +23,14 @@ NOWHERE = "127.0.0.1:1"
 SECONDS = 30
 
 
-def run(state: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def run(state: Path, *arguments: str, said: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+    """``said``: on its standard input."""
     environment = settings_only({"STATE_DIR": str(state), "PORT": str(free_port()), **settings})
     return subprocess.run(
         [PASSCULTURE, *(arguments or ("run",))],
         cwd=ROOT,
         env=environment,
+        input=said,
         capture_output=True,
         text=True,
         timeout=SECONDS,
@@ -94,6 +97,19 @@ def taken_port() -> Iterator[int]:
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     says(run(tmp_path / "file" / "state"), "STATE_DIR")
+
+
+def test_a_state_that_another_platform_runs_on(tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        says(run(tmp_path), f"STATE_DIR: another platform runs on {tmp_path}")
+
+
+def test_a_simulated_clock_that_would_go_back(tmp_path: Path) -> None:
+    assert run(tmp_path, "migrate").returncode == 0
+    made = run(tmp_path, "staff", "create", "ops@example.org", "--role", "staff", said="Tous-a-l-opera-2021!\n")
+    assert made.returncode == 0, made.stderr
+    says(run(tmp_path, CLOCK="2021-11-02T09:00:00Z"), "CLOCK: 2021-11-02T09:00:00.*is before what identity recorded")
 
 
 @pytest.mark.distributed

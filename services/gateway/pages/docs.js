@@ -11,6 +11,11 @@ function make(name, attributes, ...children) {
   return element;
 }
 
+// Text with its `names` set as code, as the docstrings mark them.
+function prose(text) {
+  return String(text || "").split(/`+([^`]+)`+/).map((part, index) => index % 2 ? make("code", {}, part) : part);
+}
+
 function resolved(schema) {
   let found = schema || {};
   for (let hops = 0; found.$ref && hops < 10; hops++) {
@@ -50,7 +55,7 @@ function fieldsTable(schema, depth) {
     const inner = fieldsTable(field, depth + 1);
     const about = [resolved(field).description || field.description || "", bounds(field)].filter(Boolean).join(" · ");
     return make("tr", {}, make("td", {}, make("code", {}, name), needed ? "" : " ?"), make("td", {}, typeOf(field)),
-      make("td", {}, about, inner ? make("div", { class: "nested" }, inner) : null));
+      make("td", {}, ...prose(about), inner ? make("div", { class: "nested" }, inner) : null));
   });
   return make("table", {}, make("tbody", {}, ...rows));
 }
@@ -59,7 +64,7 @@ function parametersTable(parameters) {
   if (!parameters.length) return null;
   const rows = parameters.map((one) => make("tr", {},
     make("td", {}, make("code", {}, one.name), one.required ? "" : " ?"), make("td", {}, one.in),
-    make("td", {}, typeOf(one.schema), " ", [one.description || "", bounds(one.schema)].filter(Boolean).join(" · "))));
+    make("td", {}, typeOf(one.schema), " ", ...prose([one.description || "", bounds(one.schema)].filter(Boolean).join(" · ")))));
   return make("div", {}, make("h4", {}, "Parameters"), make("table", {}, make("tbody", {}, ...rows)));
 }
 
@@ -82,7 +87,7 @@ function responsesTable(operation) {
       codes.forEach((code, index) => cell.append(index ? ", " : "", make("a", { href: `/problems/${code}` }, code)));
     } else {
       const [media, content] = Object.entries(response.content || {})[0] || [];
-      cell.append(response.description || "", media ? ` · ${media}` : "");
+      cell.append(...prose(response.description), media ? ` · ${media}` : "");
       const table = content && fieldsTable(content.schema, 0);
       if (table) cell.append(table);
     }
@@ -151,12 +156,12 @@ function drawOperation(path, method, operation, shared) {
   const role = operation["x-role"] || ((operation.security || []).length ? "signed in" : "anyone");
   const details = make("details", { class: "operation", id: operation.operationId },
     make("summary", {}, make("span", { class: "method" }, method.toUpperCase()), make("code", {}, path),
-      make("span", { class: "role" }, role), make("span", { class: "summary" }, operation.summary || "")), content);
+      make("span", { class: "role" }, role), make("span", { class: "summary" }, ...prose(operation.summary))), content);
   details.addEventListener("toggle", () => {
     if (!details.open || content.childElementCount) return;
     const body = bodyOf(operation);
     const table = body ? fieldsTable(body, 0) : null;
-    content.append(...[operation.description ? make("p", {}, operation.description) : null, parametersTable(parameters),
+    content.append(...[operation.description ? make("p", {}, ...prose(operation.description)) : null, parametersTable(parameters),
       table ? make("div", {}, make("h4", {}, "Body"), table) : null, responsesTable(operation),
       tryForm(path, method, operation, parameters)].filter(Boolean));
   });
@@ -171,7 +176,7 @@ function draw() {
   const sections = new Map();
   for (const tag of doc.tags || []) {
     const id = "tag-" + tag.name.toLowerCase().replace(/\W+/g, "-");
-    const section = make("section", { id }, make("h2", {}, tag.name), make("p", {}, tag.description || ""));
+    const section = make("section", { id }, make("h2", {}, tag.name), make("p", {}, ...prose(tag.description)));
     sections.set(tag.name, section);
     contents.append(make("a", { href: "#" + id }, tag.name));
     main.append(section);
@@ -187,12 +192,12 @@ function draw() {
 function drawMessage(key, message) {
   const content = make("div", {});
   const details = make("details", { class: "operation", id: key },
-    make("summary", {}, make("code", {}, key), make("span", { class: "summary" }, message.summary || "")), content);
+    make("summary", {}, make("code", {}, key), make("span", { class: "summary" }, ...prose(message.summary))), content);
   details.addEventListener("toggle", () => {
     if (!details.open || content.childElementCount) return;
     const [envelope, said] = message.payload.allOf.map(resolved);
     content.append(make("h4", {}, "Data"), fieldsTable(said.properties.data, 0),
-      make("details", {}, make("summary", {}, "The envelope"), make("p", {}, envelope.description), fieldsTable(envelope, 0)));
+      make("details", {}, make("summary", {}, "The envelope"), make("p", {}, ...prose(envelope.description)), fieldsTable(envelope, 0)));
     for (const example of message.examples) {
       content.append(make("h4", {}, example.name), make("pre", {}, JSON.stringify(example.payload, null, 2)));
     }
@@ -203,7 +208,7 @@ function drawMessage(key, message) {
 
 function drawMessages() {
   const main = document.getElementById("operations");
-  main.append(...doc.info.description.split("\n\n").map((text) => make("p", {}, text)));
+  main.append(...doc.info.description.split("\n\n").map((text) => make("p", {}, ...prose(text))));
   for (const [id, channel] of Object.entries(doc.channels)) {
     document.getElementById("contents").append(make("a", { href: "#" + id }, channel.title));
     main.append(make("section", { id }, make("h2", {}, channel.title),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,9 @@ def test_reconcile_proves_that_it_balances(capsys: pytest.CaptureFixture[str]) -
     operating.reconcile(as_json=True)
     assert said(capsys)["balanced"] is True
     operating.reconcile()
-    assert "balanced to the cent" in capsys.readouterr().out
+    heard = r"payout at \d+, wallet at \d+"
+    told = capsys.readouterr().out
+    assert re.fullmatch(rf"balanced to the cent: \d+ days; {heard}; booking as heard by {heard}\n", told), told
 
 
 def test_reconcile_fails_on_a_cent(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
