@@ -19,6 +19,8 @@ def reactions() -> dict[tuple[str, str], Reaction]:
         ("identity", "OffererClosed"): lambda tx, message: _set_status(tx, message, "closed"),
         ("identity", "ProAttached"): pro_attached,
         ("identity", "ProDetached"): pro_detached,
+        ("identity", "BeneficiarySuspended"): account_suspended,
+        ("identity", "BeneficiaryUnsuspended"): account_unsuspended,
         ("booking", "StockSoldOut"): stock_sold_out,
         ("booking", "StockAvailable"): stock_available,
     }
@@ -26,7 +28,8 @@ def reactions() -> dict[tuple[str, str], Reaction]:
 
 def followed() -> Followed:
     """What they said."""
-    return Followed("told", 1, [storage.offerers, storage.attachments, storage.sold_out_stocks], reactions())
+    tables = [storage.offerers, storage.attachments, storage.suspended_accounts, storage.sold_out_stocks]
+    return Followed("told", 2, tables, reactions())
 
 
 def offerer_registered(tx: Transaction, message: Message) -> None:
@@ -55,6 +58,15 @@ def pro_detached(tx: Transaction, message: Message) -> None:
             table.account_id == message.data["accountId"], table.offerer_id == message.data["offererId"]
         )
     )
+
+
+def account_suspended(tx: Transaction, message: Message) -> None:
+    sql.insert_ignore(tx.connection, storage.suspended_accounts, [{"account_id": message.data["personId"]}])
+
+
+def account_unsuspended(tx: Transaction, message: Message) -> None:
+    table = storage.suspended_accounts
+    tx.connection.execute(sa.delete(table).where(table.c.account_id == message.data["personId"]))
 
 
 def stock_sold_out(tx: Transaction, message: Message) -> None:

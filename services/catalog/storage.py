@@ -32,6 +32,12 @@ attachments = sa.Table(
     sa.Column("offerer_id", BigNumber, primary_key=True, autoincrement=False),
 )
 
+suspended_accounts = sa.Table(
+    "suspended_accounts",
+    metadata,
+    sa.Column("account_id", BigNumber, primary_key=True, autoincrement=False),
+)
+
 # What booking said: which stocks have no place left.
 sold_out_stocks = sa.Table(
     "sold_out_stocks",
@@ -133,9 +139,10 @@ def offerer_statuses(connection: sa.Connection, offerer_ids: Iterable[int]) -> d
 
 
 def offerers_of(connection: sa.Connection, account_id: int) -> set[int]:
-    """The structures that an account may act for."""
-    rows = connection.execute(sa.select(attachments.c.offerer_id).where(attachments.c.account_id == account_id))
-    return set(rows.scalars())
+    """The structures that an account may act for: none while it is suspended, though its token lives on for minutes."""
+    suspended = sa.select(suspended_accounts.c.account_id).where(suspended_accounts.c.account_id == account_id)
+    query = sa.select(attachments.c.offerer_id).where(attachments.c.account_id == account_id, ~suspended.exists())
+    return set(connection.execute(query).scalars())
 
 
 def set_offerer_status(connection: sa.Connection, offerer_id: int, status: str) -> None:

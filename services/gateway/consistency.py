@@ -37,8 +37,9 @@ SHOWS_IN: Mapping[tuple[str, str], tuple[str, ...]] = {
     # the credit, and the right to book
     ("identity", "complete-profile"): ("wallet", "booking"),
     ("identity", "review-identity-check"): ("wallet", "booking"),
-    ("identity", "suspend-account"): ("booking", "wallet"),
-    ("identity", "unsuspend-account"): ("booking", "wallet"),
+    # and to act for a structure
+    ("identity", "suspend-account"): ("booking", "wallet", "catalog", "payout"),
+    ("identity", "unsuspend-account"): ("booking", "wallet", "catalog", "payout"),
     # no booking that could still be cancelled
     ("identity", "suspend-me"): ("booking", "wallet"),
     ("identity", "erase"): ("booking", "wallet"),

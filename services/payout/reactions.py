@@ -27,11 +27,20 @@ LEARNING: dict[tuple[str, str], Reaction] = {
     ("identity", "OffererClosed"): learning.offerer_closed,
     ("identity", "ProAttached"): learning.pro_attached,
     ("identity", "ProDetached"): learning.pro_detached,
+    ("identity", "BeneficiarySuspended"): learning.account_suspended,
+    ("identity", "BeneficiaryUnsuspended"): learning.account_unsuspended,
 }
 FOLLOWED = Followed(
     "told",
-    1,
-    [tables.venues, tables.offerers, tables.moved_events, tables.closed_offerers, tables.attachments],
+    2,
+    [
+        tables.venues,
+        tables.offerers,
+        tables.moved_events,
+        tables.closed_offerers,
+        tables.attachments,
+        tables.suspended_accounts,
+    ],
     LEARNING,
 )
 """What they said of venues, structures and who works for them."""

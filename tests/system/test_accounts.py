@@ -15,7 +15,7 @@ from demo import sign_up
 from demo.founding_document import YoungPerson
 from demo.sign_up import PASSWORD, Actor
 from tests.platform import Answer, Platform
-from tests.system.stage import EIGHTEEN_IN_2021, Stage, a_young_person
+from tests.system.stage import EIGHTEEN_IN_2021, Stage, a_young_person, iban_of
 
 ANOTHER = "Another-horse-9-battery"
 
@@ -237,6 +237,25 @@ def test_fraud_ends_what_is_booked(stage: Stage, actor: Actor) -> None:
     platform.settle()
     assert sign_in(platform, person.person).outcome == (403, "account-suspended")
     assert stage.places(book) == 5
+
+
+def test_who_is_suspended_acts_for_no_structure_though_the_token_lives_on(stage: Stage) -> None:
+    platform, actor = stage.platform, stage.actor()
+    published = stage.publish(actor, 1090, 5)
+    number, staff = platform.get("/v1/me", actor.token)["accountId"], platform.token("staff")
+    bank = {"iban": iban_of(77), "bic": "BNPAFRPP", "holder": "Un autre"}
+    asks = (
+        ("POST", f"/v1/pro/offerers/{actor.offerer_id}/bank-details", bank),
+        ("PATCH", f"/v1/pro/stocks/{published.stock_id}", {"priceCents": 1}),
+        ("GET", "/v1/pro/reimbursements", None),
+    )
+    suspended = platform.post(f"/v1/staff/accounts/{number}/suspend", {"reason": "fraud"}, staff)
+    assert suspended.status == 200
+    refused = [platform.call(method, path, body, actor.token) for method, path, body in asks[:2]]
+    assert [answer.status for answer in refused] == [404, 404], refused
+    platform.post(f"/v1/staff/accounts/{number}/unsuspend", {"reason": "checked"}, staff)
+    allowed = [platform.call(method, path, body, actor.token) for method, path, body in asks]
+    assert [answer.status for answer in allowed] == [201, 200, 200], allowed
 
 
 def test_the_underage_from_2022_and_their_birthdays(stage: Stage) -> None:

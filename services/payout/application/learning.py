@@ -55,6 +55,14 @@ def pro_detached(tx: Transaction, message: Message) -> None:
     references.detach(tx.connection, message.data["accountId"], message.data["offererId"])
 
 
+def account_suspended(tx: Transaction, message: Message) -> None:
+    references.suspend(tx.connection, message.data["personId"])
+
+
+def account_unsuspended(tx: Transaction, message: Message) -> None:
+    references.unsuspend(tx.connection, message.data["personId"])
+
+
 def _one_line(data: dict[str, Any]) -> str:
     town = " ".join(part for part in (data.get("postalCode"), data.get("city")) if part)
     return ", ".join(part for part in (data.get("address"), town) if part)

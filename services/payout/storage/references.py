@@ -8,7 +8,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.payout.storage.tables import attachments, closed_offerers, moved_events, offerers, venues
+from services.payout.storage.tables import (
+    attachments,
+    closed_offerers,
+    moved_events,
+    offerers,
+    suspended_accounts,
+    venues,
+)
 from shared.eventstore import sql
 
 
@@ -42,9 +49,18 @@ def detach(connection: sa.Connection, account_id: int, offerer_id: int) -> None:
     connection.execute(attachments.delete().where(one))
 
 
+def suspend(connection: sa.Connection, account_id: int) -> None:
+    sql.insert_ignore(connection, suspended_accounts, [{"account_id": account_id}])
+
+
+def unsuspend(connection: sa.Connection, account_id: int) -> None:
+    connection.execute(suspended_accounts.delete().where(suspended_accounts.c.account_id == account_id))
+
+
 def offerers_of(connection: sa.Connection, account_id: int) -> Sequence[int]:
-    """The structures that an account works for."""
-    query = sa.select(attachments.c.offerer_id).where(attachments.c.account_id == account_id)
+    """The structures that an account works for: none while it is suspended, though its token lives on for minutes."""
+    suspended = sa.select(suspended_accounts.c.account_id).where(suspended_accounts.c.account_id == account_id)
+    query = sa.select(attachments.c.offerer_id).where(attachments.c.account_id == account_id, ~suspended.exists())
     return connection.execute(query.order_by(attachments.c.offerer_id)).scalars().all()
 
 

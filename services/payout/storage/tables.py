@@ -275,6 +275,12 @@ closed_offerers = sa.Table(
     sa.Column("offerer_id", BigNumber, primary_key=True),
 )
 
+suspended_accounts = sa.Table(
+    "suspended_accounts",
+    metadata,
+    sa.Column("account_id", BigNumber, primary_key=True, autoincrement=False),
+)
+
 attachments = sa.Table(
     "attachments",
     metadata,
