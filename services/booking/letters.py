@@ -107,13 +107,12 @@ def _confirmed_for_venue(row: Any, person: dict[str, Any]) -> Letter:
         "",
         f"Une réservation a été faite : {row.offer_name}.",
         *_what(row),
-        *([f"Contremarque : {row.countermark}"] if dated else []),
+        f"Contremarque : {row.countermark}",
         *_who(person),
         "",
         "Elle sera validée automatiquement 48 heures après l'événement."
         if dated
-        # whoever hands the good over asks for the countermark: the venue does not have it before (domain.md §6.1)
-        else "Demandez sa contremarque au jeune et validez-la au guichet pour que la réservation soit remboursée.",
+        else "Validez la contremarque au guichet pour que la réservation soit remboursée.",
     ]
     return f"Nouvelle réservation : {row.offer_name}", _text(lines)
 

@@ -50,14 +50,6 @@ def test_a_booking_is_told_to_both(world: World) -> None:
     assert next(mail for mail in mails(world) if mail["To"] == STAR)["Reply-To"] == ZOE
 
 
-def test_a_venue_is_not_told_the_countermark_of_a_good_before_it_is_shown(world: World) -> None:
-    booked = world.book(world.stock())
-    work(world)
-    ((_, mine),), ((_, theirs),) = to(world, ZOE), to(world, STAR)
-    assert booked["countermark"] in mine
-    assert booked["countermark"] not in theirs and "Demandez sa contremarque" in theirs
-
-
 def test_mails_are_written_once(world: World) -> None:
     world.book(world.stock())
     work(world)
