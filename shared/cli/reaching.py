@@ -20,11 +20,12 @@ import sqlalchemy as sa
 from shared.eventstore.engines import make_engine
 from shared.kernel.errors import DomainError, Unavailable
 from shared.messaging.bus import refusal
+from shared.runtime.clocks import check_clock, check_writer, restored_clock
 from shared.runtime.direct_bus import DirectBus
 from shared.runtime.migrations import is_current
 from shared.runtime.operations import dead_letters_of, projections_of, split_letter, split_projection, stream_of
 from shared.runtime.platform import CannotStart, service_class
-from shared.runtime.process import Process, restored_clock
+from shared.runtime.process import Process
 from shared.runtime.settings import BESIDE, SERVICES, Settings
 from shared.runtime.tokens import COMMAND_LINE, access_token
 
@@ -167,7 +168,7 @@ class OnStores:
             clock = restored_clock(settings.clock, engine)
             service = service_class(name).build(settings, clock, bus, engine)  # type: ignore[attr-defined]  # by convention
             self.processes[name] = Process(service, clock, bus)
-        self._bus = bus
+        self._bus, self._clock = bus, settings.clock
 
     def reconciliation(self) -> dict[str, Any]:
         return self._ask("payout", "reconciliation", {})
@@ -207,10 +208,18 @@ class OnStores:
         return int(self._bus.command(service, f"{verb}-dead-letter", {"id": number}).result["letters"])
 
     def create_staff(self, account: dict[str, Any]) -> int:
-        return int(self._bus.command("identity", "create-staff", account).result["accountId"])
+        return int(self._write("create-staff", account)["accountId"])
 
     def erase(self, account_id: int) -> None:
-        self._bus.command("identity", "erase", {"accountId": account_id})
+        self._write("erase", {"accountId": account_id})
+
+    def _write(self, name: str, data: dict[str, Any]) -> dict[str, Any]:
+        """A command of identity. Raises BadSettings when ``CLOCK`` is not that of the state."""
+        with self.processes["identity"].store.reading() as connection:
+            check_clock(connection, "identity", self._clock)
+            check_writer(connection, self._clock)
+        done: dict[str, Any] = self._bus.command("identity", name, data).result
+        return done
 
     def _ask(self, service: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = self._bus.query(service, name, data)

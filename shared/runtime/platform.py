@@ -11,7 +11,6 @@ import gc
 import signal
 import socket
 from collections.abc import Sequence
-from datetime import datetime
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -26,14 +25,12 @@ from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
 from nameko.runners import ServiceRunner
 
 from shared.eventstore.engines import make_engine
-from shared.eventstore.tables import stored_events
-from shared.kernel.time import instant_text
 from shared.messaging import topology
 from shared.messaging.connections import BusUnavailable, connect
 from shared.messaging.extensions import PROCESSES, TakesMessages
 from shared.observability.server import serve
+from shared.runtime.clocks import check_clock, keep_clock, stored_clock
 from shared.runtime.migrations import is_current, upgrade
-from shared.runtime.process import simulated_now
 from shared.runtime.settings import BESIDE, SERVICES, STORES, OneLine, Settings
 
 log = structlog.get_logger()
@@ -144,13 +141,14 @@ def _engine(settings: Settings, name: str) -> sa.Engine:
 
 def claim(state_dir: Path) -> None:
     """For as long as this process lives: what is on its bus, no other process hears. Raises CannotStart."""
-    lock = (state_dir / "lock").open("w")
     try:
+        lock = (state_dir / "lock").open("w")
+        _CLAIMED.append(lock)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
+    except BlockingIOError:
         raise CannotStart(f"STATE_DIR: another platform runs on {state_dir}") from None
-    _CLAIMED.append(lock)
+    except OSError as error:
+        raise CannotStart(f"STATE_DIR: {error}") from None
 
 
 def check(settings: Settings, names: Sequence[str]) -> None:
@@ -159,11 +157,13 @@ def check(settings: Settings, names: Sequence[str]) -> None:
     for name in stores_of(names):
         engine = _engine(settings, name)
         try:
-            with engine.connect() as connection:
+            with engine.begin() as connection:
                 if not is_current(connection, name):
                     raise CannotStart(f"the schema of {name} is not up to date: run `passculture migrate` first")
-                if settings.clock is not None and name in SERVICES:
-                    _check_clock(connection, name, settings.clock)
+                if name in SERVICES:
+                    check_clock(connection, name, settings.clock)
+                    if settings.clock is not None and stored_clock(connection) is None:
+                        keep_clock(connection, settings.clock)
         except sa.exc.OperationalError as error:
             hint = " (run `passculture migrate` first?)" if settings.schema(name) else ""
             raise CannotStart(f"the database of {name}: {_first_line(error)}{hint}") from None
@@ -177,18 +177,6 @@ def check(settings: Settings, names: Sequence[str]) -> None:
         check_port("PORT", settings.bind, settings.port)
     if settings.ops_port is not None:
         check_port("OPS_PORT", settings.bind, settings.ops_port)
-
-
-def _check_clock(connection: sa.Connection, name: str, start: datetime) -> None:
-    """A simulated clock does not go back behind what was recorded in real time."""
-    stands = simulated_now(connection, start)
-    last = sa.select(stored_events.c.recorded_at).order_by(stored_events.c.id.desc()).limit(1)
-    recorded = connection.execute(last).scalar()
-    if recorded is not None and recorded > stands:
-        raise CannotStart(
-            f"CLOCK: {instant_text(stands)} is before what {name} recorded at {instant_text(recorded)}: "
-            "a simulated clock needs a state of its own"
-        )
 
 
 def migrate_embedded(settings: Settings, names: Sequence[str]) -> None:

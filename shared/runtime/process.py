@@ -16,12 +16,12 @@ import sqlalchemy as sa
 import structlog
 from eventlet.event import Event
 
-from shared.eventstore import Conflict, Message, Transaction, histories, sql
-from shared.eventstore.outcomes import Call
+from shared.eventstore import Conflict, Message, Transaction, histories
+from shared.eventstore.outcomes import Call, Outcome
 from shared.eventstore.sql import Instant
-from shared.eventstore.tables import store_facts, stored_events, tracking
+from shared.eventstore.tables import stored_events, tracking
 from shared.kernel.errors import DomainError, Invalid, NotFound, Unavailable
-from shared.kernel.time import Clock, RealClock, SettableClock, instant_text, parse_instant
+from shared.kernel.time import Clock, SettableClock, instant_text, parse_instant
 from shared.messaging import dead_letters, following
 from shared.messaging.answering import Answered, Commands, Queries
 from shared.messaging.bus import Bus
@@ -30,6 +30,7 @@ from shared.messaging.consuming import Consumer, Page, SourceCutShort
 from shared.observability import metrics
 from shared.observability.health import Part
 from shared.projections import rebuilding
+from shared.runtime.clocks import keep_clock
 from shared.runtime.service import Service, Timer
 
 log = structlog.get_logger()
@@ -61,7 +62,7 @@ class Process:
         """The loops that do its work, by name."""
         self.consumers = {source: self._consumer(source) for source in service.sources}
         own_commands = {
-            "clock-set": one(self._clock_set),
+            "clock-set": saga(self._clock_set),
             "run-timers": saga(self._run_timers),
             "replay-dead-letter": one(self._replay_dead_letter),
             "discard-dead-letter": one(lambda tx, call: {"letters": dead_letters.discard(tx, call.data["id"])}),
@@ -149,13 +150,17 @@ class Process:
     def _published(self, source: str, after: int, limit: int) -> list[Message]:
         return self._page(source, after, limit)[1]
 
-    def _clock_set(self, tx: Transaction, call: Call) -> dict[str, Any]:
+    def _clock_set(self, calls: Sequence[Call]) -> list[Outcome]:
+        return [self._set_clock(parse_instant(call.data["now"])) for call in calls]
+
+    def _set_clock(self, now: datetime) -> Outcome:
+        """Stored first: nothing is recorded at an instant that a restart would not come back to."""
         if not isinstance(self.clock, SettableClock):
-            raise Invalid("the clock is real")
-        now = parse_instant(call.data["now"])
+            return Invalid("the clock is real")
         if now < self.clock.now():
-            raise Invalid("the clock does not go back")
-        sql.upsert(tx.connection, store_facts, [{"name": "clock", "value": instant_text(now)}])
+            return Invalid("the clock does not go back")
+        with self.store.transaction() as tx:
+            keep_clock(tx.connection, now)
         self.clock.move_to(now)
         return {"now": instant_text(now)}
 
@@ -357,20 +362,6 @@ class Process:
 
     def _health(self, _call: Call) -> dict[str, Any]:
         return {"service": self.service.name, "trouble": self.health()}
-
-
-def restored_clock(start: datetime | None, engine: sa.Engine) -> Clock:
-    """The real clock, or a simulated one that goes on from where it stood."""
-    if start is None:
-        return RealClock()
-    with engine.connect() as connection:
-        return SettableClock(simulated_now(connection, start))
-
-
-def simulated_now(connection: sa.Connection, start: datetime) -> datetime:
-    """Where a simulated clock stands: at its start, until it has been moved."""
-    stored = connection.execute(sa.select(store_facts.c.value).where(store_facts.c.name == "clock")).scalar()
-    return max(start, parse_instant(stored)) if stored else start
 
 
 def _connections_in_use(engine: sa.Engine) -> int:

@@ -25,6 +25,8 @@ nothing about for so long."""
 IN_PROGRESS = "request-in-progress"
 SCARCE, PLENTY = 4, 10_000
 SCARCE_EVERY = 6
+DESKS = 5
+"""An account has few attempts at countermarks open at once: hundreds at one desk keep each other waiting."""
 TOGETHER = 6
 """How many sign up, or are published, at once."""
 BOOKING = 0.5
@@ -37,38 +39,43 @@ CURIOUS = 0.05
 
 @dataclass
 class Town:
-    """Those whom the load plays: a structure, people with a credit, stocks with their quantities."""
+    """Those whom the load plays: structures, people with a credit, stocks with their quantities."""
 
     fleet: Fleet
     pro: int
     venue: int
+    """One of those that there are, and whose it is."""
     offer: int
     """One of those that are published."""
     people: list[int]
     quantities: dict[int, int]
+    desks: dict[int, int]
+    """By stock, who validates its bookings."""
 
     @classmethod
     def settled(cls, fleet: Fleet, people: int, stocks: int, dearest: int, first: int = 1) -> Town:
         """One stock in ``SCARCE_EVERY`` is scarce. Prices go from 1 € to ``dearest`` cents. ``first``: where the
         numbers of its people begin, which no two towns of a fleet share."""
         stage = Stage(fleet, first)
-        actor = stage.actor(bank=False)
+        actors = [stage.actor(bank=False) for _ in range(DESKS)]
+        pros = [_account(fleet, actor.token) for actor in actors]
         pool = eventlet.GreenPool(TOGETHER)
 
         def publish(number: int) -> tuple[Published, int]:
             quantity = SCARCE if number % SCARCE_EVERY == 0 else PLENTY
             price = 100 + (number * 37) % (dearest - 99)
-            return stage.publish(actor, price, quantity, name=f"Livre {number}"), quantity
+            return stage.publish(actors[number % DESKS], price, quantity, name=f"Livre {number}"), quantity
 
         published = list(pool.imap(publish, range(stocks)))
         young = pool.imap(lambda _: stage.young_person(), range(people))
         return cls(
             fleet,
-            _account(fleet, actor.token),
-            stage.venue(actor),
+            pros[0],
+            stage.venue(actors[0]),
             published[0][0].offer_id,
             [_account(fleet, person.token) for person in young],
             {one.stock_id: quantity for one, quantity in published},
+            {one.stock_id: pros[number % DESKS] for number, (one, _) in enumerate(published)},
         )
 
     def token(self, account: int, role: str) -> str:
@@ -141,7 +148,7 @@ class Client:
         self._insist("cancel", key, number, lambda: self._town.fleet.post(path, {}, token, key=key))
 
     def _use(self, booking: dict[str, Any]) -> None:
-        token = self._town.token(self._town.pro, "pro")
+        token = self._town.token(self._town.desks[booking["stock"]["stockId"]], "pro")
         path = f"/v2/bookings/use/token/{booking['countermark']}"
         number = booking["bookingId"]
         self._load.used[self._person].add(booking["stock"]["stockId"])

@@ -109,7 +109,14 @@ def test_a_simulated_clock_that_would_go_back(tmp_path: Path) -> None:
     assert run(tmp_path, "migrate").returncode == 0
     made = run(tmp_path, "staff", "create", "ops@example.org", "--role", "staff", said="Tous-a-l-opera-2021!\n")
     assert made.returncode == 0, made.stderr
-    says(run(tmp_path, CLOCK="2021-11-02T09:00:00Z"), "CLOCK: 2021-11-02T09:00:00.*is before what identity recorded")
+    earlier = {"CLOCK": "2021-11-02T09:00:00Z"}
+    says(run(tmp_path, **earlier), "CLOCK: 2021-11-02T09:00:00.*is before what identity recorded")
+    says(run(tmp_path, "erase", "1", **earlier), "CLOCK: 2021-11-02T09:00:00.*is before what identity recorded")
+
+
+def test_a_folder_in_the_place_of_the_lock(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    says(run(tmp_path), "STATE_DIR.*directory")
 
 
 @pytest.mark.distributed

@@ -19,7 +19,8 @@ from shared.messaging.connections import AmqpCourier, EventPublisher, Inbox
 from shared.messaging.extensions.loops import Bell, Loop
 from shared.messaging.relay import Relay, RelayOvertaken
 from shared.observability.health import Part
-from shared.runtime.process import Process, restored_clock
+from shared.runtime.clocks import restored_clock
+from shared.runtime.process import Process
 from shared.runtime.service import Service, Task
 from shared.runtime.settings import Settings
 

@@ -1,0 +1,89 @@
+"""A state goes by one clock, and time does not go back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from shared.kernel.time import SettableClock, instant_text
+from shared.runtime.clocks import check_clock, check_writer, keep_clock, restored_clock, stored_clock
+from shared.runtime.settings import BadSettings
+from tests.unit.payout.stage import START, Stage
+
+LATER = START + timedelta(days=1)
+TO_COME = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def check(stage: Stage, start: datetime | None) -> None:
+    with stage.engine.connect() as connection:
+        check_clock(connection, "payout", start)
+
+
+def check_to_write(stage: Stage, start: datetime | None) -> None:
+    with stage.engine.connect() as connection:
+        check_writer(connection, start)
+
+
+def keep(stage: Stage, now: datetime) -> None:
+    with stage.store.transaction() as tx:
+        keep_clock(tx.connection, now)
+
+
+def test_a_simulated_clock_goes_on_from_where_it_stood(stage: Stage) -> None:
+    assert restored_clock(START, stage.engine).now() == START
+    stage.command("clock-set", {"now": instant_text(LATER)})
+    assert restored_clock(START, stage.engine).now() == LATER
+    assert restored_clock(LATER + timedelta(days=1), stage.engine).now() == LATER + timedelta(days=1)
+    assert not isinstance(restored_clock(None, stage.engine), SettableClock)
+
+
+def test_no_clock_starts_before_what_was_recorded(stage: Stage) -> None:
+    stage.clock.move_to(LATER)
+    stage.settled_in()
+    check(stage, LATER)
+    with pytest.raises(BadSettings, match=r"CLOCK: 2021-11-02T.* is before what payout recorded at 2021-11-03T"):
+        check(stage, START)
+    keep(stage, LATER)
+    check(stage, START)  # it goes on from where it stood
+
+
+def test_the_real_clock_does_not_go_on_before_a_simulated_one(stage: Stage) -> None:
+    stage.clock.move_to(TO_COME)
+    stage.settled_in()
+    check(stage, None)  # a machine's clock that is set right is nobody's mistake
+    keep(stage, TO_COME)
+    with pytest.raises(BadSettings, match="its clock is a simulated one"):
+        check(stage, None)
+
+
+def test_who_writes_beside_a_simulated_platform_goes_by_its_clock(stage: Stage) -> None:
+    check_to_write(stage, None)
+    keep(stage, START)
+    stage.settled_in()
+    check_to_write(stage, START)
+    with pytest.raises(BadSettings, match="the clock of this state is simulated, and stands at 2021-11-02T"):
+        check_to_write(stage, None)
+    stage.clock.move_to(LATER)  # it has run in real time since
+    stage.submitted()
+    check_to_write(stage, None)
+
+
+def test_a_clock_that_could_not_be_stored_has_not_moved(stage: Stage) -> None:
+    def fail(_: sa.Connection) -> None:
+        raise sa.exc.OperationalError("commit", None, Exception("server closed the connection"))
+
+    sa.event.listen(stage.engine, "commit", fail)
+    with pytest.raises(Exception, match="cannot be reached"):
+        stage.command("clock-set", {"now": instant_text(LATER)})
+    sa.event.remove(stage.engine, "commit", fail)
+    assert stage.clock.now() == START
+    with stage.engine.connect() as opened:
+        assert stored_clock(opened) is None
