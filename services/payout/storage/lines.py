@@ -175,31 +175,40 @@ def of_offerers(
     limit: int,
 ) -> Sequence[sa.Row[Any]]:
     """Newest first, each with its batch's ``cutoff``."""
-    query = sa.select(lines, batches.c.cutoff).outerjoin(batches, batches.c.batch_id == lines.c.batch_id)
-    query = query.where(sql.among(lines.c.offerer_id, sorted(offerer_ids)))
-    if used_from is not None:
-        query = query.where(lines.c.used_at >= used_from)
-    if used_until is not None:
-        query = query.where(lines.c.used_at < used_until)
-    if venue_id is not None:
-        query = query.where(lines.c.venue_id == venue_id)
-    if before is not None:
-        query = query.where(lines.c.line_id < before)
-    return connection.execute(query.order_by(lines.c.line_id.desc()).limit(limit)).all()
+    asked = [
+        *([lines.c.used_at >= used_from] if used_from is not None else []),
+        *([lines.c.used_at < used_until] if used_until is not None else []),
+        *([lines.c.venue_id == venue_id] if venue_id is not None else []),
+        *([lines.c.line_id < before] if before is not None else []),
+    ]
+
+    def newest(offerer_id: int) -> Sequence[sa.Row[Any]]:
+        # one structure at a time: its newest lines are read off an index, those of several would all be sorted
+        query = sa.select(lines, batches.c.cutoff).outerjoin(batches, batches.c.batch_id == lines.c.batch_id)
+        query = query.where(lines.c.offerer_id == offerer_id, *asked)
+        return connection.execute(query.order_by(lines.c.line_id.desc()).limit(limit)).all()
+
+    found = (newest(offerer_id) for offerer_id in sorted(offerer_ids))
+    return sorted((row for rows in found for row in rows), key=lambda row: -row.line_id)[:limit]
 
 
 def open_revenues(connection: sa.Connection, rows: Iterable[Any]) -> dict[int, Cents]:
     """Of those of the lines that are in no batch: their year's revenue with each. What was learnt after their pricing,
-    and comes before them, is in it."""
+    and comes before them, is in it.
+
+    Taken from the year's end: of the newest lines, which are looked at most, only those after them are read.
+    """
     wanted = [row for row in rows if row.provisional]
     if not wanted:
         return {}
-    order = (lines.c.used_at, lines.c.booking_id, lines.c.line_id)
-    entering = sa.func.sum(lines.c.entering_cents).over(partition_by=lines.c.year_id, order_by=order)
+    order = (lines.c.used_at.desc(), lines.c.booking_id.desc(), lines.c.line_id.desc())
+    from_it_on = sa.func.sum(lines.c.entering_cents).over(partition_by=lines.c.year_id, order_by=order)
+    revenue = establishment_years.c.revenue_cents - from_it_on + lines.c.entering_cents
     running = (
-        sa.select(lines.c.line_id, (establishment_years.c.fixed_revenue_cents + entering).label("revenue"))
+        sa.select(lines.c.line_id, revenue.label("revenue"))
         .join(establishment_years, establishment_years.c.year_id == lines.c.year_id)
         .where(sql.among(lines.c.year_id, sorted({row.year_id for row in wanted})), lines.c.provisional)
+        .where(lines.c.used_at >= min(row.used_at for row in wanted))
         .subquery()
     )
     query = sa.select(running).where(sql.among(running.c.line_id, [row.line_id for row in wanted]))

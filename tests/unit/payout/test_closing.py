@@ -15,6 +15,7 @@ from services.payout.domain.periods import Period
 from services.payout.files.refusals import FileNotValid
 from services.payout.storage.tables import batches
 from shared.kernel.errors import Refused, Unavailable
+from shared.kernel.time import instant_text
 from shared.observability import metrics
 from shared.runtime.settings import BadSettings
 from tests.unit.payout.stage import SARAH, STRANGER, Stage, iban, refused
@@ -299,6 +300,13 @@ def test_a_line_in_no_batch_shows_the_revenue_up_to_it_as_it_is_by_now(stage: St
     stage.close()
     assert {line["bookingId"]: line["revenueCents"] for line in stage.lines().values()} == shown
     assert [one["revenueCents"] for one in stage.published("BookingPriced")] == [2550, 1090, 3640]
+    now = instant_text(stage.clock.now())
+    for number in (5, 4, 3):
+        stage.validate(number, 100, used_at=now)  # at one instant: by their numbers
+    stage.validate(6, 100, used_at="2021-11-01T09:00:00Z")  # before what is in the batch, and counted after it
+    stage.invalidate(1)  # a correction of what is in the batch
+    shown = {line["bookingId"]: line["revenueCents"] for line in stage.lines().values() if line["corrects"] is None}
+    assert shown == {1: 3640, 2: 1090, 6: 1190, 3: 1290, 4: 1390, 5: 1490}
     stage.balanced()
 
 

@@ -81,6 +81,35 @@ def test_of_those_after_it_only_what_crosses_a_threshold_is_priced_again() -> No
     assert [event.line_id for event in voided] == [198, 199, 200, 398, 399, 400]
 
 
+def test_a_revenue_that_fell_is_said_before_the_batch_too() -> None:
+    one = year()
+    one.validate(NOW, 1, booking(1, 50_00, hours=1), ())
+    one.validate(NOW, 2, booking(2, 100_00, hours=2), ())
+    one.invalidate(NOW, 1, "invalidated", ())
+    one.collect_events()
+    one.enter(NOW, 1, [Entry(2, 2, False, "FR", "B")], ())
+    priced = [event for event in one.collect_events() if isinstance(event, EstablishmentYear.Priced)]
+    assert [event.price.revenue for event in priced] == [10000]
+
+
+def test_what_is_left_behind_by_a_batch_is_priced_after_it() -> None:
+    one = year()
+    one.validate(NOW, 1, booking(1, 100_00, hours=1), ())
+    one.validate(NOW, 2, booking(2, 19_950_00, hours=2), ())
+    one.validate(NOW, 3, booking(3, 100_00, hours=3), ())
+    one.enter(NOW, 1, [Entry(2, 2, False, "FR", "B"), Entry(3, 3, False, "FR", "B")], ())
+    assert prices(one) == [(1, 2015000, "0.95", 9500)]
+
+
+def test_what_comes_after_is_priced_again_though_it_was_just_below_the_threshold() -> None:
+    """The late booking itself crosses it."""
+    one = year()
+    one.validate(NOW, 1, booking(1, 19_500_00, hours=1), ())
+    one.validate(NOW, 2, booking(2, 100_00, hours=3), ())
+    one.validate(NOW, 3, booking(3, 600_00, hours=2), ())
+    assert prices(one) == [(1, 1950000, "1", 1950000), (3, 2010000, "0.95", 57000), (2, 2020000, "0.95", 9500)]
+
+
 def test_what_is_in_a_batch_stays_and_comes_first() -> None:
     one = year()
     one.validate(NOW, 1, booking(1, 15_000_00, hours=1), ())

@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from services.payout.domain import establishment_year
-from services.payout.domain.ledger import CARRIED, REIMBURSED, RULE
+from services.payout.domain.establishment_year import EstablishmentYear
+from services.payout.domain.ledger import CARRIED, CHAIN, REIMBURSED, RULE
 from services.payout.projections import projections
 from shared.eventstore.tables import stored_events
 from shared.kernel.errors import Unavailable
@@ -212,6 +213,17 @@ def test_a_line_that_was_not_priced_again_is_named(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(establishment_year, "depends_on", lambda *_: False)
     stage.validate(2, 20_000_00, used_at="2021-11-01T10:00:00Z")
     assert [(one["identity"], one["bookings"]) for one in found(stage)] == [(RULE, [1])]
+
+
+def test_a_revenue_that_was_not_said_before_the_batch_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: lines enter batches with the revenue of their pricing."""
+    stage = Stage(tmp_path)
+    stage.settled_in()
+    stage.validate(1, 100_00)
+    stage.validate(2, 50_00, used_at="2021-11-01T10:00:00Z")
+    monkeypatch.setattr(EstablishmentYear, "_say_revenue", lambda *_: None)
+    stage.close()
+    assert [(one["identity"], one["bookings"]) for one in found(stage)] == [(CHAIN, [1])]
 
 
 def test_what_one_account_carries_forward_does_not_make_up_for_another(stage: Stage) -> None:
