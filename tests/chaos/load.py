@@ -26,7 +26,8 @@ IN_PROGRESS = "request-in-progress"
 SCARCE, PLENTY = 4, 10_000
 SCARCE_EVERY = 6
 DESKS = 5
-"""An account has few attempts at countermarks open at once: hundreds at one desk keep each other waiting."""
+"""Each with an account and an address of its own, which have few attempts at countermarks open at once: hundreds at one
+desk keep each other waiting."""
 TOGETHER = 6
 """How many sign up, or are published, at once."""
 BOOKING = 0.5
@@ -148,11 +149,14 @@ class Client:
         self._insist("cancel", key, number, lambda: self._town.fleet.post(path, {}, token, key=key))
 
     def _use(self, booking: dict[str, Any]) -> None:
-        token = self._town.token(self._town.desks[booking["stock"]["stockId"]], "pro")
+        desk = self._town.desks[booking["stock"]["stockId"]]
+        token, source = self._town.token(desk, "pro"), f"127.0.1.{desk % 250 + 1}"
         path = f"/v2/bookings/use/token/{booking['countermark']}"
         number = booking["bookingId"]
         self._load.used[self._person].add(booking["stock"]["stockId"])
-        self._insist("use", str(number), number, lambda: self._town.fleet.call("PATCH", path, token=token))
+        self._insist(
+            "use", str(number), number, lambda: self._town.fleet.call("PATCH", path, token=token, source=source)
+        )
 
     def _insist(self, action: str, key: str, booking: int | None, ask: Asks) -> Entry | None:
         """Asks until there is an answer that is one, and puts it on disk."""
