@@ -30,6 +30,7 @@ from shared.runtime.settings import BadSettings, Settings
 from shared.runtime.tokens import COMMAND_LINE, access_token
 
 YOUNG_PEOPLE = 3
+A_FEW = 3
 AGE = timedelta(days=18 * 365 + 100)
 """18 years and three months, leap days included."""
 CURTAIN = time(18, 30)
@@ -51,38 +52,48 @@ def seed(
     as it is, and said so.
     """
     client, letterbox = Client(base_url, token_of), Letterbox(mail, sms)
-    # failed sign-ins are limited per address: after the first unknown account nobody further down is known either
-    known = True
-    for structure in STRUCTURES:
-        token = _signed_in(client, structure.email) if known else None
-        known = token is not None
-        with _left_as_it_is(structure.email, say):
-            _actor(client, letterbox, structure, token, now)
+    door = _Door(client)
     people = young_people(YOUNG_PEOPLE, (now - AGE).date())
+    changed: set[str] = set()
+    for structure in STRUCTURES:
+        with _left_as_it_is(structure.email, changed, say):
+            _actor(client, letterbox, structure, door.signed_in(structure.email), now)
     for person in people:
-        token = _signed_in(client, person.email) if known else None
-        known = token is not None
-        with _left_as_it_is(person.email, say):
-            _young_person(client, letterbox, person, token)
-    _say_who(people, say)
+        with _left_as_it_is(person.email, changed, say):
+            _young_person(client, letterbox, person, door.signed_in(person.email))
+    _say_who(people, changed, say)
 
 
 @contextmanager
-def _left_as_it_is(email: str, say: Callable[[str], None]) -> Iterator[None]:
+def _left_as_it_is(email: str, changed: set[str], say: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     except (Refusal, TimeoutError) as failure:
         why = failure.code if isinstance(failure, Refusal) else str(failure)
         say(f"{email} is not as it was made, and left as it is ({why})")
+        changed.add(email)
 
 
-def _signed_in(client: Client, email: str) -> str | None:
-    try:
-        return sign_in(client, email)
-    except Refusal as refusal:
-        if refusal.status in (401, 403):
+class _Door:
+    """Signs people in. Failures are limited per address: after a few unknown accounts in a row nobody is known yet."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._unknown = 0
+
+    def signed_in(self, email: str) -> str | None:
+        """A token; None for somebody who is not known, or not by this password."""
+        if self._unknown >= A_FEW:
             return None
-        raise
+        try:
+            token = sign_in(self._client, email)
+        except Refusal as refusal:
+            if refusal.status not in (401, 403):
+                raise
+            self._unknown += 1
+            return None
+        self._unknown = 0
+        return token
 
 
 def _actor(client: Client, letterbox: Letterbox, structure: Structure, token: str | None, now: datetime) -> None:
@@ -118,12 +129,14 @@ def _young_person(client: Client, letterbox: Letterbox, person: YoungPerson, tok
         finish_steps(client, letterbox, person, token)
 
 
-def _say_who(people: list[YoungPerson], say: Callable[[str], None]) -> None:
+def _say_who(people: list[YoungPerson], changed: set[str], say: Callable[[str], None]) -> None:
+    who = [("cultural actor", one.email, one.name) for one in STRUCTURES]
+    who += [("young person", one.email, f"{one.first_name} {one.last_name}, 300 €") for one in people]
+    width = max(len(email) for _, email, _ in who)
     say(f"Who can sign in, all with the password {PASSWORD}")
-    for structure in STRUCTURES:
-        say(f"  cultural actor  {structure.email:40} {structure.name}")
-    for person in people:
-        say(f"  young person    {person.email:40} {person.first_name} {person.last_name}, 300 €")
+    for kind, email, name in who:
+        if email not in changed:
+            say(f"  {kind:14}  {email:{width}}  {name}")
     say("  staff, finance, operator: an access token from `passculture token ROLE`")
 
 

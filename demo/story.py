@@ -217,9 +217,8 @@ def _tell_year(stage: Stage, year: int) -> None:
     left = state["leftBeforeNextCents"]
     ahead = f", encore {euros(left)} avant le palier suivant" if left is not None else ""
     revenue, paid = euros(state["revenueCents"]), euros(state["reimbursedCents"])
-    stage.narrator.say(
-        f"Lutherie du Faubourg, {year} : {revenue} de ventes, barème à {rate} %, {paid} à rembourser{ahead}."
-    )
+    scale = f"barème à {rate} %, {paid} remboursés ou à rembourser{ahead}"
+    stage.narrator.say(f"Lutherie du Faubourg, {year} : {revenue} de ventes, {scale}.")
 
 
 def _expect(what: str, seen: int, right: int) -> None:

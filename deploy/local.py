@@ -88,6 +88,7 @@ def down() -> None:
             os.kill(pid, signal.SIGKILL)
     for name in SERVICES:
         (RUN / f"{name}.pid").unlink(missing_ok=True)
+    print(f"stopped: {', '.join(pids)}" if pids else "nothing of `make up` runs here")
 
 
 def _ended(name: str) -> int | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from services.booking.domain.booking import Booking, Reason, local_text
+from services.booking.shapes import completed_url
 from shared.kernel.money import euros
 from shared.kernel.time import PARIS
 
@@ -28,14 +30,14 @@ _WHY_FOR_VENUE = {
 }
 
 
-def to_person(event: Any, row: Any) -> Letter:
+def to_person(event: Any, row: Any, person: dict[str, Any]) -> Letter:
     if isinstance(event, Booking.Cancelled):
         return _cancelled(event, row)
     if isinstance(event, Booking.Moved):
         return _moved(event, row)
     if isinstance(event, Booking.ExpiryApproached):
         return _soon_expired(event, row)
-    return _confirmed(row)
+    return _confirmed(row, person)
 
 
 def to_venue(event: Any, row: Any, person: dict[str, Any]) -> Letter:
@@ -50,7 +52,7 @@ def eve(row: Any) -> Letter:
     return f"C'est bientôt : {row.offer_name}", f"Le {_local(row.beginning_at, row)}{place}."
 
 
-def _confirmed(row: Any) -> Letter:
+def _confirmed(row: Any, person: dict[str, Any]) -> Letter:
     lines = [
         "Bonjour,",
         "",
@@ -60,6 +62,8 @@ def _confirmed(row: Any) -> Letter:
         if row.activation_code
         else f"Ta contremarque : {row.countermark}",
     ]
+    if url := completed_url(row.url, row):
+        lines.append(f"Pour y accéder : {url.replace('{email}', quote(person['email'], safe='@'))}")
     if row.cancellation_limit_at is not None:
         lines.append(f"Tu peux l'annuler jusqu'au {_local(row.cancellation_limit_at, row)}.")
     if row.expires_at is not None:

@@ -28,7 +28,7 @@ def booking_shape(row: Any, place: Any, now: datetime) -> dict[str, Any]:
         "cancellationReason": row.cancellation_reason,
         "reimbursedAt": text(row.reimbursed_at),
         "activationCode": row.activation_code,
-        "completedUrl": place and _completed(place.url, row),
+        "completedUrl": place and completed_url(place.url, row),
         "qrCode": _qr_code(row, now),
         "stock": {
             "stockId": row.stock_id,
@@ -95,9 +95,9 @@ def _offer(row: Any, place: Any) -> dict[str, Any]:
     }
 
 
-def _completed(url: str | None, row: Any) -> str | None:
+def completed_url(url: str | None, row: Any) -> str | None:
     """An offer's address may hold places for what is known when it is booked (domain.md §3.2). That for the person's
-    e-mail is filled where the booking is shown: no such address is kept here."""
+    e-mail, ``{email}``, is filled where the booking is shown: no such address is kept here."""
     if url is None:
         return None
     return url.replace("{token}", row.countermark).replace("{offerId}", str(row.offer_id))

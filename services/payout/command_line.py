@@ -26,11 +26,24 @@ _RULE_FIELDS = {"offerId", "offererId", "amountCents", "rate", "subcategories", 
 _MAX_QUANTITY = 1_000_000
 
 
+RULES_HELP = (
+    'a file with a JSON list of custom rules: [{"offerId": 7, "rate": "0.8", "start": "2021-11-03T00:00:00Z"}]; '
+    "offererId for all of a structure, amountCents for a fixed amount, end, subcategories"
+)
+
+
 def price(
     known_on: Annotated[str, typer.Option(help="a date: the rule register as it stood that day")] = "",
-    custom_rules: Annotated[Path | None, typer.Option(help="a JSON list of custom rules")] = None,
+    custom_rules: Annotated[Path | None, typer.Option(help=RULES_HELP)] = None,
 ) -> None:
-    """Prices JSON lines of validated bookings from the standard input, in order."""
+    """Prices JSON lines of validated bookings from the standard input, in order.
+
+    A line: {"siret": "34086387400024", "subcategory": "CONCERT", "unitPriceCents": 2550, "quantity": 1,
+    "usedAt": "2021-11-02T18:30:00Z"}. It is printed with revenueCents, rate, reimbursedCents and rule added.
+
+    It may say more: "educational", "offerId" and "offererId" (which custom rules are about), and "revenueCents", the
+    year's with this booking, which is otherwise added up from the lines before.
+    """
     try:
         register = _register(known_on)
         rules = read_custom_rules(custom_rules) if custom_rules else ()

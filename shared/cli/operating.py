@@ -33,7 +33,7 @@ def refusals_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **options)
         except DomainError as refusal:
             fields = [f"{field}: {', '.join(texts)}" for field, texts in refusal.errors.items()]
-            sys.exit(f"passculture: {'; '.join([refusal.detail or refusal.code, *fields])}")
+            sys.exit(f"passculture: {'; '.join(fields) or refusal.detail or refusal.code}")
 
     return run
 

@@ -107,7 +107,7 @@ def _mails(position: int, event: Any, row: Any, people: dict[int, Any]) -> Itera
     venue_address = row.booking_email or row.venue_email
     key = f"{type(event).__name__.lower()}/{row.booking_id}/{position}"
     if person["email"] and _concerns_person(event):
-        subject, text = letters.to_person(event, row)
+        subject, text = letters.to_person(event, row, person)
         yield key, Mail(person["email"], subject, text)
     if venue_address and _concerns_venue(event):
         subject, text = letters.to_venue(event, row, person)

@@ -114,8 +114,10 @@ def check_identity(body: dict[str, Any]) -> Any:
     if_match=True,
 )
 def complete_profile(body: dict[str, Any]) -> Any:
-    """The last step: it activates the beneficiary and grants the credit. Afterwards it changes the profile, whose
-    version is the `ETag` of `GET /v1/me`."""
+    """The last step, which activates the beneficiary and grants the credit.
+
+    Afterwards it changes the profile, whose version is the `ETag` of `GET /v1/me`.
+    """
     return send("identity", "complete-profile", {**body, **version_read()})
 
 

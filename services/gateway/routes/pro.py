@@ -331,7 +331,10 @@ def my_reimbursements(query: dict[str, Any]) -> Any:
     "GET", "/v1/pro/reimbursements.csv", access=PRO, query=schemas.ReimbursementsFileQuery, media_type="text/csv"
 )
 def my_reimbursements_file(query: dict[str, Any]) -> Any:
-    """The same as a file of 16 columns (14 in the older form), `;` between them, UTF-8 with a mark."""
+    """What was paid, is being paid or cannot be, as a file of 16 columns (14 in the older form), `;` between them.
+
+    UTF-8 with a mark. What waits for its first batch is in the list only.
+    """
     query.setdefault("columns", 16)
     answer = ask("payout", "reimbursements-csv", query, seconds=60.0)
     return csv_file(answer["text"], "remboursements_pass_culture.csv")

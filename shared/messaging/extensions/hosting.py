@@ -100,7 +100,8 @@ class HostedProcess(SharedExtension):
         self._written.ring()
         if hasattr(self, "process"):
             self.courier.close()
-            self.process.store.engine.dispose()
+            for engine in (self.process.store.engine, *self.process.service.beside.values()):
+                engine.dispose()  # an SQLite file is whole by itself then
 
     def _start_relay(self) -> None:
         publisher = EventPublisher(self.settings.amqp_uri, self.settings.namespace, self.process.service.name)

@@ -50,6 +50,14 @@ def test_a_booking_is_told_to_both(world: World) -> None:
     assert next(mail for mail in mails(world) if mail["To"] == STAR)["Reply-To"] == ZOE
 
 
+def test_where_a_digital_offer_is_read_stands_in_the_mail(world: World) -> None:
+    offer = world.offer("LIVRE_NUMERIQUE", url="https://lire.example.org/{token}?offre={offerId}&pour={email}")
+    booked = world.book(world.stock(offer))
+    work(world)
+    ((_, text),) = to(world, ZOE)
+    assert f"https://lire.example.org/{booked['countermark']}?offre={offer}&pour={ZOE}" in text
+
+
 def test_mails_are_written_once(world: World) -> None:
     world.book(world.stock())
     work(world)

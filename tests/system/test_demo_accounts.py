@@ -1,0 +1,43 @@
+"""``make run`` loads actors and young people, each time what is missing, and leaves alone what people have changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from demo.founding_document import PASSWORD, STRUCTURES
+from demo.seed import seed
+from tests.platform import Platform, embedded
+
+CHANGED = "Autre-mot-de-passe-2021!"
+
+
+def seeded(platform: Platform) -> list[str]:
+    """What it says."""
+    said: list[str] = []
+    folders = platform.state / "mail", platform.state / "sms"
+    seed(f"http://127.0.0.1:{platform.port}", platform.token, *folders, platform.now(), said.append)
+    platform.settle()
+    return said
+
+
+def mails(platform: Platform) -> int:
+    return len(list((platform.state / "mail").glob("*.eml")))
+
+
+def test_an_account_that_was_changed_is_left_alone_and_no_other(tmp_path: Path) -> None:
+    changed = STRUCTURES[1].email
+    with embedded(tmp_path) as platform:
+        first = seeded(platform)
+        assert not any("not as it was made" in line for line in first)
+        assert sum("@" in line for line in first) == len(STRUCTURES) + 3
+        before = mails(platform)
+        assert seeded(platform) == first
+        assert mails(platform) == before
+        token = platform.post("/v1/auth/sign-in", {"email": changed, "password": PASSWORD}).json["accessToken"]
+        body = {"currentPassword": PASSWORD, "password": CHANGED}
+        assert platform.post("/v1/me/password", body, token).status in (200, 204)
+        again = seeded(platform)
+        assert [line for line in again if changed in line] == [again[0]]
+        assert again[0].startswith(f"{changed} is not as it was made")
+        assert again[1:] == [line for line in first if changed not in line]
+    assert [file.name for file in platform.state.glob("*-wal") if file.stat().st_size] == [], "whole by themselves"
