@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -44,6 +45,23 @@ def to_venue(event: Any, row: Any, person: dict[str, Any]) -> Letter:
     if isinstance(event, Booking.Cancelled):
         return _cancelled_for_venue(event, row, person)
     return _confirmed_for_venue(row, person)
+
+
+def recap(rows: Sequence[Any], people: Mapping[int, dict[str, Any]]) -> Letter:
+    """Of the bookings that went with their stock, to the venue; ``rows`` are the first of them."""
+    first = rows[0]
+    places = "une place" if first.places == 1 else f"{first.places} places"
+    lines = [
+        "Bonjour,",
+        "",
+        f"Vous avez retiré ce qui était proposé : {first.offer_name}.",
+        *_where_and_when(first),
+        f"Réservations annulées : {first.together}, pour {places}",
+        *(_who_on_one_line(row, people.get(row.person_id) or NOBODY) for row in rows),
+    ]
+    if first.together > len(rows):
+        lines.append(f"et {first.together - len(rows)} autres, dans le suivi de vos réservations")
+    return f"Réservations annulées : {first.offer_name}", _text([*lines, "", "Les jeunes en sont informés."])
 
 
 def eve(row: Any) -> Letter:
@@ -138,19 +156,29 @@ def _cancelled_for_venue(event: Booking.Cancelled, row: Any, person: dict[str, A
 
 
 def _what(row: Any) -> list[str]:
+    total = row.unit_price * row.quantity
+    return [*_where_and_when(row), f"Quantité : {row.quantity}", f"Prix : {_price(total) if total else 'gratuit'}"]
+
+
+def _where_and_when(row: Any) -> list[str]:
     town = " ".join(part for part in (row.postal_code, row.city) if part)
     place = ", ".join(part for part in (row.venue_name, row.address, town) if part)
     lines = [f"Lieu : {place}"] if place else []
     if row.beginning_at is not None:
         lines.append(f"Date : {_local(row.beginning_at, row)}")
-    total = row.unit_price * row.quantity
-    return [*lines, f"Quantité : {row.quantity}", f"Prix : {_price(total) if total else 'gratuit'}"]
+    return lines
 
 
 def _who(person: dict[str, Any]) -> list[str]:
     name = f"{person['firstName']} {person['lastName']}".strip()
     facts = (("Jeune", name), ("E-mail", person["email"]), ("Téléphone", person.get("phoneNumber")))
     return [f"{label} : {value}" for label, value in facts if value]
+
+
+def _who_on_one_line(row: Any, person: dict[str, Any]) -> str:
+    name = f"{person['firstName']} {person['lastName']}".strip()
+    facts = (name, person["email"], person.get("phoneNumber"), f"contremarque {row.countermark}")
+    return f"- {', '.join(fact for fact in facts if fact)}"
 
 
 def _local(instant: datetime, row: Any) -> str:

@@ -23,7 +23,11 @@ from shared.kernel.errors import Unavailable
 from shared.notifications import Mail, Notification, Outbox, Push
 
 AT_ONCE = 100
-KINDS = (Booking.Confirmed, Booking.Cancelled, Booking.Moved, Booking.ExpiryApproached, Stock.EveReached)
+MOST_LISTED = 200
+"""Of the bookings that went with a stock, by name in its mail."""
+KINDS = (
+    Booking.Confirmed, Booking.Cancelled, Booking.Moved, Booking.ExpiryApproached, Stock.EveReached, Stock.Withdrawn
+)  # fmt: skip
 _TELLS_PERSON = frozenset({Reason.BENEFICIARY, Reason.OFFERER, Reason.EXPIRED, Reason.BACKOFFICE})
 _TELLS_VENUE = frozenset({Reason.BENEFICIARY, Reason.EXPIRED, Reason.FRAUD, Reason.BACKOFFICE})
 """Who is told of a cancellation, by its reason (domain.md §4.7): not those who did it knowingly at the desk, and
@@ -48,10 +52,12 @@ class Mails:
             told = _told(connection, found)
         reached = found[-1][0] if len(found) == AT_ONCE else head
         try:
-            people = self._identity.people({row.person_id for _, event, row in told if not _is_eve(event)})
+            people = self._identity.people(
+                {row.person_id for _, event, rows in told if not isinstance(event, Stock.EveReached) for row in rows}
+            )
         except Unavailable:
             return
-        written = [one for at, event, row in told for one in _notifications(at, event, row, people)]
+        written = [one for at, event, rows in told for one in _notifications(at, event, rows, people)]
         self._write(written, position, reached)
 
     def open_work(self, connection: sa.Connection) -> int:
@@ -74,31 +80,48 @@ def _position(connection: sa.Connection) -> int:
     return position
 
 
-def _told(connection: sa.Connection, found: Sequence[tuple[int, Any, Any]]) -> list[tuple[int, Any, Any]]:
-    """(position, event, row) for each booking that an event is about, as it is by now."""
-    rows = stored.by_numbers(connection, [event.booking_id for _, _, event in found if not _is_eve(event)])
-    crowds: dict[int, list[Any]] = {event.stock_id: [] for _, _, event in found if _is_eve(event)}
+def _told(connection: sa.Connection, found: Sequence[tuple[int, Any, Any]]) -> list[tuple[int, Any, list[Any]]]:
+    """(position, event, rows): the bookings that an event is about, as they are by now."""
+    numbers = [event.booking_id for _, _, event in found if not isinstance(event, Stock.Event)]
+    own = stored.by_numbers(connection, numbers)
+    crowds: dict[int, list[Any]] = {event.stock_id: [] for _, _, event in found if isinstance(event, Stock.EveReached)}
     for row in stored.standing_with_place(connection, crowds) if crowds else ():
         crowds[row.stock_id].append(row)
-    return [
-        (position, event, row)
-        for position, _, event in found
-        for row in (crowds[event.stock_id] if _is_eve(event) else [rows[event.booking_id]])
-    ]
+
+    def about(event: Any) -> list[Any]:
+        if isinstance(event, Stock.EveReached):
+            return crowds[event.stock_id]
+        if isinstance(event, Stock.Withdrawn):
+            return list(stored.cancelled_with_stock(connection, event.stock_id, event.timestamp, MOST_LISTED))
+        return [own[event.booking_id]]
+
+    return [(position, event, about(event)) for position, _, event in found]
 
 
-def _is_eve(event: Any) -> bool:
-    return isinstance(event, Stock.EveReached)
-
-
-def _notifications(position: int, event: Any, row: Any, people: dict[int, Any]) -> Iterator[tuple[str, Notification]]:
+def _notifications(
+    position: int, event: Any, rows: Sequence[Any], people: dict[int, Any]
+) -> Iterator[tuple[str, Notification]]:
     """(key, notification) of an event. What warns or reminds comes too late for what was used, moved or is over."""
-    if isinstance(event, Stock.EveReached):
-        if event.timestamp < event.beginning_at == row.beginning_at:
-            title, text = letters.eve(row)
-            yield f"eve/{row.booking_id}/{position}", Push(str(row.person_id), title, text)
-    elif not isinstance(event, Booking.ExpiryApproached) or row.status == Status.CONFIRMED:
-        yield from _mails(position, event, row, people)
+    if isinstance(event, Stock.Withdrawn):
+        yield from _recap(position, event, rows, people)
+        return
+    for row in rows:
+        if isinstance(event, Stock.EveReached):
+            if event.timestamp < event.beginning_at == row.beginning_at:
+                title, text = letters.eve(row)
+                yield f"eve/{row.booking_id}/{position}", Push(str(row.person_id), title, text)
+        elif not isinstance(event, Booking.ExpiryApproached) or row.status == Status.CONFIRMED:
+            yield from _mails(position, event, row, people)
+
+
+def _recap(
+    position: int, event: Stock.Withdrawn, rows: Sequence[Any], people: dict[int, Any]
+) -> Iterator[tuple[str, Mail]]:
+    """One mail to the venue for all that went with a stock (domain.md §4.7)."""
+    address = rows and (rows[0].booking_email or rows[0].venue_email)
+    if address:
+        subject, text = letters.recap(rows, people)
+        yield f"withdrawn/{event.stock_id}/{position}", Mail(address, subject, text)
 
 
 def _mails(position: int, event: Any, row: Any, people: dict[int, Any]) -> Iterator[tuple[str, Mail]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.booking.domain.booking import Status
+from services.booking.domain.booking import Reason, Status
 from services.booking.storage.tables import bookings, offers, stocks, venues
 from shared.eventstore import sql
 
@@ -103,6 +103,15 @@ def standing_with_place(connection: sa.Connection, stock_ids: Collection[int]) -
     """The bookings of these stocks that are not cancelled, in the order of their numbers."""
     query = _with_place().where(sql.among(_TABLE.stock_id, sorted(set(stock_ids))))
     return connection.execute(query.where(_TABLE.status != str(Status.CANCELLED)).order_by(_TABLE.booking_id)).all()
+
+
+def cancelled_with_stock(connection: sa.Connection, stock_id: int, since: datetime, limit: int) -> Sequence[Any]:
+    """The first bookings that the structure has cancelled of a stock since then, in the order of their numbers; each
+    says how many there are (``together``), for how many ``places``."""
+    query = _with_place().where(_TABLE.stock_id == stock_id, _TABLE.cancellation_reason == str(Reason.OFFERER))
+    query = query.where(_TABLE.cancelled_at >= since).order_by(_TABLE.booking_id).limit(limit)
+    together, places = sa.func.count().over(), sa.func.sum(_TABLE.quantity).over()
+    return connection.execute(query.add_columns(together.label("together"), places.label("places"))).all()
 
 
 def standing_of_stock(connection: sa.Connection, stock_id: int) -> list[int]:

@@ -105,6 +105,22 @@ def test_a_moved_event_is_told(world: World) -> None:
     assert any("01/12/2021 à 20:00" in text for _, text in to(world, ZOE))
 
 
+def test_a_withdrawn_stock_is_told_to_each_and_once_to_the_venue(world: World) -> None:
+    stock = world.event(timedelta(days=8))
+    booked = [world.book(stock), world.book(stock, world.welcome(2_001))]
+    alone = world.event(timedelta(days=8))
+    cleared(world)
+    for withdrawn in (stock, alone):
+        world.tell("catalog", "StockWithdrawn", {"stockId": withdrawn, "offerId": 1, "withdrawnAt": world.now_text()})
+    work(world)
+    ((subject, text),) = to(world, STAR)
+    assert "Réservations annulées" in subject
+    assert "Réservations annulées : 2, pour 2 places" in text
+    assert all(one["countermark"] in text for one in booked)
+    assert f"- Zoé Martin1001, {ZOE}, +33612345678, contremarque {booked[0]['countermark']}" in text
+    assert [len(to(world, f"young{person}@example.org")) for person in (1001, 2001)] == [1, 1]
+
+
 def cleared(world: World) -> None:
     """What has been written until now is of no more account."""
     work(world)
