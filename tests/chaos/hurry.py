@@ -61,6 +61,6 @@ class HurriedClock:
 
 def hurry() -> None:
     """From here on this process's services go by it."""
-    from shared.runtime import process
+    from shared.runtime import clocks
 
-    process.RealClock = HurriedClock  # type: ignore[misc]
+    clocks.RealClock = HurriedClock  # type: ignore[misc]
