@@ -213,7 +213,9 @@ def test_make_up_and_make_down(tmp_path: Path) -> None:
         finally:
             down = make(tmp_path, "down")
             remove_topology(namespace_of(url))
-        assert (down.returncode, down.stdout + down.stderr, running(tmp_path)) == (0, "", [])
+        assert (down.returncode, down.stderr, running(tmp_path)) == (0, "", [])
+        assert down.stdout == "stopped: identity, catalog, booking, wallet, payout, gateway\n"
+        assert make(tmp_path, "down").stdout == "nothing of `make up` runs here\n"
 
 
 def make(folder: Path, target: str, **settings: str) -> subprocess.CompletedProcess[str]:
