@@ -76,7 +76,7 @@ SHORT = Scale(
     cuts=(
         *(Cut(lines, how, 16) for lines, how in zip(AT_ONCE, ("silence", "pause"), strict=True)),
         Cut((("gateway", "postgresql"),), "silence", 16),
-        Cut((("gateway", "rabbitmq"),), "refuse", 4),
+        Cut((("gateway", "rabbitmq"),), "refuse", 12),
     ),
     rounds_of_timers=1,
     every_second_cut=False,
