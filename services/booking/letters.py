@@ -170,15 +170,17 @@ def _where_and_when(row: Any) -> list[str]:
 
 
 def _who(person: dict[str, Any]) -> list[str]:
-    name = f"{person['firstName']} {person['lastName']}".strip()
-    facts = (("Jeune", name), ("E-mail", person["email"]), ("Téléphone", person.get("phoneNumber")))
+    facts = (("Jeune", _name(person)), ("E-mail", person["email"]), ("Téléphone", person.get("phoneNumber")))
     return [f"{label} : {value}" for label, value in facts if value]
 
 
 def _who_on_one_line(row: Any, person: dict[str, Any]) -> str:
-    name = f"{person['firstName']} {person['lastName']}".strip()
-    facts = (name, person["email"], person.get("phoneNumber"), f"contremarque {row.countermark}")
+    facts = (_name(person), person["email"], person.get("phoneNumber"), f"contremarque {row.countermark}")
     return f"- {', '.join(fact for fact in facts if fact)}"
+
+
+def _name(person: dict[str, Any]) -> str:
+    return f"{person['firstName']} {person['lastName']}".strip()
 
 
 def _local(instant: datetime, row: Any) -> str:

@@ -213,14 +213,14 @@ def _print_reconciliation(found: dict[str, Any]) -> None:
     for flying in found.get("inFlight", ()):
         print(f"in flight: {orjson.dumps(flying).decode()}")
     verdict = "balanced to the cent" if found["balanced"] else "NOT BALANCED"
-    print(f"{verdict}: {len(found['days'])} days{_positions(found['positions'])}")
+    print(f"{verdict}: {len(found['days'])} days; {_positions(found['positions'])}")
 
 
 def _positions(found: dict[str, Any]) -> str:
     """Up to which position of each log, and of booking's log as far as the others had heard of it."""
     heard = found["booking"]
     logs = [f"{name} at {position}" for name, position in found.items() if name != "booking"]
-    return f"; {', '.join(logs)}; booking as heard by {', '.join(f'{name} at {at}' for name, at in heard.items())}"
+    return f"{', '.join(logs)}; booking as heard by {', '.join(f'{name} at {at}' for name, at in heard.items())}"
 
 
 def _bookings(difference: dict[str, Any]) -> str:

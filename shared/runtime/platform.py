@@ -40,7 +40,6 @@ POSTGRESQL_PORT = 5432
 COLLECTED_AFTER = (20_000, 20, 50)
 """Objects, and rounds, after which the garbage collector looks: a batch makes thousands that go by themselves."""
 
-
 _CLAIMED: list[TextIO] = []
 """Files that stay locked."""
 

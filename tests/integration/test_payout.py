@@ -20,6 +20,7 @@ from tests.unit.payout.stage import START, Stage
 from tests.unit.payout.test_bank_details import *  # noqa: F403 - the same tests, another database
 from tests.unit.payout.test_closing import *  # noqa: F403
 from tests.unit.payout.test_custom_rules import *  # noqa: F403
+from tests.unit.payout.test_reading import *  # noqa: F403
 
 VENUES, BOOKINGS = 5, 400
 

@@ -15,10 +15,9 @@ from services.payout.domain.periods import Period
 from services.payout.files.refusals import FileNotValid
 from services.payout.storage.tables import batches
 from shared.kernel.errors import Refused, Unavailable
-from shared.kernel.time import instant_text
 from shared.observability import metrics
 from shared.runtime.settings import BadSettings
-from tests.unit.payout.stage import SARAH, STRANGER, Stage, iban, refused
+from tests.unit.payout.stage import SARAH, Stage, iban, refused
 
 
 def test_preview_then_close_then_sent(stage: Stage) -> None:
@@ -266,65 +265,6 @@ def test_weeks_when_the_setting_says_so(tmp_path: Any) -> None:
     assert refused(weekly, "close", {"cutoff": "2021-11-15"}) == "cutoff-ends-no-period"
 
 
-def test_the_reimbursements_of_a_structure_are_its_own(stage: Stage) -> None:
-    stage.validate(1, 2550)
-    assert stage.query("reimbursements", caller=STRANGER)["items"] == []
-    line = next(iter(stage.lines().values()))
-    assert (line["venueName"], line["amountCents"], line["rate"], line["batchId"]) == ("Lieu 1", 2550, "1", None)
-    assert stage.query("reimbursements", {"asOf": "2021-11-02T08:59:59Z"}, caller=SARAH)["items"] == []
-    stage.close()
-    stage.command("mark-sent", {"batchId": 1})
-    past = stage.query("reimbursements", {"asOf": "2021-11-15T00:00:00Z"}, caller=SARAH)["items"]
-    assert [one["status"] for one in past] == ["waiting"]
-    text = stage.query("reimbursements-csv", {"columns": 16}, caller=SARAH)["text"]
-    rows = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=";"))
-    assert len(rows[0]) == 16
-    assert rows[1][:3] == ["2021", "Novembre : remboursement 1ère quinzaine", "Lieu 1"]
-    assert "Martin 7" in rows[1]
-    assert rows[1][-1] == "Remboursement envoyé"
-    early = {"columns": 16, "asOf": "2021-11-15T00:00:00Z"}
-    assert stage.query("reimbursements-csv", early, caller=SARAH)["text"].count("\r\n") == 1, "it waited then"
-    older = stage.query("reimbursements-csv", {"columns": 14}, caller=SARAH)["text"]
-    assert older.count(";", 0, older.index("\n")) == 13
-
-
-def test_a_line_in_no_batch_shows_the_revenue_up_to_it_as_it_is_by_now(stage: Stage) -> None:
-    stage.validate(1, 2550)
-    stage.clock.move_to(stage.clock.now().replace(day=3))
-    stage.validate(2, 1090, used_at="2021-11-01T10:00:00Z")
-    shown = {line["bookingId"]: line["revenueCents"] for line in stage.lines().values()}
-    assert shown == {1: 3640, 2: 1090}
-    as_of = "2021-11-02T23:00:00Z"
-    assert [line["revenueCents"] for line in stage.lines(asOf=as_of).values()] == [2550]
-    assert [one["revenueCents"] for one in stage.published("BookingPriced")] == [2550, 1090]
-    stage.close()
-    assert {line["bookingId"]: line["revenueCents"] for line in stage.lines().values()} == shown
-    assert [one["revenueCents"] for one in stage.published("BookingPriced")] == [2550, 1090, 3640]
-    now = instant_text(stage.clock.now())
-    for number in (5, 4, 3):
-        stage.validate(number, 100, used_at=now)  # at one instant: by their numbers
-    stage.validate(6, 100, used_at="2021-11-01T09:00:00Z")  # before what is in the batch, and counted after it
-    stage.invalidate(1)  # a correction of what is in the batch
-    shown = {line["bookingId"]: line["revenueCents"] for line in stage.lines().values() if line["corrects"] is None}
-    assert shown == {1: 3640, 2: 1090, 6: 1190, 3: 1290, 4: 1390, 5: 1490}
-    stage.balanced()
-
-
-def test_a_year_and_how_it_stood(stage: Stage) -> None:
-    stage.validate(1, 15_000_00)
-    stage.clock.move_to(stage.clock.now().replace(day=10))
-    stage.validate(2, 10_000_00)
-    asked = {"establishment": stage.establishment(1), "year": 2021}
-    now = stage.query("establishment-year", asked)
-    assert now == {
-        **asked, "revenueCents": 2500000, "rate": "0.95", "nextThresholdCents": 4000000, "leftBeforeNextCents": 1500000,
-        "reimbursedCents": 2450000, "contributionCents": 50000, "paidCents": 0, "pendingCents": 2450000,
-    }  # fmt: skip
-    then = stage.query("establishment-year", {**asked, "asOf": "2021-11-05T00:00:00Z"})
-    assert (then["revenueCents"], then["rate"], then["leftBeforeNextCents"]) == (1500000, "1", 500000)
-    assert stage.query("establishment-year", {**asked, "year": 2020})["revenueCents"] == 0
-
-
 def moved(stage: Stage, stock: int, begins: str) -> None:
     stage.tell(
         "catalog",
@@ -537,19 +477,3 @@ def test_what_is_owed_stays_where_one_who_owes_it_is_still_paid(stage: Stage) ->
     assert paid == {iban(1): 550, iban(2): 5000}
     assert preview["transferredCents"] == batch["transferredCents"] == 5550
     stage.balanced()
-
-
-@pytest.mark.parametrize("cursor", ["0" * 19 + "1" + "9" * 20, "9" * 18, "0", "-1", "", "1.0", "١"])
-def test_a_cursor_that_no_list_gave_is_refused(stage: Stage, cursor: str) -> None:
-    for name in ("reimbursements", "payouts", "pending-bank-details"):
-        with pytest.raises(Refused) as caught:
-            stage.query(name, {"cursor": cursor}, caller=SARAH)
-        assert (caught.value.code, set(caught.value.errors)) == ("invalid", {"cursor"})
-
-
-@pytest.mark.parametrize(("first", "last", "found"), [("0001-01-01", "9999-12-31", 1), ("9999-12-31", "9999-12-31", 0)])
-def test_days_at_the_ends_of_the_calendar_are_days(stage: Stage, first: str, last: str, found: int) -> None:
-    stage.validate(1, 2550)
-    assert len(stage.lines(periodFrom=first, periodTo=last)) == found
-    for cutoff in (first, last):
-        assert refused(stage, "close", {"cutoff": cutoff}) == "cutoff-ends-no-period"
