@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from demo.founding_document import PASSWORD, STRUCTURES
 from demo.seed import seed
 from tests.platform import Platform, embedded
@@ -24,6 +26,7 @@ def mails(platform: Platform) -> int:
     return len(list((platform.state / "mail").glob("*.eml")))
 
 
+@pytest.mark.slow
 def test_an_account_that_was_changed_is_left_alone_and_no_other(tmp_path: Path) -> None:
     changed = STRUCTURES[1].email
     with embedded(tmp_path) as platform:
