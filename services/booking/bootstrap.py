@@ -22,7 +22,7 @@ from services.booking.storage import places
 from shared.eventstore import Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
-from shared.messaging.calls import CommandHandler, QueryHandler, bulk, calling, each, one, read, read_many, saga
+from shared.messaging.calls import CommandHandler, QueryHandler, bulk, calling, each, one, read, read_many, resuming
 from shared.notifications import Outbox, transports
 from shared.runtime.service import Service, Task, Timer
 from shared.runtime.settings import Settings
@@ -70,14 +70,14 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
 
 def _commands(requests: Requests, cancelling: Cancelling, desk: Desk, due: Due) -> dict[str, CommandHandler]:
     return {
-        "book": saga(requests.book),
+        "book": resuming(requests.book),
         "cancel": each(cancelling.by_person),
         "desk-use": bulk(desk.use),
         "desk-keep": bulk(desk.keep),
         "desk-cancel": each(cancelling.at_the_desk),
         "set-quantity": one(stocks.set_quantity),
         "staff-cancel": each(cancelling.by_staff),
-        "staff-restore": saga(requests.restore),
+        "staff-restore": resuming(requests.restore),
         "validate-due": each(due.validate_due),
     }
 

@@ -37,10 +37,9 @@ class Balances(Projection):
         live=False,
     )
     def moved(self, connection: sa.Connection, event: Any) -> None:
-        (wallet,) = storage.load_wallets(connection, [event.person_id], event.timestamp)
-        if hasattr(event, "booking_id"):
-            known = storage.load_attempts(connection, {(event.booking_id, event.attempt)})
-            wallet.attempts = {key: attempt for key, _, attempt in known}
+        keys = {(event.booking_id, event.attempt)} if hasattr(event, "booking_id") else set()
+        (wallet,), known = storage.load(connection, [event.person_id], keys, event.timestamp)
+        wallet.attempts = {key: attempt for key, _, attempt in known}
         storage.write_balances(connection, [(event.mutate(wallet), [event])])
 
 

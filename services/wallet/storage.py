@@ -19,6 +19,8 @@ from services.wallet.domain.wallet import Attempt, Key, Wallet
 from shared.eventstore import sql
 from shared.eventstore.sql import BigNumber, Instant
 from shared.eventstore.tables import stored_events, tracking
+from shared.eventstore.together import Together
+from shared.eventstore.trips import send_later
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import ZERO, Cents
 
@@ -84,11 +86,11 @@ _ATTEMPT_COLUMNS = [attempts.c[name] for name in _ATTEMPT_FIELDS]
 
 Change = tuple[Wallet, Sequence[Any]]
 """A wallet as it is after events, and those events."""
+KnownAttempt = tuple[Key, int, Attempt]
+"""An attempt, whose it is, and what became of it."""
 
 
-_LOCK_WALLETS = sql.lock_rows(
-    sa.select(wallets).where(sql.among_given(wallets.c.person_id, "people")).order_by(wallets.c.person_id)
-)
+_WALLETS = sa.select(wallets).where(sql.among_given(wallets.c.person_id, "people"))
 _CREDITS = (
     sa.select(credits.c.person_id, *_CREDIT_COLUMNS)
     .where(sql.among_given(credits.c.person_id, "people"))
@@ -97,24 +99,39 @@ _CREDITS = (
 _ATTEMPTS = sa.select(attempts.c.booking_id, attempts.c.attempt, attempts.c.person_id, *_ATTEMPT_COLUMNS).where(
     sql.among_given(attempts.c.booking_id, "bookings")
 )
+_DECIDED_ON = Together(wallets=_WALLETS, credits=_CREDITS, attempts=_ATTEMPTS)
 
 
-def load_wallets(connection: sa.Connection, people: Sequence[int], at: datetime) -> list[Wallet]:
-    """The wallets of people, without attempts, their rows locked in sorted order.
+def load(
+    connection: sa.Connection, people: Collection[int], keys: Collection[Key], at: datetime
+) -> tuple[list[Wallet], list[KnownAttempt]]:
+    """The wallets of people, without attempts, their rows locked in sorted order; and those of the attempts that are
+    known.
 
     Raises MoneyAstray when a row does not add up."""
-    versions = {row.person_id: row.version for row in connection.execute(_LOCK_WALLETS, {"people": list(people)})}
-    # in a statement of its own: what another transaction changed while we waited for the locks must be seen
-    owned = credits_of(connection, list(versions))
-    return [Wallet.restored(person, version, owned.get(person, ()), {}, at) for person, version in versions.items()]
+    if connection.dialect.name == "postgresql":
+        # in a statement of its own: what another transaction changed while we waited for the locks must be seen
+        held = "SELECT 1 FROM wallets WHERE person_id = ANY(%s::bigint[]) ORDER BY person_id FOR UPDATE"
+        send_later(connection, held, [sorted(people)])
+    given = {"people": people, "bookings": {booking for booking, _ in keys}}
+    found = _DECIDED_ON.read(connection, given)
+    owned = _by_owner(found["credits"])
+    loaded = [
+        Wallet.restored(row.person_id, row.version, owned.get(row.person_id, ()), {}, at) for row in found["wallets"]
+    ]
+    known = [((row[0], row[1]), row[2], Attempt(*row[3:])) for row in found["attempts"] if (row[0], row[1]) in keys]
+    return loaded, known
 
 
 def credits_of(connection: sa.Connection, people: Collection[int]) -> dict[int, list[Credit]]:
     """Each person's credits, the oldest first."""
+    return _by_owner(connection.execute(_CREDITS, {"people": people})) if people else {}
+
+
+def _by_owner(rows: Iterable[Any]) -> dict[int, list[Credit]]:
     found: dict[int, list[Credit]] = {}
-    if people:
-        for person, *columns in connection.execute(_CREDITS, {"people": list(people)}):
-            found.setdefault(person, []).append(Credit(*columns))
+    for person, *columns in rows:
+        found.setdefault(person, []).append(Credit(*columns))
     return found
 
 
@@ -130,13 +147,6 @@ def people_moved_since(connection: sa.Connection, people: Sequence[int], positio
     own = sql.among(stored_events.c.originator_id, list(by_stream))
     later = sa.select(stored_events.c.originator_id).where(own, stored_events.c.id > position).distinct()
     return {by_stream[stream] for stream in connection.execute(later).scalars()}
-
-
-def load_attempts(connection: sa.Connection, keys: Collection[Key]) -> list[tuple[Key, int, Attempt]]:
-    """Those of the attempts that are known, each with whose it is."""
-    bookings = sorted({booking for booking, _ in keys})
-    rows = connection.execute(_ATTEMPTS, {"bookings": bookings})
-    return [((row[0], row[1]), row[2], Attempt(*row[3:])) for row in rows if (row[0], row[1]) in keys]
 
 
 def write_balances(connection: sa.Connection, changes: Iterable[Change]) -> None:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from eventlet.semaphore import Semaphore
 
@@ -65,6 +66,7 @@ def _postgresql(url: str, schema: str | None, pool_size: int, autocommit: bool) 
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
+        json_deserializer=orjson.loads,
         connect_args={
             "options": options,
             "connect_timeout": CONNECT_SECONDS,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from shared.eventstore import sql
+from shared.eventstore import sql, trips
 from shared.eventstore.context import Cause
 from shared.eventstore.mapper import EventMapper
 from shared.eventstore.publication import Message, Publication
@@ -25,16 +25,21 @@ _COLUMNS = (
     "correlation_id",
     "causation_id",
 )
+PAGE = 2_000
 _HOLD = "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.stored_events'));"
-# One statement, one round trip: the lock is taken, then the rows go in, in the order of the arrays.
+# One round trip: the lock is taken, the rows go in, in the order of the arrays, and with the commit it is free again.
 _APPEND = f"""
 {_HOLD}
-INSERT INTO stored_events ({", ".join(_COLUMNS)})
-SELECT * FROM unnest(
-  %s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::boolean[], %s::text[], %s::text[]
+WITH appended AS (
+  INSERT INTO stored_events ({", ".join(_COLUMNS)})
+  SELECT * FROM unnest(
+    %s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::boolean[], %s::text[], %s::text[]
+  )
+  RETURNING id, published
 )
-RETURNING id
+SELECT set_config('passculture.appended', coalesce(max(id) FILTER (WHERE published), 0)::text, false) FROM appended
 """
+_APPENDED = "SELECT current_setting('passculture.appended')::bigint"
 
 _STREAMS = (
     sa.select(
@@ -81,7 +86,10 @@ class Log:
     def append(
         self, connection: sa.Connection, events: Sequence[tuple[Any, Cause]], recorded_at: datetime
     ) -> int | None:
-        """Appends at the end; gives the last *published* position, or None. A taken version is an integrity error."""
+        """Appends at the end, and on PostgreSQL commits; gives the last *published* position, or None.
+
+        A taken version is an integrity error.
+        """
         rows = []
         for event, cause in events:
             topic, state = self.mapper.encode(event)
@@ -97,22 +105,19 @@ class Log:
                     cause.causation_id,
                 )
             )
-        positions = self._insert(connection, rows)
-        return max((position for position, row in zip(positions, rows, strict=True) if row[5]), default=None)
+        if connection.dialect.name == "postgresql":
+            columns = zip(_COLUMNS, zip(*rows, strict=True), strict=True)
+            given = [sql.array_of(stored_events.c[name].type, values) for name, values in columns]
+            return trips.commit_with(connection, _APPEND, given, _APPENDED) or None
+        sql.insert_many(connection, stored_events, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
+        last = self.head(connection)  # a SQLite transaction is the only writer
+        positions = zip(range(last - len(rows) + 1, last + 1), rows, strict=True)
+        return max((position for position, row in positions if row[5]), default=None)
 
     def hold(self, connection: sa.Connection) -> None:
         """Nothing is appended by anybody else until the end of this transaction."""
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(_HOLD)
-
-    def _insert(self, connection: sa.Connection, rows: list[tuple[Any, ...]]) -> Sequence[int]:
-        if connection.dialect.name == "postgresql":
-            columns = zip(_COLUMNS, zip(*rows, strict=True), strict=True)
-            given = tuple(sql.array_of(stored_events.c[name].type, values) for name, values in columns)
-            return sorted(connection.exec_driver_sql(_APPEND, given).scalars())
-        sql.insert_many(connection, stored_events, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
-        last = self.head(connection)
-        return range(last - len(rows) + 1, last + 1)  # a SQLite transaction is the only writer
 
     def streams(
         self,
@@ -132,9 +137,18 @@ class Log:
             yield self.mapper.decode(*row)
 
     def events(
-        self, connection: sa.Connection, *, after: int = 0, until: int | None = None, kinds: Sequence[type] = ()
+        self,
+        connection: sa.Connection,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        kinds: Sequence[type] = (),
+        at_once: int = PAGE,
     ) -> Iterator[tuple[int, datetime, Any]]:
-        """(position, recorded at, event) of the whole log in order, in pages, optionally of some kinds only."""
+        """(position, recorded at, event) of the whole log in order, optionally of some kinds only.
+
+        ``at_once``: how many are read together; all of them, where no more are wanted.
+        """
         table = stored_events.c
         query = sa.select(
             table.id, table.recorded_at, table.originator_id, table.originator_version, table.topic, table.state
@@ -144,10 +158,10 @@ class Log:
         if kinds:
             query = query.where(sql.among(table.topic, [self.mapper.name(kind) for kind in kinds]))
         while True:
-            page = connection.execute(query.where(table.id > after).limit(2000)).all()
+            page = connection.execute(query.where(table.id > after).limit(at_once)).all()
             for position, recorded_at, stream, version, name, state in page:
                 yield position, recorded_at, self.mapper.decode(stream, version, name, state)
-            if len(page) < 2000:
+            if len(page) < at_once:
                 return
             after = page[-1][0]
 

@@ -61,6 +61,13 @@ class Call:
 Outcome = dict[str, Any] | DomainError | None
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """What was answered before to the same key."""
+
+    outcome: Outcome
+
+
 class Outcomes:
     """The stored answers, within one transaction."""
 
@@ -88,21 +95,30 @@ class Outcomes:
             sql.insert_many(self._tx.connection, outcomes, rows)
 
     def find(self, calls: Iterable[Call]) -> dict[tuple[str, str], Outcome]:
-        """Known answers by (owner, key); one KeyReused for each key that came with another body."""
         return find_outcomes(self._tx.connection, calls)
 
 
-_KNOWN = sa.select(outcomes.c.caller, outcomes.c.key, outcomes.c.fingerprint, outcomes.c.outcome).where(
+KNOWN = sa.select(outcomes.c.caller, outcomes.c.key, outcomes.c.fingerprint, outcomes.c.outcome).where(
     sql.pairs_given(outcomes.c.caller, outcomes.c.key, ("callers", "keys"))
 )
+"""The answers to what ``keys_of`` gives."""
+
+
+def keys_of(calls: Iterable[Call]) -> dict[str, list[str]]:
+    """The keys of calls, and whose each is."""
+    keyed = [(call.owner(), call.key) for call in calls if call.key is not None]
+    return {"callers": [owner for owner, _ in keyed], "keys": [key for _, key in keyed]}
 
 
 def find_outcomes(connection: sa.Connection, calls: Iterable[Call]) -> dict[tuple[str, str], Outcome]:
-    keyed = {(call.owner(), call.key): call for call in calls if call.key is not None}
-    if not keyed:
-        return {}
-    callers, keys = zip(*keyed, strict=True)
-    rows = connection.execute(_KNOWN, {"callers": callers, "keys": keys})
+    """Known answers by (owner, key); one KeyReused for each key that came with another body."""
+    keyed = [call for call in calls if call.key is not None]
+    return known_outcomes(keyed, connection.execute(KNOWN, keys_of(keyed))) if keyed else {}
+
+
+def known_outcomes(calls: Iterable[Call], rows: Iterable[Any]) -> dict[tuple[str, str], Outcome]:
+    """``find_outcomes``, from rows of ``KNOWN``."""
+    keyed = {(call.owner(), call.key): call for call in calls}
     found: dict[tuple[str, str], Outcome] = {}
     for owner, key, fingerprint, stored in rows:
         same = fingerprint == keyed[(owner, key)].fingerprint()

@@ -368,6 +368,33 @@ def pairs_given(
     return _AmongPairs(one, other, firsts, seconds)
 
 
+class _Pairs(sa.sql.functions.FunctionElement[Any]):
+    """Rows of two numbers, ``one`` and ``other``, that two parameters list."""
+
+    inherit_cache = True
+
+
+@compiles(_Pairs, "postgresql")
+def _pairs_of_arrays(element: _Pairs, compiler: Any, **kwargs: Any) -> str:
+    given = (f"CAST({compiler.process(values, **kwargs)} AS BIGINT[])" for values in element.clauses)
+    return f"(SELECT * FROM unnest({', '.join(given)}) AS given (one, other))"
+
+
+@compiles(_Pairs)
+def _pairs_of_lists(element: _Pairs, compiler: Any, **kwargs: Any) -> str:
+    ones, others = (compiler.process(values, **kwargs) for values in element.clauses)
+    return f"(SELECT value AS one, json_extract({others}, '$[' || key || ']') AS other FROM json_each({ones}))"
+
+
+def given_pairs(names: tuple[str, str]) -> sa.TableValuedAlias:
+    """The pairs, ``one`` and ``other``, of numbers that are given under two names when the statement is carried out.
+
+    For what is looked up by each of them: a join that the database may plan as it likes could read a table whole.
+    """
+    given = _Pairs(*(sa.bindparam(name, type_=Many(BigNumber)) for name in names))
+    return given.table_valued(sa.column("one", BigNumber), sa.column("other", BigNumber), name="given")
+
+
 def insert(connection: sa.Connection, table: sa.Table) -> Any:
     return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
 

@@ -118,7 +118,7 @@ class Transaction:
             projection.apply(self.connection, events)
 
     def finish(self) -> None:
-        """Rows, then the log: the log's lock is held for the append and the commit only."""
+        """Rows, then the log: its lock is held for the append and the commit only, which are one statement's trip."""
         self.flush()
         if self._unlogged:
             self.position = self.store.log.append(self.connection, self._unlogged, self.store.clock.now())

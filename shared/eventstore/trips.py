@@ -2,7 +2,8 @@
 
 Within ``transaction`` the ``BEGIN`` and whatever is handed to ``send_later`` wait on the connection; the next statement
 takes them along, in their order, as one string. An error of theirs comes with it, and ends the same transaction. Half
-of a command's round trips were such; each costs a service more than the database needs for the statement.
+of a command's round trips were such; each costs a service more than the database needs for the statement. ``COMMIT``
+goes with the last statement (``commit_with``).
 """
 
 from __future__ import annotations
@@ -47,6 +48,17 @@ def send_later(connection: sa.Connection, text: str, values: Sequence[Any]) -> N
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor:
         waiting.append(cursor.mogrify(text, values).decode())
+
+
+def commit_with(connection: sa.Connection, text: str, values: Sequence[Any], result: str) -> Any:
+    """Carries out a statement, commits, and gives what ``result`` selects then, in one round trip.
+
+    The last of a transaction's statements: an answer of its own is not heard, as the ``COMMIT`` comes after it.
+    """
+    assert connection.info[_WAITING] is not None
+    answer = connection.exec_driver_sql(f"{text};\nCOMMIT;\n{result}", tuple(values)).scalar_one()
+    connection.info[_WAITING][:] = [_BEGIN]  # nothing is begun now
+    return answer
 
 
 def _take_along(

@@ -10,7 +10,7 @@ import structlog
 
 from shared.eventstore import Conflict, Store
 from shared.eventstore.context import caused_by, noting_positions
-from shared.eventstore.outcomes import Call, KeyReused, Outcome, find_outcomes
+from shared.eventstore.outcomes import Call, KeyReused, Outcome, Repeated, find_outcomes
 from shared.kernel.errors import DomainError, Invalid, NotFound, Unavailable
 from shared.messaging.calls import CommandHandler, QueryHandler, ReadMany
 from shared.observability import metrics
@@ -175,7 +175,7 @@ class Commands:
         """What has a key travels together and may be run again: what the first run did is found by the key. What has
         none runs by itself, so that it never runs again because of a neighbour."""
         answered: list[Answered] = []
-        for together, group in groupby(calls, key=lambda call: handler.saga is not None and call.key is not None):
+        for together, group in groupby(calls, key=lambda call: handler.each is None and call.key is not None):
             batch = list(group)
             for part in [batch] if together else [[call] for call in batch]:
                 answered.extend(self._together(handler, part, 1))
@@ -184,8 +184,7 @@ class Commands:
     def _together(self, handler: CommandHandler, calls: list[Call], attempts: int) -> list[Answered]:
         """One run of a saga; halves of it when something in it clashes or fails, so that neighbours go on."""
         try:
-            with self._store.reading() as connection:
-                known = find_outcomes(connection, calls)
+            known = {} if handler.resuming else self._answered_before(calls)
             rest = [call for call in calls if (call.owner(), call.key or "") not in known]
             with caused_by(calls[0].correlation_id, f"batch:{calls[0].name}"), noting_positions() as positions:
                 decided = _run(handler, rest)
@@ -197,15 +196,20 @@ class Commands:
             return self._halves(self._together, handler, calls, attempts, error)
         position, answers = max(positions, default=None), iter(decided)
         return [
-            _known(known[key]) if (key := (call.owner(), call.key or "")) in known else (next(answers), position, False)
+            _known(known[key]) if (key := (call.owner(), call.key or "")) in known else _told(next(answers), position)
             for call in calls
         ]
 
+    def _answered_before(self, calls: list[Call]) -> dict[tuple[str, str], Outcome]:
+        with self._store.reading() as connection:
+            return find_outcomes(connection, calls)
 
-def _run(handler: CommandHandler, calls: list[Call]) -> list[Outcome]:
-    if handler.saga is not None and calls:
-        return list(handler.saga(calls))
-    return [handler.each(call) for call in calls] if handler.each is not None else []
+
+def _run(handler: CommandHandler, calls: list[Call]) -> Sequence[Outcome | Repeated]:
+    if handler.each is not None:
+        return [handler.each(call) for call in calls]
+    together = handler.saga or handler.resuming
+    return together(calls) if together is not None and calls else []
 
 
 class Queries:
@@ -271,6 +275,10 @@ def surprise(call: Call, error: Exception) -> DomainError:
 def _known(outcome: Outcome) -> Answered:
     """A stored answer, as it was given before; what a key that came with another body is told was never given."""
     return outcome, None, not isinstance(outcome, KeyReused)
+
+
+def _told(answer: Outcome | Repeated, position: int | None) -> Answered:
+    return _known(answer.outcome) if isinstance(answer, Repeated) else (answer, position, False)
 
 
 def command_envelope(answer: Answered) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from shared.eventstore import Transaction
-from shared.eventstore.outcomes import Call, Caller, Outcome
+from shared.eventstore.outcomes import Call, Caller, Outcome, Repeated
 
 One = Callable[[Transaction, Call], dict[str, Any] | None]
 Bulk = Callable[[Transaction, Sequence[Call]], Sequence[Outcome]]
 Saga = Callable[[Sequence[Call]], Sequence[Outcome]]
+Resuming = Callable[[Sequence[Call]], Sequence[Outcome | Repeated]]
 Each = Callable[[Call], Outcome]
 Read = Callable[[sa.Connection, Call], Any]
 ReadMany = Callable[[sa.Connection, Sequence[Call]], Sequence[Any]]
@@ -25,11 +26,12 @@ Calling = Callable[[Call], Any]
 
 @dataclass(frozen=True, slots=True)
 class CommandHandler:
-    """Exactly one of the four is set."""
+    """Exactly one of the five is set."""
 
     one: One | None = None
     bulk: Bulk | None = None
     saga: Saga | None = None
+    resuming: Resuming | None = None
     each: Each | None = None
 
 
@@ -58,6 +60,11 @@ def saga(handler: Saga) -> CommandHandler:
     It is given again what has a key when another call of the batch fails it: it finds what it did by then by that key.
     """
     return CommandHandler(saga=handler)
+
+
+def resuming(handler: Resuming) -> CommandHandler:
+    """As a saga; it finds what was answered before by itself, where it reads anyway, and says so."""
+    return CommandHandler(resuming=handler)
 
 
 def each(handler: Each) -> CommandHandler:
@@ -89,6 +96,7 @@ __all__ = [
     "One",
     "Outcome",
     "QueryHandler",
+    "Resuming",
     "Saga",
     "bulk",
     "calling",
@@ -96,5 +104,6 @@ __all__ = [
     "one",
     "read",
     "read_many",
+    "resuming",
     "saga",
 ]

@@ -95,13 +95,19 @@ class FileTransport(Transport):
     def deliver(self, envelope: Envelope) -> None:
         content = self._render(envelope)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            unfinished = self._folder / f".{envelope.identifier}"
-            unfinished.write_bytes(content)
-            # a file is there whole or not at all
-            unfinished.replace(self._folder / f"{envelope.file_stem}{self._suffix}")
+            try:
+                self._write(envelope, content)
+            except FileNotFoundError:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._write(envelope, content)
         except OSError as error:
             raise DeliveryFailed(str(error)) from error
+
+    def _write(self, envelope: Envelope, content: bytes) -> None:
+        """A file is there whole or not at all."""
+        unfinished = self._folder / f".{envelope.identifier}"
+        unfinished.write_bytes(content)
+        unfinished.replace(self._folder / f"{envelope.file_stem}{self._suffix}")
 
     def deliver_all(self, envelopes: Sequence[Envelope]) -> list[Exception | None]:
         outcomes: list[Exception | None] = tpool.execute(super().deliver_all, envelopes)

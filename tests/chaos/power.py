@@ -65,7 +65,7 @@ class Fuse:
         engine.dialect = dialect
 
     def _guard_statements(self, engine: sa.Engine, name: str) -> None:
-        """Where a statement commits: ``COMMIT``, or a lone one that changes something."""
+        """Where a string of statements commits, or a lone one that changes something."""
 
         def before(_: Any, cursor: Any, statement: str, *_others: Any) -> None:
             if _commits(cursor, statement):
@@ -80,9 +80,9 @@ class Fuse:
 
 
 def _commits(cursor: Any, statement: str) -> bool:
-    """Whether a statement is outside any transaction, or ends it, and leaves something behind: asked before it and
-    after it, the answer is the same."""
-    if statement == "COMMIT":
+    """Whether a string of statements ends a transaction, or one is outside any, and leaves something behind: asked
+    before it and after it, the answer is the same."""
+    if "COMMIT" in statement.split(";\n"):
         return True
     outside = cursor.connection.info.transaction_status == TRANSACTION_STATUS_IDLE
     return outside and statement.lstrip().upper().startswith(WRITES)

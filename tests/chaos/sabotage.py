@@ -5,6 +5,7 @@ Each takes away what the platform relies on, in a process that has imported ever
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +32,8 @@ def forgets_attempts() -> None:
     """Wallet remembers neither what an attempt holds nor that it was given up."""
     from services.wallet import storage
 
-    storage.load_attempts = lambda *_: []
+    load = storage.load
+    storage.load = lambda *given: (load(*given)[0], [])
 
 
 def counts_no_places() -> None:
@@ -48,22 +50,33 @@ def counts_no_places() -> None:
 def locks_no_stock() -> None:
     """Who decides on a stock does not wait for whoever decides on it already."""
     from services.booking.storage import places
+    from shared.eventstore.trips import send_later
 
-    def looked_at(connection: Any, stock_ids: list[int]) -> Any:
-        rows = connection.execute(places._OF_STOCKS, {"stock_ids": stock_ids}).all()
+    def looked_at(connection: Any, column: str, values: list[int]) -> None:
+        counted = (
+            f"SELECT set_config('booking.held', count(*)::text, true) FROM stocks WHERE {column} = ANY(%s::bigint[])"
+        )
+        send_later(connection, counted, [values])
+
+    init = places.Shelf.__init__
+
+    def hesitating(*given: Any) -> None:
+        init(*given)
         eventlet.sleep(A_MOMENT)
-        return rows
 
-    places._locked = looked_at
+    places.hold = looked_at
+    places.Shelf.__init__ = hesitating  # type: ignore[method-assign]
     places.hold_of_bookings = lambda *_: None
 
 
 def books_twice() -> None:
     """A person may have many live bookings of one offer."""
-    from services.booking.storage import places
+    from services.booking.storage import deciding, places
 
+    asked = deciding.asked
+    deciding.asked = lambda *given: dataclasses.replace(asked(*given), live=set())
     places.live_pairs = lambda *_: set()
-    places.enliven = lambda *_: True
+    places.enliven = lambda *_: None
 
 
 def recovers_nothing() -> None:

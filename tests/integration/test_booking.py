@@ -110,7 +110,7 @@ def cancelled_by_both_of_two_who_wait_for_the_stock(world: World) -> list[Any]:
     ]
     pool = eventlet.GreenPool(2)
     with world.store.transaction() as tx:
-        Shelf(tx, [stock])
+        Shelf.of(tx, [stock])
         asked = [pool.spawn(world.process.decide, [call]) for call in calls]
         eventlet.sleep(0.5)
     return [one.wait()[0][0] for one in asked]

@@ -28,7 +28,7 @@ def world(empty: Empty, tmp_path: Path) -> World:
 
 
 def with_the_guard(tx: Transaction, stock: int) -> bool:
-    shelf = Shelf(tx, [stock])
+    shelf = Shelf.of(tx, [stock])
     eventlet.sleep(A_MOMENT)
     taken = shelf.take(stock, 1)
     shelf.write(tx.now)

@@ -131,7 +131,7 @@ def met_by_a_rebuild(world: World) -> None:
     rebuilds = []
     try:
         with world.store.transaction() as tx:
-            shelf = Shelf(tx, [stock])
+            shelf = Shelf.of(tx, [stock])
             shelf.take(stock, PLACES)
             shelf.book(stock, PLACES)
             shelf.write(tx.now)  # the last place goes: an event

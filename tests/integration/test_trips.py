@@ -56,8 +56,8 @@ def fill_one(store: Store, owner: int) -> None:
 
 def test_a_transaction_of_many_writes_takes_few_round_trips(store: Store, sent: list[str]) -> None:
     fill_one(store, 1)
-    assert [one.count("INSERT INTO notes") for one in sent] == [2, 0, 0]  # with the fold; the log; the end
-    assert sent[0].startswith("BEGIN") and sent[-1] == "COMMIT"
+    assert [one.count("INSERT INTO notes") for one in sent] == [2, 0]  # with the fold; the log and the end
+    assert sent[0].startswith("BEGIN") and "COMMIT" in sent[-1]
     assert found(store) == [(1, AWKWARD)]
 
 

@@ -51,7 +51,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def with_the_guard(tx: Transaction, stock: int) -> bool:
-    return bool(places.Shelf(tx, [stock])[stock].row.is_released)
+    return bool(places.Shelf.of(tx, [stock])[stock].row.is_released)
 
 
 def without_the_guard(tx: Transaction, stock: int) -> bool:
@@ -75,7 +75,7 @@ def seen_after_a_wait(
             return look(tx, stock)
 
     with world.store.transaction() as holder:
-        places.Shelf(holder, [stock])
+        places.Shelf.of(holder, [stock])
         looker = eventlet.spawn(looking)
         until(lambda: waits_for_a_lock(world))
         with world.store.transaction() as tx:

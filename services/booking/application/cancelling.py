@@ -33,7 +33,7 @@ def cancel_all(tx: Transaction, bookings: Iterable[Booking], reason: str, commen
     They were loaded to be cancelled, or under the lock of their stock.
     """
     ended = [one for one in bookings if one.status in (Status.CONFIRMED, Status.USED)]
-    shelf = Shelf(tx, [one.terms.stock_id for one in ended])
+    shelf = Shelf.of(tx, [one.terms.stock_id for one in ended])
     for one in ended:
         shelf.give_back(one.terms.stock_id, one.terms.quantity, booked=True)
     for one in ended:

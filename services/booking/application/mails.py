@@ -48,7 +48,8 @@ class Mails:
             head = self._store.log.head(connection)
             if head == position or not self._outbox.has_room(connection):
                 return
-            found = list(islice(self._store.log.events(connection, after=position, until=head, kinds=KINDS), AT_ONCE))
+            events = self._store.log.events(connection, after=position, until=head, kinds=KINDS, at_once=AT_ONCE)
+            found = list(islice(events, AT_ONCE))
             told = _told(connection, found)
         reached = found[-1][0] if len(found) == AT_ONCE else head
         try:
@@ -63,7 +64,7 @@ class Mails:
     def open_work(self, connection: sa.Connection) -> int:
         """1 while mails are to be written, and those that wait to be sent."""
         position = _position(connection)
-        waiting = islice(self._store.log.events(connection, after=position, kinds=KINDS), 1)
+        waiting = islice(self._store.log.events(connection, after=position, kinds=KINDS, at_once=1), 1)
         return len(list(waiting)) + self._outbox.open_work(connection)
 
     def _write(self, written: Sequence[tuple[str, Notification]], position: int, reached: int) -> None:

@@ -26,11 +26,11 @@ from services.booking.domain.booking import Asked, Booking, Reason, Status, Term
 from services.booking.neighbours import Wallet
 from services.booking.projections import call_of, open_request
 from services.booking.shapes import booking_shape, row_of
-from services.booking.storage import facts, places
+from services.booking.storage import deciding, places
 from services.booking.storage.places import Held, Shelf
 from services.booking.storage.tables import open_requests
 from shared.eventstore import Conflict, Store, Transaction, sql
-from shared.eventstore.outcomes import Call, KeyReused, Outcome, find_outcomes
+from shared.eventstore.outcomes import Call, KeyReused, Outcome, Repeated, find_outcomes
 from shared.kernel.errors import DomainError, OutcomePending, Unavailable
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import Cents
@@ -57,7 +57,7 @@ class Batch:
     """Calls in hand: outcomes by index, and by index the bookings whose credit is to be asked for."""
 
     calls: Sequence[Call]
-    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    outcomes: dict[int, Outcome | Repeated] = field(default_factory=dict)
     open: dict[int, Booking] = field(default_factory=dict)
 
     def is_fresh(self, index: int) -> bool:
@@ -73,7 +73,7 @@ class Wanted:
 
 
 class Requests:
-    """``book`` and ``restore`` are sagas of the command entrypoint; ``recover`` is a task."""
+    """``book`` and ``restore`` are resuming sagas of the command entrypoint; ``recover`` is a task."""
 
     def __init__(
         self,
@@ -90,11 +90,11 @@ class Requests:
         self._tries: Counter[int] = Counter()
         self._in_hand: set[int] = set()
 
-    def book(self, calls: Sequence[Call]) -> list[Outcome]:
+    def book(self, calls: Sequence[Call]) -> list[Outcome | Repeated]:
         """``{stockId, quantity}``, the caller is the person → the booking, or a refusal."""
         return self._run(calls, self._open_bookings)
 
-    def restore(self, calls: Sequence[Call]) -> list[Outcome]:
+    def restore(self, calls: Sequence[Call]) -> list[Outcome | Repeated]:
         """``{bookingId, reason?}``, for staff → the booking, used; its credit is asked for again."""
         return self._run(calls, self._open_restores)
 
@@ -121,7 +121,7 @@ class Requests:
         self._tries.update(chosen)
         return chosen
 
-    def _run(self, calls: Sequence[Call], opening: Callable[[Transaction, Batch], None]) -> list[Outcome]:
+    def _run(self, calls: Sequence[Call], opening: Callable[[Transaction, Batch], None]) -> list[Outcome | Repeated]:
         def transaction_1(tx: Transaction, _again: bool) -> Batch:
             batch = Batch(calls)
             opening(tx, batch)
@@ -186,15 +186,12 @@ class Requests:
     # transaction 1
 
     @staticmethod
-    def _resume(tx: Transaction, batch: Batch) -> None:
-        """A key that is under way goes on from there; one that was answered since the batch was read, is answered.
-
-        Asked under the locks of the stocks, so that a key sent twice at once finds its own request.
-        """
+    def _resume(tx: Transaction, batch: Batch, known: dict[tuple[str, str], Outcome], under_way: Sequence[Any]) -> None:
+        """A key that is under way goes on from there; one that was answered is answered the same."""
         indexes = {(call.owner(), call.key): index for index, call in enumerate(batch.calls) if call.key is not None}
-        batch.outcomes |= {indexes[found]: outcome for found, outcome in tx.outcomes.find(batch.calls).items()}
+        batch.outcomes |= {indexes[found]: Repeated(outcome) for found, outcome in known.items()}
         resumed = {}
-        for row in places.open_by_key(tx.connection, indexes):
+        for row in under_way:
             index = indexes[row.owner, row.key]
             if batch.calls[index].fingerprint() == row.fingerprint:
                 resumed[index] = stream_id("booking", row.booking_id)
@@ -205,12 +202,12 @@ class Requests:
 
     def _open_bookings(self, tx: Transaction, batch: Batch) -> None:
         read, unreadable = _read(batch.calls)
-        beneficiaries = facts.may_book(tx.connection, {one.person_id for one in read.values()})
-        shelf = Shelf(tx, [one.stock_id for one in read.values()])
-        self._resume(tx, batch)
+        found = deciding.asked(tx, batch.calls, [(one.person_id, one.stock_id) for one in read.values()])
+        shelf = found.shelf
+        self._resume(tx, batch, found.known, found.open)
         wanted = {index: one for index, one in read.items() if batch.is_fresh(index)}
         decided = {index: refusal for index, refusal in unreadable.items() if batch.is_fresh(index)}
-        decided |= _refusals(tx, shelf, wanted, beneficiaries)
+        decided |= _refusals(tx.now, found, wanted)
         accepted = {index: one for index, one in wanted.items() if index not in decided}
         bookings = dict(zip(accepted, self._request(tx, shelf, list(accepted.values())), strict=True))
         decided |= self._set_aside(tx, shelf, bookings)
@@ -239,8 +236,7 @@ class Requests:
 
     def _set_aside(self, tx: Transaction, shelf: Shelf, bookings: dict[int, Booking]) -> dict[int, Outcome]:
         """Claims what must be unique, opens what waits for wallet, answers what is free; gives those outcomes."""
-        if not places.enliven(tx.connection, bookings.values()):
-            raise Conflict("one of these offers was booked meanwhile")
+        places.enliven(tx.connection, bookings.values())
         free = [booking for booking in bookings.values() if booking.terms.total == 0]
         standing = {booking.person_id for booking in free}  # they were asked about in this transaction
         self._settle(tx, shelf, [(booking, _without_credit(booking)) for booking in free], standing)
@@ -254,7 +250,7 @@ class Requests:
         }
 
     def _open_restores(self, tx: Transaction, batch: Batch) -> None:
-        self._resume(tx, batch)
+        self._resume(tx, batch, *deciding.requests(tx, batch.calls))
         decided: dict[int, Outcome] = {}
         found: dict[int, Booking] = {}
         for index in filter(batch.is_fresh, range(len(batch.calls))):
@@ -262,7 +258,7 @@ class Requests:
                 found[index] = _restorable(tx, batch.calls[index])
             except DomainError as error:
                 decided[index] = error
-        shelf = Shelf(tx, [booking.terms.stock_id for booking in found.values()])
+        shelf = Shelf.of(tx, [booking.terms.stock_id for booking in found.values()])
         live = places.live_pairs(tx.connection, [(one.person_id, one.terms.offer_id) for one in found.values()])
         for index, booking in list(found.items()):
             refusal = _no_room(shelf, live, booking)
@@ -295,17 +291,22 @@ class Requests:
 
     def _close(self, answered: Answered) -> dict[int, Outcome]:
         def transaction_3(tx: Transaction, again: bool) -> dict[int, Outcome]:
-            still = places.lock_open(tx.connection, [booking.booking_id for booking, _ in answered])
-            pairs = [(booking, verdict) for booking, verdict in answered if booking.booking_id in still]
+            waiting = [booking for booking, _ in answered]
+            found = deciding.answered(
+                tx,
+                {booking.booking_id for booking in waiting},
+                {booking.person_id for booking in waiting},
+                {booking.terms.stock_id for booking in waiting},
+            )
+            shelf = found.shelf
+            pairs = [(booking, verdict) for booking, verdict in answered if booking.booking_id in found.still]
             if again:  # what the failed try decided is gone; these objects are not
                 loaded = tx.get_many(Booking, [booking.id for booking, _ in pairs])
                 pairs = [(loaded[booking.id], verdict) for booking, verdict in pairs]
             calls = {booking.booking_id: call_of(booking.restoring or booking.asked) for booking, _ in pairs}
-            standing = facts.may_book(tx.connection, {booking.person_id for booking, _ in pairs})
-            shelf = Shelf(tx, [booking.terms.stock_id for booking, _ in pairs])
-            self._settle(tx, shelf, pairs, standing)
+            self._settle(tx, shelf, pairs, found.beneficiaries)
             shelf.write(tx.now)
-            sql.delete_many(tx.connection, open_requests, "booking_id", still)
+            sql.delete_many(tx.connection, open_requests, "booking_id", found.still)
             tx.save(*(booking for booking, _ in pairs))
             outcomes = {
                 booking.booking_id: _outcome(booking, shelf, tx.now) if verdict is None else verdict
@@ -370,34 +371,29 @@ def _read(calls: Sequence[Call]) -> tuple[dict[int, Wanted], dict[int, Outcome]]
     return wanted, refused
 
 
-def _refusals(tx: Transaction, shelf: Shelf, wanted: dict[int, Wanted], beneficiaries: set[int]) -> dict[int, Outcome]:
+def _refusals(now: datetime, found: deciding.Asked, wanted: dict[int, Wanted]) -> dict[int, Outcome]:
     """Decides one after the other, in memory, under the stocks' locks; takes the places of what is not refused."""
-    known = [one for one in wanted.values() if shelf.get(one.stock_id) and one.person_id in beneficiaries]
-    pairs = {(one.person_id, shelf[one.stock_id].row.offer_id) for one in known}
-    live = places.live_pairs(tx.connection, pairs)
     refused: dict[int, Outcome] = {}
     for index, one in wanted.items():
-        refusal = _refusal(tx.now, shelf, one, beneficiaries, live)
+        refusal = _refusal(now, found, one)
         if refusal is None:
-            live.add((one.person_id, shelf[one.stock_id].row.offer_id))
+            found.live.add((one.person_id, found.shelf[one.stock_id].row.offer_id))
         else:
             refused[index] = refusal
     return refused
 
 
-def _refusal(
-    now: datetime, shelf: Shelf, one: Wanted, beneficiaries: set[int], live: set[tuple[int, int]]
-) -> DomainError | None:
-    held = shelf.get(one.stock_id)
-    if one.person_id not in beneficiaries:
+def _refusal(now: datetime, found: deciding.Asked, one: Wanted) -> DomainError | None:
+    held = found.shelf.get(one.stock_id)
+    if one.person_id not in found.beneficiaries:
         return errors.NotABeneficiary("Il faut être bénéficiaire du pass Culture pour réserver.")
     if held is None:
         return errors.UnknownStock()
-    if (one.person_id, held.row.offer_id) in live:
+    if (one.person_id, held.row.offer_id) in found.live:
         return errors.AlreadyBooked("Cette offre est déjà réservée.")
     if one.quantity > (rules.MOST_PLACES if held.row.is_duo else 1):
         return errors.QuantityInvalid("Une place, ou deux pour une offre duo.")
-    if not _is_bookable(held.row, now) or not shelf.take(one.stock_id, one.quantity):
+    if not _is_bookable(held.row, now) or not found.shelf.take(one.stock_id, one.quantity):
         return errors.StockNotBookable("Ce stock n'est pas réservable.")
     return None
 

@@ -45,7 +45,7 @@ def change_stock(tx: Transaction, message: Message) -> None:
 def reschedule(tx: Transaction, message: Message) -> None:
     """The event was moved: new limits for all its bookings; those of a postponed one are not used any more."""
     stock_id = message.data["stockId"]
-    Shelf(tx, [stock_id])  # whoever confirms a booking of it now waits, and sees the new date
+    Shelf.of(tx, [stock_id])  # whoever confirms a booking of it now waits, and sees the new date
     stock, begins = _stock(tx, message), parse_instant(message.data["beginningAt"])
     stock.reschedule(message.occurred_at, begins, _instant(message.data["bookingLimitAt"]))
     bookings = load(tx, stored.standing_of_stock(tx.connection, stock_id))
@@ -57,7 +57,7 @@ def reschedule(tx: Transaction, message: Message) -> None:
 def withdraw_stock(tx: Transaction, message: Message) -> None:
     """No longer for booking; what was not used is cancelled (domain.md §3.1)."""
     stock_id = message.data["stockId"]
-    Shelf(tx, [stock_id])
+    Shelf.of(tx, [stock_id])
     stock = _stock(tx, message)
     stock.withdraw(message.occurred_at)
     tx.save(stock)
@@ -68,7 +68,7 @@ def withdraw_stock(tx: Transaction, message: Message) -> None:
 def set_quantity(tx: Transaction, call: Call) -> dict[str, Any]:
     """``{stockId, quantity?}`` from catalog → ``{remaining?}``; refuses what would oversell."""
     stock_id, quantity = number_in(call.data, "stockId"), count_in(call.data, "quantity")
-    held = Shelf(tx, [stock_id]).get(stock_id)
+    held = Shelf.of(tx, [stock_id]).get(stock_id)
     stock = tx.get(Stock, stream_id("stock", stock_id))
     if held is None or stock is None:
         raise errors.UnknownStock

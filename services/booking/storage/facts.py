@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from services.booking.storage.tables import attachments, offers, persons, shut_offerers, venues
 from shared.eventstore import sql
 from shared.eventstore.outcomes import Caller
+from shared.eventstore.trips import send_later
 
 
 def put_offer(connection: sa.Connection, row: dict[str, Any]) -> None:
@@ -61,18 +62,18 @@ def left_alone(connection: sa.Connection, account_id: int) -> list[int]:
     return sorted(connection.execute(query).scalars())
 
 
-_MAY_BOOK = (
-    sa.select(persons.c.person_id)
-    .where(sql.among_given(persons.c.person_id, "people"), persons.c.is_beneficiary, sa.not_(persons.c.is_suspended))
-    .order_by(persons.c.person_id)
-    .with_for_update(read=True)
+MAY_BOOK = sa.select(persons.c.person_id).where(
+    sql.among_given(persons.c.person_id, "people"), persons.c.is_beneficiary, sa.not_(persons.c.is_suspended)
 )
+"""Those of ``people`` who are, or were, beneficiaries and are not suspended; held before any stock."""
 
 
-def may_book(connection: sa.Connection, person_ids: Collection[int]) -> set[int]:
-    """Those who are, or were, beneficiaries and are not suspended. Locked, before any stock: a suspension waits until
-    what was decided by this can be seen, and then cancels it."""
-    return set(connection.execute(_MAY_BOOK, {"people": sorted(person_ids)}).scalars())
+def hold_people(connection: sa.Connection, person_ids: Collection[int]) -> None:
+    """A suspension waits until what is decided by ``MAY_BOOK`` can be seen, and then cancels it. On SQLite there is one
+    writer."""
+    if connection.dialect.name == "postgresql":
+        held = "SELECT 1 FROM persons WHERE person_id = ANY(%s::bigint[]) ORDER BY person_id FOR SHARE"
+        send_later(connection, held, [sorted(person_ids)])
 
 
 class Access:

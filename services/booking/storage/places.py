@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 
 from services.booking.domain.booking import Booking
 from services.booking.domain.stock import Stock
@@ -72,9 +73,23 @@ class Shelf:
     the second guard.
     """
 
-    def __init__(self, tx: Transaction, stock_ids: Iterable[int]) -> None:
+    def __init__(self, tx: Transaction, rows: Sequence[Any]) -> None:
+        """``rows`` of ``HELD_STOCKS``, read after ``hold``. Raises Conflict when some of them are not those held."""
+        if rows and rows[0].held not in (None, len(rows)):
+            raise Conflict("a stock was put in the place of the one that was waited for")
         self._tx = tx
-        self._held = {row.stock_id: Held(row) for row in _locked(tx.connection, sorted(set(stock_ids)))}
+        self._held = {row.stock_id: Held(row) for row in rows}
+
+    @classmethod
+    def of(cls, tx: Transaction, stock_ids: Iterable[int]) -> Shelf:
+        """Holds the stocks and reads them."""
+        wanted = sorted(set(stock_ids))
+        if not wanted:
+            return cls(tx, [])
+        # locked first, read then: a statement that waited for a lock sees the stock as it is now, but what stands
+        # beside it (is its offer still shown, its structure open?) as it was before the wait
+        hold(tx.connection, "stock_id", wanted)
+        return cls(tx, tx.connection.execute(HELD_STOCKS, {"stock_ids": wanted}).all())
 
     def get(self, stock_id: int) -> Held | None:
         return self._held.get(stock_id)
@@ -121,33 +136,33 @@ class Shelf:
             self._tx.save(stock)
 
 
-_OF_STOCKS = (
-    sa.select(*_COLUMNS)
+class _Held(sa.sql.functions.FunctionElement[int]):
+    """How many stocks ``hold`` found; NULL on SQLite, where one writer holds everything."""
+
+    type = sa.Integer()
+    inherit_cache = True
+
+
+@compiles(_Held)
+def _held_by_all(_element: _Held, _compiler: Any, **_: Any) -> str:
+    return "NULL"
+
+
+@compiles(_Held, "postgresql")
+def _held(_element: _Held, _compiler: Any, **_: Any) -> str:
+    return "current_setting('booking.held')::integer"
+
+
+HELD_STOCKS = (
+    sa.select(*_COLUMNS, _Held().label("held"))
     .select_from(
         stocks.outerjoin(offers, offers.c.offer_id == stocks.c.offer_id)
         .outerjoin(venues, venues.c.venue_id == stocks.c.venue_id)
         .outerjoin(shut_offerers, shut_offerers.c.offerer_id == stocks.c.offerer_id)
     )
     .where(sql.among_given(stocks.c.stock_id, "stock_ids"))
-    .order_by(stocks.c.stock_id)
 )
-
-
-_OF_HELD_STOCKS = _OF_STOCKS.add_columns(sa.cast(sa.func.current_setting("booking.held"), sa.Integer).label("held"))
-
-
-def _locked(connection: sa.Connection, stock_ids: list[int]) -> Sequence[Any]:
-    if not stock_ids:
-        return []
-    # locked first, read then: a statement that waited for a lock sees the stock as it is now, but what stands beside it
-    # (is its offer still shown, its structure open?) as it was before the wait
-    hold(connection, "stock_id", stock_ids)
-    if connection.dialect.name != "postgresql":
-        return connection.execute(_OF_STOCKS, {"stock_ids": stock_ids}).all()
-    rows = connection.execute(_OF_HELD_STOCKS, {"stock_ids": stock_ids}).all()
-    if rows and len(rows) != rows[0].held:
-        raise Conflict("a stock was put in the place of the one that was waited for")
-    return rows
+"""Stocks with their offers and venues, after ``hold``."""
 
 
 def hold(connection: sa.Connection, column: str, values: list[int]) -> None:
@@ -180,9 +195,17 @@ def hold_offerer(connection: sa.Connection, offerer_id: int) -> None:
     hold(connection, "offerer_id", [offerer_id])
 
 
-_LIVE = sa.select(live_bookings.c.person_id, live_bookings.c.offer_id).where(
-    sql.pairs_given(live_bookings.c.person_id, live_bookings.c.offer_id, ("people", "offers"))
+_LIVE_COLUMNS = live_bookings.c.person_id, live_bookings.c.offer_id
+_LIVE = sa.select(*_LIVE_COLUMNS).where(sql.pairs_given(*_LIVE_COLUMNS, ("people", "offers")))
+_BOOKER = sql.given_pairs(("bookers", "booked_stocks"))
+_HAS_LIVE = (
+    sa.select(live_bookings.c.offer_id)
+    .join(stocks, stocks.c.offer_id == live_bookings.c.offer_id)
+    .where(live_bookings.c.person_id == _BOOKER.c.one, stocks.c.stock_id == _BOOKER.c.other)
 )
+LIVE_AT_STOCKS = sa.select(_BOOKER.c.one.label("person_id"), _HAS_LIVE.scalar_subquery().label("offer_id"))
+"""Each person with the offer of the stock that is asked for, where there is a booking of it that is not cancelled; with
+none where there is not."""
 
 
 def live_pairs(connection: sa.Connection, pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
@@ -194,8 +217,8 @@ def live_pairs(connection: sa.Connection, pairs: Collection[tuple[int, int]]) ->
     return {(row.person_id, row.offer_id) for row in found}
 
 
-def enliven(connection: sa.Connection, bookings: Iterable[Booking]) -> bool:
-    """Claims the (person, offer) of each; False when one was claimed meanwhile."""
+def enliven(connection: sa.Connection, bookings: Iterable[Booking]) -> None:
+    """Claims the (person, offer) of each; that one was claimed meanwhile is a conflict, and ends the transaction."""
     claims = sorted(
         (
             {"person_id": one.person_id, "offer_id": one.terms.offer_id, "booking_id": one.booking_id}
@@ -203,7 +226,7 @@ def enliven(connection: sa.Connection, bookings: Iterable[Booking]) -> bool:
         ),
         key=lambda claim: (claim["person_id"], claim["offer_id"]),
     )
-    return len(sql.insert_new(connection, live_bookings, claims, "booking_id")) == len(claims)
+    sql.insert_many(connection, live_bookings, claims)
 
 
 def bury(connection: sa.Connection, booking_ids: Iterable[int]) -> None:
@@ -216,27 +239,19 @@ def claim_countermarks(connection: sa.Connection, wanted: dict[str, int]) -> set
     return sql.insert_new(connection, countermarks, claims, "countermark")
 
 
-_OPEN_BY_KEY = sa.select(open_requests).where(
-    sql.pairs_given(open_requests.c.key, open_requests.c.owner, ("keys", "owners"))
+OPEN_BY_KEY = sa.select(open_requests).where(
+    sql.pairs_given(open_requests.c.owner, open_requests.c.key, ("callers", "keys"))
 )
-_LOCK_OPEN = sql.lock_rows(
-    sa.select(open_requests.c.booking_id)
-    .where(sql.among_given(open_requests.c.booking_id, "booking_ids"))
-    .order_by(open_requests.c.booking_id)
-)
+"""The open requests of the keys that ``outcomes.keys_of`` gives."""
+STILL_OPEN = sa.select(open_requests.c.booking_id).where(sql.among_given(open_requests.c.booking_id, "booking_ids"))
 
 
-def open_by_key(connection: sa.Connection, owned: Collection[tuple[str, str]]) -> Sequence[Any]:
-    """The open requests of these (owner, key)."""
-    if not owned:
-        return []
-    owners, keys = zip(*owned, strict=True)
-    return connection.execute(_OPEN_BY_KEY, {"keys": keys, "owners": owners}).all()
-
-
-def lock_open(connection: sa.Connection, booking_ids: Collection[int]) -> set[int]:
-    """Which of the requests are still open, locked in the order of their numbers."""
-    return set(connection.execute(_LOCK_OPEN, {"booking_ids": sorted(booking_ids)}).scalars())
+def hold_open(connection: sa.Connection, booking_ids: Collection[int]) -> None:
+    """Locks requests in the order of their numbers, those that are still open: one of two closes them. On SQLite there
+    is one writer."""
+    if connection.dialect.name == "postgresql":
+        held = "SELECT 1 FROM open_requests WHERE booking_id = ANY(%s::bigint[]) ORDER BY booking_id FOR UPDATE"
+        send_later(connection, held, [sorted(booking_ids)])
 
 
 def open_numbers(connection: sa.Connection, limit: int) -> list[int]:

@@ -38,19 +38,19 @@ class Book:
         Everybody whom a transaction is about is best asked for at once: two transactions that lock the same wallets one
         by one, in two orders, wait for each other for ever. Raises MoneyAstray when a row does not add up.
         """
-        unread = set(people) - self._read
-        if unread:
-            self._read |= unread
-            for wallet in storage.load_wallets(self._tx.connection, sorted(unread), self._tx.now):
-                self._wallets[wallet.person_id] = wallet
-                wallet.attempts = self._attempts_of(wallet.person_id)
-        unknown = set(keys) - self._asked
-        if unknown:
-            self._asked |= unknown
-            for key, owner, attempt in storage.load_attempts(self._tx.connection, unknown):
-                self._attempts[key], self._owners[key] = (owner, attempt), owner
-                if owner in self._wallets:
-                    self._wallets[owner].attempts[key] = attempt
+        unread, unknown = set(people) - self._read, set(keys) - self._asked
+        if not unread and not unknown:
+            return
+        self._read |= unread
+        self._asked |= unknown
+        wallets, attempts = storage.load(self._tx.connection, unread, unknown, self._tx.now)
+        for wallet in wallets:
+            self._wallets[wallet.person_id] = wallet
+            wallet.attempts = self._attempts_of(wallet.person_id)
+        for key, owner, attempt in attempts:
+            self._attempts[key], self._owners[key] = (owner, attempt), owner
+            if owner in self._wallets:
+                self._wallets[owner].attempts[key] = attempt
 
     def find(self, person_id: int) -> Wallet | None:
         return self._wallets.get(person_id)

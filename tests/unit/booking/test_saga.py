@@ -13,7 +13,7 @@ import structlog
 
 from services.booking.application.requests import Requests
 from services.booking.neighbours import Wallet
-from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.outcomes import Call, Caller, Repeated
 from shared.kernel.errors import DomainError, OutcomePending
 from shared.kernel.time import parse_instant
 from tests.unit.booking.world import OFFERER, YOUNG, World
@@ -152,17 +152,16 @@ def test_an_open_key_with_another_body_is_refused(world: World) -> None:
     assert book(world, other).code == "idempotency-key-reused"
 
 
-def test_a_key_that_was_refused_while_its_repetition_was_on_its_way_stays_refused(world: World) -> None:
-    """The repetition was read before the refusal was stored, and is decided when there are places again."""
+def test_a_key_that_was_refused_stays_refused_when_there_are_places_again(world: World) -> None:
     stock = world.stock(quantity=1)
     taken = world.book(stock, world.welcome(2_000))
     assert book(world, stock).code == "stock-not-bookable"
     world.cancel(taken["bookingId"], 2_000)
-    saga = world.service.commands["book"].saga
-    assert saga is not None
-    (outcome,) = saga([Call("book", {"stockId": stock, "quantity": 1}, "k", Caller(YOUNG))])
-    assert isinstance(outcome, DomainError)
-    assert outcome.to_outcome()["code"] == "stock-not-bookable"
+    book_many = world.service.commands["book"].resuming
+    assert book_many is not None
+    (repeated,) = book_many([Call("book", {"stockId": stock, "quantity": 1}, "k", Caller(YOUNG))])
+    assert isinstance(repeated, Repeated) and isinstance(repeated.outcome, DomainError)
+    assert repeated.outcome.to_outcome()["code"] == "stock-not-bookable"
     assert (world.counts(stock), world.rows("open_requests")) == ((0, 0), 0)
     assert world.wallet.available(YOUNG) == 30_000
 

@@ -1,0 +1,101 @@
+"""What the two transactions of a booking decide on: held in one order, people before stocks, and read in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.booking.storage import facts, places
+from services.booking.storage.places import Shelf
+from shared.eventstore import Transaction
+from shared.eventstore.outcomes import KNOWN, Call, Outcome, keys_of, known_outcomes
+from shared.eventstore.together import Together
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What stands before a request is decided on."""
+
+    beneficiaries: set[int]
+    """Who may book."""
+    shelf: Shelf
+    known: dict[tuple[str, str], Outcome]
+    """What was answered before, by (owner, key)."""
+    open: Sequence[Any]
+    """The requests of the same keys that are under way."""
+    live: set[tuple[int, int]]
+    """(person, offer) of bookings that are not cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What stands before wallet's answers are acted on."""
+
+    still: set[int]
+    """The requests that nobody closed meanwhile."""
+    beneficiaries: set[int]
+    shelf: Shelf
+
+
+_REQUESTS = Together(known=KNOWN, open=places.OPEN_BY_KEY)
+_ASKED = Together(
+    people=facts.MAY_BOOK,
+    stocks=places.HELD_STOCKS,
+    live=places.LIVE_AT_STOCKS,
+    known=KNOWN,
+    open=places.OPEN_BY_KEY,
+)
+_ANSWERED = Together(still=places.STILL_OPEN, people=facts.MAY_BOOK, stocks=places.HELD_STOCKS)
+
+Requests = tuple[dict[tuple[str, str], Outcome], Sequence[Any]]
+
+
+def requests(tx: Transaction, calls: Sequence[Call]) -> Requests:
+    """What was answered to these keys, and which of them are under way."""
+    keyed = _keyed(calls)
+    found = _REQUESTS.read(tx.connection, keys_of(keyed))
+    return known_outcomes(keyed, found["known"]), found["open"]
+
+
+def asked(tx: Transaction, calls: Sequence[Call], wanted: Collection[tuple[int, int]]) -> Asked:
+    """``wanted``: the (person, stock) of the calls.
+
+    The keys are read under the locks of the stocks: one that is sent twice at once finds its own request.
+    """
+    people, stocks = {person for person, _ in wanted}, {stock for _, stock in wanted}
+    facts.hold_people(tx.connection, people)
+    places.hold(tx.connection, "stock_id", sorted(stocks))
+    keyed = _keyed(calls)
+    values = {
+        "people": people,
+        "stock_ids": stocks,
+        "bookers": [person for person, _ in wanted],
+        "booked_stocks": [stock for _, stock in wanted],
+        **keys_of(keyed),
+    }
+    found = _ASKED.read(tx.connection, values)
+    return Asked(
+        beneficiaries={row.person_id for row in found["people"]},
+        shelf=Shelf(tx, found["stocks"]),
+        known=known_outcomes(keyed, found["known"]),
+        open=found["open"],
+        live={(row.person_id, row.offer_id) for row in found["live"]},
+    )
+
+
+def answered(tx: Transaction, numbers: Collection[int], people: Collection[int], stocks: Collection[int]) -> Answered:
+    """``numbers``: of the requests, whose people and stocks are given."""
+    places.hold_open(tx.connection, numbers)
+    facts.hold_people(tx.connection, people)
+    places.hold(tx.connection, "stock_id", sorted(stocks))
+    found = _ANSWERED.read(tx.connection, {"booking_ids": numbers, "people": people, "stock_ids": stocks})
+    return Answered(
+        still={row.booking_id for row in found["still"]},
+        beneficiaries={row.person_id for row in found["people"]},
+        shelf=Shelf(tx, found["stocks"]),
+    )
+
+
+def _keyed(calls: Sequence[Call]) -> list[Call]:
+    return [call for call in calls if call.key is not None]
