@@ -66,6 +66,7 @@ def _postgresql(url: str, schema: str | None, pool_size: int, autocommit: bool) 
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
+        pool_use_lifo=True,  # the database's process of the one used last knows the tables, and is in the caches
         json_deserializer=orjson.loads,
         connect_args={
             "options": options,
