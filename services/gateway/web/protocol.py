@@ -5,12 +5,17 @@ from __future__ import annotations
 
 import re
 import uuid
+from functools import cached_property
+from typing import Any
 
 import orjson
 import structlog
+from eventlet.support import get_errno
+from eventlet.wsgi import BAD_SOCK, BROKEN_SOCK, STATE_IDLE, Input, addr_to_host_port
 from nameko.web.server import HttpOnlyProtocol
 
 from services.gateway.routes import desk
+from services.gateway.web.heads import Head, read_head
 from services.gateway.web.problems import MEDIA_TYPE, PROBLEMS, problem_document
 from shared.kernel.errors import DomainError
 
@@ -48,7 +53,65 @@ def check_framing(lengths: list[str], transfer_encodings: list[str]) -> None:
 
 
 class OneLength(HttpOnlyProtocol):
-    """nameko's protocol, for requests whose body can be told from the next request."""
+    """nameko's protocol, for requests whose body can be told from the next request; those whose head is plain are read
+    without the library."""
+
+    _head: Head | None = None
+    """Of the request that is dealt with, where it is plain."""
+
+    def _read_request_line(self) -> bytes:
+        """Waits for a request; takes its head where it is plain, and otherwise its first line."""
+        try:
+            self._head = None if self.rfile.closed else read_head(self.rfile.peek())
+        except OSError as error:
+            if get_errno(error) not in BROKEN_SOCK | BAD_SOCK:
+                raise
+            return b""
+        if self._head is None:
+            return super()._read_request_line()
+        self.rfile.read(self._head.size)
+        return f"{self._head.method} {self._head.target} HTTP/1.1\r\n".encode()
+
+    def parse_request(self) -> bool:
+        head = self._head
+        if head is None:
+            return super().parse_request()
+        self.command, self.path, self.request_version = head.method, head.target, "HTTP/1.1"
+        self.requestline = f"{head.method} {head.target} HTTP/1.1"
+        self.headers, self.close_connection = head.fields, False
+        return True
+
+    def get_environ(self) -> dict[str, Any]:
+        if self._head is None:
+            return super().get_environ()
+        length = self.headers.get("content-length", "0")
+        body = Input(self.rfile, length, self.connection)
+        return {
+            **self.server.get_environ(),
+            **self._ends,
+            **self._head.environ(),
+            "SERVER_PROTOCOL": "HTTP/1.0",
+            "GATEWAY_INTERFACE": "CGI/1.1",
+            "headers_raw": self._head.raw,
+            "wsgi.input": body,
+            "eventlet.input": body,
+            "eventlet.posthooks": [],
+            "eventlet.set_idle": self._be_idle,
+        }
+
+    @cached_property
+    def _ends(self) -> dict[str, str]:
+        """Of the connection."""
+        ours, theirs = addr_to_host_port(self.request.getsockname()), addr_to_host_port(self.client_address)
+        return {
+            "SERVER_NAME": ours[0],
+            "SERVER_PORT": str(ours[1]),
+            "REMOTE_ADDR": theirs[0],
+            "REMOTE_PORT": str(theirs[1]),
+        }
+
+    def _be_idle(self) -> None:
+        self.conn_state[2] = STATE_IDLE
 
     def handle_one_response(self) -> None:
         try:
