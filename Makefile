@@ -13,6 +13,7 @@ help: ## this list
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q services shared demo tests  # each process compiles them again where none may be written
 	@touch $@
 
 install: .venv/installed ## the virtual environment in .venv

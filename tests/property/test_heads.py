@@ -103,7 +103,17 @@ def test_a_head_that_is_not_whole_is_left_to_the_library() -> None:
 
 
 names = st.sampled_from(
-    ["Host", "Accept", "Content-Type", "Content-Length", "content-length", "Connection", "X-Forwarded-For", "X-A", "x_a"]
+    [
+        "Host",
+        "Accept",
+        "Content-Type",
+        "Content-Length",
+        "content-length",
+        "Connection",
+        "X-Forwarded-For",
+        "X-A",
+        "x_a",
+    ]
 )
 values = st.one_of(
     st.sampled_from(["13", "0", "keep-alive", "Keep-Alive", "close", "application/json", "a, b", "", " 5", "5 "]),
