@@ -42,7 +42,11 @@ KEY_CONNECTIONS = 4
 def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
     store = Store(engine, clock=clock, aggregates=AGGREGATES, publication=publication, projections=projections())
     connections = min(KEY_CONNECTIONS, settings.pool_size)
-    keys = KeyStore(make_engine(settings.database_url("keys"), schema=settings.schema("keys"), pool_size=connections))
+    keys = KeyStore(
+        make_engine(
+            settings.database_url("keys"), schema=settings.schema("keys"), pool_size=connections, autocommit=True
+        )
+    )
     move_in(store, keys)
     lines = transports(settings.mail_url, settings.sms_url, settings.push_url)
     return assemble(

@@ -395,8 +395,11 @@ def offerer_of_attachment(connection: sa.Connection, number: int) -> int | None:
     return connection.execute(sa.select(attachments.c.offerer_id).where(attachments.c.attachment_id == number)).scalar()
 
 
+_SEALED = sa.select(people).where(sql.among_given(people.c.account_id, "accounts"))
+
+
 def sealed_people(connection: sa.Connection, account_ids: Sequence[int]) -> list[Row]:
-    return list(connection.execute(sa.select(people).where(sql.among(people.c.account_id, account_ids))))
+    return list(connection.execute(_SEALED, {"accounts": account_ids}))
 
 
 def api_keys_by_prefix(connection: sa.Connection, prefixes: Sequence[str]) -> dict[str, Row]:

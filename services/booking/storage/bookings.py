@@ -36,14 +36,16 @@ def _with_place() -> sa.Select[Any]:
     return sa.select(*_TABLE, *_PLACE).select_from(joined)
 
 
+_BY_NUMBERS = _with_place().where(sql.among_given(_TABLE.booking_id, "numbers"))
+_BY_MARKS = _with_place().where(sql.among_given(_TABLE.countermark, "marks"))
+
+
 def by_numbers(connection: sa.Connection, numbers: Collection[int]) -> dict[int, Any]:
-    query = _with_place().where(sql.among(_TABLE.booking_id, sorted(set(numbers))))
-    return {row.booking_id: row for row in connection.execute(query)}
+    return {row.booking_id: row for row in connection.execute(_BY_NUMBERS, {"numbers": sorted(set(numbers))})}
 
 
 def by_countermarks(connection: sa.Connection, marks: Collection[str]) -> dict[str, Any]:
-    query = _with_place().where(sql.among(_TABLE.countermark, sorted(set(marks))))
-    return {row.countermark: row for row in connection.execute(query)}
+    return {row.countermark: row for row in connection.execute(_BY_MARKS, {"marks": sorted(set(marks))})}
 
 
 def of_person(

@@ -76,18 +76,22 @@ def hold_people(connection: sa.Connection, person_ids: Collection[int]) -> None:
         send_later(connection, held, [sorted(person_ids)])
 
 
+# one look at each of the few: a join might read all that anybody knows of people
+_IS_SUSPENDED = sa.select(persons.c.is_suspended).where(persons.c.person_id == attachments.c.account_id)
+_ATTACHED = sa.select(attachments).where(
+    sql.among_given(attachments.c.account_id, "accounts"),
+    sa.not_(sa.func.coalesce(_IS_SUSPENDED.scalar_subquery(), sa.false())),
+)
+
+
 class Access:
     """For which structures callers may speak: an API key for its own, an account that is not suspended for those it is
     attached to."""
 
     def __init__(self, connection: sa.Connection, callers: Collection[Caller | None]) -> None:
         accounts = sorted({one.account_id for one in callers if one is not None and one.offerer_id is None})
-        # one look at each of the few: a join might read all that anybody knows of people
-        known = sa.select(persons.c.is_suspended).where(persons.c.person_id == attachments.c.account_id)
-        is_suspended = sa.func.coalesce(known.scalar_subquery(), sa.false())
-        theirs = sa.select(attachments).where(sql.among(attachments.c.account_id, accounts), sa.not_(is_suspended))
-        rows = connection.execute(theirs)
-        self._attached = {(row.account_id, row.offerer_id) for row in rows}
+        theirs = connection.execute(_ATTACHED, {"accounts": accounts}) if accounts else ()
+        self._attached = {(row.account_id, row.offerer_id) for row in theirs}
 
     def allows(self, caller: Caller | None, offerer_id: int) -> bool:
         if caller is None:

@@ -11,12 +11,12 @@ key is destroyed after the erasure is committed, which says so durably: whoever 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 
 from services.identity import storage
-from shared.eventstore import Store, sql
+from shared.eventstore import Store, sql, trips
 from shared.eventstore.sql import BigNumber
 from shared.eventstore.store import translated
 
@@ -35,6 +35,10 @@ class KeyStore:
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
+        self._gate = getattr(engine, "gate", None)
+        # as in the Store: what is read is in no transaction, what is written in one of our own
+        is_alone = self._gate is not None or getattr(engine, "autocommit", False)
+        self._alone = engine if is_alone else engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def put(self, keys: Mapping[int, bytes]) -> dict[int, bytes]:
         """Kept when this returns; gives the keys in force, of which some may have been there before."""
@@ -45,7 +49,7 @@ class KeyStore:
 
     def read(self, accounts: Collection[int]) -> dict[int, bytes]:
         """Those that there are."""
-        with translated(), self.engine.connect() as connection:
+        with translated(), self._alone.connect() as connection:
             return _read(connection, accounts)
 
     def destroy(self, accounts: Collection[int]) -> None:
@@ -64,16 +68,21 @@ class KeyStore:
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
-        gate = getattr(self.engine, "gate", None) or nullcontext()
-        with translated(), gate, self.engine.connect() as connection:
-            connection = connection.execution_options(writes=True)
+        if self._gate is None:
+            with translated(), self._alone.connect() as connection, trips.transaction(connection):
+                yield connection
+            return
+        with translated(), self._gate, self.engine.connect() as plain:
+            connection = plain.execution_options(writes=True)
             with connection.begin():
                 yield connection
 
 
+_KEYS = sa.select(person_keys).where(sql.among_given(person_keys.c.account_id, "accounts"))
+
+
 def _read(connection: sa.Connection, accounts: Collection[int]) -> dict[int, bytes]:
-    query = sa.select(person_keys).where(sql.among(person_keys.c.account_id, sorted(accounts)))
-    return {row.account_id: bytes(row.key) for row in connection.execute(query)}
+    return {row.account_id: bytes(row.key) for row in connection.execute(_KEYS, {"accounts": sorted(accounts)})}
 
 
 def move_in(store: Store, keys: KeyStore) -> None:
