@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 
 from services.identity.bootstrap import AGGREGATES
@@ -21,17 +23,29 @@ AT_ONCE = 500
 
 def beneficiaries(platform: Platform, count: int) -> list[int]:
     """Opens, confirms and activates accounts; gives their numbers. Their credits show when this returns."""
-    store, keys = _identity(platform)
-    numbers: list[int] = []
-    try:
-        while len(numbers) < count:
-            with store.transaction() as tx:
-                numbers += _opened(tx, KeyRing(keys), min(AT_ONCE, count - len(numbers)), _eighteen(tx.now))
-    finally:
-        store.engine.dispose()
-        keys.close()
-    platform.catch_up()
+    accounts = decided(platform, count)
+    numbers = [account.number for account in accounts]
+    enter(platform, accounts)
     return numbers
+
+
+def decided(platform: Platform, count: int) -> list[Account]:
+    """The accounts, with all that happened to them, of which nobody was told yet."""
+    with _identity(platform) as (identity, keys):
+        accounts: list[Account] = []
+        while len(accounts) < count:
+            with identity.transaction() as tx:
+                accounts += _opened(tx, KeyRing(keys), min(AT_ONCE, count - len(accounts)), _eighteen(tx.now))
+    return accounts
+
+
+def enter(platform: Platform, accounts: list[Account]) -> None:
+    """Returns when everybody has handled everything."""
+    with _identity(platform) as (identity, _):
+        for begin in range(0, len(accounts), AT_ONCE):
+            with identity.transaction() as tx:
+                tx.save(*accounts[begin : begin + AT_ONCE])
+    platform.catch_up()
 
 
 def tokens(platform: Platform, numbers: list[int]) -> list[str]:
@@ -48,12 +62,10 @@ def _eighteen(now: datetime) -> date:
     return some_months_ago.replace(year=some_months_ago.year - 18, day=min(some_months_ago.day, 28))
 
 
-def _opened(tx: Transaction, keys: KeyRing, count: int, born: date) -> list[int]:
+def _opened(tx: Transaction, keys: KeyRing, count: int, born: date) -> list[Account]:
     numbers, checks = tx.next_number("account", count), tx.next_number("identity-check", count)
     keys.make_many(range(numbers, numbers + count))
-    for offset in range(count):
-        tx.save(_account(tx, keys, numbers + offset, checks + offset, born))
-    return list(range(numbers, numbers + count))
+    return [_account(tx, keys, numbers + offset, checks + offset, born) for offset in range(count)]
 
 
 def _account(tx: Transaction, keys: KeyRing, number: int, check: int, born: date) -> Account:
@@ -78,9 +90,14 @@ def _account(tx: Transaction, keys: KeyRing, number: int, check: int, born: date
     return account
 
 
-def _identity(platform: Platform) -> tuple[Store, KeyStore]:
-    """As identity opens them itself."""
+@contextmanager
+def _identity(platform: Platform) -> Iterator[tuple[Store, KeyStore]]:
+    """Its stores, as identity opens them itself."""
     engines = [platform.engine(name) for name in ("identity", "keys")]
     clock = SettableClock(platform.now())
     store = Store(engines[0], clock=clock, aggregates=AGGREGATES, publication=publication, projections=projections())
-    return store, KeyStore(engines[1])
+    try:
+        yield store, KeyStore(engines[1])
+    finally:
+        for engine in engines:
+            engine.dispose()

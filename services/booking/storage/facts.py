@@ -37,7 +37,7 @@ def put_person(connection: sa.Connection, person_id: int, **columns: Any) -> Non
     """Keeps what is not named as it was; a person who was never heard of is no beneficiary and not suspended."""
     known = {"person_id": person_id, "is_beneficiary": False, "is_suspended": False}
     sql.insert_ignore(connection, persons, [known])
-    connection.execute(persons.update().where(persons.c.person_id == person_id).values(**columns))
+    sql.update_many(connection, persons, "person_id", [{"person_id": person_id, **columns}])
 
 
 def attach(connection: sa.Connection, account_id: int, offerer_id: int) -> None:
