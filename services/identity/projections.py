@@ -26,17 +26,19 @@ class People(Projection):
     @on(Account.Opened)
     def opened(self, connection: sa.Connection, event: Account.Opened) -> None:
         row = {"account_id": event.number, "sealed": event.sealed, "roles": sorted(event.roles)}
-        connection.execute(storage.people.insert().values(**row))
+        sql.insert_many(connection, storage.people, [row])
 
     @on(Account.EmailChanged, Account.PhoneCodeSent, Account.ProfileChanged)
     def changed(self, connection: sa.Connection, event: Any) -> None:
-        table = storage.people
-        connection.execute(table.update().where(table.c.account_id == event.number).values(sealed=event.sealed))
+        self._seal(connection, event.number, event.sealed)
 
     @on(Account.Erased)
     def erased(self, connection: sa.Connection, event: Account.Erased) -> None:
-        table = storage.people
-        connection.execute(table.update().where(table.c.account_id == event.number).values(sealed=""))
+        self._seal(connection, event.number, "")
+
+    @staticmethod
+    def _seal(connection: sa.Connection, number: int, sealed: str) -> None:
+        sql.update_many(connection, storage.people, "account_id", [{"account_id": number, "sealed": sealed}])
 
 
 class Emails(Projection):
@@ -101,13 +103,12 @@ class IdentityChecks(Projection):
             "sealed_declared": event.sealed_declared,
             "checked_at": event.timestamp,
         }
-        connection.execute(storage.identity_checks.insert().values(**row))
+        sql.insert_many(connection, storage.identity_checks, [row])
 
     @on(Account.IdentityReviewed)
     def reviewed(self, connection: sa.Connection, event: Account.IdentityReviewed) -> None:
-        table = storage.identity_checks
-        status = "ok" if event.accepted else "ko"
-        connection.execute(table.update().where(table.c.check_id == event.check).values(status=status))
+        change = {"check_id": event.check, "status": "ok" if event.accepted else "ko"}
+        sql.update_many(connection, storage.identity_checks, "check_id", [change])
 
     @on(Account.Erased)
     def erased(self, connection: sa.Connection, event: Account.Erased) -> None:
@@ -129,7 +130,7 @@ class Birthdays(Projection):
         coming = next_birthday(event.birth_date, event.timestamp)
         assert coming is not None, "an under-age person has a birthday to come"
         row = {"account_id": event.number, "birth_date": event.birth_date, "age": coming[0], "due_at": coming[1]}
-        connection.execute(storage.birthdays.insert().values(**row))
+        sql.insert_many(connection, storage.birthdays, [row])
 
     @on(Account.BirthdayReached)
     def reached(self, connection: sa.Connection, event: Account.BirthdayReached) -> None:
@@ -139,8 +140,8 @@ class Birthdays(Projection):
         if coming is None:
             connection.execute(table.delete().where(table.c.account_id == event.number))
         else:
-            moved = table.update().where(table.c.account_id == event.number)
-            connection.execute(moved.values(age=coming[0], due_at=coming[1]))
+            change = {"account_id": event.number, "age": coming[0], "due_at": coming[1]}
+            sql.update_many(connection, table, "account_id", [change])
 
     @on(Account.Erased)
     def erased(self, connection: sa.Connection, event: Account.Erased) -> None:
@@ -167,7 +168,7 @@ class Offerers(Projection):
             "status": "pending",
             "registered_at": event.timestamp,
         }
-        connection.execute(storage.offerers.insert().values(**row))
+        sql.insert_many(connection, storage.offerers, [row])
 
     @on(Offerer.Validated)
     def validated(self, connection: sa.Connection, event: Offerer.Validated) -> None:
@@ -183,8 +184,7 @@ class Offerers(Projection):
 
     @staticmethod
     def _set(connection: sa.Connection, number: int, status: str) -> None:
-        table = storage.offerers
-        connection.execute(table.update().where(table.c.offerer_id == number).values(status=status))
+        sql.update_many(connection, storage.offerers, "offerer_id", [{"offerer_id": number, "status": status}])
 
 
 class Sirens(Projection):
