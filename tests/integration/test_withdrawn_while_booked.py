@@ -1,4 +1,5 @@
-"""An offer is withdrawn, a structure closed, while somebody books: seen by the decision, or written after it."""
+"""An offer is withdrawn, a structure closed, a person suspended, while somebody books: seen by the decision, or written
+after it."""
 
 from __future__ import annotations
 
@@ -173,3 +174,20 @@ def test_a_closed_structure_awaits_who_confirms_and_then_nothing_is_booked(world
     assert (outcome["status"], status) == ("confirmed", "confirmed"), "it was booked before the structure was closed"
     again = Call("book", {"stockId": world.stock(), "quantity": 1}, "again", Caller(YOUNG))
     assert world.process.decide([again])[0][0].code == "stock-not-bookable"
+
+
+def suspended(world: World, _offer: int) -> None:
+    world.tell("identity", "BeneficiarySuspended", {"personId": YOUNG, "reason": "FRAUD", "at": world.now_text()})
+
+
+def test_who_is_suspended_while_booking_has_it_cancelled(world: World) -> None:
+    outcome, status = booked_while(world, suspended)
+    assert (outcome["status"], status) == ("confirmed", "cancelled")
+    assert world.differences() == []
+
+
+def test_without_holding_the_person_the_booking_would_stay(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control."""
+    monkeypatch.setattr(facts, "hold_people", lambda *_: None)
+    outcome, status = booked_while(world, suspended)
+    assert (outcome["status"], status) == ("confirmed", "confirmed")
