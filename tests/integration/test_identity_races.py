@@ -253,7 +253,7 @@ def test_read_models_are_folds_of_the_log_here_too(platform: Platform) -> None:
 
 # --- controls: the same races without their guards ------------------------------------------------------------------
 
-A_MOMENT = 0.005
+A_MOMENT = 0.02
 """After each question to the database: what a busy machine does, and others come in."""
 
 Play = Callable[[Platform], list[Any]]
