@@ -20,7 +20,6 @@ from shared.eventstore import sql
 from shared.eventstore.sql import BigNumber, Instant
 from shared.eventstore.tables import stored_events, tracking
 from shared.eventstore.together import Together
-from shared.eventstore.trips import send_later
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import ZERO, Cents
 
@@ -109,10 +108,7 @@ def load(
     known.
 
     Raises MoneyAstray when a row does not add up."""
-    if connection.dialect.name == "postgresql":
-        # in a statement of its own: what another transaction changed while we waited for the locks must be seen
-        held = "SELECT 1 FROM wallets WHERE person_id = ANY(%s::bigint[]) ORDER BY person_id FOR UPDATE"
-        send_later(connection, held, [sorted(people)])
+    sql.hold_rows(connection, wallets, "person_id", people)
     given = {"people": people, "bookings": {booking for booking, _ in keys}}
     found = _DECIDED_ON.read(connection, given)
     owned = _by_owner(found["credits"])

@@ -4,6 +4,8 @@
 mapper          domain events to rows and back, by stable names
 tables          the tables that every service has, and ``migrations`` that make them
 sql             what SQLite and PostgreSQL say differently
+database        connections to read and to write with; ``trips``: several statements in one round trip
+together        several questions in one round trip
 store           transactions: rows first, the log last, under the log's lock
 outcomes        what was answered to a caller's key
 publication     domain events to messages

@@ -260,6 +260,18 @@ def _definitions(dialect: sa.Dialect, tables: tuple[sa.Table, ...]) -> list[str]
     return [str(element.compile(dialect=dialect)) for element in elements]
 
 
+def hold_rows(
+    connection: sa.Connection, table: sa.Table, key: str, values: Iterable[Any], *, shared: bool = False
+) -> None:
+    """Locks the rows of these keys, in their order, with the next statement: a statement that waits for a lock itself
+    would see what stands beside the row as it was before the wait. ``shared``: others may hold them so, too, and nobody
+    changes them. On SQLite a transaction holds everything."""
+    if _has_arrays(connection):
+        kind = "SHARE" if shared else "UPDATE"
+        text = f"SELECT 1 FROM {table.name} WHERE {key} = ANY(%s::{_type(table, key)}[]) ORDER BY {key} FOR {kind}"
+        send_later(connection, text, [array_of(table.c[key].type, sorted(values))])
+
+
 def lock_rows(select: sa.Select[Any]) -> sa.Select[Any]:
     """The same select, holding its rows until the end of the transaction. On SQLite a transaction holds everything."""
     return select.with_for_update()

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from eventsourcing.domain import Aggregate
 from eventsourcing.persistence import IntegrityError as VersionConflict
 
-from shared.eventstore import trips
 from shared.eventstore.context import Cause, current_cause, note_position
+from shared.eventstore.database import Database
 from shared.eventstore.log import Log
 from shared.eventstore.mapper import EventMapper
 from shared.eventstore.outcomes import Outcomes
@@ -148,10 +148,7 @@ class Store:
         self.log = Log(self.mapper, publication)
         self.on_commit: list[Callable[[], None]] = []
         self.on_write: list[Callable[[], None]] = []
-        self._gate = getattr(engine, "gate", None)
-        # no transaction around what is read, one of our own around what is written: round trips fewer on PostgreSQL
-        is_alone = self._gate is not None or getattr(engine, "autocommit", False)
-        self._alone = engine if is_alone else engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._database = Database(engine)
 
     @property
     def dialect(self) -> str:
@@ -160,7 +157,7 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Commits at the end; rolls back on any exception. Raises Conflict or StoreUnavailable."""
-        with translated(), self._turn(), self._begun() as connection:
+        with translated(), self._database.writing() as connection:
             tx = Transaction(self, connection)
             yield tx
             tx.finish()
@@ -173,10 +170,10 @@ class Store:
 
     def change(self, statement: sa.Executable, values: dict[str, Any]) -> int:
         """Carries out one statement, which is its own transaction; gives how many rows it changed."""
-        if self._gate is not None:
+        if self._database.has_one_writer:
             with self.transaction() as tx:
                 return tx.change(statement, values)
-        with translated(), self._alone.connect() as connection:
+        with translated(), self._database.reading() as connection:
             return int(connection.execute(statement, values).rowcount)
 
     @contextmanager
@@ -185,8 +182,8 @@ class Store:
 
         Raises StoreUnavailable when one takes longer than READ_SECONDS: whoever asked has gone by then.
         """
-        with translated(), self._alone.connect() as connection:
-            if self._gate is None:
+        with translated(), self._database.reading() as connection:
+            if not self._database.has_one_writer:
                 connection.connection.dbapi_connection.seconds = READ_SECONDS  # type: ignore[union-attr]
             yield connection
 
@@ -233,27 +230,6 @@ class Store:
         """The last published position; 0 when there is none."""
         with self.reading() as connection:
             return self.log.published_head(connection)
-
-    @contextmanager
-    def _begun(self) -> Iterator[sa.Connection]:
-        """A connection within a transaction."""
-        if self._gate is None:
-            with self._alone.connect() as connection, trips.transaction(connection):
-                yield connection
-        else:
-            with self.engine.connect() as plain:
-                connection = plain.execution_options(writes=True)
-                with connection.begin():
-                    yield connection
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """SQLite has one writer: it waits its turn without blocking the other greenlets."""
-        if self._gate is None:
-            yield
-        else:
-            with self._gate:
-                yield
 
 
 @contextmanager

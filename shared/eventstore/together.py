@@ -4,7 +4,7 @@ Where a transaction decides on what stands in several tables, each of its questi
 database needs for the answer. On PostgreSQL they are one statement here, whose answers come as JSON; on SQLite, where
 nothing travels, each is carried out by itself.
 
-All of them see the same state. What has to be locked is locked before, with ``trips.send_later``: a statement that
+All of them see the same state. What has to be locked is locked before, with ``sql.hold_rows``: a statement that
 waits for a lock sees what it locked as it is then, and what stands beside it as it was before the wait.
 """
 

@@ -73,8 +73,8 @@ def books_twice() -> None:
     """A person may have many live bookings of one offer."""
     from services.booking.storage import deciding, places
 
-    asked = deciding.asked
-    deciding.asked = lambda *given: dataclasses.replace(asked(*given), live=set())
+    found = deciding.at_request
+    deciding.at_request = lambda *given: dataclasses.replace(found(*given), live=set())
     places.live_pairs = lambda *_: set()
     places.enliven = lambda *_: None
 

@@ -202,7 +202,7 @@ class Requests:
 
     def _open_bookings(self, tx: Transaction, batch: Batch) -> None:
         read, unreadable = _read(batch.calls)
-        found = deciding.asked(tx, batch.calls, [(one.person_id, one.stock_id) for one in read.values()])
+        found = deciding.at_request(tx, batch.calls, [(one.person_id, one.stock_id) for one in read.values()])
         shelf = found.shelf
         self._resume(tx, batch, found.known, found.open)
         wanted = {index: one for index, one in read.items() if batch.is_fresh(index)}
@@ -250,7 +250,7 @@ class Requests:
         }
 
     def _open_restores(self, tx: Transaction, batch: Batch) -> None:
-        self._resume(tx, batch, *deciding.requests(tx, batch.calls))
+        self._resume(tx, batch, *deciding.of_keys(tx, batch.calls))
         decided: dict[int, Outcome] = {}
         found: dict[int, Booking] = {}
         for index in filter(batch.is_fresh, range(len(batch.calls))):
@@ -292,7 +292,7 @@ class Requests:
     def _close(self, answered: Answered) -> dict[int, Outcome]:
         def transaction_3(tx: Transaction, again: bool) -> dict[int, Outcome]:
             waiting = [booking for booking, _ in answered]
-            found = deciding.answered(
+            found = deciding.at_answer(
                 tx,
                 {booking.booking_id for booking in waiting},
                 {booking.person_id for booking in waiting},
@@ -371,7 +371,7 @@ def _read(calls: Sequence[Call]) -> tuple[dict[int, Wanted], dict[int, Outcome]]
     return wanted, refused
 
 
-def _refusals(now: datetime, found: deciding.Asked, wanted: dict[int, Wanted]) -> dict[int, Outcome]:
+def _refusals(now: datetime, found: deciding.AtRequest, wanted: dict[int, Wanted]) -> dict[int, Outcome]:
     """Decides one after the other, in memory, under the stocks' locks; takes the places of what is not refused."""
     refused: dict[int, Outcome] = {}
     for index, one in wanted.items():
@@ -383,7 +383,7 @@ def _refusals(now: datetime, found: deciding.Asked, wanted: dict[int, Wanted]) -
     return refused
 
 
-def _refusal(now: datetime, found: deciding.Asked, one: Wanted) -> DomainError | None:
+def _refusal(now: datetime, found: deciding.AtRequest, one: Wanted) -> DomainError | None:
     held = found.shelf.get(one.stock_id)
     if one.person_id not in found.beneficiaries:
         return errors.NotABeneficiary("Il faut être bénéficiaire du pass Culture pour réserver.")

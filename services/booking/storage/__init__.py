@@ -2,9 +2,9 @@
 
 ========  =======================================================================
 tables    all of them
-rows      many rows in one statement, on either database
 places    what is left of stocks, live bookings, countermarks: the guards
 facts     what the other services told: offers, venues, people
+deciding  what the two transactions of a booking hold and read, each in one go
 bookings  the read model of bookings
 ========  =======================================================================
 """

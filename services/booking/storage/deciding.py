@@ -8,14 +8,15 @@ from typing import Any
 
 from services.booking.storage import facts, places
 from services.booking.storage.places import Shelf
-from shared.eventstore import Transaction
+from services.booking.storage.tables import open_requests
+from shared.eventstore import Transaction, sql
 from shared.eventstore.outcomes import KNOWN, Call, Outcome, keys_of, known_outcomes
 from shared.eventstore.together import Together
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What stands before a request is decided on."""
+class AtRequest:
+    """What stands when a booking is asked for."""
 
     beneficiaries: set[int]
     """Who may book."""
@@ -29,8 +30,8 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """What stands before wallet's answers are acted on."""
+class AtAnswer:
+    """What stands when wallet has answered."""
 
     still: set[int]
     """The requests that nobody closed meanwhile."""
@@ -38,27 +39,25 @@ class Answered:
     shelf: Shelf
 
 
-_REQUESTS = Together(known=KNOWN, open=places.OPEN_BY_KEY)
-_ASKED = Together(
+_KEYS = Together(known=KNOWN, open=places.OPEN_BY_KEY)
+_AT_REQUEST = Together(
     people=facts.MAY_BOOK,
     stocks=places.HELD_STOCKS,
     live=places.LIVE_AT_STOCKS,
     known=KNOWN,
     open=places.OPEN_BY_KEY,
 )
-_ANSWERED = Together(still=places.STILL_OPEN, people=facts.MAY_BOOK, stocks=places.HELD_STOCKS)
-
-Requests = tuple[dict[tuple[str, str], Outcome], Sequence[Any]]
+_AT_ANSWER = Together(still=places.STILL_OPEN, people=facts.MAY_BOOK, stocks=places.HELD_STOCKS)
 
 
-def requests(tx: Transaction, calls: Sequence[Call]) -> Requests:
-    """What was answered to these keys, and which of them are under way."""
+def of_keys(tx: Transaction, calls: Sequence[Call]) -> tuple[dict[tuple[str, str], Outcome], Sequence[Any]]:
+    """What was answered to the calls' keys, and which of them are under way."""
     keyed = _keyed(calls)
-    found = _REQUESTS.read(tx.connection, keys_of(keyed))
+    found = _KEYS.read(tx.connection, keys_of(keyed))
     return known_outcomes(keyed, found["known"]), found["open"]
 
 
-def asked(tx: Transaction, calls: Sequence[Call], wanted: Collection[tuple[int, int]]) -> Asked:
+def at_request(tx: Transaction, calls: Sequence[Call], wanted: Collection[tuple[int, int]]) -> AtRequest:
     """``wanted``: the (person, stock) of the calls.
 
     The keys are read under the locks of the stocks: one that is sent twice at once finds its own request.
@@ -74,8 +73,8 @@ def asked(tx: Transaction, calls: Sequence[Call], wanted: Collection[tuple[int, 
         "booked_stocks": [stock for _, stock in wanted],
         **keys_of(keyed),
     }
-    found = _ASKED.read(tx.connection, values)
-    return Asked(
+    found = _AT_REQUEST.read(tx.connection, values)
+    return AtRequest(
         beneficiaries={row.person_id for row in found["people"]},
         shelf=Shelf(tx, found["stocks"]),
         known=known_outcomes(keyed, found["known"]),
@@ -84,13 +83,13 @@ def asked(tx: Transaction, calls: Sequence[Call], wanted: Collection[tuple[int, 
     )
 
 
-def answered(tx: Transaction, numbers: Collection[int], people: Collection[int], stocks: Collection[int]) -> Answered:
+def at_answer(tx: Transaction, numbers: Collection[int], people: Collection[int], stocks: Collection[int]) -> AtAnswer:
     """``numbers``: of the requests, whose people and stocks are given."""
-    places.hold_open(tx.connection, numbers)
+    sql.hold_rows(tx.connection, open_requests, "booking_id", numbers)  # of two who would close one, one does
     facts.hold_people(tx.connection, people)
     places.hold(tx.connection, "stock_id", sorted(stocks))
-    found = _ANSWERED.read(tx.connection, {"booking_ids": numbers, "people": people, "stock_ids": stocks})
-    return Answered(
+    found = _AT_ANSWER.read(tx.connection, {"booking_ids": numbers, "people": people, "stock_ids": stocks})
+    return AtAnswer(
         still={row.booking_id for row in found["still"]},
         beneficiaries={row.person_id for row in found["people"]},
         shelf=Shelf(tx, found["stocks"]),

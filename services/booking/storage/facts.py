@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from services.booking.storage.tables import attachments, offers, persons, shut_offerers, venues
 from shared.eventstore import sql
 from shared.eventstore.outcomes import Caller
-from shared.eventstore.trips import send_later
 
 
 def put_offer(connection: sa.Connection, row: dict[str, Any]) -> None:
@@ -69,11 +68,8 @@ MAY_BOOK = sa.select(persons.c.person_id).where(
 
 
 def hold_people(connection: sa.Connection, person_ids: Collection[int]) -> None:
-    """A suspension waits until what is decided by ``MAY_BOOK`` can be seen, and then cancels it. On SQLite there is one
-    writer."""
-    if connection.dialect.name == "postgresql":
-        held = "SELECT 1 FROM persons WHERE person_id = ANY(%s::bigint[]) ORDER BY person_id FOR SHARE"
-        send_later(connection, held, [sorted(person_ids)])
+    """A suspension waits until what is decided by ``MAY_BOOK`` can be seen, and then cancels it."""
+    sql.hold_rows(connection, persons, "person_id", person_ids, shared=True)
 
 
 # one look at each of the few: a join might read all that anybody knows of people

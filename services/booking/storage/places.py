@@ -246,14 +246,6 @@ OPEN_BY_KEY = sa.select(open_requests).where(
 STILL_OPEN = sa.select(open_requests.c.booking_id).where(sql.among_given(open_requests.c.booking_id, "booking_ids"))
 
 
-def hold_open(connection: sa.Connection, booking_ids: Collection[int]) -> None:
-    """Locks requests in the order of their numbers, those that are still open: one of two closes them. On SQLite there
-    is one writer."""
-    if connection.dialect.name == "postgresql":
-        held = "SELECT 1 FROM open_requests WHERE booking_id = ANY(%s::bigint[]) ORDER BY booking_id FOR UPDATE"
-        send_later(connection, held, [sorted(booking_ids)])
-
-
 def open_numbers(connection: sa.Connection, limit: int) -> list[int]:
     query = sa.select(open_requests.c.booking_id).order_by(open_requests.c.booking_id).limit(limit)
     return list(connection.execute(query).scalars())

@@ -1,5 +1,6 @@
 """Requests as they come over the wire: a body has one length, told once. Anything else could be read by a proxy in
-front otherwise than here, and is refused before it is read; its connection ends: nobody knows where it goes on."""
+front otherwise than here, and is refused before it is read; its connection ends: nobody knows where it goes on.
+Heads that are plain are read by ``heads``, the others by the library."""
 
 from __future__ import annotations
 

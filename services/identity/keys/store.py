@@ -10,13 +10,13 @@ key is destroyed after the erasure is committed, which says so durably: whoever 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 
 from services.identity import storage
-from shared.eventstore import Store, sql, trips
+from shared.eventstore import Store, sql
+from shared.eventstore.database import Database
 from shared.eventstore.sql import BigNumber
 from shared.eventstore.store import translated
 
@@ -35,47 +35,33 @@ class KeyStore:
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
-        self._gate = getattr(engine, "gate", None)
-        # as in the Store: what is read is in no transaction, what is written in one of our own
-        is_alone = self._gate is not None or getattr(engine, "autocommit", False)
-        self._alone = engine if is_alone else engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._database = Database(engine)
 
     def put(self, keys: Mapping[int, bytes]) -> dict[int, bytes]:
         """Kept when this returns; gives the keys in force, of which some may have been there before."""
         rows = [{"account_id": account, "key": key} for account, key in sorted(keys.items())]
-        with self._writing() as connection:
+        with translated(), self._database.writing() as connection:
             sql.insert_ignore(connection, person_keys, rows)
             return _read(connection, keys)
 
     def read(self, accounts: Collection[int]) -> dict[int, bytes]:
         """Those that there are."""
-        with translated(), self._alone.connect() as connection:
+        with translated(), self._database.reading() as connection:
             return _read(connection, accounts)
 
     def destroy(self, accounts: Collection[int]) -> None:
         """For ever, as far as this store goes. Safe twice."""
-        with self._writing() as connection:
+        with translated(), self._database.writing() as connection:
             doomed = sql.among(person_keys.c.account_id, sorted(accounts))
             connection.execute(person_keys.delete().where(doomed))
 
     def reach(self) -> None:
         """Does nothing else."""
-        with translated(), self.engine.connect() as connection:
+        with translated(), self._database.reading() as connection:
             connection.execute(sa.select(1))
 
     def close(self) -> None:
         self.engine.dispose()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        if self._gate is None:
-            with translated(), self._alone.connect() as connection, trips.transaction(connection):
-                yield connection
-            return
-        with translated(), self._gate, self.engine.connect() as plain:
-            connection = plain.execution_options(writes=True)
-            with connection.begin():
-                yield connection
 
 
 _KEYS = sa.select(person_keys).where(sql.among_given(person_keys.c.account_id, "accounts"))
