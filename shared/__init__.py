@@ -2,5 +2,5 @@
 
 import warnings
 
-# nameko runs on eventlet, which announces its own retirement at every import: known, and no news to who runs a command
+# nameko runs on eventlet (see shared/green.py), which announces its retirement at every import: no news to operators
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")

@@ -1,8 +1,8 @@
 """Before anything else is imported: sockets, locks and psycopg2 become green, as in every process of the platform."""
 
-import eventlet
+from shared import green
 
-eventlet.monkey_patch()
+green.monkey_patch()
 
 import gc  # noqa: E402  # the patch comes first
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import eventlet
 import sqlalchemy as sa
 
 from services.gateway import catalogue
@@ -10,6 +9,7 @@ from services.gateway.failures import Failures
 from services.gateway.keys import ApiKeys
 from services.gateway.simulation import Simulation
 from services.gateway.web.gate import Gate
+from shared import green
 from shared.eventstore import Publication, Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
@@ -37,7 +37,7 @@ def open_gate(settings: Settings, process: Process) -> Gate:
         catalogue=catalogue,
         failures=Failures(process.store),
         api_keys=ApiKeys(process.bus),
-        simulation=Simulation(process.bus, process.clock, eventlet.sleep),
+        simulation=Simulation(process.bus, process.clock, green.sleep),
         shows_metrics=settings.ops_port is None,
     )
     process.store.on_write.append(gate.offers.forget)

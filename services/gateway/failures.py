@@ -19,10 +19,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
-from eventlet.event import Event
-from eventlet.timeout import Timeout
 
 from services.gateway.storage import failures
+from shared import green
 from shared.eventstore import Store, sql
 from shared.kernel.errors import DomainError, TooManyRequests
 from shared.messaging.answering import TooBusy
@@ -45,7 +44,7 @@ class _Subject:
 
     open: int = 0
     failed: deque[float] = field(default_factory=lambda: deque(maxlen=ALLOWED))
-    waiting: deque[Event] = field(default_factory=deque)
+    waiting: deque[green.Event] = field(default_factory=deque)
 
     def check(self, now: float) -> None:
         """Raises TooManyRequests when no failure is left."""
@@ -121,13 +120,13 @@ class Failures:
             known.wake_next()
 
     def _wait(self, known: _Subject) -> None:
-        turn = Event()
+        turn = green.Event()
         known.waiting.append(turn)
         try:
-            with Timeout(self._wait_seconds, TooBusy("too many at once: ask again")):
+            with green.Timeout(self._wait_seconds, TooBusy("too many at once: ask again")):
                 turn.wait()
                 while not known.has_room(self._time()):
-                    turn = Event()
+                    turn = green.Event()
                     known.waiting.appendleft(turn)
                     turn.wait()
         finally:

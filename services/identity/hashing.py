@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 from argon2 import PasswordHasher as _Argon2
 from argon2.exceptions import InvalidHashError, VerificationError
-from eventlet import tpool
+
+from shared import green
 
 MEMORY_KIB, ROUNDS, LANES = 19_456, 2, 1
 """The least that OWASP recommends for argon2id: 19 MiB, two passes, one lane."""
@@ -44,4 +45,4 @@ class Argon2Hasher:
 
 
 def _on_a_thread(function: Any, *arguments: Any) -> Any:
-    return tpool.execute(function, *arguments)
+    return green.run_in_thread(function, *arguments)

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from eventlet.semaphore import Semaphore
 
+from shared import green
 from shared.eventstore import trips
 from shared.eventstore.waiting import (
     ANSWER_SECONDS,
@@ -125,7 +125,7 @@ def _sqlite(url: str, durable: bool) -> sa.Engine:
     sa.event.listen(engine, "begin", _begin_sqlite)
     engine.dialect, statements = _spoken()
     engine.update_execution_options(compiled_cache=statements)
-    engine.gate = Semaphore()  # type: ignore[attr-defined]  # read by Store: one writer at a time, without blocking others
+    engine.gate = green.Semaphore()  # type: ignore[attr-defined]  # read by Store: one writer at a time, without blocking others
     return engine
 
 

@@ -8,11 +8,10 @@ closed, and who waited gets the driver's OperationalError.
 from __future__ import annotations
 
 import psycopg2
-from eventlet import getcurrent
-from eventlet.hubs import get_hub
-from eventlet.hubs.hub import READ, WRITE
 from psycopg2 import extensions
 from psycopg2.extensions import POLL_OK, POLL_READ
+
+from shared import green
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 30
@@ -41,24 +40,17 @@ def wait_with_patience() -> None:
 
 
 def _wait(connection: PatientConnection) -> None:
-    """What ``eventlet.hubs.trampoline`` does for each part of a round trip, and one timer for all of it."""
+    """The wait callback of psycopg2: suspends the green thread until the answer is there, or raises SaysNothing."""
     state = connection.poll()
     if state == POLL_OK:
         return
-    hub, waiting = get_hub(), getcurrent()
-    patience = hub.schedule_call_global(getattr(connection, "seconds", ANSWER_SECONDS), waiting.throw, SaysNothing)
     try:
-        while state != POLL_OK:
-            event = READ if state == POLL_READ else WRITE
-            listener = hub.add(event, connection.fileno(), waiting.switch, waiting.throw, None)
-            try:
-                hub.switch()
-            finally:
-                hub.remove(listener)
-            state = connection.poll()
+        with green.Timeout(getattr(connection, "seconds", ANSWER_SECONDS), SaysNothing):
+            while state != POLL_OK:
+                wait = green.wait_readable if state == POLL_READ else green.wait_writable
+                wait(connection.fileno())
+                state = connection.poll()
     except BaseException:
         if connection.status == CONNECTING:  # the driver closes what fails later; this only the collector would
             connection.close()
         raise
-    finally:
-        patience.cancel()

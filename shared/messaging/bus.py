@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import eventlet
 import structlog
-from eventlet.event import Event
 
+from shared import green
 from shared.eventstore.context import current_cause
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError, OutcomePending, Refused, Unavailable
@@ -87,7 +86,7 @@ class Courier(Protocol):
 @dataclass(slots=True)
 class _Waiting:
     wire: dict[str, Any]
-    answer: Event = field(default_factory=Event)
+    answer: green.Event = field(default_factory=green.Event)
 
 
 @dataclass(slots=True)
@@ -152,7 +151,7 @@ class CallingBus:
             return [Unavailable(f"too many calls wait for {service}") for _ in data]
         waiting = [_Waiting(_wire(name, item, None, None)) for item in data]
         lane.queue.extend(waiting)
-        with eventlet.Timeout(seconds, False):
+        with green.Timeout(seconds, False):
             self._send_waiting(lane, seconds)
             for one in waiting:
                 one.answer.wait()
@@ -203,7 +202,7 @@ class CallingBus:
             raise Unavailable(f"too many calls wait for {service}")
         waiting = _Waiting(wire)
         lane.queue.append(waiting)
-        with eventlet.Timeout(seconds, False):
+        with green.Timeout(seconds, False):
             self._send_waiting(lane, seconds)
             return waiting.answer.wait()  # type: ignore[no-any-return]
         if waiting in lane.queue:
@@ -221,7 +220,7 @@ class CallingBus:
         while lane.queue and lane.busy < lane.slots:
             if lane.size > 1 and len(lane.queue) < min(lane.expected, lane.size):
                 if lane.lingers is None:
-                    lane.lingers = _later(LINGER_SECONDS, self._linger_no_more, lane, seconds)
+                    lane.lingers = green.call_later(LINGER_SECONDS, self._linger_no_more, lane, seconds)
                 return
             if lane.lingers is not None:
                 lane.lingers.cancel()
@@ -231,14 +230,14 @@ class CallingBus:
             lane.busy += 1
             sent = self._sent[batch_id] = _Sent(lane, calls)
             late = min(LATE_SECONDS, seconds) if lane.size > 1 else seconds
-            sent.expiry = _later(late, self._be_late, batch_id, seconds - late)
+            sent.expiry = green.call_later(late, self._be_late, batch_id, seconds - late)
             try:
                 self._courier.send(lane.service, lane.kind, batch_id, [call.wire for call in calls], seconds)
             except Unavailable as error:
                 self._give_up(batch_id, {"refused": error.to_outcome()})
             except BaseException:  # the time-out of the one who sends, or what cannot be sent: the others go on
                 self._give_up(batch_id, None)
-                _later(0, self._send_waiting, lane, seconds)
+                green.call_later(0, self._send_waiting, lane, seconds)
                 raise
 
     def _give_up(self, batch_id: str, answer: dict[str, Any] | None) -> None:
@@ -258,7 +257,7 @@ class CallingBus:
         """The batch or its answer may be lost with a process: the next one goes, and this one may still be answered."""
         sent = self._sent.get(batch_id)
         if sent is not None:
-            sent.expiry = _later(rest, self._expire, batch_id)
+            sent.expiry = green.call_later(rest, self._expire, batch_id)
             self._free(sent)
 
     def _expire(self, batch_id: str) -> None:
@@ -278,12 +277,6 @@ def _tell(sent: _Sent, answers: Sequence[dict[str, Any] | None]) -> None:
     for waiting, answer in zip(sent.calls, answers, strict=True):
         waiting.answer.send(answer)
     sent.lane.expected = len(sent.calls) + len(sent.lane.queue)
-
-
-def _later(seconds: float, act: Callable[..., None], *given: Any) -> Any:
-    """``act`` in a greenlet of its own, unless it is cancelled before: a timer, where a greenlet for each would be
-    switched to only to be ended."""
-    return eventlet.hubs.get_hub().schedule_call_global(seconds, eventlet.spawn_n, act, *given)
 
 
 def _wire(name: str, data: dict[str, Any], key: str | None, caller: Caller | None) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from typing import Any
 
 import kombu
 import orjson
-from eventlet.semaphore import Semaphore
 from kombu.exceptions import OperationalError
 from kombu.transport import pyamqp
 
 import shared.messaging.local  # noqa: F401  # registers the transport of local:// with kombu
+from shared import green
 from shared.eventstore import Message
 from shared.kernel.errors import Unavailable
 from shared.messaging.topology import answers_queue, batches_exchange, calls_queue, events_exchange
@@ -87,7 +87,7 @@ class Line:
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
-        self._turn = Semaphore()
+        self._turn = green.Semaphore()
         self._connection: kombu.Connection | None = None
         self._channel: Any = None
         self._refused_until = 0.0

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-import eventlet
 import sqlalchemy as sa
 import structlog
 
+from shared import green
 from shared.eventstore import Conflict, Message, Store, Transaction, sql
 from shared.eventstore.context import caused_by
 from shared.eventstore.tables import dead_letters, tracking
@@ -224,7 +224,7 @@ class Consumer:
     def _insist(self, message: Message, error: Exception) -> None:
         """A message that failed by itself: a few more tries, then the dead letters."""
         for attempt in range(1, TRIES):
-            eventlet.sleep(PAUSE_SECONDS * attempt)
+            green.sleep(PAUSE_SECONDS * attempt)
             try:
                 self._transact([message], self._react, self._prepare)
                 return

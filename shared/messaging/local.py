@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from queue import Empty
 from typing import Any
 
-import eventlet
 import kombu.transport
-from eventlet.event import Event
 from kombu.exceptions import ChannelError
 from kombu.transport import memory, virtual
+
+from shared import green
 
 Raw = dict[str, Any]
 """A message on its way: body, headers, content type and encoding, properties."""
@@ -233,11 +233,11 @@ class Transport(memory.Transport):
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)
-        self._bell = Event()
+        self._bell = green.Event()
 
     def ring(self) -> None:
         """Wakes whoever waits in ``drain_events``."""
-        bell, self._bell = self._bell, Event()
+        bell, self._bell = self._bell, green.Event()
         bell.send(None)
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:
@@ -253,7 +253,7 @@ class Transport(memory.Transport):
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 raise socket.timeout  # noqa: UP041  # under eventlet it is a class of its own, and what callers wait for
-            with eventlet.Timeout(left, False):
+            with green.Timeout(left, False):
                 bell.wait()
 
     def close_connection(self, connection: Any) -> None:

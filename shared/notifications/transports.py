@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-from eventlet import tpool
-
+from shared import green
 from shared.notifications.messages import Mail, Notification, Push, TextMessage
 
 SENDER = "pass Culture <ne-pas-repondre@passculture.invalid>"
@@ -110,7 +109,7 @@ class FileTransport(Transport):
         unfinished.replace(self._folder / f"{envelope.file_stem}{self._suffix}")
 
     def deliver_all(self, envelopes: Sequence[Envelope]) -> list[Exception | None]:
-        outcomes: list[Exception | None] = tpool.execute(super().deliver_all, envelopes)
+        outcomes: list[Exception | None] = green.run_in_thread(super().deliver_all, envelopes)
         return outcomes
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-import eventlet
 import orjson
-from eventlet import wsgi
 
+from shared import green
 from shared.observability import metrics
 
 Answer = tuple[str, str, bytes]
@@ -48,4 +47,4 @@ def serve(bind: str, port: int, processes: Mapping[str, Healthy]) -> None:
         start_response(status, [("Content-Type", media_type), ("Content-Length", str(len(body)))])
         return [body]
 
-    wsgi.server(eventlet.listen((bind, port)), application, log_output=False)
+    green.wsgi.server(green.listen((bind, port)), application, log_output=False)

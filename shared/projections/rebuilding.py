@@ -17,10 +17,10 @@ from itertools import islice
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-import eventlet
 import sqlalchemy as sa
 import structlog
 
+from shared import green
 from shared.eventstore import Conflict, Message, Store, Transaction, sql
 from shared.eventstore.engines import make_engine
 from shared.eventstore.tables import dead_letters, tracking
@@ -105,7 +105,7 @@ def rebuild(store: Store, model: Model, progress: Progress | None = None, read_l
             except Conflict:
                 if attempt == LOCK_TRIES:
                     raise
-                eventlet.sleep(LOCK_PAUSE_SECONDS)
+                green.sleep(LOCK_PAUSE_SECONDS)
         return sum(_count(table, fold.scratch) for table in model.tables)
 
 
@@ -159,7 +159,7 @@ class _OwnFold(_Fold):
             progress.position = position
             events += 1
             if events % BREATH == 0:
-                eventlet.sleep(0)
+                green.sleep(0)
         progress.position = progress.head
         return events
 
@@ -203,7 +203,7 @@ class _FollowedFold(_Fold):
             handled += len(told)
             self._reached[source] = told[-1].position if len(told) == len(page) and told else target
             self._progress.position = sum(self._reached.values())
-            eventlet.sleep(0)
+            green.sleep(0)
         return handled
 
     def _react(self, messages: Sequence[Message]) -> None:
@@ -336,7 +336,7 @@ def _rows(table: sa.Table, connection: sa.Connection) -> Iterator[dict[Key, Row]
     page = [dict(row._mapping) for row in connection.execute(query)]
     while page:
         yield {tuple(row[column.name] for column in key): row for row in page}
-        eventlet.sleep(0)
+        green.sleep(0)
         last = [sa.literal(page[-1][column.name], column.type) for column in key]
         later = query.where(sa.tuple_(*key) > sa.tuple_(*last))
         page = [dict(row._mapping) for row in connection.execute(later)]

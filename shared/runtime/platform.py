@@ -16,14 +16,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TextIO
 
-import eventlet
 import sqlalchemy as sa
 import structlog
-from eventlet.event import Event
-from nameko import config
 from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
 from nameko.runners import ServiceRunner
 
+from shared import green
 from shared.eventstore.engines import make_engine
 from shared.messaging import topology
 from shared.messaging.connections import BusUnavailable, connect
@@ -202,29 +200,28 @@ def check_port(setting: str, bind: str, port: int) -> None:
 
 def run(settings: Settings, names: Sequence[str], *, ready: Any = None) -> None:
     """Runs services in this process until SIGINT or SIGTERM. ``ready()`` is called once they have started."""
-    config.setup(
+    if settings.embedded_bus:
+        _declare_topology(settings, names)
+    runner = ServiceRunner(
         {
             "settings": settings,
             "max_workers": MAX_WORKERS,
             "WEB_SERVER_ADDRESS": f"{settings.bind}:{settings.port}",
         }
     )
-    if settings.embedded_bus:
-        _declare_topology(settings, names)
-    runner = ServiceRunner()
     for name in names:
         runner.add_service(service_class(name))
-    stopping = Event()
+    stopping = green.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.ready() or stopping.send(None))
     runner.start()
     _spare_the_collector()
     if settings.ops_port is not None:
-        eventlet.spawn(serve, settings.bind, settings.ops_port, PROCESSES)
-    watcher = eventlet.spawn(runner.wait)
+        green.spawn(serve, settings.bind, settings.ops_port, PROCESSES)
+    watcher = green.spawn(runner.wait)
     watcher.link(lambda _: stopping.ready() or stopping.send(None))
     if ready is not None:
-        eventlet.spawn(ready)
+        green.spawn(ready)
     stopping.wait()
     runner.stop()
     watcher.wait()  # raises what a container died of

@@ -10,12 +10,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import eventlet
 import orjson
 import sqlalchemy as sa
 import structlog
-from eventlet.event import Event
 
+from shared import green
 from shared.eventstore import Conflict, Message, Transaction, histories
 from shared.eventstore.outcomes import Call, Outcome
 from shared.eventstore.sql import Instant
@@ -52,7 +51,7 @@ class Process:
         self._reached_by: dict[str, int] = {}
         """Up to where the sources have been followed, as the table said when it was last looked at."""
         self._looked = 0.0
-        self.moved = Event()
+        self.moved = green.Event()
         """Sent, and made anew, whenever a consumer has moved: whoever waits for a position looks again."""
         self._lagged: dict[str, tuple[float, float]] = {}
         """By source, when it last told how far this one is behind, and for how many seconds it was."""
@@ -105,7 +104,7 @@ class Process:
         return handled
 
     def announce(self) -> None:
-        moved, self.moved = self.moved, Event()
+        moved, self.moved = self.moved, green.Event()
         moved.send(None)
 
     def run_due_timers(self) -> int:
@@ -275,7 +274,7 @@ class Process:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise Unavailable(f"{self.service.name} has not yet heard of it from {source}")
-            with eventlet.Timeout(min(left, LOOK_SECONDS), False):
+            with green.Timeout(min(left, LOOK_SECONDS), False):
                 moved.wait()
         return {"reached": True}
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import eventlet
 from prometheus_client.parser import text_string_to_metric_families
 
 from demo.client import Client
+from shared import green
 from shared.messaging import topology
 from shared.messaging.connections import connect
 from shared.runtime.platform import service_class, sources_of
@@ -265,12 +265,12 @@ def again_and_again(act: Callable[[], None], pause: float) -> Iterator[None]:
     ends: list[bool] = []
 
     def rounds() -> None:
-        eventlet.sleep(pause)
+        green.sleep(pause)
         while not ends:
             act()
-            eventlet.sleep(pause)
+            green.sleep(pause)
 
-    beside = eventlet.spawn(rounds)
+    beside = green.spawn(rounds)
     try:
         yield
     finally:
@@ -284,7 +284,7 @@ def waited_for(holds: Callable[[], bool], seconds: float, pause: float = 0.25) -
     while not holds():
         if time.monotonic() - begun > seconds:
             return None
-        eventlet.sleep(pause)
+        green.sleep(pause)
     return time.monotonic() - begun
 
 

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import eventlet
-
+from shared import green
 from shared.runtime.tokens import access_token
 from tests.chaos.fleet import Fleet
 from tests.chaos.journal import Entry, Journal
@@ -60,7 +59,7 @@ class Town:
         stage = Stage(fleet, first)
         actors = [stage.actor(bank=False) for _ in range(DESKS)]
         pros = [_account(fleet, actor.token) for actor in actors]
-        pool = eventlet.GreenPool(TOGETHER)
+        pool = green.Pool(TOGETHER)
 
         def publish(number: int) -> tuple[Published, int]:
             quantity = SCARCE if number % SCARCE_EVERY == 0 else PLENTY
@@ -170,7 +169,7 @@ class Client:
                 self._load.journal.write(entry)
                 self._load.note(entry)
                 return entry
-            eventlet.sleep(self._chance.uniform(0.1, 0.4))
+            green.sleep(self._chance.uniform(0.1, 0.4))
         self._load.seen.strange.append(f"{action} with key {key} had no outcome within {PATIENCE_SECONDS} s")
         return None
 
@@ -233,9 +232,9 @@ class Load:
                 if time.monotonic() - self.seen.newest > PATIENCE_SECONDS:
                     raise Stalled(f"{dict(self.seen.done)} done, {dict(self.seen.refused)} refused")
                 client.act()
-                eventlet.sleep(pause)
+                green.sleep(pause)
 
-        pool = eventlet.GreenPool(len(working))
+        pool = green.Pool(len(working))
         for _ in pool.imap(work, working):
             pass
         return self.seen
@@ -244,7 +243,7 @@ class Load:
     def going_on(self, clients: int, pause: float) -> Iterator[None]:
         """Beside what is done meanwhile."""
         ends: list[bool] = []
-        beside = eventlet.spawn(self.run, lambda _: bool(ends), clients, pause)
+        beside = green.spawn(self.run, lambda _: bool(ends), clients, pause)
         try:
             yield
         finally:

@@ -9,8 +9,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import eventlet
-from eventlet.support.greenlets import GreenletExit
+from greenlet import GreenletExit
+
+from shared import green
 
 A_MOMENT = 0.02
 """Between looking and taking: what a busy machine does."""
@@ -62,7 +63,7 @@ def locks_no_stock() -> None:
 
     def hesitating(*given: Any) -> None:
         init(*given)
-        eventlet.sleep(A_MOMENT)
+        green.sleep(A_MOMENT)
 
     places.hold = looked_at
     places.Shelf.__init__ = hesitating  # type: ignore[method-assign]
@@ -127,7 +128,7 @@ def hangs() -> None:
     from shared.observability import health
 
     health.STUCK_SECONDS = STUCK_SECONDS
-    Consumer.handle = lambda *_: eventlet.sleep(3600)  # type: ignore[method-assign]
+    Consumer.handle = lambda *_: green.sleep(3600)  # type: ignore[method-assign]
 
 
 def ends() -> None:

@@ -111,8 +111,7 @@ def _fork(request: dict[str, Any]) -> int:
 
 
 def _run(request: dict[str, Any]) -> int:
-    from eventlet import hubs
-
+    from shared import green
     from shared.cli import application
     from shared.runtime.settings import OneLine
 
@@ -127,7 +126,7 @@ def _run(request: dict[str, Any]) -> int:
     os.dup2(1, 2)
     os.environ.clear()
     os.environ.update(request["environment"])
-    hubs.use_hub()  # the parent's own would be shared by all the children
+    green.after_fork()
     if hurry.SETTING in os.environ:
         hurry.hurry()
     for guard in request["without"]:

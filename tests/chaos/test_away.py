@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
 
-import eventlet
 import pytest
 
 from services.gateway.consistency import WAIT_SECONDS
 from services.gateway.web.calls import COMMAND_SECONDS, QUERY_SECONDS
+from shared import green
 from shared.runtime.settings import SERVICES
 from tests.chaos.figures import Figures
 from tests.chaos.fleet import SERVERS, Fleet, waited_for
@@ -83,9 +83,9 @@ def asking(platform: Fleet, questions: Mapping[str, tuple[str, str | None]]) -> 
             begun = time.monotonic()
             status = asked(platform, questions[service])
             told[service].note(status, time.monotonic() - begun)
-            eventlet.sleep(PAUSE_SECONDS)
+            green.sleep(PAUSE_SECONDS)
 
-    beside = [eventlet.spawn(insist, service) for service in questions]
+    beside = [green.spawn(insist, service) for service in questions]
     try:
         yield told
     finally:
@@ -138,7 +138,7 @@ def cut_off(
     deaths = platform.deaths.copy()
     before = platform.cpu_seconds()
     with platform.cut(lines, how):
-        eventlet.sleep(seconds)
+        green.sleep(seconds)
         lose()
         spinning = burners(before, platform.cpu_seconds(), seconds)
     return spinning + [f"{name} ended" for name in platform.deaths - deaths]
@@ -218,9 +218,9 @@ def test_a_server_that_does_not_come_back_is_found(platform: Fleet, town: Town, 
 def test_who_is_never_told_503_or_waits_too_long_is_found(platform: Fleet, town: Town) -> None:
     """The control: nothing is cut, and the gateway stands still for longer than anybody is to wait."""
     with asking(platform, {"wallet": question(town, "wallet", "rabbitmq")}) as told:
-        eventlet.sleep(2 * PAUSE_SECONDS)
+        green.sleep(2 * PAUSE_SECONDS)
         with platform.frozen("gateway"):
-            eventlet.sleep(1.5)
+            green.sleep(1.5)
     assert told["wallet"].complaints("who waits", most_seconds=1.0) == [
         "who waits was never told to come again",
         f"who waits waited for {told['wallet'].slowest:.1f} s",
@@ -238,7 +238,7 @@ def test_loops_that_do_not_pause_are_found(platform: Fleet, town: Town, load: Lo
 
 def test_a_process_that_does_not_live_through_it_is_found(platform: Fleet, town: Town, load: Load) -> None:
     """The control: one that ends while a server is away, and is started again by its orchestrator."""
-    beside = eventlet.spawn_after(0.5, platform.ends, "catalog")
+    beside = green.spawn_later(0.5, platform.ends, "catalog")
     wrong = cut_off(platform, platform.lines("rabbitmq", ["catalog"]), "refuse", 2.0)
     beside.wait()
     assert wrong == ["catalog ended"]

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import eventlet
 import pytest
 
+from shared import green
 from tests.chaos.fleet import Fleet
 from tests.chaos.journal import Entry, Journal, audit, opened
 from tests.chaos.late import LATE, Late
@@ -207,7 +207,7 @@ def test_a_key_that_many_ask_with_at_the_same_time_is_decided_once(
 ) -> None:
     stock, key = stage.publish(actor, 800, 5).stock_id, str(uuid.uuid4())
     stored = platform.logs()["booking"]
-    pool = eventlet.GreenPool(AT_ONCE)
+    pool = green.Pool(AT_ONCE)
     answers = list(pool.imap(lambda _: stage.book(person, stock, key=key), range(AT_ONCE)))
     assert {answer.outcome for answer in answers} <= {(201, ""), IN_PROGRESS}
     decided = [answer.json for answer in answers if answer.status == 201]

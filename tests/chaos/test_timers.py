@@ -14,11 +14,11 @@ from datetime import date, datetime, timedelta
 from itertools import product
 from typing import Any
 
-import eventlet
 import pytest
 
 from services.booking.domain.booking import Booking, Means, Reason
 from services.booking.domain.rules import AUTOMATIC_VALIDATION
+from shared import green
 from shared.kernel.time import parse_instant
 from tests.chaos.conftest import SEED
 from tests.chaos.figures import Figures
@@ -95,7 +95,7 @@ def days_pass(hurried: Hurried, span: timedelta = ALL_DUE) -> None:
     until = hurried.clock.now() + span
     with hurried.clock.hurrying():
         while hurried.clock.now() < until:
-            eventlet.sleep(0.1)
+            green.sleep(0.1)
 
 
 # --- what must have happened by now -----------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import eventlet
 import pytest
 
+from shared import green
 from tests.chaos.fleet import Fleet, again_and_again, waited_for
 from tests.chaos.journal import Journal, audit, opened
 from tests.chaos.late import LATE, Late
@@ -147,7 +147,7 @@ def test_without_recovery_a_killed_process_s_request_is_held_for_ever(
 
         with platform.sabotaged("booking", "recovers_nothing"):
             with platform.frozen("wallet"):
-                asked = eventlet.spawn(book(crowd, crowd.people[1], stock))
+                asked = green.spawn(book(crowd, crowd.people[1], stock))
                 assert waited_for(is_held, RECOVERED_SECONDS) is not None
                 platform.kill_and_restart("booking")
             assert waited_for(lambda: not is_held(), OPEN_SECONDS) is None
@@ -183,4 +183,4 @@ def all_book(crowd: Town, stock: int) -> list[Answer]:
 
 
 def at_once(asks: Any) -> list[Answer]:
-    return list(eventlet.GreenPool().imap(lambda ask: ask(), list(asks)))
+    return list(green.Pool().imap(lambda ask: ask(), list(asks)))

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import eventlet
 import kombu
 import orjson
 
+from shared import green
 from shared.eventstore import Message
 from shared.messaging.answering import query_envelope
 from shared.messaging.connections import JSON, Inbox, Sender, connect
@@ -88,7 +88,7 @@ class Between:
                     self._pass_on(message, changed, out)
                     heard.acknowledge(message)
 
-        beside = eventlet.spawn(carry)
+        beside = green.spawn(carry)
         try:
             yield
         finally:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import eventlet
+from shared import green
 
-eventlet.monkey_patch()
+green.monkey_patch()
 
 import os  # noqa: E402  # after the patching
 import signal  # noqa: E402

@@ -6,9 +6,9 @@ The ``source`` pours again and again; the ``sink`` keeps what it handled in ``ha
 
 from __future__ import annotations
 
-import eventlet
+from shared import green
 
-eventlet.monkey_patch()
+green.monkey_patch()
 
 import itertools  # noqa: E402  # after the patching
 import os  # noqa: E402
@@ -18,7 +18,6 @@ from dataclasses import replace  # noqa: E402
 from typing import Any  # noqa: E402
 
 import sqlalchemy as sa  # noqa: E402
-from nameko import config  # noqa: E402
 from nameko.runners import ServiceRunner  # noqa: E402
 
 from shared.eventstore import Conflict, Message, Transaction  # noqa: E402
@@ -90,8 +89,7 @@ def main() -> None:
     logs.configure("info", service)
     given = Settings.from_environment({"AMQP_URI": AMQP, "NAMESPACE": namespace, "STATE_DIR": state})
     settings = replace(given, own_databases={"source": url, "sink": url})
-    config.setup({"settings": settings, "max_workers": 16})
-    runner = ServiceRunner()
+    runner = ServiceRunner({"settings": settings, "max_workers": 16})
     runner.add_service(Source if service == "source" else Sink)
     runner.start()
     runner.wait()

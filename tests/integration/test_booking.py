@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import eventlet
 import pytest
 import sqlalchemy as sa
 
 from services.booking.storage import places
 from services.booking.storage.places import Shelf
+from shared import green
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError
 from shared.projections.rebuilding import compare
@@ -32,7 +32,7 @@ def world(empty: Empty, tmp_path: Path) -> World:
 
 def at_once(world: World, calls: list[Call]) -> list[Any]:
     """Each in a batch of its own, all under way together."""
-    return list(eventlet.GreenPool(10).imap(lambda call: world.process.decide([call])[0][0], calls))
+    return list(green.Pool(10).imap(lambda call: world.process.decide([call])[0][0], calls))
 
 
 def booking(stock: int, person: int, key: str) -> Call:
@@ -83,7 +83,7 @@ def test_batches_over_the_same_stocks_in_any_order_do_not_block_each_other(world
         [booking(stock, person, f"k{person}-{stock}") for stock in (stocks if person % 2 else stocks[::-1])]
         for person in people
     ]
-    answers = list(eventlet.GreenPool(8).imap(world.process.decide, batches))
+    answers = list(green.Pool(8).imap(world.process.decide, batches))
     assert counted([outcome for batch in answers for outcome, _, _ in batch]) == {"confirmed": 48}
     check_rows(world)
 
@@ -108,11 +108,11 @@ def cancelled_by_both_of_two_who_wait_for_the_stock(world: World) -> list[Any]:
         Call("cancel", {"bookingId": booked["bookingId"]}, "c", Caller(1001)),
         Call("staff-cancel", {"bookingId": booked["bookingId"], "reason": "BACKOFFICE"}, "s", STAFF),
     ]
-    pool = eventlet.GreenPool(2)
+    pool = green.Pool(2)
     with world.store.transaction() as tx:
         Shelf.of(tx, [stock])
         asked = [pool.spawn(world.process.decide, [call]) for call in calls]
-        eventlet.sleep(0.5)
+        green.sleep(0.5)
     return [one.wait()[0][0] for one in asked]
 
 
@@ -137,7 +137,7 @@ def test_two_recoveries_and_a_repetition_confirm_an_open_request_once(world: Wor
     world.bus.away.add("wallet")
     at_once(world, [booking(stock, 1001, "k")])
     world.bus.away.clear()
-    pool = eventlet.GreenPool(3)
+    pool = green.Pool(3)
     recoveries = [pool.spawn(world.recover) for _ in range(2)]
     outcome = world.process.decide([booking(stock, 1001, "k")])[0][0]
     for recovery in recoveries:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import eventlet
 import pytest
 
+from shared import green
 from shared.kernel.errors import DomainError
 from shared.runtime.settings import Settings
 from tests.integration.conftest import Empty
@@ -31,7 +31,7 @@ def test_one_siret_asked_for_by_many_at_once_is_one_venue_s(world: World) -> Non
         except DomainError as refusal:
             return refusal.code
 
-    answers = list(eventlet.GreenPool(8).imap(open_venue, range(8)))
+    answers = list(green.Pool(8).imap(open_venue, range(8)))
     assert sorted(answers) == ["21340172200011"] + ["siret-taken"] * 7
 
 
@@ -41,7 +41,7 @@ def test_one_stock_changed_by_many_at_once_keeps_one_price(world: World) -> None
     def reprice(number: int) -> int:
         return int(world.do("change-stock", stockId=stock_id, priceCents=2000 + number)["priceCents"])
 
-    assert sorted(eventlet.GreenPool(4).imap(reprice, range(4))) == [2000, 2001, 2002, 2003]
+    assert sorted(green.Pool(4).imap(reprice, range(4))) == [2000, 2001, 2002, 2003]
     stock = world.ask("stock", stockId=stock_id)
     assert stock["version"] == 5
     last = [data["priceCents"] for name, data in world.published() if name == "StockChanged"][-1]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import eventlet
 import pytest
 import sqlalchemy as sa
 
 from services.identity import storage
 from services.identity.keys import KeyStore, move_in
 from services.identity.sealing import KeyRing
+from shared import green
 from shared.eventstore.store import StoreUnavailable
 from shared.kernel.errors import Unavailable
 from tests.integration.conftest import Empty
@@ -66,7 +66,7 @@ def until_back(platform: Platform) -> None:
         try:
             return keep_keys(platform)
         except StoreUnavailable:
-            eventlet.sleep(0.1)
+            green.sleep(0.1)
     raise AssertionError("the keys stay away")
 
 
@@ -97,7 +97,7 @@ def test_an_outage_of_the_keys_refuses_an_erasure_and_delays_a_destruction(platf
 
 def test_of_several_who_make_a_number_s_key_at_once_all_have_the_same(vault: Vault) -> None:
     rings = [KeyRing(vault.keys) for _ in range(8)]
-    pool = eventlet.GreenPool(8)
+    pool = green.Pool(8)
     list(pool.imap(lambda ring: ring.make(7), rings))
     sealed = [ring.seal(7, {"n": 1}) for ring in rings]
     assert {KeyRing(vault.keys).open(7, one)["n"] for one in sealed} == {1}
@@ -106,15 +106,15 @@ def test_of_several_who_make_a_number_s_key_at_once_all_have_the_same(vault: Vau
 def test_who_moves_keys_in_slowly_brings_none_back_that_was_destroyed_since(platform: Platform, vault: Vault) -> None:
     class Slow(KeyStore):
         def put(self, keys: Mapping[int, bytes]) -> dict[int, bytes]:
-            eventlet.sleep(A_WHILE)
+            green.sleep(A_WHILE)
             return super().put(keys)
 
     who = platform.young()
     key = vault.keys.read([who])[who]
     with platform.store.transaction() as tx:
         tx.connection.execute(storage.former_person_keys.insert().values({"account_id": who, "key": key}))
-    moving = eventlet.spawn(move_in, platform.store, Slow(vault._engine))
-    eventlet.sleep(A_WHILE / 3)
+    moving = green.spawn(move_in, platform.store, Slow(vault._engine))
+    green.sleep(A_WHILE / 3)
     move_in(platform.store, vault.keys)
     platform.send("erase", {}, who)
     moving.wait()

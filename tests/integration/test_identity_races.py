@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import eventlet
 import pytest
 import sqlalchemy as sa
 
 from services.identity import storage
+from shared import green
 from shared.kernel.errors import DomainError
 from shared.notifications.outbox import notifications
 from shared.projections.rebuilding import compare
@@ -40,7 +40,7 @@ def slow(tmp_path: Path) -> Iterator[Platform]:
 
         @sa.event.listens_for(engine, "after_cursor_execute")
         def others_come_in(*_: Any) -> None:
-            eventlet.sleep(A_MOMENT)
+            green.sleep(A_MOMENT)
 
         yield Platform(tmp_path, engine=engine)
         engine.dispose()
@@ -55,7 +55,7 @@ def at_once(times: int, do: Callable[[int], Any]) -> list[Any]:
         except Exception as error:  # a fault of one must not hide the others': no test's oracle counts one as done
             return error
 
-    pool = eventlet.GreenPool(times)
+    pool = green.Pool(times)
     return list(pool.imap(attempt, range(times)))
 
 

@@ -6,12 +6,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import eventlet
 import pytest
 
 from services.payout.domain.periods import Period
 from services.payout.domain.refusals import BatchNotClosed, EarlierThanLastBatch
 from services.payout.storage import details
+from shared import green
 from shared.eventstore import Conflict
 from shared.kernel.errors import DomainError
 from shared.kernel.time import instant_text
@@ -56,7 +56,7 @@ def undo_some(stage: Stage) -> None:
             stage.invalidate(number, venue=1 + number % VENUES)
         except Conflict:
             catch_up(stage)
-        eventlet.sleep(0.01)
+        green.sleep(0.01)
     catch_up(stage)
 
 
@@ -66,7 +66,7 @@ def catch_up(stage: Stage) -> None:
             stage.process.catch_up("booking")
             return
         except Conflict:
-            eventlet.sleep(0.02)
+            green.sleep(0.02)
     raise AssertionError("never caught up")
 
 
@@ -81,9 +81,9 @@ def test_closed_by_several_at_once_it_is_one_batch(stage: Stage, monkeypatch: py
     def close(bus: Any, key: str) -> Any:
         return bus.command("payout", "close", {"cutoff": "2021-11-15"}, key=key).result
 
-    closing = [eventlet.spawn(close, bus, f"key-{number}") for number, (bus, _, _) in enumerate(others)]
-    undoing = eventlet.spawn(undo_some, stage)
-    resuming = eventlet.spawn(others[0][1].tasks[0].run)
+    closing = [green.spawn(close, bus, f"key-{number}") for number, (bus, _, _) in enumerate(others)]
+    undoing = green.spawn(undo_some, stage)
+    resuming = green.spawn(others[0][1].tasks[0].run)
     answers = [greenlet.wait() for greenlet in closing]
     undoing.wait()
     resuming.wait()
@@ -101,7 +101,7 @@ def open_both(stage: Stage, one: Period, other: Period) -> list[Any]:
     """``other`` is opened while ``one`` has been, but is not committed; gives the batches' numbers or the refusals."""
     stage.clock.move_to(stage.clock.now().replace(month=12, day=2))
     closings = [service.tasks[0].run.__self__ for service in (stage.service, stage.replica()[1])]  # type: ignore[attr-defined]
-    opened, may_commit = eventlet.Event(), eventlet.Event()
+    opened, may_commit = green.Event(), green.Event()
 
     def open_one(tx: Any) -> int:
         number: int = closings[0]._open(tx, one, 3)
@@ -117,9 +117,9 @@ def open_both(stage: Stage, one: Period, other: Period) -> list[Any]:
         except (BatchNotClosed, EarlierThanLastBatch) as refusal:
             return type(refusal)
 
-    first = eventlet.spawn(stage.store.run, open_one)
-    second = eventlet.spawn(open_other)
-    eventlet.sleep(0.5)  # long enough for the other to have looked, and to wait
+    first = green.spawn(stage.store.run, open_one)
+    second = green.spawn(open_other)
+    green.sleep(0.5)  # long enough for the other to have looked, and to wait
     may_commit.send()
     return [first.wait(), second.wait()]
 
@@ -159,7 +159,7 @@ def agreed_at_once(stage: Stage) -> list[Any]:
         except DomainError as refusal:
             return refusal.code
 
-    return list(eventlet.GreenPool(4).imap(agree, (100, 200, 300, 400)))
+    return list(green.Pool(4).imap(agree, (100, 200, 300, 400)))
 
 
 def test_of_rules_that_overlap_one_is_agreed_on(stage: Stage) -> None:

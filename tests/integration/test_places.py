@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import eventlet
 import pytest
 import sqlalchemy as sa
 
 from services.booking.storage.places import Shelf, hold
 from services.booking.storage.tables import stocks
+from shared import green
 from shared.eventstore.store import Conflict, Transaction
 from tests.integration.conftest import Empty
 from tests.unit.booking.world import World
@@ -29,7 +29,7 @@ def world(empty: Empty, tmp_path: Path) -> World:
 
 def with_the_guard(tx: Transaction, stock: int) -> bool:
     shelf = Shelf.of(tx, [stock])
-    eventlet.sleep(A_MOMENT)
+    green.sleep(A_MOMENT)
     taken = shelf.take(stock, 1)
     shelf.write(tx.now)
     return taken
@@ -39,7 +39,7 @@ def without_the_guard(tx: Transaction, stock: int) -> bool:
     """The same decision on a row that nobody has locked."""
     this = stocks.c.stock_id == stock
     row = tx.connection.execute(sa.select(stocks).where(this)).one()
-    eventlet.sleep(A_MOMENT)
+    green.sleep(A_MOMENT)
     if row.quantity - row.taken < 1:
         return False
     tx.connection.execute(stocks.update().where(this).values(taken=row.taken + 1))
@@ -53,7 +53,7 @@ def ask_at_once(world: World, stock: int, take: Take) -> int:
         with world.store.transaction() as tx:
             return take(tx, stock)
 
-    return sum(eventlet.GreenPool(ASKING).imap(ask, range(ASKING)))
+    return sum(green.Pool(ASKING).imap(ask, range(ASKING)))
 
 
 def test_with_the_lock_as_many_places_go_as_there_are(world: World) -> None:
@@ -81,8 +81,8 @@ def replaced_while_waited_for(world: World, ask: Take) -> bool:
         row = tx.connection.execute(sa.select(stocks)).mappings().one()
         tx.connection.execute(stocks.delete())
         tx.connection.execute(stocks.insert(), [dict(row)])
-        waiting = eventlet.spawn(wait_for_it)
-        eventlet.sleep(10 * A_MOMENT)
+        waiting = green.spawn(wait_for_it)
+        green.sleep(10 * A_MOMENT)
     return bool(waiting.wait())
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import eventlet
 import pytest
 import sqlalchemy as sa
 
 from services.booking.storage.places import Shelf
 from services.booking.storage.tables import stocks
 from services.wallet.storage import credits
+from shared import green
 from shared.eventstore import Conflict, Store
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError
@@ -69,7 +69,7 @@ def booked_meanwhile(world: World) -> tuple[list[Any], int]:
     for person in PEOPLE:
         world.welcome(person)
     stopping: list[bool] = []
-    rebuilds = eventlet.spawn(again_and_again, world.store, spoilt(world.store, stocks.c.offerer_id), stopping)
+    rebuilds = green.spawn(again_and_again, world.store, spoilt(world.store, stocks.c.offerer_id), stopping)
 
     def ask(person: int) -> list[Any]:
         outcomes = []
@@ -83,7 +83,7 @@ def booked_meanwhile(world: World) -> tuple[list[Any], int]:
                 outcomes.append(world.process.decide([cancel])[0][0])
         return outcomes
 
-    outcomes = [outcome for found in eventlet.GreenPool(8).imap(ask, PEOPLE) for outcome in found]
+    outcomes = [outcome for found in green.Pool(8).imap(ask, PEOPLE) for outcome in found]
     stopping.append(True)
     return outcomes, rebuilds.wait()
 
@@ -103,7 +103,7 @@ def test_bookings_go_on_while_the_read_models_are_rebuilt(world: World) -> None:
 def test_reservations_go_on_while_the_balances_are_rebuilt(wallet: Process) -> None:
     store = wallet.store
     stopping: list[bool] = []
-    rebuilds = eventlet.spawn(again_and_again, store, spoilt(store, credits.c.last_recredit), stopping)
+    rebuilds = green.spawn(again_and_again, store, spoilt(store, credits.c.last_recredit), stopping)
 
     def reserve(person: int) -> list[Any]:
         def one(number: int) -> Any:
@@ -113,7 +113,7 @@ def test_reservations_go_on_while_the_balances_are_rebuilt(wallet: Process) -> N
 
         return [one(number) for number in range(40)]
 
-    outcomes = [outcome for found in eventlet.GreenPool(8).imap(reserve, range(1, RESERVING + 1)) for outcome in found]
+    outcomes = [outcome for found in green.Pool(8).imap(reserve, range(1, RESERVING + 1)) for outcome in found]
     stopping.append(True)
     assert rebuilds.wait()
     said = Counter(outcome.code if isinstance(outcome, DomainError) else "reserved" for outcome in outcomes)
@@ -136,8 +136,8 @@ def met_by_a_rebuild(world: World) -> None:
             shelf.book(stock, PLACES)
             shelf.write(tx.now)  # the last place goes: an event
             tx.flush()
-            rebuilds.append(eventlet.spawn(rebuilding.rebuild, world.store, stocks_model))
-            eventlet.sleep(LONGER_THAN_A_DEADLOCK_SECONDS)
+            rebuilds.append(green.spawn(rebuilding.rebuild, world.store, stocks_model))
+            green.sleep(LONGER_THAN_A_DEADLOCK_SECONDS)
     finally:
         assert [rebuild.wait() for rebuild in rebuilds] == [1]
     assert world.counts(stock) == (0, 0), "the log knows of no booking"
@@ -157,7 +157,7 @@ def test_with_the_log_s_lock_alone_it_is_ended(world: World, monkeypatch: pytest
 class Slow(Totals):
     @on(Jar.Filled)
     def filled(self, connection: sa.Connection, event: Jar.Filled) -> None:
-        eventlet.sleep(0.01)
+        green.sleep(0.01)
         super().filled(connection, event)
 
 
@@ -167,9 +167,9 @@ def test_writers_wait_for_no_fold_and_it_takes_in_what_they_write(make_toy_store
         fill(store, number % 5, number)
     spoilt(store, totals.c.total)()
     progress = rebuilding.Progress()
-    rebuild = eventlet.spawn(rebuilding.rebuild, store, Slow(), progress)
+    rebuild = green.spawn(rebuilding.rebuild, store, Slow(), progress)
     while not progress.position:
-        eventlet.sleep(0.01)
+        green.sleep(0.01)
     for number in range(10):
         fill(store, number % 7, 1000)
     assert progress.position < progress.head, "they are done long before the fold"

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import eventlet
 import kombu
 import pytest
 
+from shared import green
 from shared.kernel.errors import Unavailable
 from shared.messaging import connections, topology
 from shared.messaging.bus import CallingBus
@@ -49,7 +49,7 @@ class Caller:
                 self.bus.query(service, "positions", {}, timeout=seconds)
             return time.monotonic() - begun
 
-        return max(one.wait() for one in [eventlet.spawn(ask) for _ in range(count)])
+        return max(one.wait() for one in [green.spawn(ask) for _ in range(count)])
 
     def close(self) -> None:
         self.courier.close()
@@ -80,9 +80,9 @@ def test_a_crowd_waits_no_longer_than_its_time_outs_in_a_silence(caller: Caller,
     assert caller.told_after("sink", 1.0, count=50) < 2.0
     caller.restore()
     waiting(namespace, "sink")  # what may still have come of them
-    eventlet.sleep(connections.REFUSED_SECONDS)
-    asked = eventlet.spawn(caller.told_after, "sink", 3.0)
-    eventlet.sleep(0.2)
+    green.sleep(connections.REFUSED_SECONDS)
+    asked = green.spawn(caller.told_after, "sink", 3.0)
+    green.sleep(0.2)
     assert waiting(namespace, "sink")
     asked.wait()
 

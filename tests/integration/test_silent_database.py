@@ -6,12 +6,12 @@ import socket
 import time
 from collections.abc import Iterator
 
-import eventlet
 import pytest
 import sqlalchemy as sa
 from eventlet.support.psycopg2_patcher import eventlet_wait_callback
 from psycopg2.extensions import set_wait_callback
 
+from shared import green
 from shared.eventstore import Publication, Store, StoreUnavailable, engines, store, waiting
 from shared.eventstore.engines import make_engine
 from shared.eventstore.store import translated
@@ -104,10 +104,10 @@ def test_the_others_go_on_meanwhile(line: Line, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(engines, "ANSWER_SECONDS", 0.5)
     assert one(line.engine) == 1
     line.silence()
-    waits = eventlet.spawn(told_after, line.engine)
+    waits = green.spawn(told_after, line.engine)
     steps = 0
     while not waits.dead:
-        eventlet.sleep(0.01)
+        green.sleep(0.01)
         steps += 1
     assert steps > 10
     waits.wait()
@@ -120,8 +120,8 @@ def test_with_the_library_s_own_waiting_nobody_is_told(line: Line, monkeypatch: 
     line.silence()
     set_wait_callback(eventlet_wait_callback)
     try:
-        waits = eventlet.spawn(told_after, line.engine)
-        eventlet.sleep(0.9)
+        waits = green.spawn(told_after, line.engine)
+        green.sleep(0.9)
         assert not waits.dead
     finally:
         waiting.wait_with_patience()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import eventlet
 import sqlalchemy as sa
 
+from shared import green
 from shared.eventstore import Store
 from shared.eventstore.tables import stored_events
 from tests.integration.conftest import MakeStore
@@ -40,7 +40,7 @@ def tail(store: Store, writers: list[subprocess.Popen[bytes]]) -> list[int]:
         if over:
             assert [writer.returncode for writer in writers] == [0] * PROCESSES
             return met
-        eventlet.sleep(0.005)
+        green.sleep(0.005)
     raise AssertionError("the writers never ended")
 
 
@@ -72,7 +72,7 @@ def test_a_reader_that_follows_positions_misses_nothing(make_toy_store: MakeStor
         previous.extend(message.previous for message in page)
         if over and not page:
             break
-        eventlet.sleep(0.002)
+        green.sleep(0.002)
     with store.reading() as connection:
         published = sa.select(stored_events.c.id).where(stored_events.c.published).order_by(stored_events.c.id)
         assert seen == list(connection.execute(published).scalars())

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import eventlet
 import pytest
 import sqlalchemy as sa
 
+from shared import green
 from shared.eventstore import Conflict, Store, StoreUnavailable, sql
 from tests.integration.conftest import MakeStore
 from tests.unit.shared.toy import Jar, totals
@@ -105,7 +105,7 @@ def test_an_error_of_ours_leaves_nothing(store: Store, sent: list[str]) -> None:
 
 def test_who_gives_up_in_the_middle_of_a_statement_leaves_no_transaction_open(store: Store) -> None:
     """A time-out of eventlet ends the greenlet wherever it is: the connection is thrown away with what was begun."""
-    with pytest.raises(eventlet.Timeout), eventlet.Timeout(0.2), store.transaction() as tx:
+    with pytest.raises(green.Timeout), green.Timeout(0.2), store.transaction() as tx:
         sql.insert_many(tx.connection, notes, [{"id": 1, "body": "a"}])
         tx.connection.execute(sa.text("SELECT pg_sleep(10)"))
     with store.reading() as connection:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import eventlet
 import pytest
 
 from services.wallet.bootstrap import build
 from services.wallet.domain.wallet import Wallet
+from shared import green
 from shared.eventstore import Conflict, Message
 from shared.eventstore.outcomes import Call
 from shared.kernel.errors import DomainError
@@ -79,7 +79,7 @@ def test_many_at_once_on_one_wallet_take_exactly_what_there_is(wallet: Process) 
     def one(booking: int) -> Any:
         return wallet.decide([reserve(booking, 1, 25_00)])[0][0]
 
-    outcomes = list(eventlet.GreenPool(10).imap(one, range(100, 130)))
+    outcomes = list(green.Pool(10).imap(one, range(100, 130)))
     assert outcomes.count({}) == 12
     assert {outcome.code for outcome in outcomes if outcome != {}} == {"insufficient-credit"}
     assert ledger(wallet)["totals"]["reserved"] == 300_00
@@ -89,7 +89,7 @@ def test_a_first_reservation_asked_twice_at_once_is_taken_once(wallet: Process) 
     def one(_: int) -> Any:
         return wallet.decide([reserve(100, 1, 25_00)])[0][0]
 
-    assert list(eventlet.GreenPool(10).imap(one, range(10))) == [{}] * 10
+    assert list(green.Pool(10).imap(one, range(10))) == [{}] * 10
     assert ledger(wallet)["totals"]["reserved"] == 25_00
 
 
@@ -115,9 +115,9 @@ def test_batches_and_messages_over_the_same_wallets_in_any_order_do_not_block_ea
         chance.shuffle(calls)
         return [outcome for outcome, _, _ in wallet.decide(calls)]
 
-    pool = eventlet.GreenPool(10)
+    pool = green.Pool(10)
     consumer = pool.spawn(wallet.react, "booking", used)
-    with eventlet.Timeout(30):
+    with green.Timeout(30):
         for outcomes in pool.imap(batch, range(30)):
             assert outcomes == [{}] * 20
         consumer.wait()

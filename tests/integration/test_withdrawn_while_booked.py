@@ -8,10 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import eventlet
 import pytest
 import sqlalchemy as sa
-from eventlet.event import Event
 
 from services.booking.application.cancelling import cancel_all, load
 from services.booking.application.requests import Requests
@@ -20,6 +18,7 @@ from services.booking.neighbours import Wallet
 from services.booking.storage import bookings as stored
 from services.booking.storage import facts, places
 from services.booking.storage.tables import offers, shut_offerers, stocks
+from shared import green
 from shared.eventstore.outcomes import Call, Caller
 from shared.eventstore.store import Transaction
 from shared.kernel.randomness import Randomness
@@ -43,9 +42,9 @@ def waits_for_a_lock(world: World) -> bool:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    with eventlet.Timeout(WAITS_SECONDS):
+    with green.Timeout(WAITS_SECONDS):
         while not condition():
-            eventlet.sleep(0.01)
+            green.sleep(0.01)
 
 
 # --- what a decision sees that had to wait for its stock ------------------------------------------------------------
@@ -77,7 +76,7 @@ def seen_after_a_wait(
 
     with world.store.transaction() as holder:
         places.Shelf.of(holder, [stock])
-        looker = eventlet.spawn(looking)
+        looker = green.spawn(looking)
         until(lambda: waits_for_a_lock(world))
         with world.store.transaction() as tx:
             write(tx)
@@ -113,7 +112,7 @@ class Paused:
 
     def __init__(self, chance: Randomness) -> None:
         self._chance = chance
-        self.reached, self.go_on = Event(), Event()
+        self.reached, self.go_on = green.Event(), green.Event()
 
     def draw(self, *key: object) -> random.Random:
         if not self.reached.ready():
@@ -143,9 +142,9 @@ def booked_while(world: World, told: Told) -> tuple[Any, str]:
     paused = Paused(world.settings.randomness())
     requests = Requests(world.store, Wallet(world.bus), paused)
     call = Call("book", {"stockId": stock, "quantity": 1}, "k", Caller(YOUNG))
-    booker = eventlet.spawn(requests.book, [call])
+    booker = green.spawn(requests.book, [call])
     paused.reached.wait()
-    teller = eventlet.spawn(told, world, offer)
+    teller = green.spawn(told, world, offer)
     until(lambda: teller.dead or waits_for_a_lock(world))
     paused.go_on.send()
     (outcome,) = booker.wait()

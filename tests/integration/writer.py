@@ -5,9 +5,9 @@ With ``--unlocked`` it leaves the log's lock out: the control that shows what th
 
 from __future__ import annotations
 
-import eventlet
+from shared import green
 
-eventlet.monkey_patch()
+green.monkey_patch()
 
 import sys  # noqa: E402  # after the patching
 
@@ -31,7 +31,7 @@ def main() -> None:
         for amount in range(1, EVENTS_EACH + 1):
             fill(store, owner, amount)
 
-    writers = [eventlet.spawn(write, first + number) for number in range(GREENLETS)]
+    writers = [green.spawn(write, first + number) for number in range(GREENLETS)]
     for writer in writers:
         writer.wait()
 

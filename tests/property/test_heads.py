@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterable
 from typing import Any
 
-import eventlet
 import pytest
-from eventlet import wsgi
-from eventlet.green import socket
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.gateway.web.heads import read_head
 from services.gateway.web.protocol import OneLength
+from shared import green
 
 REQUEST_ID = re.compile(b"X-Request-Id: [0-9a-f]{32}")
 BODY = b'{"stockId":1}'
@@ -39,15 +38,15 @@ def answered(protocol: type[OneLength], sent: bytes) -> tuple[list[dict[str, Any
         start_response("200 OK", [("Date", "now"), ("Content-Length", str(len(body)))])
         return [body]
 
-    with eventlet.listen(("127.0.0.1", 0)) as listener:
-        server = wsgi.Server(
+    with green.listen(("127.0.0.1", 0)) as listener:
+        server = green.wsgi.Server(
             listener, listener.getsockname(), application, log_output=False, socket_timeout=5, url_length_limit=16_384
         )
         with socket.create_connection(listener.getsockname()) as client:
             ours, address = listener.accept()
             client.sendall(sent)
             client.shutdown(socket.SHUT_WR)
-            protocol([address, ours, wsgi.STATE_IDLE], server)
+            protocol([address, ours, green.wsgi.STATE_IDLE], server)
             went = b"".join(iter(lambda: client.recv(65_536), b""))
     for environ in told:  # each connection has its own ends
         del environ["SERVER_PORT"], environ["REMOTE_PORT"]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from eventlet.event import Event
 
+from shared import green
 from shared.kernel.time import Clock
 
 KEPT_SECONDS = 0.05
@@ -41,7 +41,7 @@ class ReadyOffers:
     ) -> None:
         self._reading, self._read, self._clock, self._seconds = reading, read, clock, machine_seconds
         self._kept: dict[int, _Kept] = {}
-        self._under_way: dict[int, Event] = {}
+        self._under_way: dict[int, green.Event] = {}
         self._writes = 0
 
     def forget(self) -> None:
@@ -62,7 +62,7 @@ class ReadyOffers:
 
     def _find(self, offer_id: int) -> bytes | None:
         """Reads it; who asks meanwhile waits for this answer, or for this error."""
-        found = self._under_way[offer_id] = Event()
+        found = self._under_way[offer_id] = green.Event()
         writes = self._writes
         try:
             until, at = self._seconds() + KEPT_SECONDS, self._clock.now()
@@ -80,7 +80,7 @@ class ReadyOffers:
         found.send(body)
         return body
 
-    def _end(self, offer_id: int, found: Event) -> None:
+    def _end(self, offer_id: int, found: green.Event) -> None:
         if self._under_way.get(offer_id) is found:
             del self._under_way[offer_id]
 

@@ -11,13 +11,12 @@ from typing import Any
 
 import orjson
 import structlog
-from eventlet.support import get_errno
-from eventlet.wsgi import BAD_SOCK, BROKEN_SOCK, STATE_IDLE, Input, addr_to_host_port
 from nameko.web.server import HttpOnlyProtocol
 
 from services.gateway.routes import desk
 from services.gateway.web.heads import Head, read_head
 from services.gateway.web.problems import MEDIA_TYPE, PROBLEMS, problem_document
+from shared.green import wsgi
 from shared.kernel.errors import DomainError
 
 log = structlog.get_logger()
@@ -65,7 +64,7 @@ class OneLength(HttpOnlyProtocol):
         try:
             self._head = None if self.rfile.closed else read_head(self.rfile.peek())
         except OSError as error:
-            if get_errno(error) not in BROKEN_SOCK | BAD_SOCK:
+            if error.errno not in wsgi.BROKEN_SOCK | wsgi.BAD_SOCK:
                 raise
             return b""
         if self._head is None:
@@ -86,7 +85,7 @@ class OneLength(HttpOnlyProtocol):
         if self._head is None:
             return super().get_environ()
         length = self.headers.get("content-length", "0")
-        body = Input(self.rfile, length, self.connection)
+        body = wsgi.Input(self.rfile, length, self.connection)
         return {
             **self.server.get_environ(),
             **self._ends,
@@ -103,7 +102,7 @@ class OneLength(HttpOnlyProtocol):
     @cached_property
     def _ends(self) -> dict[str, str]:
         """Of the connection."""
-        ours, theirs = addr_to_host_port(self.request.getsockname()), addr_to_host_port(self.client_address)
+        ours, theirs = wsgi.addr_to_host_port(self.request.getsockname()), wsgi.addr_to_host_port(self.client_address)
         return {
             "SERVER_NAME": ours[0],
             "SERVER_PORT": str(ours[1]),
@@ -112,7 +111,7 @@ class OneLength(HttpOnlyProtocol):
         }
 
     def _be_idle(self) -> None:
-        self.conn_state[2] = STATE_IDLE
+        self.conn_state[2] = wsgi.STATE_IDLE
 
     def handle_one_response(self) -> None:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from eventlet import wsgi
 from nameko.extensions import DependencyProvider
 from nameko.web.server import WebServer
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -14,6 +13,7 @@ from services.gateway.web.answers import Verification
 from services.gateway.web.application import create_application
 from services.gateway.web.hot import HotRoutes, Wsgi
 from services.gateway.web.protocol import OneLength
+from shared import green
 from shared.messaging.extensions import HostedProcess
 
 IDLE_SECONDS = 75
@@ -39,8 +39,10 @@ class PlatformServer(WebServer):
         routes = HotRoutes(gate, create_application(gate, verify_answers=verification), verification)
         return behind_proxies(routes, settings.trusted_proxies)
 
-    def get_wsgi_server(self, sock: Any, wsgi_app: Wsgi, protocol: Any = OneLength, debug: bool = False) -> wsgi.Server:
-        server = wsgi.Server(
+    def get_wsgi_server(
+        self, sock: Any, wsgi_app: Wsgi, protocol: Any = OneLength, debug: bool = False
+    ) -> green.wsgi.Server:
+        server = green.wsgi.Server(
             sock,
             sock.getsockname(),
             wsgi_app,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-import eventlet
 import orjson
 import structlog
 from nameko.extensions import Entrypoint
 
+from shared import green
 from shared.eventstore.outcomes import Call
 from shared.kernel.errors import Unavailable
 from shared.messaging.answering import BadData, command_envelope, query_envelope, surprise
@@ -59,7 +59,7 @@ class _TakesCalls(Entrypoint, ABC):
 
     def _step(self) -> None:
         if self._stopped:
-            eventlet.sleep(0.05)
+            green.sleep(0.05)
             return
         if self._inbox is None:
             self._inbox = Inbox(self.host.settings.amqp_uri, [self._queue], prefetch=PREFETCH_CALLS)

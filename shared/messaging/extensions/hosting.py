@@ -7,12 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import eventlet
 import orjson
 import structlog
-from nameko import config
 from nameko.extensions import DependencyProvider, SharedExtension
 
+from shared import green
 from shared.eventstore.engines import make_engine
 from shared.messaging.bus import CallingBus
 from shared.messaging.connections import AmqpCourier, EventPublisher, Inbox
@@ -49,7 +48,7 @@ class HostedProcess(SharedExtension):
     def setup(self) -> None:
         if hasattr(self, "process"):
             return
-        self.settings = config["settings"]
+        self.settings = self.container.config["settings"]
         name = self.container.service_cls.name
         build: Build = self.container.service_cls.build
         engine = make_engine(
@@ -116,11 +115,11 @@ class HostedProcess(SharedExtension):
             try:
                 sent = relay.send()
             except RelayOvertaken:
-                eventlet.sleep(OVERTAKEN_SECONDS)
+                green.sleep(OVERTAKEN_SECONDS)
                 return
             self.process.relayed = relay.position
             if sent > A_FEW_MESSAGES:
-                eventlet.sleep(CROWDED_SECONDS)
+                green.sleep(CROWDED_SECONDS)
                 return
             self._published.wait(heard, RELAY_POLL_SECONDS)  # all that rang before it looked is sent
             if self._published.rings == heard:
@@ -146,7 +145,7 @@ class HostedProcess(SharedExtension):
         self.process.run_due_timers()
 
     def _step_metrics(self) -> None:
-        eventlet.sleep(OBSERVE_SECONDS)
+        green.sleep(OBSERVE_SECONDS)
         self.process.observe()
 
     def _receive_answers(self) -> Callable[[], None]:

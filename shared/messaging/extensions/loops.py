@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import eventlet
 import structlog
-from eventlet.event import Event
 
+from shared import green
 from shared.eventstore import Conflict, StoreUnavailable
 from shared.kernel.errors import Refused, Unavailable
 from shared.messaging.answering import InternalError
@@ -28,17 +27,17 @@ class Bell:
 
     def __init__(self) -> None:
         self.rings = 0
-        self._rung = Event()
+        self._rung = green.Event()
 
     def ring(self) -> None:
         self.rings += 1
-        rung, self._rung = self._rung, Event()
+        rung, self._rung = self._rung, green.Event()
         rung.send(None)
 
     def wait(self, heard: int, seconds: float) -> None:
         """Until it was rung more often than ``heard``, or the seconds are over."""
         if self.rings == heard:
-            with eventlet.Timeout(seconds, False):
+            with green.Timeout(seconds, False):
                 self._rung.wait()
 
 
@@ -61,12 +60,12 @@ class Loop:
                 failures += 1
                 self._tell(error, failures)
                 after_trouble()
-                eventlet.sleep(wait)
+                green.sleep(wait)
             else:
                 failures = 0
                 self.part.does_well(pause)
                 if pause:
-                    eventlet.sleep(pause)
+                    green.sleep(pause)
 
     def _tell(self, error: Exception, failures: int) -> None:
         of_the_world = isinstance(error, Unavailable | Conflict)

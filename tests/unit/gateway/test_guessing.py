@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import eventlet
 import pytest
 import sqlalchemy as sa
 from werkzeug.test import Client
@@ -18,6 +17,7 @@ from services.gateway.failures import ALLOWED, Attempt, Failures
 from services.gateway.web.gate import EXTENSION
 from services.gateway.web.hot import HotRoutes
 from services.gateway.web.surface import behind_proxies
+from shared import green
 from shared.eventstore import Store
 from shared.kernel.errors import NotFound, TooManyRequests
 from shared.messaging.answering import TooBusy
@@ -63,7 +63,7 @@ class Slow:
         self.asked += 1
         self._now += 1
         self.most = max(self.most, self._now)
-        eventlet.sleep(0.002)
+        green.sleep(0.002)
         self._now -= 1
         return self._answer()
 
@@ -89,7 +89,7 @@ def at_once(platform: Any, route: tuple[str, str], headers: dict[str, str], hot:
         method, path = route
         return client.open(f"{path}{number:06}", method=method, headers=headers).status_code
 
-    return list(eventlet.GreenPool(many).imap(ask, range(many)))
+    return list(green.Pool(many).imap(ask, range(many)))
 
 
 def rows(store: Store) -> int:
@@ -165,7 +165,7 @@ def test_of_many_keys_guessed_at_once_ten_are_told(platform: Any) -> None:
         headers = {"Authorization": f"Bearer guess-{number}"}
         return client.get("/v2/bookings/token/ABCDEF", headers=headers).status_code
 
-    assert Counter(eventlet.GreenPool(50).imap(ask, range(50))) == {401: ALLOWED, 429: 40}
+    assert Counter(green.Pool(50).imap(ask, range(50))) == {401: ALLOWED, 429: 40}
 
 
 def test_of_many_passwords_guessed_at_once_from_an_address_ten_are_tried(platform: Any) -> None:
@@ -176,7 +176,7 @@ def test_of_many_passwords_guessed_at_once_from_an_address_ten_are_tried(platfor
         body = {**SIGN_IN, "email": f"zoe{number}@example.org"}
         return platform.app.test_client().post("/v1/auth/sign-in", json=body).status_code
 
-    assert Counter(eventlet.GreenPool(50).imap(ask, range(50))) == {404: ALLOWED, 429: 40}
+    assert Counter(green.Pool(50).imap(ask, range(50))) == {404: ALLOWED, 429: 40}
     assert identity.asked == ALLOWED
 
 
@@ -187,15 +187,15 @@ def test_who_waits_too_long_is_told_so_and_nobody_behind_is_forgotten(store: Sto
     def hold(seconds: float) -> None:
         try:
             with failures.attempt("somebody"):
-                eventlet.sleep(seconds)
+                green.sleep(seconds)
             done.append("held")
         except TooBusy:
             done.append("busy")
 
-    pool = eventlet.GreenPool()
+    pool = green.Pool()
     for _ in range(ALLOWED):
         pool.spawn(hold, 0.05)
-    eventlet.sleep(0)
+    green.sleep(0)
     for _ in range(3):
         pool.spawn(hold, 0)
     pool.waitall()

@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import eventlet
 import pytest
-from eventlet.event import Event
 
 from services.gateway.catalogue import ready
 from services.gateway.catalogue.ready import KEPT_SECONDS, ReadyOffers
+from shared import green
 from shared.kernel.errors import Unavailable
 from shared.kernel.time import SettableClock
 
@@ -26,7 +25,7 @@ class Shelf:
         self.body = b"old"
         self.reads = 0
         self.error: Exception | None = None
-        self.held: Event | None = None
+        self.held: green.Event | None = None
         self.seconds = 100.0
         self.clock = SettableClock(NOW)
         self.offers = ReadyOffers(self.reading, self.read, self.clock, lambda: self.seconds)
@@ -73,31 +72,31 @@ def test_the_platforms_clock_decides_what_can_be_booked(shelf: Shelf) -> None:
 
 
 def test_who_asks_meanwhile_waits_for_the_same_answer(shelf: Shelf) -> None:
-    shelf.held = Event()
-    asking = [eventlet.spawn(shelf.offers.get, 1) for _ in range(10)]
-    eventlet.sleep(0)
+    shelf.held = green.Event()
+    asking = [green.spawn(shelf.offers.get, 1) for _ in range(10)]
+    green.sleep(0)
     shelf.held.send(None)
     assert [one.wait() for one in asking] == [b"old"] * 10
     assert shelf.reads == 1
 
 
 def test_who_asks_after_a_write_does_not_get_what_was_read_before_it(shelf: Shelf) -> None:
-    shelf.held = Event()
-    early = eventlet.spawn(shelf.offers.get, 1)
-    eventlet.sleep(0)
+    shelf.held = green.Event()
+    early = green.spawn(shelf.offers.get, 1)
+    green.sleep(0)
     shelf.body = b"new"
     shelf.offers.forget()
-    late = eventlet.spawn(shelf.offers.get, 1)
-    eventlet.sleep(0)
+    late = green.spawn(shelf.offers.get, 1)
+    green.sleep(0)
     shelf.held.send(None)
     assert (early.wait(), late.wait()) == (b"old", b"new")
     assert shelf.offers.get(1) == b"new"
 
 
 def test_an_error_is_everybodys_and_is_not_kept(shelf: Shelf) -> None:
-    shelf.held, shelf.error = Event(), Unavailable("away")
-    asking = [eventlet.spawn(shelf.offers.get, 1) for _ in range(3)]
-    eventlet.sleep(0)
+    shelf.held, shelf.error = green.Event(), Unavailable("away")
+    asking = [green.spawn(shelf.offers.get, 1) for _ in range(3)]
+    green.sleep(0)
     shelf.held.send(None)
     for one in asking:
         with pytest.raises(Unavailable):

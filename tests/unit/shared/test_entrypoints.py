@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import eventlet
 import kombu
 import orjson
 import pytest
 from greenlet import GreenletExit
-from nameko import config
 from nameko.containers import ServiceContainer
 
+from shared import green
 from shared.eventstore import Message, Store
 from shared.eventstore.outcomes import Call
 from shared.kernel.errors import Refused, Unavailable
@@ -81,13 +80,10 @@ def container(settings: Settings, tmp_path: Path, source: Store) -> Iterator[Ser
     Toy.does = {"react": lambda _messages: None}
     with connect(settings.amqp_uri) as connection:
         topology.declare(connection, settings.namespace, {"source": [], "toy": ["source"]}, purge=False)
-    before = dict(config)
-    config.setup({"settings": settings, "max_workers": 8})
-    container = ServiceContainer(Toy)
+    container = ServiceContainer(Toy, {"settings": settings, "max_workers": 8})
     container.start()
     yield container
     container.stop()
-    config.setup(before)
     PROCESSES.pop("toy")
     local.reset()
 
@@ -109,14 +105,14 @@ def caller(settings: Settings, container: ServiceContainer) -> Iterator[CallingB
             for message in inbox.take(100, 1.0):
                 bus.receive(message.properties["correlation_id"], orjson.loads(message.body))
 
-    receiving = eventlet.spawn(receive)
+    receiving = green.spawn(receive)
     yield bus
     receiving.kill()
     inbox.close()
 
 
 def lives(container: ServiceContainer) -> bool:
-    eventlet.sleep(0.05)
+    green.sleep(0.05)
     return container.started and all(part.lives() for part in PROCESSES["toy"].parts.values())
 
 
@@ -126,9 +122,7 @@ def test_an_answer_that_is_no_json_is_an_error_of_that_call_alone(
     container.service_cls.does["answer"] = lambda calls: [
         NOT_JSON if call.name == "odd" else {"name": call.name} for call in calls
     ]
-    asked = [
-        eventlet.spawn(caller.query, "toy", name, {}, batched=True, timeout=3.0) for name in ("first", "odd", "even")
-    ]
+    asked = [green.spawn(caller.query, "toy", name, {}, batched=True, timeout=3.0) for name in ("first", "odd", "even")]
     assert asked[0].wait() == {"name": "first"}
     with pytest.raises(Refused) as refused:
         asked[1].wait()
@@ -158,7 +152,7 @@ def test_what_a_method_raises_is_told_to_all_who_asked(container: ServiceContain
 
 
 @pytest.mark.parametrize(
-    "end", [eventlet.Timeout(), GreenletExit(), KeyError("a bug")], ids=lambda end: type(end).__name__
+    "end", [green.Timeout(), GreenletExit(), KeyError("a bug")], ids=lambda end: type(end).__name__
 )
 def test_messages_whose_worker_ended_are_handed_over_again(
     container: ServiceContainer, settings: Settings, source: Store, end: BaseException
@@ -173,9 +167,9 @@ def test_messages_whose_worker_ended_are_handed_over_again(
     container.service_cls.does["react"] = react
     fill(source, 1, 5)
     EventPublisher(settings.amqp_uri, settings.namespace, "source").publish(source.messages(0, 10))
-    with eventlet.Timeout(3.0):
+    with green.Timeout(3.0):
         while len(taken) < 2:
-            eventlet.sleep(0.01)
+            green.sleep(0.01)
     assert taken[0] == taken[1]
     assert lives(container)
 
@@ -185,8 +179,8 @@ def test_who_waits_for_a_worker_is_told_of_its_end_and_ends_when_it_must(contain
     container.service_cls.does["react"] = raising(GreenletExit())
     with pytest.raises(WorkerLost):
         entrypoint.handle("source", [])
-    container.service_cls.does["react"] = lambda _messages: eventlet.sleep(0.2)
-    with pytest.raises(eventlet.Timeout), eventlet.Timeout(0.05):
+    container.service_cls.does["react"] = lambda _messages: green.sleep(0.2)
+    with pytest.raises(green.Timeout), green.Timeout(0.05):
         entrypoint.handle("source", [])
 
 
@@ -201,9 +195,9 @@ def passed_over(queue: str) -> float:
 
 
 def until(done: Callable[[], bool]) -> None:
-    with eventlet.Timeout(8.0):
+    with green.Timeout(8.0):
         while not done():
-            eventlet.sleep(0.02)
+            green.sleep(0.02)
 
 
 @pytest.mark.parametrize("last", ["readable", "broken"])
@@ -245,7 +239,7 @@ def test_a_gap_that_its_source_does_not_fill_makes_a_consumer_stuck(
     process = PROCESSES["toy"]
     container.service_cls.does["react"] = lambda messages: process.react("source", messages)
     process.bus.here["source"] = refusing
-    eventlet.sleep(1.5 * IDLE_LOOK_SECONDS)
+    green.sleep(1.5 * IDLE_LOOK_SECONDS)
     assert process.health() == {}
     for number in range(1, 4):
         fill(source, number, 1)

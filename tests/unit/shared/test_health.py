@@ -7,12 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import eventlet
 import orjson
 import pytest
-from nameko import config
 from nameko.containers import ServiceContainer
 
+from shared import green
 from shared.eventstore import Conflict, StoreUnavailable
 from shared.kernel.errors import DomainError, Invalid, Refused, Unavailable
 from shared.kernel.time import SettableClock, instant_text
@@ -199,15 +198,12 @@ def wallet(tmp_path: Path) -> Iterator[Callable[[], ServiceContainer]]:
     started: list[ServiceContainer] = []
 
     def start() -> ServiceContainer:
-        started.append(ServiceContainer(kind))
+        started.append(ServiceContainer(kind, {"settings": settings, "max_workers": 8}))
         started[-1].start()
         return started[-1]
 
-    before = dict(config)
-    config.setup({"settings": settings, "max_workers": 8})
     yield start
     started[-1].stop()
-    config.setup(before)
     PROCESSES.pop("wallet")
     local.reset()
 
@@ -216,7 +212,7 @@ def test_a_consumer_whose_greenlet_died_makes_its_process_unready_for_good(
     wallet: Callable[[], ServiceContainer],
 ) -> None:
     container = wallet()
-    eventlet.sleep(0)
+    green.sleep(0)
     process = PROCESSES["wallet"]
     assert probe("/health/ready", process) == ("200", {"ready": True, "trouble": {}})
     threads = container._managed_threads

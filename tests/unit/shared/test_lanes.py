@@ -6,10 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import eventlet
 import pytest
-from eventlet.event import Event
 
+from shared import green
 from shared.kernel.errors import OutcomePending, Unavailable
 from shared.messaging import bus as calling
 from shared.messaging.bus import CallingBus
@@ -33,14 +32,13 @@ class Post:
         """The last batch."""
         batch_id, size = self.batches[-1]
         self.bus.receive(batch_id, [{"result": number} for number in range(size)])
-        eventlet.sleep(0)
+        green.sleep(0)
 
     def ask(self, count: int, seconds: float = 5.0) -> list[Any]:
         asking = [
-            eventlet.spawn(self.bus.query, "booking", "booking", {}, batched=True, timeout=seconds)
-            for _ in range(count)
+            green.spawn(self.bus.query, "booking", "booking", {}, batched=True, timeout=seconds) for _ in range(count)
         ]
-        eventlet.sleep(0)
+        green.sleep(0)
         return asking
 
 
@@ -63,7 +61,7 @@ def test_whoever_comes_while_a_batch_is_under_way_travels_in_the_next(post: Post
     others = post.ask(5)
     assert post.sizes == [1]
     post.answer()
-    eventlet.sleep(0.1)
+    green.sleep(0.1)
     assert post.sizes == [1, 5]
     post.answer()
     assert [other.wait() for other in others] == [0, 1, 2, 3, 4]
@@ -84,12 +82,12 @@ def test_but_not_for_long(post: Post) -> None:
     post.answer()
     post.ask(0)
     assert post.sizes == [1]
-    eventlet.sleep(0.1)
+    green.sleep(0.1)
     assert post.sizes == [1, 5]
     post.answer()
     post.ask(1)
     assert post.sizes == [1, 5]
-    eventlet.sleep(0.1)
+    green.sleep(0.1)
     assert post.sizes == [1, 5, 1]
     post.answer()
     post.ask(1)
@@ -101,7 +99,7 @@ def test_a_batch_that_is_never_answered_holds_the_next_ones_no_longer_than_its_c
     (late,) = post.ask(1, seconds=5.0)
     with pytest.raises(Unavailable):
         lost.wait()
-    eventlet.sleep(0.1)
+    green.sleep(0.1)
     assert post.sizes == [1, 1]
     post.answer()
     assert late.wait() == 0
@@ -113,7 +111,7 @@ def test_who_gives_up_while_waiting_is_not_sent(post: Post) -> None:
     with pytest.raises(Unavailable):
         impatient.wait()
     post.answer()
-    eventlet.sleep(0.1)
+    green.sleep(0.1)
     assert post.sizes == [1]
 
 
@@ -126,7 +124,7 @@ def test_a_batch_that_is_late_keeps_nobody_waiting_and_may_still_be_answered(
     first, _ = post.batches[0]
     others = post.ask(3)
     assert post.sizes == [1]
-    eventlet.sleep(0.55)
+    green.sleep(0.55)
     assert post.sizes == [1, 3]
     post.bus.receive(first, [{"result": "late"}])
     assert lost.wait() == "late"
@@ -134,7 +132,7 @@ def test_a_batch_that_is_late_keeps_nobody_waiting_and_may_still_be_answered(
     assert post.sizes == [1, 3]  # the late answer has freed nothing
     post.answer()
     assert [other.wait() for other in others] == [0, 1, 2]
-    eventlet.sleep(0.1)
+    green.sleep(0.1)
     assert post.sizes == [1, 3, 2]
 
 
@@ -144,22 +142,22 @@ def test_answers_of_another_number_than_the_calls_free_the_lane(post: Post, answ
     post.ask(1)
     asking = post.ask(3)
     post.answer()
-    eventlet.sleep(0.1)
+    green.sleep(0.1)
     assert post.sizes == [1, 3]
     (next_one,) = post.ask(1)
     post.bus.receive(post.batches[-1][0], answers)
     for one in asking:
         with pytest.raises(Unavailable):
             one.wait()
-    eventlet.sleep(0.1)
+    green.sleep(0.1)
     assert post.sizes == [1, 3, 1]
     post.answer()
     assert next_one.wait() == 0
 
 
 def test_a_command_whose_answer_is_nobodys_is_pending(post: Post) -> None:
-    asked = eventlet.spawn(post.bus.command, "booking", "book", {}, timeout=5.0)
-    eventlet.sleep(0)
+    asked = green.spawn(post.bus.command, "booking", "book", {}, timeout=5.0)
+    green.sleep(0)
     post.bus.receive(post.batches[-1][0], [])
     with pytest.raises(OutcomePending):
         asked.wait()
@@ -170,7 +168,7 @@ class SlowPost(Post):
 
     def __init__(self) -> None:
         super().__init__()
-        self.handed = Event()
+        self.handed = green.Event()
 
     def send(self, service: str, kind: str, batch_id: str, calls: Sequence[dict[str, Any]], seconds: float) -> None:
         super().send(service, kind, batch_id, calls, seconds)
@@ -180,9 +178,9 @@ class SlowPost(Post):
 def test_the_time_out_of_a_caller_counts_while_its_call_is_sent() -> None:
     post = SlowPost()
     asking = post.ask(1, seconds=0.1)
-    asking += [eventlet.spawn(post.bus.query, "booking", "booking", {}, timeout=0.1) for _ in range(50)]
-    asking.append(eventlet.spawn(post.bus.commands, "booking", "book", [{}, {}], timeout=0.1))
-    with eventlet.Timeout(1.0):
+    asking += [green.spawn(post.bus.query, "booking", "booking", {}, timeout=0.1) for _ in range(50)]
+    asking.append(green.spawn(post.bus.commands, "booking", "book", [{}, {}], timeout=0.1))
+    with green.Timeout(1.0):
         for one in asking[:-1]:
             with pytest.raises(Unavailable):
                 one.wait()
@@ -198,7 +196,7 @@ def test_who_gives_up_while_it_sends_holds_nobody_up() -> None:
     with pytest.raises(Unavailable):
         impatient.wait()
     post.handed.send(None)
-    eventlet.sleep(0.05)
+    green.sleep(0.05)
     assert post.sizes == [1, 3]
     post.answer()
     assert [one.wait() for one in behind] == [0, 1, 2]
@@ -208,12 +206,12 @@ def test_a_call_that_cannot_be_sent_holds_nobody_up() -> None:
     post = SlowPost()
     (wrong,) = post.ask(1)
     behind = post.ask(2)
-    failed, post.handed = post.handed, Event()
+    failed, post.handed = post.handed, green.Event()
     failed.send_exception(TypeError("no JSON"))
     with pytest.raises(TypeError):
         wrong.wait()
     post.handed.send(None)
-    eventlet.sleep(0.05)
+    green.sleep(0.05)
     post.answer()
     assert [one.wait() for one in behind] == [0, 1]
 
@@ -223,10 +221,10 @@ def test_many_lone_calls_that_wait_are_told_one_after_the_other_that_they_cannot
     post = SlowPost()
     post.handed.send(None)
     waiting = calling.LONE_SLOTS + 2 * sys.getrecursionlimit()
-    asking = [eventlet.spawn(post.bus.query, "booking", "booking", {}, timeout=30.0) for _ in range(waiting)]
-    eventlet.sleep(0)
+    asking = [green.spawn(post.bus.query, "booking", "booking", {}, timeout=30.0) for _ in range(waiting)]
+    green.sleep(0)
     assert len(post.batches) == calling.LONE_SLOTS
-    post.handed = Event()
+    post.handed = green.Event()
     post.handed.send_exception(Unavailable("no broker"))
     post.bus.receive(post.batches[0][0], [{"result": "the first"}])
     told = [one for one in asking[calling.LONE_SLOTS :] if refused(one)]

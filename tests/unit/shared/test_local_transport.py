@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import eventlet
 import kombu
 import pytest
 from kombu.exceptions import ChannelError
 
+from shared import green
 from shared.messaging import local
 from shared.messaging.connections import Inbox, Sender
 from shared.messaging.topology import calls_queue, events_exchange, events_queue
@@ -74,11 +74,11 @@ def test_a_topic_exchange_gives_a_copy_to_each_queue_bound_to_everything(channel
 def test_whoever_waits_is_woken_at_once(channel) -> None:
     queue = calls_queue("test", "wallet", "commands")
     inbox = Inbox(URI, [queue], prefetch=10)
-    waiting = eventlet.spawn(inbox.take, 1, 5.0)
-    eventlet.sleep(0.05)
+    waiting = green.spawn(inbox.take, 1, 5.0)
+    green.sleep(0.05)
     send(channel, queue.name, "x")
     for _ in range(5):  # turns of the hub: no time has to pass
-        eventlet.sleep(0)
+        green.sleep(0)
     assert waiting.dead
     assert bodies(waiting.wait()) == ["x"]
     inbox.close()
@@ -126,8 +126,8 @@ def test_no_more_is_handed_out_than_may_be_unacknowledged(channel) -> None:
     taken = inbox.take(5, 0.05)
     assert bodies(taken) == ["a", "b"]
     assert inbox.take(5, 0.05) == []
-    more = eventlet.spawn(inbox.take, 1, 5.0)
-    eventlet.sleep(0.02)
+    more = green.spawn(inbox.take, 1, 5.0)
+    green.sleep(0.02)
     inbox.acknowledge(taken[0])
     assert bodies(more.wait()) == ["c"]
     inbox.close()
@@ -144,7 +144,7 @@ def test_a_call_whose_caller_gave_up_is_not_answered(channel) -> None:
     declared(channel, kombu.Queue("plain"))
     send(channel, "plain", "old", expiration="1")
     send(channel, "plain", "new", expiration="10000")
-    eventlet.sleep(0.01)
+    green.sleep(0.01)
     assert channel.basic_get("plain").body == b"new"
 
 
@@ -194,12 +194,12 @@ def test_several_consumers_share_a_queue_and_lose_nothing(channel) -> None:
             for message in inbox.take(5, 0.05):
                 received.append(message.body.decode())
                 inbox.acknowledge(message)
-                eventlet.sleep(0)
+                green.sleep(0)
 
-    consumers = [eventlet.spawn(consume, inbox) for inbox in inboxes]
+    consumers = [green.spawn(consume, inbox) for inbox in inboxes]
     for number in range(100):
         send(channel, "shared", str(number))
-        eventlet.sleep(0)
+        green.sleep(0)
     for consumer in consumers:
         consumer.wait()
     assert sorted(received, key=int) == [str(number) for number in range(100)]

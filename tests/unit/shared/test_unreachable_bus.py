@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import eventlet
 import pytest
 
+from shared import green
 from shared.kernel.errors import Unavailable
 from shared.messaging import connections
 from shared.messaging.bus import CallingBus
@@ -47,7 +47,7 @@ def crowd_of(bus: CallingBus, seconds: float, count: int = CROWD) -> list[Any]:
             bus.query("booking", "booking", {}, timeout=seconds)
         return time.monotonic() - begun
 
-    return [eventlet.spawn(ask) for _ in range(count)]
+    return [green.spawn(ask) for _ in range(count)]
 
 
 def waited(crowd: list[Any]) -> float:
@@ -91,7 +91,7 @@ def test_whoever_comes_after_a_failure_tries_again(place: socket.socket, monkeyp
         sender.send_answers("answers", "batch-1", [])
     with pytest.raises(BusUnavailable, match="a moment ago"):
         sender.send_answers("answers", "batch-2", [])
-    eventlet.sleep(connections.REFUSED_SECONDS)
+    green.sleep(connections.REFUSED_SECONDS)
     with pytest.raises(BusUnavailable, match="ECONNREFUSED"):
         sender.send_answers("answers", "batch-3", [])
 
@@ -105,7 +105,7 @@ def test_a_connection_that_fails_or_is_given_up_leaves_nothing_open(
             connect(silent)
         with pytest.raises(BusUnavailable):
             Inbox(silent, [], prefetch=1)
-        with eventlet.Timeout(0.1, False):
+        with green.Timeout(0.1, False):
             connect(silent)
 
 
