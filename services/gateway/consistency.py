@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from shared.contracts.calls import platform as calls
 from shared.kernel.errors import Unavailable
 from shared.messaging.bus import Bus
 
@@ -142,7 +143,7 @@ def wait_until_shown(bus: Bus, service: str, command: str, position: int | None)
     if (service, command) in THEN_SHOWS_IN:
         source, reader = THEN_SHOWS_IN[service, command]
         try:
-            published = bus.query(source, "positions", {}, timeout=_left(until))["published"]
+            published = bus.query(calls.Positions(), to=source, timeout=_left(until))["published"]
             _wait(bus, reader, source, published, until)
         except Unavailable as late:
             log.warning("source is late", source=source, error=late.detail)
@@ -152,7 +153,7 @@ def _wait(bus: Bus, reader: str, source: str, position: int, until: float | None
     """Until the reader shows it, or the instant of the machine's clock that is given, or for ``WAIT_SECONDS``."""
     seconds = WAIT_SECONDS if until is None else _left(until)
     try:
-        bus.query(reader, "reached", {"source": source, "position": position}, timeout=seconds)
+        bus.query(calls.Reached(source=source, position=position), to=reader, timeout=seconds)
     except Unavailable as late:
         log.warning("reader is late", reader=reader, source=source, position=position, error=late.detail)
 

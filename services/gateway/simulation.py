@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.contracts.calls import platform as calls
 from shared.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from shared.kernel.time import Clock, SettableClock, instant_text, parse_instant
 from shared.messaging.bus import Bus
@@ -86,7 +87,7 @@ class Simulation:
 
     def _move(self, now: datetime, target: datetime) -> datetime:
         # a move that a crash cut short may have left some services ahead: nobody is asked to go back
-        stands = (parse_instant(self._bus.query(service, "timers", {})["now"]) for service in self._services)
+        stands = (parse_instant(self._bus.query(calls.Timers(), to=service)["now"]) for service in self._services)
         now = max([now, *stands])
         if target < now or target.year > LAST_INSTANT_YEAR:
             raise ClockGoesBack(f"the clock stands at {instant_text(now)}")
@@ -126,23 +127,23 @@ class Simulation:
         return self._clock.now()
 
     def _next_due(self) -> datetime | None:
-        found = (self._bus.query(service, "timers", {})["next"] for service in self._services)
+        found = (self._bus.query(calls.Timers(), to=service)["next"] for service in self._services)
         return min((parse_instant(text) for text in found if text is not None), default=None)
 
     def _set(self, now: datetime) -> None:
         """The gateway's own clock is the last to move: what answers from here never runs ahead of the others."""
         for service in sorted(self._services, key=lambda name: name == "gateway"):
-            self._bus.command(service, "clock-set", {"now": instant_text(now)})
+            self._bus.command(calls.SetClock(now=now), to=service)
 
     def _run_due(self, now: datetime) -> None:
         """Only services with something due are asked: a timer may be long at work."""
         for service in self._services:
-            next_due = self._bus.query(service, "timers", {})["next"]
+            next_due = self._bus.query(calls.Timers(), to=service)["next"]
             if next_due is not None and parse_instant(next_due) <= now:
-                self._bus.command(service, "run-timers", {"until": instant_text(now)}, timeout=TIMER_SECONDS)
+                self._bus.command(calls.RunTimers(until=now), to=service, timeout=TIMER_SECONDS)
 
     def _positions(self) -> Positions:
-        found = {service: self._bus.query(service, "positions", {}) for service in self._services}
+        found = {service: self._bus.query(calls.Positions(), to=service) for service in self._services}
         # a real clock moves between any two looks; it says nothing about what is under way
         return {service: {name: at for name, at in one.items() if name != "now"} for service, one in found.items()}
 

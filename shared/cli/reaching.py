@@ -17,6 +17,8 @@ from urllib.parse import quote
 import orjson
 import sqlalchemy as sa
 
+from shared.contracts.calls import platform as calls
+from shared.contracts.calls.contract import Query
 from shared.eventstore.engines import make_engine
 from shared.kernel.errors import DomainError, Unavailable
 from shared.messaging.bus import refusal
@@ -171,30 +173,31 @@ class OnStores:
         self._bus, self._clock = bus, settings.clock
 
     def reconciliation(self) -> dict[str, Any]:
-        return self._ask("payout", "reconciliation", {})
+        found: dict[str, Any] = self._bus.query("payout", "reconciliation", {})
+        return found
 
     def projections(self) -> dict[str, Any]:
         return projections_of(self._ask, SERVICES)
 
     def differences(self, projection: str) -> list[dict[str, Any]]:
         service, name = split_projection(projection, SERVICES)
-        found: list[dict[str, Any]] = self._ask(service, "compare-projection", {"name": name})["differences"]
+        found: list[dict[str, Any]] = self._ask(service, calls.CompareProjection(name=name))["differences"]
         return found
 
     def rebuild(self, projection: str) -> int:
         service, name = split_projection(projection, SERVICES)
-        return int(self._bus.command(service, "rebuild-projection", {"name": name}).result["rows"])
+        return int(self._bus.command(calls.RebuildProjection(name=name), to=service).result["rows"])
 
     def begin_history(self, service: str) -> dict[str, Any]:
         """Of a store that was restored: ``{epoch, head}``. Its services may run meanwhile."""
-        begun: dict[str, Any] = self._bus.command(service, "begin-history", {}).result
+        begun: dict[str, Any] = self._bus.command(calls.BeginHistory(), to=service).result
         return begun
 
     def follow(self, service: str, source: str, position: int | None) -> dict[str, Any]:
         """The source's new history: ``{position, lost}``."""
-        told = self._ask(source, "histories", {})
-        data = {"source": source, "histories": told, "position": position}
-        followed: dict[str, Any] = self._bus.command(service, "follow-history", data).result
+        histories = calls.KnownHistories.read(self._ask(source, calls.Histories()))
+        command = calls.FollowHistory(source=source, histories=histories, position=position)
+        followed: dict[str, Any] = self._bus.command(command, to=service).result
         return followed
 
     def stream(self, stream_id: str) -> dict[str, Any]:
@@ -205,7 +208,8 @@ class OnStores:
 
     def settle_letter(self, letter: str, verb: str) -> int:
         service, number = split_letter(letter, SERVICES)
-        return int(self._bus.command(service, f"{verb}-dead-letter", {"id": number}).result["letters"])
+        command = calls.ReplayDeadLetter(id=number) if verb == "replay" else calls.DiscardDeadLetter(id=number)
+        return int(self._bus.command(command, to=service).result["letters"])
 
     def create_staff(self, account: dict[str, Any]) -> int:
         return int(self._write("create-staff", account)["accountId"])
@@ -221,8 +225,8 @@ class OnStores:
         done: dict[str, Any] = self._bus.command("identity", name, data).result
         return done
 
-    def _ask(self, service: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = self._bus.query(service, name, data)
+    def _ask(self, service: str, query: Query) -> dict[str, Any]:
+        answer: dict[str, Any] = self._bus.query(query, to=service)
         return answer
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
 
 from shared.eventstore import sql
 from shared.eventstore.tables import outcomes
+from shared.kernel.callers import Caller as Caller
 from shared.kernel.errors import DomainError, Invalid, Refused
 
 if TYPE_CHECKING:
@@ -21,34 +22,21 @@ class KeyReused(Invalid):
     code = "idempotency-key-reused"
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: an account with its roles, or a structure's API key."""
-
-    account_id: int
-    roles: frozenset[str] = frozenset()
-    offerer_id: int | None = None
-
-    def to_wire(self) -> dict[str, Any]:
-        return {"accountId": self.account_id, "roles": sorted(self.roles), "offererId": self.offerer_id}
-
-    @classmethod
-    def from_wire(cls, wire: dict[str, Any]) -> Caller:
-        return cls(wire["accountId"], frozenset(wire["roles"]), wire["offererId"])
-
-    def name(self) -> str:
-        return f"offerer-{self.offerer_id}" if self.offerer_id is not None else f"account-{self.account_id}"
+B = TypeVar("B")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Call(Generic[B]):
     """A command or a query as it reaches its service."""
 
     name: str
     data: dict[str, Any]
+    """As it travelled; ``body`` is the same, checked and typed."""
     key: str | None = None
     caller: Caller | None = None
     correlation_id: str = ""
+    body: B = field(default=cast(Any, None), compare=False)
+    """The contract of the call, read once from ``data`` before any handler sees it."""
 
     def owner(self) -> str:
         """Whose key it is: two callers may use the same."""
@@ -74,10 +62,10 @@ class Outcomes:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
-    def store(self, call: Call, outcome: Outcome) -> None:
+    def store(self, call: Call[Any], outcome: Outcome) -> None:
         self.store_many([(call, outcome)])
 
-    def store_many(self, answered: Sequence[tuple[Call, Outcome]]) -> None:
+    def store_many(self, answered: Sequence[tuple[Call[Any], Outcome]]) -> None:
         """Keeps the answers of calls that have a key. A key that was taken meanwhile is an integrity error."""
         rows = [
             {
@@ -94,7 +82,7 @@ class Outcomes:
             rows.sort(key=lambda row: (row["caller"], row["key"]))
             sql.insert_many(self._tx.connection, outcomes, rows)
 
-    def find(self, calls: Iterable[Call]) -> dict[tuple[str, str], Outcome]:
+    def find(self, calls: Iterable[Call[Any]]) -> dict[tuple[str, str], Outcome]:
         return find_outcomes(self._tx.connection, calls)
 
 
@@ -104,19 +92,19 @@ KNOWN = sa.select(outcomes.c.caller, outcomes.c.key, outcomes.c.fingerprint, out
 """The answers to what ``keys_of`` gives."""
 
 
-def keys_of(calls: Iterable[Call]) -> dict[str, list[str]]:
+def keys_of(calls: Iterable[Call[Any]]) -> dict[str, list[str]]:
     """The keys of calls, and whose each is."""
     keyed = [(call.owner(), call.key) for call in calls if call.key is not None]
     return {"callers": [owner for owner, _ in keyed], "keys": [key for _, key in keyed]}
 
 
-def find_outcomes(connection: sa.Connection, calls: Iterable[Call]) -> dict[tuple[str, str], Outcome]:
+def find_outcomes(connection: sa.Connection, calls: Iterable[Call[Any]]) -> dict[tuple[str, str], Outcome]:
     """Known answers by (owner, key); one KeyReused for each key that came with another body."""
     keyed = [call for call in calls if call.key is not None]
     return known_outcomes(keyed, connection.execute(KNOWN, keys_of(keyed))) if keyed else {}
 
 
-def known_outcomes(calls: Iterable[Call], rows: Iterable[Any]) -> dict[tuple[str, str], Outcome]:
+def known_outcomes(calls: Iterable[Call[Any]], rows: Iterable[Any]) -> dict[tuple[str, str], Outcome]:
     """``find_outcomes``, from rows of ``KNOWN``."""
     keyed = {(call.owner(), call.key): call for call in calls}
     found: dict[tuple[str, str], Outcome] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -45,7 +46,7 @@ class Commands:
         self._store = store
         self._handlers = handlers
 
-    def decide(self, calls: Sequence[Call]) -> list[Answered]:
+    def decide(self, calls: Sequence[Call[Any]]) -> list[Answered]:
         """An answer for each call, in order. Calls of one name that follow each other are decided together."""
         service = self._store.publication.service
         with metrics.command_batches.labels(service).time():
@@ -56,20 +57,34 @@ class Commands:
             metrics.commands.labels(service, name, "replayed" if replayed else said).inc()
         return answered
 
-    def _decide(self, calls: Sequence[Call]) -> list[Answered]:
+    def _decide(self, calls: Sequence[Call[Any]]) -> list[Answered]:
+        checked = [_checked(call, self._handlers, "command") for call in calls]
+        valid = [call for call in checked if isinstance(call, Call)]
         answered: list[Answered] = []
-        for name, group in groupby(calls, key=lambda call: call.name):
-            batch = list(group)
-            handler = self._handlers.get(name)
-            if handler is None:
-                answered.extend((UnknownCall(f"no command {name!r}"), None, False) for _ in batch)
-            elif handler.one:
-                answered.extend(self._one(handler, call) for call in batch)
+        for name, group in groupby(valid, key=lambda call: call.name):
+            handler = self._handlers[name]
+            if handler.one:
+                answered.extend(self._one(handler, call) for call in group)
             else:
-                answered.extend(self._batch(handler, batch))
-        return answered
+                answered.extend(self._batch(handler, list(group)))
+        if len(valid) == len(calls):
+            return answered
+        rest = iter(answered)
+        pairs = zip(calls, checked, strict=True)
+        return [next(rest) if isinstance(found, Call) else self._refused(call, found) for call, found in pairs]
 
-    def _one(self, handler: CommandHandler, call: Call) -> Answered:
+    def _refused(self, call: Call[Any], refusal: DomainError) -> Answered:
+        """A call that no handler saw. An older release may have accepted it under its key: then that answer holds."""
+        if call.key is not None:
+            try:
+                known = self._answered_before([call])
+            except Unavailable as unavailable:
+                return unavailable, None, False
+            if known:
+                return _known(known[(call.owner(), call.key)])
+        return refusal, None, False
+
+    def _one(self, handler: CommandHandler, call: Call[Any]) -> Answered:
         assert handler.one is not None
         with caused_by(call.correlation_id, f"{call.owner()}:{call.key or call.name}"):
             for _ in range(ATTEMPTS):
@@ -83,7 +98,7 @@ class Commands:
                     return surprise(call, error), None, False
             return TooBusy("too many are changing the same thing"), None, False
 
-    def _attempt(self, handler: CommandHandler, call: Call) -> Answered:
+    def _attempt(self, handler: CommandHandler, call: Call[Any]) -> Answered:
         assert handler.one is not None
         try:
             with self._store.transaction() as tx:
@@ -98,7 +113,7 @@ class Commands:
         except DomainError as refusal:
             return self._refuse(call, refusal)
 
-    def _refuse(self, call: Call, refusal: DomainError) -> Answered:
+    def _refuse(self, call: Call[Any], refusal: DomainError) -> Answered:
         """The transaction of the refused command is gone; its refusal is kept in one of its own."""
         if call.key is not None:
             with self._store.transaction() as tx:
@@ -108,7 +123,7 @@ class Commands:
                 tx.outcomes.store(call, refusal)
         return refusal, None, False
 
-    def _batch(self, handler: CommandHandler, calls: list[Call]) -> list[Answered]:
+    def _batch(self, handler: CommandHandler, calls: list[Call[Any]]) -> list[Answered]:
         """A batch under one roof; what repeats a key within it waits for the first and is answered the same."""
         first: dict[tuple[str, str], int] = {}
         fresh = []
@@ -128,10 +143,10 @@ class Commands:
                     answers[index] = self._one_of(handler, call)
         return [answers[index] for index in range(len(calls))]
 
-    def _one_of(self, handler: CommandHandler, call: Call) -> Answered:
+    def _one_of(self, handler: CommandHandler, call: Call[Any]) -> Answered:
         return (self._bulk if handler.bulk else self._saga)(handler, [call], ATTEMPTS)[0]
 
-    def _bulk(self, handler: CommandHandler, calls: list[Call], attempts: int) -> list[Answered]:
+    def _bulk(self, handler: CommandHandler, calls: list[Call[Any]], attempts: int) -> list[Answered]:
         """One transaction; halves of it when something in it clashes or fails, so that neighbours go on."""
         assert handler.bulk is not None
         try:
@@ -156,9 +171,9 @@ class Commands:
 
     def _halves(
         self,
-        decide: Callable[[CommandHandler, list[Call], int], list[Answered]],
+        decide: Callable[[CommandHandler, list[Call[Any]], int], list[Answered]],
         handler: CommandHandler,
-        calls: list[Call],
+        calls: list[Call[Any]],
         attempts: int,
         error: Exception,
     ) -> list[Answered]:
@@ -171,7 +186,7 @@ class Commands:
             return decide(handler, calls, attempts - 1)
         return [(TooBusy("too many are changing the same thing"), None, False)]
 
-    def _saga(self, handler: CommandHandler, calls: list[Call], _attempts: int) -> list[Answered]:
+    def _saga(self, handler: CommandHandler, calls: list[Call[Any]], _attempts: int) -> list[Answered]:
         """What has a key travels together and may be run again: what the first run did is found by the key. What has
         none runs by itself, so that it never runs again because of a neighbour."""
         answered: list[Answered] = []
@@ -181,7 +196,7 @@ class Commands:
                 answered.extend(self._together(handler, part, 1))
         return answered
 
-    def _together(self, handler: CommandHandler, calls: list[Call], attempts: int) -> list[Answered]:
+    def _together(self, handler: CommandHandler, calls: list[Call[Any]], attempts: int) -> list[Answered]:
         """One run of a saga; halves of it when something in it clashes or fails, so that neighbours go on."""
         try:
             known = {} if handler.resuming else self._answered_before(calls)
@@ -200,12 +215,12 @@ class Commands:
             for call in calls
         ]
 
-    def _answered_before(self, calls: list[Call]) -> dict[tuple[str, str], Outcome]:
+    def _answered_before(self, calls: list[Call[Any]]) -> dict[tuple[str, str], Outcome]:
         with self._store.reading() as connection:
             return find_outcomes(connection, calls)
 
 
-def _run(handler: CommandHandler, calls: list[Call]) -> Sequence[Outcome | Repeated]:
+def _run(handler: CommandHandler, calls: list[Call[Any]]) -> Sequence[Outcome | Repeated]:
     if handler.each is not None:
         return [handler.each(call) for call in calls]
     together = handler.saga or handler.resuming
@@ -219,7 +234,7 @@ class Queries:
         self._store = store
         self._handlers = handlers
 
-    def answer(self, calls: Sequence[Call]) -> list[Any]:
+    def answer(self, calls: Sequence[Call[Any]]) -> list[Any]:
         """A JSON-ready answer or a DomainError for each call, in order."""
         answers = self._answer(calls)
         for call, answer in zip(calls, answers, strict=True):
@@ -228,20 +243,19 @@ class Queries:
             metrics.queries.labels(self._store.publication.service, name, said).inc()
         return answers
 
-    def _answer(self, calls: Sequence[Call]) -> list[Any]:
+    def _answer(self, calls: Sequence[Call[Any]]) -> list[Any]:
+        checked = [_checked(call, self._handlers, "query") for call in calls]
         answers: list[Any] = []
-        for name, group in groupby(calls, key=lambda call: call.name):
-            batch = list(group)
-            handler = self._handlers.get(name)
-            if handler is None:
-                answers.extend(UnknownCall(f"no query {name!r}") for _ in batch)
-            elif handler.read_many:
-                answers.extend(self._together(handler.read_many, batch))
+        for name, group in groupby((call for call in checked if isinstance(call, Call)), key=lambda call: call.name):
+            handler = self._handlers[name]
+            if handler.read_many:
+                answers.extend(self._together(handler.read_many, list(group)))
             else:
-                answers.extend(self._alone(handler, call) for call in batch)
-        return answers
+                answers.extend(self._alone(handler, call) for call in group)
+        rest = iter(answers)
+        return [next(rest) if isinstance(found, Call) else found for found in checked]
 
-    def _together(self, handler: ReadMany, calls: list[Call]) -> Sequence[Any]:
+    def _together(self, handler: ReadMany, calls: list[Call[Any]]) -> Sequence[Any]:
         try:
             with self._store.reading() as connection:
                 return handler(connection, calls)
@@ -252,7 +266,7 @@ class Queries:
                 return [surprise(calls[0], error)]
             return [answer for call in calls for answer in self._together(handler, [call])]
 
-    def _alone(self, handler: QueryHandler, call: Call) -> Any:
+    def _alone(self, handler: QueryHandler, call: Call[Any]) -> Any:
         try:
             with caused_by(call.correlation_id, f"query:{call.name}"):
                 if handler.calling:
@@ -266,7 +280,23 @@ class Queries:
             return surprise(call, error)
 
 
-def surprise(call: Call, error: Exception) -> DomainError:
+def _checked(
+    call: Call[Any], handlers: Mapping[str, CommandHandler] | Mapping[str, QueryHandler], kind: str
+) -> Call[Any] | DomainError:
+    """The call with its typed body, or why no handler gets it: an unknown name, the wrong caller, bad data."""
+    handler = handlers.get(call.name)
+    if handler is None:
+        return UnknownCall(f"no {kind} {call.name[:100]!r}")
+    if handler.contract is None:
+        return call
+    try:
+        handler.contract.BY.check(call.caller)
+        return replace(call, body=handler.contract.read(call.data))
+    except DomainError as refusal:
+        return refusal
+
+
+def surprise(call: Call[Any], error: Exception) -> DomainError:
     """What no code foresaw: the log has the traceback, the caller an answer without it."""
     log.error("call failed", call=call.name, error=repr(error), exc_info=error)
     return InternalError("something went wrong on our side; it was recorded")

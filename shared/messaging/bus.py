@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 import structlog
 
 from shared import green
+from shared.contracts.calls.contract import Command, Contract, Query
 from shared.eventstore.context import current_cause
-from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.outcomes import Call
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError, OutcomePending, Refused, Unavailable
 from shared.messaging.answering import query_envelope
 
@@ -42,38 +45,66 @@ class Answer:
     replayed: bool
 
 
-class Bus(Protocol):
-    """Other services, as a port."""
+class CallOptions(TypedDict, total=False):
+    """How a call travels."""
 
-    def command(
-        self,
-        service: str,
-        name: str,
-        data: dict[str, Any],
-        *,
-        key: str | None = None,
-        caller: Caller | None = None,
-        timeout: float | None = None,
-        batched: bool = False,
-    ) -> Answer:
+    to: str
+    """The service, for the calls that every service answers."""
+    key: str | None
+    """The idempotency key: the same one gives the stored outcome."""
+    caller: Caller | None
+    """The account or API key on whose behalf the call is made; None: the platform itself."""
+    timeout: float | None
+    """In seconds; DEFAULT_SECONDS when left out."""
+    batched: bool
+    """Whether the call waits for a batch: for calls that come by the hundred."""
+
+
+class Bus(ABC):
+    """The other services, as a port. An adapter carries names and JSON; its users see contracts."""
+
+    def command(self, command: Command | str, *raw: Any, **options: Unpack[CallOptions]) -> Answer:
         """Raises Refused with the service's own code, or OutcomePending when no answer came in time."""
+        if isinstance(command, str):  # TRANSITION: a call that has no contract yet
+            return self.send_command(command, *raw, **options)
+        return self.send_command(_owner(command, options), command.NAME, command.to_wire(), **options)
 
     def commands(
+        self, commands: Sequence[Command] | str, *raw: Any, timeout: float | None = None
+    ) -> list[Answer | DomainError]:
+        """Many commands of one contract in one batch; for each, in order, its answer or the refusal."""
+        if isinstance(commands, str):  # TRANSITION
+            return self.send_commands(commands, *raw, timeout=timeout)
+        if not commands:
+            return []
+        data = [command.to_wire() for command in commands]
+        return self.send_commands(commands[0].SERVICE, commands[0].NAME, data, timeout=timeout)
+
+    def query(self, query: Query | str, *raw: Any, **options: Unpack[CallOptions]) -> Any:
+        """Raises Refused with the service's own code, or Unavailable when no answer came in time."""
+        if isinstance(query, str):  # TRANSITION
+            return self.send_query(query, *raw, **options)
+        return self.send_query(_owner(query, options), query.NAME, query.to_wire(), **options)
+
+    @abstractmethod
+    def send_command(self, service: str, name: str, data: dict[str, Any], **options: Unpack[CallOptions]) -> Answer:
+        """``command``, as names and JSON."""
+
+    @abstractmethod
+    def send_commands(
         self, service: str, name: str, data: Sequence[dict[str, Any]], *, timeout: float | None = None
     ) -> list[Answer | DomainError]:
-        """Many commands of one name, sent together; for each, in order, its answer or why there is none."""
+        """``commands``, as names and JSON."""
 
-    def query(
-        self,
-        service: str,
-        name: str,
-        data: dict[str, Any],
-        *,
-        caller: Caller | None = None,
-        timeout: float | None = None,
-        batched: bool = False,
-    ) -> Any:
-        """Raises Refused with the service's own code, or Unavailable when no answer came in time."""
+    @abstractmethod
+    def send_query(self, service: str, name: str, data: dict[str, Any], **options: Unpack[CallOptions]) -> Any:
+        """``query``, as names and JSON."""
+
+
+def _owner(call: Contract, options: CallOptions) -> str:
+    service = call.SERVICE or options.get("to", "")
+    assert service, f"{call.NAME} is answered by every service: say to which one it goes"
+    return service
 
 
 class Courier(Protocol):
@@ -114,36 +145,26 @@ class _Sent:
     """Whether it takes its slot: not any more when its answer is late."""
 
 
-class CallingBus:
+class CallingBus(Bus):
     """The ``Bus`` of a process, over a courier."""
 
     def __init__(self, courier: Courier) -> None:
         self._courier = courier
-        self.here: dict[str, Callable[[Sequence[Call]], list[Any]]] = {}
+        self.here: dict[str, Callable[[Sequence[Call[Any]]], list[Any]]] = {}
         """Who answers queries to this process's own service: they do not travel."""
         self._lanes: dict[tuple[str, str, bool], _Lane] = {}
         self._sent: dict[str, _Sent] = {}
         self._numbers = itertools.count(1)
         self._process = uuid.uuid4().hex[:12]
 
-    def command(
-        self,
-        service: str,
-        name: str,
-        data: dict[str, Any],
-        *,
-        key: str | None = None,
-        caller: Caller | None = None,
-        timeout: float | None = None,
-        batched: bool = False,
-    ) -> Answer:
-        wire = _wire(name, data, key, caller)
-        answer = _answer(self._call(service, "commands", wire, timeout or DEFAULT_SECONDS, batched))
+    def send_command(self, service: str, name: str, data: dict[str, Any], **options: Unpack[CallOptions]) -> Answer:
+        wire = _wire(name, data, options.get("key"), options.get("caller"))
+        answer = _answer(self._call(service, "commands", wire, options))
         if isinstance(answer, DomainError):
             raise answer
         return answer
 
-    def commands(
+    def send_commands(
         self, service: str, name: str, data: Sequence[dict[str, Any]], *, timeout: float | None = None
     ) -> list[Answer | DomainError]:
         lane, seconds = self._lane(service, "commands", True), timeout or DEFAULT_SECONDS
@@ -160,22 +181,13 @@ class CallingBus:
             lane.queue.remove(one)
         return [_answer(one.answer.wait() if one.answer.ready() else None) for one in waiting]
 
-    def query(
-        self,
-        service: str,
-        name: str,
-        data: dict[str, Any],
-        *,
-        caller: Caller | None = None,
-        timeout: float | None = None,
-        batched: bool = False,
-    ) -> Any:
+    def send_query(self, service: str, name: str, data: dict[str, Any], **options: Unpack[CallOptions]) -> Any:
         if service in self.here:
-            (answer,) = self.here[service]([Call(name, data, None, caller, current_cause().correlation_id)])
+            call: Call[Any] = Call(name, data, None, options.get("caller"), current_cause().correlation_id)
+            (answer,) = self.here[service]([call])
             envelope: dict[str, Any] | None = query_envelope(answer)
         else:
-            wire = _wire(name, data, None, caller)
-            envelope = self._call(service, "queries", wire, timeout or DEFAULT_SECONDS, batched)
+            envelope = self._call(service, "queries", _wire(name, data, None, options.get("caller")), options)
         if envelope is None:
             raise Unavailable(f"{service} does not answer now")
         if "refused" in envelope:
@@ -194,10 +206,9 @@ class CallingBus:
         _tell(sent, told)
         self._free(sent)
 
-    def _call(
-        self, service: str, kind: str, wire: dict[str, Any], seconds: float, batched: bool
-    ) -> dict[str, Any] | None:
-        lane = self._lane(service, kind, batched)
+    def _call(self, service: str, kind: str, wire: dict[str, Any], options: CallOptions) -> dict[str, Any] | None:
+        lane, seconds = self._lane(service, kind, options.get("batched", False)), options.get("timeout")
+        seconds = seconds or DEFAULT_SECONDS
         if len(lane.queue) >= MAX_WAITING:
             raise Unavailable(f"too many calls wait for {service}")
         waiting = _Waiting(wire)
@@ -308,4 +319,4 @@ def refusal(envelope: dict[str, Any]) -> DomainError:
     return refused
 
 
-__all__ = ["Answer", "Bus", "CallingBus", "Courier"]
+__all__ = ["Answer", "Bus", "CallOptions", "CallingBus", "Courier"]

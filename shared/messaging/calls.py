@@ -1,33 +1,38 @@
-"""The kinds of handlers a service may have for commands and queries.
+"""How a service handles its calls: each handler belongs to one contract, and decides or reads in one of these ways.
 
-A command handler decides and writes; a query handler reads. ``bulk`` and ``read_many`` take a whole batch.
+A handler gets ``Call[TheContract]``: ``call.body`` is checked and typed, the authority of the caller is checked too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from shared.contracts.calls.contract import Command, Query
 from shared.eventstore import Transaction
 from shared.eventstore.outcomes import Call, Caller, Outcome, Repeated
 
-One = Callable[[Transaction, Call], dict[str, Any] | None]
-Bulk = Callable[[Transaction, Sequence[Call]], Sequence[Outcome]]
-Saga = Callable[[Sequence[Call]], Sequence[Outcome]]
-Resuming = Callable[[Sequence[Call]], Sequence[Outcome | Repeated]]
-Each = Callable[[Call], Outcome]
-Read = Callable[[sa.Connection, Call], Any]
-ReadMany = Callable[[sa.Connection, Sequence[Call]], Sequence[Any]]
-Calling = Callable[[Call], Any]
+C = TypeVar("C", bound=Command)
+Q = TypeVar("Q", bound=Query)
+
+One = Callable[[Transaction, Call[Any]], dict[str, Any] | None]
+Bulk = Callable[[Transaction, Sequence[Call[Any]]], Sequence[Outcome]]
+Saga = Callable[[Sequence[Call[Any]]], Sequence[Outcome]]
+Resuming = Callable[[Sequence[Call[Any]]], Sequence[Outcome | Repeated]]
+Each = Callable[[Call[Any]], Outcome]
+Read = Callable[[sa.Connection, Call[Any]], Any]
+ReadMany = Callable[[sa.Connection, Sequence[Call[Any]]], Sequence[Any]]
+Calling = Callable[[Call[Any]], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class CommandHandler:
-    """Exactly one of the five is set."""
+    """Exactly one of the five ways is set."""
 
+    contract: type[Command] | None
     one: One | None = None
     bulk: Bulk | None = None
     saga: Saga | None = None
@@ -37,54 +42,71 @@ class CommandHandler:
 
 @dataclass(frozen=True, slots=True)
 class QueryHandler:
-    """Exactly one of the three is set."""
+    """Exactly one of the three ways is set."""
 
+    contract: type[Query] | None
     read: Read | None = None
     read_many: ReadMany | None = None
     calling: Calling | None = None
 
 
-def one(handler: One) -> CommandHandler:
+H = TypeVar("H", CommandHandler, QueryHandler)
+
+
+def by_name(handlers: Sequence[H]) -> dict[str, H]:
+    """The handlers by the names of their contracts."""
+    named = {handler.contract.NAME: handler for handler in handlers if handler.contract is not None}
+    assert len(named) == len(handlers), "two handlers of one contract"
+    return named
+
+
+def _handler(kind: Any, way: str, contract: Any, handler: Any) -> Any:
+    """TRANSITION: a handler alone, of a call that has no contract yet."""
+    return kind(contract, **{way: handler}) if handler is not None else kind(None, **{way: contract})
+
+
+def one(contract: Any, handler: Any = None) -> CommandHandler:
     """One call, one transaction; its outcome, a refusal included, is stored under its key."""
-    return CommandHandler(one=handler)
+    return _handler(CommandHandler, "one", contract, handler)
 
 
-def bulk(handler: Bulk) -> CommandHandler:
-    """All the calls of a batch in one transaction; a refusal is returned, never raised, and touches no neighbour."""
-    return CommandHandler(bulk=handler)
+def bulk(contract: Any, handler: Any = None) -> CommandHandler:
+    """A whole batch in one transaction. A refusal is returned, not raised: the other calls of the batch go on."""
+    return _handler(CommandHandler, "bulk", contract, handler)
 
 
-def saga(handler: Saga) -> CommandHandler:
-    """The handler makes its own transactions, may call other services, and stores outcomes itself.
+def saga(contract: Any, handler: Any = None) -> CommandHandler:
+    """The handler opens its own transactions, may call other services, and stores outcomes itself.
 
-    It is given again what has a key when another call of the batch fails it: it finds what it did by then by that key.
+    A call with a key may be handled again when another call of its batch fails: the handler finds by the key what it
+    has already done.
     """
-    return CommandHandler(saga=handler)
+    return _handler(CommandHandler, "saga", contract, handler)
 
 
-def resuming(handler: Resuming) -> CommandHandler:
-    """As a saga; it finds what was answered before by itself, where it reads anyway, and says so."""
-    return CommandHandler(resuming=handler)
+def resuming(contract: Any, handler: Any = None) -> CommandHandler:
+    """A saga that looks up stored outcomes itself, with its other reads, and returns them as ``Repeated``."""
+    return _handler(CommandHandler, "resuming", contract, handler)
 
 
-def each(handler: Each) -> CommandHandler:
-    """As a saga, one call at a time: never run again because another call of its batch failed."""
-    return CommandHandler(each=handler)
+def each(contract: Any, handler: Any = None) -> CommandHandler:
+    """A saga of one call: a failure elsewhere in its batch never runs it again."""
+    return _handler(CommandHandler, "each", contract, handler)
 
 
-def read(handler: Read) -> QueryHandler:
-    """One query on a connection that sees one state."""
-    return QueryHandler(read=handler)
+def read(contract: Any, handler: Any = None) -> QueryHandler:
+    """One query, all of whose statements see the same state (snapshot isolation)."""
+    return _handler(QueryHandler, "read", contract, handler)
 
 
-def read_many(handler: ReadMany) -> QueryHandler:
-    """All the queries of a batch together; an item of the answer may be a DomainError."""
-    return QueryHandler(read_many=handler)
+def read_many(contract: Any, handler: Any = None) -> QueryHandler:
+    """A whole batch of queries; an item of the answer may be a DomainError."""
+    return _handler(QueryHandler, "read_many", contract, handler)
 
 
-def calling(handler: Calling) -> QueryHandler:
-    """A query that may call other services, and opens what it reads itself."""
-    return QueryHandler(calling=handler)
+def calling(contract: Any, handler: Any = None) -> QueryHandler:
+    """A query that may call other services, and opens the connections it reads with itself."""
+    return _handler(QueryHandler, "calling", contract, handler)
 
 
 __all__ = [
@@ -99,6 +121,7 @@ __all__ = [
     "Resuming",
     "Saga",
     "bulk",
+    "by_name",
     "calling",
     "each",
     "one",

@@ -29,7 +29,7 @@ def read_messages(body: bytes) -> list[Message]:
     return [_message(wire) for wire in _batch(body)]
 
 
-def read_calls(body: bytes) -> list[Call | None]:
+def read_calls(body: bytes) -> list[Call[Any] | None]:
     """A batch, in order; None for what is no call: its neighbours are decided. Raises Unreadable."""
     return [_call(wire) for wire in _batch(body)]
 
@@ -64,10 +64,10 @@ def _message(wire: Any) -> Message:
     return message
 
 
-def _call(wire: Any) -> Call | None:
+def _call(wire: Any) -> Call[Any] | None:
     try:
         caller = Caller.from_wire(wire["caller"]) if wire["caller"] else None
-        call = Call(wire["name"], wire["data"], wire["key"], caller, wire["correlationId"])
+        call: Call[Any] = Call(wire["name"], wire["data"], wire["key"], caller, wire["correlationId"])
     except _MALFORMED:
         return None
     known = isinstance(call.name, str) and isinstance(call.data, dict) and isinstance(call.correlation_id, str)

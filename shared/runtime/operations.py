@@ -9,14 +9,16 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
+from shared.contracts.calls import platform as calls
+from shared.contracts.calls.contract import Query
 from shared.kernel.errors import NotFound
 from shared.kernel.identifiers import MAX_NUMBER
 
 
 class Ask(Protocol):
-    """A query to a service."""
+    """Sends a query to a service."""
 
-    def __call__(self, service: str, name: str, data: dict[str, Any], /) -> Any: ...
+    def __call__(self, service: str, query: Query, /) -> Any: ...
 
 
 def projections_of(ask: Ask, services: Sequence[str]) -> dict[str, Any]:
@@ -24,7 +26,7 @@ def projections_of(ask: Ask, services: Sequence[str]) -> dict[str, Any]:
     items: list[dict[str, Any]] = []
     sources: list[dict[str, Any]] = []
     for service in services:
-        answer = ask(service, "projections", {})
+        answer = ask(service, calls.Projections())
         items += [{**model, "name": f"{service}.{model['name']}"} for model in answer["projections"]]
         sources += [{"service": service, **source} for source in answer["sources"]]
     return {"items": items, "sources": sources}
@@ -37,7 +39,7 @@ def stream_of(ask: Ask, services: Sequence[str], stream_id: str) -> dict[str, An
     except ValueError:
         raise NotFound(f"{stream_id[:100]!r} is no stream") from None
     for service in services:
-        items = ask(service, "stream", {"streamId": identifier})["items"]
+        items = ask(service, calls.Stream(stream_id=identifier))["items"]
         if items:
             return {"service": service, "streamId": identifier, "items": items}
     raise NotFound(f"nothing is told of the stream {identifier}")
@@ -49,8 +51,9 @@ def dead_letters_of(ask: Ask, services: Sequence[str], after: str | None, limit:
     first, number = (services[0], 0) if after is None else split_letter(after, services)
     found: list[dict[str, Any]] = []
     for service in services[services.index(first) :]:
-        asked = {"after": number if service == first else 0, "limit": limit + 1 - len(found)}
-        letters = ask(service, "dead-letters", asked)["items"]
+        after_number = number if service == first else 0
+        page = ask(service, calls.DeadLetters(after=after_number, limit=limit + 1 - len(found)))
+        letters = page["items"]
         found += [{**letter, "id": f"{service}-{letter['id']}", "service": service} for letter in letters]
         if len(found) > limit:
             return {"items": found[:limit], "nextCursor": found[limit - 1]["id"]}

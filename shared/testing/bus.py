@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from shared.kernel.errors import OutcomePending, Unavailable
 from shared.kernel.time import Clock
-from shared.messaging.bus import Answer
+from shared.messaging.bus import Answer, CallOptions
 from shared.runtime.direct_bus import DirectBus, as_json
 from shared.runtime.process import Process
 from shared.runtime.service import Service
@@ -35,23 +35,23 @@ class BusDouble(DirectBus):
             consumer.start()
         return process
 
-    def command(self, service: str, name: str, data: dict[str, Any], **options: Any) -> Answer:
+    def send_command(self, service: str, name: str, data: dict[str, Any], **options: Unpack[CallOptions]) -> Answer:
         if service in self.away:
             raise OutcomePending("no answer in time")
         if (service, name) in self.handlers:
             return Answer(self._played(service, name, data, options), None, False)
-        return super().command(service, name, data, **options)
+        return super().send_command(service, name, data, **options)
 
-    def query(self, service: str, name: str, data: dict[str, Any], **options: Any) -> Any:
+    def send_query(self, service: str, name: str, data: dict[str, Any], **options: Unpack[CallOptions]) -> Any:
         if service in self.away:
             raise Unavailable("no answer in time")
         if (service, name) in self.handlers:
             return self._played(service, name, data, options)
         if service not in self.processes and name == "log":
             return {"epoch": "none", "messages": []}
-        return super().query(service, name, data, **options)
+        return super().send_query(service, name, data, **options)
 
-    def _played(self, service: str, name: str, data: dict[str, Any], options: dict[str, Any]) -> Any:
+    def _played(self, service: str, name: str, data: dict[str, Any], options: CallOptions) -> Any:
         return self.handlers[service, name](as_json(data), options.get("caller"))
 
     def deliver(self) -> int:

@@ -14,7 +14,7 @@ from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, inquire, send
 from services.gateway.web.cursors import paged
 from services.gateway.web.gate import Gate, gate
-from services.gateway.web.security import SIGNED_IN
+from shared.contracts.calls.contract import SIGNED_IN
 from shared.eventstore.outcomes import Caller
 from shared.kernel.errors import NotFound, Unavailable
 
@@ -104,7 +104,7 @@ def to_its_person(here: Gate, caller: Caller, bookings: list[dict[str, Any]]) ->
         return bookings
     asked = {"accountIds": [caller.account_id]}
     try:
-        people = inquire(here, "identity", "people", asked, caller, batched=True)["people"]
+        people = inquire(here, "identity", "people", asked, caller=caller, batched=True)["people"]
     except Unavailable:
         return bookings
     email = quote(people.get(str(caller.account_id), {}).get("email", ""), safe="@")

@@ -104,14 +104,14 @@ def look_up(token: str) -> Any:
 
 def looked_up(here: Gate, caller: Caller, token: str) -> dict[str, Any]:
     countermark = countermark_of(token)
-    found = inquire(here, "booking", "desk-look-up", {"countermark": countermark}, caller, batched=True)
+    found = inquire(here, "booking", "desk-look-up", {"countermark": countermark}, caller=caller, batched=True)
     return desk_booking(found, _people(here, caller, [found["personId"]])[found["personId"]])
 
 
 def _people(here: Gate, caller: Caller, person_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """Who they are, by number; who is not known has no name."""
     asked = {"accountIds": sorted(set(person_ids))}
-    people = inquire(here, "identity", "people", asked, caller, batched=True)["people"]
+    people = inquire(here, "identity", "people", asked, caller=caller, batched=True)["people"]
     return {number: people.get(str(number)) or NOBODY for number in person_ids}
 
 

@@ -13,11 +13,11 @@ from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
 from services.gateway.web.cursors import paged
 from services.gateway.web.gate import gate
-from services.gateway.web.security import only
+from shared.contracts.calls import platform as platform_calls
+from shared.contracts.calls.contract import FINANCE
 
 audience = Audience("Finance", "Payouts, their files, events, establishments, reconciliation.")
 
-FINANCE = only("finance")
 LONG_SECONDS = 110.0
 """A close of a whole country's fortnight, a reconciliation from the first event on."""
 
@@ -187,7 +187,7 @@ def events(query: dict[str, Any]) -> Any:
 
 
 def _published(query: dict[str, Any]) -> list[dict[str, Any]]:
-    answer = ask("payout", "log", {"after": query["after"], "limit": query["limit"]}, batched=True)
+    answer = ask(platform_calls.Log(after=query["after"], limit=query["limit"]), to="payout", batched=True)
     found: list[dict[str, Any]] = answer["messages"]
     return found
 

@@ -12,7 +12,8 @@ from services.gateway.schemas.accounts import TokenPair
 from services.gateway.web.audience import Audience, version_read
 from services.gateway.web.calls import ask, send
 from services.gateway.web.cursors import paged
-from services.gateway.web.security import SIGNED_IN, address
+from services.gateway.web.security import address
+from shared.contracts.calls.contract import SIGNED_IN
 
 audience = Audience("Me", "The signed-in person: profile, steps, credit.")
 

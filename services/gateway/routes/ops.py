@@ -12,7 +12,8 @@ from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
 from services.gateway.web.cursors import paged
 from services.gateway.web.gate import gate
-from services.gateway.web.security import only
+from shared.contracts.calls import platform as calls
+from shared.contracts.calls.contract import OPERATOR, Query
 from shared.kernel.errors import DomainError, NotFound, Unavailable
 from shared.kernel.time import instant_text, parse_instant
 from shared.observability import metrics
@@ -20,7 +21,6 @@ from shared.runtime import operations
 
 audience = Audience("Operations", "The simulated clock, waiting for rest, read models, streams, dead letters, health.")
 
-OPERATOR = only("operator")
 READY_SECONDS = 2.0
 LETTERS = 200
 """On a page, unless told."""
@@ -65,14 +65,14 @@ def projections() -> Any:
 def projection_differences(name: str) -> Any:
     """Folds a read model anew beside the live one, and says where they differ."""
     service, model = operations.split_projection(name, SERVICES)
-    return {"items": ask(service, "compare-projection", {"name": model}, seconds=LONG_SECONDS)["differences"]}
+    return {"items": ask(calls.CompareProjection(name=model), to=service, seconds=LONG_SECONDS)["differences"]}
 
 
 @audience.endpoint("POST", "/v1/ops/projections/<word:name>/rebuild", access=OPERATOR, answers=(200, schemas.Rebuilt))
 def rebuild_projection(name: str) -> Any:
     """Folds a read model anew from the log and puts it in the place of the live one."""
     service, model = operations.split_projection(name, SERVICES)
-    return send(service, "rebuild-projection", {"name": model}, seconds=LONG_SECONDS)
+    return send(calls.RebuildProjection(name=model), to=service, seconds=LONG_SECONDS)
 
 
 @audience.endpoint("GET", "/v1/ops/streams/<word:stream_id>", access=OPERATOR, answers=(200, schemas.Stream))
@@ -108,7 +108,7 @@ def dead_letters(query: dict[str, Any]) -> Any:
 def replay_dead_letter(letter_id: str) -> Any:
     """Handles a message again, with everything parked behind it, in order."""
     service, number = operations.split_letter(letter_id, SERVICES)
-    return send(service, "replay-dead-letter", {"id": number})
+    return send(calls.ReplayDeadLetter(id=number), to=service)
 
 
 @audience.endpoint(
@@ -121,7 +121,7 @@ def replay_dead_letter(letter_id: str) -> Any:
 def discard_dead_letter(letter_id: str) -> Any:
     """Gives a message up for good."""
     service, number = operations.split_letter(letter_id, SERVICES)
-    return send(service, "discard-dead-letter", {"id": number})
+    return send(calls.DiscardDeadLetter(id=number), to=service)
 
 
 @audience.endpoint("GET", "/metrics", media_type="text/plain", refuses=["not-found"])
@@ -147,15 +147,15 @@ def ready() -> Any:
     return {"status": "ok", "services": states}
 
 
-def _ask(service: str, name: str, data: dict[str, Any]) -> Any:
+def _ask(service: str, query: Query) -> Any:
     """Of many services one after the other: whoever asks because one is away hears soon which."""
-    return ask(service, name, data, seconds=LOOK_SECONDS)
+    return ask(query, to=service, seconds=LOOK_SECONDS)
 
 
 def _state(service: str) -> str:
     """``ok``, ``trouble`` (it answers, but a part of it cannot do its work) or ``away``."""
     try:
-        trouble = gate().bus.query(service, "health", {}, timeout=READY_SECONDS)["trouble"]
+        trouble = gate().bus.query(calls.Health(), to=service, timeout=READY_SECONDS)["trouble"]
     except DomainError:
         return "away"
     return "trouble" if trouble else "ok"

@@ -14,12 +14,11 @@ from services.gateway.web.audience import Audience, version_read
 from services.gateway.web.calls import ask, send
 from services.gateway.web.cursors import paged
 from services.gateway.web.gate import gate
-from services.gateway.web.security import only
+from shared.contracts.calls.contract import PRO
 from shared.kernel.errors import Invalid, NotFound
 
 audience = Audience("Cultural actors", "Structures, venues, offers, stocks, bank details, reimbursements.")
 
-PRO = only("pro")
 EARLIEST, LATEST = "2019-02-01", "2199-12-31"
 """No booking lies outside: the first credits were granted in February 2019."""
 

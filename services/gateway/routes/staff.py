@@ -12,11 +12,10 @@ from services.gateway.schemas.pro import Documents
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
 from services.gateway.web.cursors import paged
-from services.gateway.web.security import only
+from shared.contracts.calls.contract import STAFF
 
 audience = Audience("Staff", "What waits for a decision, and the decisions.")
 
-STAFF = only("staff")
 DECIDES = ["already-decided"]
 DECIDES_ON_OFFERS = ["offer-not-in-review"]
 DECIDES_ON_BANK_DETAILS = ["bank-details-not-found", "bank-details-already-decided"]

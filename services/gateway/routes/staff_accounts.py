@@ -7,11 +7,9 @@ from typing import Any
 from services.gateway.schemas import staff_accounts as schemas
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import send
-from services.gateway.web.security import only
+from shared.contracts.calls.contract import OPERATOR
 
 audience = Audience("Accounts of staff", "Made by operators; and erasing a person on their written request.")
-
-OPERATOR = only("operator")
 
 
 @audience.endpoint(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ContextDecorator
+from dataclasses import replace
 from functools import wraps
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import orjson
 from flask import Response, current_app, g, request
@@ -15,14 +16,33 @@ from flask_smorest import Blueprint
 from marshmallow import Schema
 
 from services.gateway.web.answers import said, verify
+from services.gateway.web.calls import ask, send
+from services.gateway.web.cursors import page_of
 from services.gateway.web.fields import Nothing
+from services.gateway.web.inputs import IF_MATCH, NOTHING_SUPPLIED, Supplied, query_fields, reading
 from services.gateway.web.parser import StrictParser
 from services.gateway.web.problems import MEDIA_TYPE, PROBLEMS, response_of
-from services.gateway.web.security import ANYONE, Access
+from services.gateway.web.security import admit
+from shared.contracts.calls.contract import ANYONE, Authority, Command, Contract, Data, Query
 from shared.kernel.errors import Invalid, PreconditionFailed
 from shared.kernel.identifiers import MAX_NUMBER
 
 View = Callable[..., Any]
+
+
+class RouteOptions(TypedDict, total=False):
+    """Those of ``endpoint`` that ``forwards`` passes on."""
+
+    access: Authority | None
+    answers: tuple[int, type[Schema] | None]
+    refuses: Sequence[str]
+    key_required: bool
+
+
+class Sending(TypedDict, total=False):
+    batched: bool
+    seconds: float
+
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _ETAG = re.compile(r'"([0-9]{1,18})"')
@@ -88,9 +108,11 @@ class Audience(Blueprint):
         method: str,
         rule: str,
         *,
-        access: Access = ANYONE,
-        body: type[Schema] | None = None,
-        query: type[Schema] | None = None,
+        command: type[Command] | None = None,
+        query: type[Query] | type[Data] | type[Schema] | None = None,
+        body: type[Data] | type[Schema] | None = None,
+        supplied: Supplied = NOTHING_SUPPLIED,
+        access: Authority | None = None,
         answers: tuple[int, type[Schema] | None] = (200, None),
         media_type: str | None = None,
         refuses: Sequence[str] = (),
@@ -101,30 +123,47 @@ class Audience(Blueprint):
     ) -> Callable[[View], View]:
         """Registers a view: who may come, what it takes, what it answers, and the codes of its own refusals.
 
-        Anyone's POST takes an Idempotency-Key without minding; a signed-in caller's writes hand it on.
-        ``media_type`` is for what is not JSON. ``if_match``: ``g.if_match`` is the version the caller read, or None.
-        ``kept``: the Cache-Control of an answer that clients may keep, and ask for again by its tag.
-        ``upload``: the body is a form with a file, of at most so many bytes in all.
+        ``command`` or ``query`` is the contract of the call that the view makes: its fields are the path's arguments,
+        the body or the query string, and ``If-Match``; its authority and its refusals are the route's. The view gets
+        one instance of it. ``body`` and ``query`` may be other data, where a route and a call differ. ``supplied``:
+        fields that the gateway fills in itself, and no client sees. ``access`` narrows the contract's authority.
+
+        Anyone's POST accepts an Idempotency-Key and ignores it; a signed-in caller's writes pass it on.
+        ``media_type`` is for answers that are not JSON. ``kept``: the Cache-Control of an answer that clients may keep
+        and revalidate. ``upload``: the body is a form with a file, of at most so many bytes in all.
         """
+        contract = command or (query if query is not None and issubclass(query, Contract) else None)
+        access = _narrowed(access, contract)
+        if contract is not None:
+            refuses = (*contract.REFUSES, *refuses)
+            if_match = if_match or any(bound.name == IF_MATCH for bound in contract.FIELDS)
         writes = method != "GET"
-        keyed = writes and access is not ANYONE
+        keyed = writes and not access.anyone
         takes_body = writes and method != "DELETE"
+        form = body if body is not None and issubclass(body, Schema) else None
+        in_body = command if takes_body and command is not None else body
+        in_query = query if query is not None else None if takes_body else command
 
         def register(view: View) -> View:
             decorated = view
-            if takes_body:
-                schema = body or Nothing
+            if form is not None or (takes_body and in_body is None):
+                schema = form or Nothing
                 location = "json" if upload is None else "files"
                 needed = any(field.required for field in schema().fields.values())
-                decorated = self.arguments(schema, required=needed, location=location)(_drop_empty(decorated, body))
-            if query is not None:
-                decorated = self.arguments(query, location="query")(decorated)
+                decorated = self.arguments(schema, required=needed, location=location)(_drop_empty(decorated, form))
+            elif takes_body and in_body is not None and issubclass(in_body, Data):
+                decorated = reading(decorated, in_body, "json", rule, supplied)
+            if in_query is not None and issubclass(in_query, Schema):
+                decorated = self.arguments(in_query, location="query")(decorated)
+            elif in_query is not None:
+                decorated = reading(decorated, in_query, "query", rule, supplied)
             status, schema_out = answers
             decorated = self._answering(decorated, status, schema_out, media_type)
             if kept is not None:
                 decorated = _kept(decorated, kept)
                 _also_answers(decorated, 304, "Not Modified")
-            codes = _codes(refuses, access, takes_body, query, keyed, key_required, if_match, rule)
+            takes_query = in_query is not None and bool(query_fields(in_query, rule, supplied))
+            codes = _codes(refuses, access, takes_body, takes_query, keyed, key_required, if_match, rule)
             headers = [
                 *([{**KEY_PARAMETER, "required": key_required}] if keyed else []),
                 *([IF_MATCH_PARAMETER] if if_match else []),
@@ -136,6 +175,46 @@ class Audience(Blueprint):
             return self.route(rule, methods=[method], endpoint=view.__name__)(decorated)
 
         return register
+
+    def forwards(
+        self,
+        method: str,
+        rule: str,
+        call: type[Command] | type[Query],
+        *,
+        summary: str = "",
+        operation: str = "",
+        keyed: bool = True,
+        batched: bool = False,
+        seconds: float | None = None,
+        supplied: Supplied = NOTHING_SUPPLIED,
+        **options: Unpack[RouteOptions],
+    ) -> None:
+        """Registers a route that only passes one call on. A query with a cursor becomes a list of pages.
+
+        ``summary`` replaces the contract's own sentence, ``operation`` its name, where two routes make one call.
+        ``keyed=False``: the outcome is not stored under the caller's key, because it holds a secret.
+        """
+        sending: Sending = {"batched": batched} | ({} if seconds is None else {"seconds": seconds})
+        lists = any(bound.name == "cursor" for bound in call.FIELDS)
+
+        def view(made: Any) -> Any:
+            if not keyed:
+                g.idempotency_key = None
+            if isinstance(made, Command):
+                return send(made, **sending) or {}
+            if lists:
+                shown = query_fields(call, rule, supplied)
+                return page_of(made, shown, lambda query: ask(query, **sending))
+            return ask(made, **sending)
+
+        view.__name__ = operation or call.NAME.replace("-", "_")
+        view.__doc__ = summary or call.__doc__
+        if issubclass(call, Command):
+            self.endpoint(method, rule, command=call, supplied=supplied, **options)(view)
+        else:
+            codes = [*options.pop("refuses", ()), *(["cursor-invalid"] if lists else [])]
+            self.endpoint(method, rule, query=call, supplied=supplied, refuses=codes, **options)(view)
 
     def desk_endpoint(
         self,
@@ -181,10 +260,10 @@ class Audience(Blueprint):
             description = f"{HTTPStatus(status).phrase}: " + ", ".join(f"`{code}`" for code in listed)
             _also_answers(view, status, description, problem_schema(listed), MEDIA_TYPE)
 
-    def _described(self, view: View, access: Access, headers: list[dict[str, Any]]) -> View:
-        described: dict[str, Any] = {"security": [{"token": []}] if access.signed_in else []}
-        if access.role:
-            described["x-role"] = access.role
+    def _described(self, view: View, access: Authority, headers: list[dict[str, Any]]) -> View:
+        described: dict[str, Any] = {"security": [] if access.anyone else [{"token": []}]}
+        if access.roles:
+            described["x-role"] = " ".join(sorted(access.roles))
         view = self.doc(**described)(view)
         view._apidoc["headers"] = headers  # type: ignore[attr-defined]  # flask-smorest keeps what it documents there
         return view
@@ -216,11 +295,24 @@ def problem_schema(codes: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def _narrowed(access: Authority | None, contract: type[Contract] | None) -> Authority:
+    """The route's authority: the contract's without its services and API keys, or less. Anyone's without a contract."""
+    if contract is None:
+        return access or ANYONE
+    if access is None:
+        access = replace(contract.BY, platform=False, api_keys=False)
+        assert len(access.roles) <= 1, f"{contract.NAME} has several roles: say which one comes this way"
+    allowed = contract.BY
+    assert allowed.anyone or (allowed.accounts and not access.anyone) or access.roles <= allowed.roles, contract.NAME
+    assert access.anyone or access.accounts or access.roles, f"nobody may make {contract.NAME} over HTTP"
+    return access
+
+
 def _codes(
     refuses: Sequence[str],
-    access: Access,
+    access: Authority,
     takes_body: bool,
-    query: type[Schema] | None,
+    takes_query: bool,
     keyed: bool,
     key_required: bool,
     if_match: bool,
@@ -228,10 +320,10 @@ def _codes(
 ) -> list[str]:
     """What a route can be refused with, by what it takes; no code twice."""
     codes = [*EVERY_ROUTE, *refuses]
-    codes += ["unauthorized", "token-invalid"] if access.signed_in else []
-    codes += ["forbidden"] if access.role else []
+    codes += [] if access.anyone else ["unauthorized", "token-invalid"]
+    codes += ["forbidden"] if access.roles else []
     codes += WITH_BODY if takes_body else []
-    codes += ["invalid"] if query else []
+    codes += ["invalid"] if takes_query else []
     codes += WITH_KEY if keyed else []
     codes += ["idempotency-key-required"] if key_required else []
     codes += ["precondition-failed"] if if_match else []
@@ -239,13 +331,15 @@ def _codes(
     return list(dict.fromkeys(codes))
 
 
-def _admitting(view: View, access: Access, keyed: bool, key_required: bool, if_match: bool, upload: int | None) -> View:
+def _admitting(
+    view: View, access: Authority, keyed: bool, key_required: bool, if_match: bool, upload: int | None
+) -> View:
     """Before anything is parsed: who asks, the key, the version; only who may send a large body may send it."""
 
     @wraps(view)
     def admitting(**path: Any) -> Any:
         g.replayed, g.idempotency_key, g.if_match = False, None, None
-        access.admit()
+        admit(access)
         if keyed:
             g.idempotency_key = idempotency_key(required=key_required)
         if if_match:

@@ -1,4 +1,4 @@
-"""One command or one query to the service that owns the fact, on behalf of who asks."""
+"""One command or one query to the service that owns the fact, on behalf of the caller of the request."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from flask import g
 
 from services.gateway.consistency import wait_until_shown
 from services.gateway.web.gate import Gate, gate
-from shared.eventstore.outcomes import Caller
+from shared.contracts.calls.contract import Command, Query
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError
 from shared.messaging.bus import Answer
 
 COMMAND_SECONDS = 10.0
 QUERY_SECONDS = 10.0
-LEAST_SECONDS = 1.0
-"""For a call itself, however long something else was waited for."""
+MIN_SECONDS = 1.0
+"""For the call itself, however long the gateway has waited before it."""
 
 
 def send(
-    service: str, name: str, data: dict[str, Any], *, batched: bool = False, seconds: float = COMMAND_SECONDS
+    command: Command | str, *raw: Any, to: str = "", batched: bool = False, seconds: float = COMMAND_SECONDS
 ) -> Any:
-    """The result of a command, once those who must know of it do. Raises what the service refuses with."""
+    """The result of a command, once the services that must know of it do. Raises the owner's refusal."""
+    key = g.idempotency_key
     try:
-        answer = deliver(gate(), service, name, data, g.caller, g.idempotency_key, batched=batched, seconds=seconds)
+        answer = deliver(gate(), command, *raw, caller=g.caller, key=key, to=to, batched=batched, seconds=seconds)
     except DomainError as refusal:
         g.replayed = getattr(refusal, "replayed", False)
         raise
@@ -32,48 +34,49 @@ def send(
     return answer.result
 
 
-def ask(service: str, name: str, data: dict[str, Any], *, batched: bool = False, seconds: float = QUERY_SECONDS) -> Any:
-    """The answer to a query, with what was written before it. Raises what the service refuses with."""
-    return inquire(gate(), service, name, data, g.caller, batched=batched, seconds=seconds)
+def ask(query: Query | str, *raw: Any, to: str = "", batched: bool = False, seconds: float = QUERY_SECONDS) -> Any:
+    """The answer to a query, which shows what the caller wrote before. Raises the owner's refusal."""
+    return inquire(gate(), query, *raw, caller=g.caller, to=to, batched=batched, seconds=seconds)
 
 
 def inquire(
     here: Gate,
-    service: str,
-    name: str,
-    data: dict[str, Any],
+    query: Query | str,
+    *raw: Any,
     caller: Caller | None,
-    *,
-    batched: bool,
+    to: str = "",
+    batched: bool = False,
     seconds: float = QUERY_SECONDS,
 ) -> Any:
     """``ask``, outside a request of the framework."""
-    left = _waited_for(here, service, seconds)
-    return here.bus.query(service, name, data, caller=caller, timeout=left, batched=batched)
+    service = query if isinstance(query, str) else query.SERVICE or to
+    left = _wait_for_owed(here, service, seconds)
+    return here.bus.query(query, *raw, to=to, caller=caller, timeout=left, batched=batched)
 
 
 def deliver(
     here: Gate,
-    service: str,
-    name: str,
-    data: dict[str, Any],
+    command: Command | str,
+    *raw: Any,
     caller: Caller | None,
     key: str | None,
-    *,
-    batched: bool,
+    to: str = "",
+    batched: bool = False,
     seconds: float = COMMAND_SECONDS,
 ) -> Answer:
     """``send``, outside a request of the framework."""
-    left = _waited_for(here, service, seconds)
+    service = command if isinstance(command, str) else command.SERVICE or to
+    name = raw[0] if isinstance(command, str) else command.NAME
+    left = _wait_for_owed(here, service, seconds)
     with here.open_requests.hold(caller.name() if caller else "", key):
-        answer = here.bus.command(service, name, data, key=key, caller=caller, timeout=left, batched=batched)
+        answer = here.bus.command(command, *raw, to=to, key=key, caller=caller, timeout=left, batched=batched)
         wait_until_shown(here.bus, service, name, answer.position)
         here.owed.note(service, name, answer.position, answer.result)
         return answer
 
 
-def _waited_for(here: Gate, service: str, seconds: float) -> float:
-    """Waits for what the service owes; gives what is left of the caller's time, who waits for all of it once."""
+def _wait_for_owed(here: Gate, service: str, seconds: float) -> float:
+    """Waits until the service shows earlier writes; returns what is left of the caller's time."""
     begun = time.monotonic()
     here.owed.wait_for(service)
-    return max(LEAST_SECONDS, seconds - (time.monotonic() - begun))
+    return max(MIN_SECONDS, seconds - (time.monotonic() - begun))

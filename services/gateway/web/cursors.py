@@ -9,17 +9,20 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
+from flask import request
 
 from services.gateway.web.gate import gate
+from shared.contracts.calls.contract import Query
 from shared.kernel.errors import Invalid
 
 TAG_BYTES = 16
 Page = dict[str, Any]
+Q = TypeVar("Q", bound=Query)
 
 
 class CursorInvalid(Invalid):
@@ -45,6 +48,25 @@ def paged(name: str, query: dict[str, Any], ask: Callable[[dict[str, Any]], Page
     if "limit" in query:
         asked["limit"] = query["limit"]
     page = ask(asked)
+    following = page.get("nextCursor")
+    return {**page, "nextCursor": None if following is None else _wrap(name, filters, following)}
+
+
+def page_of(query: Q, shown: Sequence[str], ask: Callable[[Q], Page]) -> Page:
+    """A page of the list at the present address. ``shown``: the fields of the query that the client gives.
+
+    The client's cursor holds the owner's one with the filters it was given with. A request that goes on needs the
+    cursor only; filters that it repeats must be the same. Raises CursorInvalid.
+    """
+    keys = {bound.key for bound in query.FIELDS if bound.name in shown} - {"cursor", "limit"}
+    wire, name = query.to_wire(), request.path
+    filters = {key: value for key, value in wire.items() if key in keys}
+    if "cursor" in wire:
+        given = filters
+        filters, wire["cursor"] = _unwrap(name, wire["cursor"])
+        if any(filters.get(key) != value for key, value in given.items()):
+            raise CursorInvalid
+    page = ask(type(query).read({**wire, **filters}))
     following = page.get("nextCursor")
     return {**page, "nextCursor": None if following is None else _wrap(name, filters, following)}
 

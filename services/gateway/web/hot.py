@@ -126,7 +126,7 @@ def book(here: Gate, environ: Environ, last: str) -> Said | None:
     body = _new_booking(environ)
     if body is None:
         return None
-    answer = deliver(here, "booking", "book", body, caller, key, batched=True)
+    answer = deliver(here, "booking", "book", body, caller=caller, key=key, batched=True)
     answered = said(bookings.to_its_person(here, caller, [answer.result])[0], 201)
     if not answer.replayed:
         return answered
@@ -157,7 +157,7 @@ def use(here: Gate, environ: Environ, last: str) -> Said | None:
         return None
     with desk.admitted(here, _address(environ), authorization) as caller:
         countermark = desk.countermark_of(last)
-        deliver(here, "booking", "desk-use", {"countermark": countermark}, caller, None, batched=True)
+        deliver(here, "booking", "desk-use", {"countermark": countermark}, caller=caller, key=None, batched=True)
     return Said(204, b"", "text/html; charset=utf-8")
 
 

@@ -2,50 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from flask import g, request
 
 from services.gateway.web.gate import Gate, gate
-from shared.eventstore.outcomes import Caller
-from shared.kernel.errors import Forbidden, Unauthorized
+from shared.contracts.calls.contract import Authority
+from shared.kernel.callers import Caller
+from shared.kernel.errors import Unauthorized
 from shared.kernel.identifiers import MAX_NUMBER
 from shared.runtime import tokens
-
-ROLES = ("beneficiary", "pro", "staff", "finance", "operator")
 
 
 class BadToken(Unauthorized):
     code = "token-invalid"
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Who may come to a route. ``role`` None with ``signed_in``: whoever has an account."""
-
-    signed_in: bool = False
-    role: str | None = None
-
-    def admit(self) -> None:
-        """Puts the caller beside the request. Raises Unauthorized or Forbidden."""
-        g.caller = None
-        if not self.signed_in:
-            return
+def admit(access: Authority) -> None:
+    """Puts the caller beside the request. Raises Unauthorized or Forbidden."""
+    g.caller = None
+    if not access.anyone:
         caller = signed_in()
-        if self.role is not None and self.role not in caller.roles:
-            raise Forbidden(f"this needs the role {self.role}")
+        access.check(caller)
         g.caller = caller
-
-
-ANYONE = Access()
-SIGNED_IN = Access(signed_in=True)
-
-
-def only(role: str) -> Access:
-    """Signed in, and with this role."""
-    assert role in ROLES
-    return Access(signed_in=True, role=role)
 
 
 def signed_in() -> Caller:

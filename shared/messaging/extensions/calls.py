@@ -31,7 +31,7 @@ class _Back:
 
     queue: str
     batch_id: str
-    batch: Sequence[Call | None]
+    batch: Sequence[Call[Any] | None]
 
     def whole(self, answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """With the refusals of what could not be read, in the order of the batch."""
@@ -93,7 +93,7 @@ class _TakesCalls(Entrypoint, ABC):
         self._answer(back, worker.args[0], result, exc_info)
         return result, exc_info
 
-    def _answer(self, back: _Back, calls: Sequence[Call], result: Any, exc_info: Any) -> None:
+    def _answer(self, back: _Back, calls: Sequence[Call[Any]], result: Any, exc_info: Any) -> None:
         """Raises nothing: nameko would end the process, with all that it does for others."""
         try:
             envelopes = self._envelopes(calls, result, exc_info)
@@ -107,7 +107,7 @@ class _TakesCalls(Entrypoint, ABC):
         except Exception:
             log.exception("an answer could not be sent", service=self.container.service_name, kind=self.kind)
 
-    def _envelopes(self, calls: Sequence[Call], result: Any, exc_info: Any) -> list[dict[str, Any]]:
+    def _envelopes(self, calls: Sequence[Call[Any]], result: Any, exc_info: Any) -> list[dict[str, Any]]:
         if exc_info is None:
             return [self.envelope(answer) for answer in result]
         error = exc_info[1]
@@ -133,7 +133,7 @@ class TakesQueries(_TakesCalls):
         return query_envelope(answer)
 
 
-def _in_json(call: Call, envelope: dict[str, Any]) -> dict[str, Any]:
+def _in_json(call: Call[Any], envelope: dict[str, Any]) -> dict[str, Any]:
     """The envelope, or, where it is no JSON, the one that says so."""
     try:
         orjson.dumps(envelope)

@@ -217,12 +217,12 @@ def test_a_stale_address_is_passed_over(state: Path) -> None:
 def test_a_rebuild_shows_how_far_it_has_come(state: Path) -> None:
     platform = OnStores(Settings.from_environment({"STATE_DIR": str(state), "CLOCK": NOW}))
     wallet = platform.processes["wallet"]
-    progress = wallet.folding["balances"] = Progress(position=25, head=100)
+    progress = wallet.rebuilds["balances"] = Progress(position=25, head=100)
     progress.began -= 10
     (model,) = (model for model in platform.projections()["items"] if model["name"] == "wallet.balances")
     assert operating.progress_of(model) == ", being rebuilt: 25 of 100, 30 s left"
     wallet.commands.decide([Call("rebuild-projection", {"name": "balances"}, None, None)])
-    assert wallet.folding == {}
+    assert wallet.rebuilds == {}
 
 
 def test_a_restored_store_begins_a_new_history_and_is_followed_anew(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,16 +8,18 @@ import pytest
 
 from services.gateway.consistency import Owed
 from shared.kernel.errors import Unavailable
+from shared.runtime.direct_bus import DirectBus
 
 
-class Readers:
+class Readers(DirectBus):
     """A bus whose services say that they have reached whatever they are asked for."""
 
     def __init__(self) -> None:
+        super().__init__({})
         self.asked: list[tuple[str, str, int]] = []
         self.late = False
 
-    def query(self, service: str, name: str, data: dict[str, Any], **_: Any) -> dict[str, bool]:
+    def send_query(self, service: str, name: str, data: dict[str, Any], **_: Any) -> dict[str, bool]:
         assert name == "reached"
         self.asked.append((service, data["source"], data["position"]))
         if self.late:
@@ -32,7 +34,7 @@ def readers() -> Readers:
 
 @pytest.fixture
 def owed(readers: Readers) -> Owed:
-    return Owed(readers, most_offers=3)  # type: ignore[arg-type]  # of a bus it uses this alone
+    return Owed(readers, most_offers=3)
 
 
 def booked(offer_id: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from services.gateway.simulation import ClockGoesBack, ClockIsMoving, ClockIsReal, NotSettled, Simulation, is_quiet
 from shared.kernel.time import RealClock, SettableClock, instant_text, parse_instant
-from shared.messaging.bus import Answer
+from shared.messaging.bus import Answer, Bus
 
 START = datetime(2021, 11, 2, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -25,7 +25,7 @@ class Station:
         self.tracked: dict[str, int] = {}
 
 
-class World:
+class World(Bus):
     """A bus to stations; it writes down which timer ran at which instant."""
 
     def __init__(self, *names: str) -> None:
@@ -34,7 +34,7 @@ class World:
         self.leads_to: dict[tuple[str, str], tuple[str, datetime]] = {}
         self.looks = 0
 
-    def command(self, service: str, name: str, data: dict[str, Any], **_: Any) -> Answer:
+    def send_command(self, service: str, name: str, data: dict[str, Any], **_: Any) -> Answer:
         station = self.stations[service]
         if name == "clock-set":
             assert parse_instant(data["now"]) >= station.now, "no service is asked to go back"
@@ -52,7 +52,10 @@ class World:
         if other is not None and at is not None:
             self.stations[other].due.append(at)
 
-    def query(self, service: str, name: str, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def send_commands(self, service: str, name: str, data: Any, **_: Any) -> Any:
+        raise AssertionError("the simulation sends no batches")
+
+    def send_query(self, service: str, name: str, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         station = self.stations[service]
         if name == "timers":
             return {"next": instant_text(min(station.due)) if station.due else None, "now": instant_text(station.now)}

@@ -24,7 +24,7 @@ from shared.messaging.extensions.loops import NotYet
 from shared.observability import metrics
 from shared.observability.health import STUCK_SECONDS, Part
 from shared.observability.server import answer
-from shared.runtime import process as process_module
+from shared.runtime import running
 from shared.runtime.platform import migrate_embedded, service_class, sources_of
 from shared.runtime.process import Process
 from shared.runtime.service import Service
@@ -143,7 +143,7 @@ def test_what_other_services_and_replicas_do_is_no_trouble_here(process: Process
 def test_a_source_that_does_not_tell_how_far_it_is_lets_the_lag_grow(
     tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch, error: DomainError
 ) -> None:
-    monkeypatch.setattr(process_module.time, "monotonic", machine)
+    monkeypatch.setattr(running.time, "monotonic", machine)
     reactions = {("source", "JarFilled"): lambda _tx, _message: None}
     told: list[Any] = [{"messages": 3, "since": instant_text(START - timedelta(seconds=20))}]
 
