@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.catalog import storage
-from services.catalog.application import offers, stocks, venues
+from services.catalog import calls, storage
 from services.catalog.application.dates import EventDates
+from services.catalog.application.offers import OfferQueries
+from services.catalog.application.stocks import StockChanges
 from services.catalog.domain.offers import Offer
 from services.catalog.domain.stocks import Stock
 from services.catalog.domain.venues import Venue
@@ -16,7 +17,7 @@ from services.catalog.reactions import followed, reactions
 from shared.eventstore import Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
-from shared.messaging.calls import CommandHandler, QueryHandler, one, read, saga
+from shared.messaging.calls import by_name
 from shared.runtime.service import Service, Task, Timer
 from shared.runtime.settings import Settings
 
@@ -32,43 +33,15 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
         publication=publication,
         projections=projections(),
     )
-    changes = stocks.StockChanges(store, bus)
+    changes = StockChanges(store, bus)
     return Service(
         name="catalog",
         store=store,
-        commands=_commands(changes),
-        queries=_queries(offers.OfferQueries(clock)),
+        commands=by_name(calls.commands(changes)),
+        queries=by_name(calls.queries(OfferQueries(clock))),
         reactions=reactions(),
         followed=[followed()],
         timers=[Timer("event-dates", storage.next_start, EventDates(store).tell_due)],
         tasks=[Task("finish-quantity-requests", FINISH_SECONDS, changes.finish_requests)],
         open_work=storage.count_asking,
     )
-
-
-def _commands(changes: stocks.StockChanges) -> dict[str, CommandHandler]:
-    return {
-        "open-venue": one(venues.open_venue),
-        "change-venue": one(venues.change_venue),
-        "create-offer": one(offers.create_offer),
-        "change-offer": one(offers.change_offer),
-        "activate-offer": one(offers.activate_offer),
-        "deactivate-offer": one(offers.deactivate_offer),
-        "approve-offer": one(offers.approve_offer),
-        "reject-offer": one(offers.reject_offer),
-        "add-stock": one(stocks.add_stock),
-        "change-stock": saga(changes.change),
-        "withdraw-stock": one(stocks.withdraw_stock),
-    }
-
-
-def _queries(about_offers: offers.OfferQueries) -> dict[str, QueryHandler]:
-    return {
-        "venue": read(venues.venue),
-        "venues": read(venues.venues),
-        "offer": read(about_offers.offer),
-        "offers": read(about_offers.offers),
-        "stock": read(about_offers.stock),
-        "pending-offers": read(about_offers.pending_offers),
-        "counters": read(about_offers.counters),
-    }

@@ -13,28 +13,6 @@ MINIMUM_AGE = 15
 
 MAX_FAVOURITES = 100
 
-VENUE_TYPES = (
-    "VISUAL_ARTS",
-    "CULTURAL_CENTRE",
-    "ARTISTIC_COURSE",
-    "SCIENTIFIC_CULTURE",
-    "FESTIVAL",
-    "GAMES",
-    "BOOKSTORE",
-    "LIBRARY",
-    "MUSEUM",
-    "RECORD_STORE",
-    "MUSICAL_INSTRUMENT_STORE",
-    "CONCERT_HALL",
-    "DIGITAL",
-    "PATRIMONY_TOURISM",
-    "MOVIE",
-    "PERFORMING_ARTS",
-    "CREATIVE_ARTS_STORE",
-    "OTHER",
-)
-"""domain.md §2.2."""
-
 
 @dataclass(frozen=True, slots=True)
 class Announced:

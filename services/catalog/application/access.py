@@ -9,8 +9,8 @@ from services.catalog import storage
 from services.catalog.domain.refusals import OffererClosed
 from services.catalog.domain.venues import Venue
 from shared.eventstore import Transaction
-from shared.eventstore.outcomes import Call, Caller
-from shared.kernel.errors import Forbidden, NotFound, PreconditionFailed
+from shared.kernel.callers import Caller
+from shared.kernel.errors import NotFound, PreconditionFailed
 from shared.kernel.identifiers import stream_id
 
 STAFF = "staff"
@@ -30,11 +30,6 @@ def check_belongs(connection: sa.Connection, caller: Caller | None, offerer_id: 
     visible = visible_offerers(connection, caller)
     if visible is not None and offerer_id not in visible:
         raise NotFound("There is no such thing, or it is not yours.")
-
-
-def check_staff(call: Call) -> None:
-    if call.caller is not None and STAFF not in call.caller.roles:
-        raise Forbidden("This is for staff.")
 
 
 def check_version(aggregate: Aggregate, expected: int | None) -> None:

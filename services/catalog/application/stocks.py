@@ -18,40 +18,41 @@ from services.catalog.application.offers import own_offer
 from services.catalog.domain.offers import Offer
 from services.catalog.domain.refusals import PriceAgreed
 from services.catalog.domain.stocks import QuantityRequest, Stock
-from services.catalog.requests import StockBody, StockChange, changing, expected_version, number, opening
+from shared.contracts.calls import catalog as calls
+from shared.contracts.calls import platform
 from shared.eventstore import Store, Transaction
-from shared.eventstore.outcomes import Call, Caller, Outcome
+from shared.eventstore.outcomes import Call, Outcome
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError, NotFound, Unavailable
 from shared.kernel.identifiers import stream_id
 from shared.messaging.bus import Bus
 from shared.observability import metrics
 
-_BODY = StockBody()
-_CHANGE = StockChange()
 MAX_ROUNDS = 5
 REQUESTS_AT_ONCE = 50
 AGREEMENT_SECONDS = 3.0
 
 
-def add_stock(tx: Transaction, call: Call) -> dict[str, Any]:
-    """``offerId`` and the body → the whole stock. The first one submits the offer.
+def add_stock(tx: Transaction, call: Call[calls.AddStock]) -> dict[str, Any]:
+    """The whole stock. The first one submits the offer.
 
     Raises NotFound, OffererClosed, OfferInReview, OfferRejected, Invalid, DateInThePast.
     """
-    offer = own_offer(tx, call.caller, number(call.data, "offerId"))
+    body = call.body
+    offer = own_offer(tx, call.caller, body.offer_id)
     access.open_offerer(tx.connection, offer.facts.offerer_id)
     offer.check_takes_stocks()
-    body = opening(_BODY, call.data, "offerId")
-    stock = Stock.add(tx.now, tx.next_number("stock"), offer.facts, body)
+    fields = body.values(calls.StockFields) | {"activation_codes": body.activation_codes}
+    stock = Stock.add(tx.now, tx.next_number("stock"), offer.facts, fields)
     offer.submit(tx.now, stock.facts.price)
     tx.save(offer, stock)  # the offer first: whoever hears of the stock knows its offer
     return _shown(tx, stock)
 
 
-def withdraw_stock(tx: Transaction, call: Call) -> dict[str, Any]:
-    """``stockId`` → the whole stock. Raises NotFound, PreconditionFailed, WithdrawalTooLate."""
-    stock = own_stock(tx, call.caller, number(call.data, "stockId"))
-    access.check_version(stock, expected_version(call.data))
+def withdraw_stock(tx: Transaction, call: Call[calls.WithdrawStock]) -> dict[str, Any]:
+    """The whole stock. Raises NotFound, PreconditionFailed, WithdrawalTooLate."""
+    stock = own_stock(tx, call.caller, call.body.stock_id)
+    access.check_version(stock, call.body.if_match)
     stock.withdraw(tx.now)
     tx.save(stock)
     return _shown(tx, stock)
@@ -86,13 +87,13 @@ class StockChanges:
         self._store = store
         self._bus = bus
 
-    def change(self, calls: Sequence[Call]) -> list[Outcome]:
-        """``stockId``, ``ifMatch?`` and the changes → the whole stock.
+    def change(self, batch: Sequence[Call[calls.ChangeStock]]) -> list[Outcome]:
+        """The whole stock, for each.
 
         Raises NotFound, OffererClosed, PreconditionFailed, OfferInReview, OfferRejected, StockWithdrawn, EventPassed,
         PriceAgreed, Invalid, DateInThePast, and what booking refuses a quantity with (``quantity-below-booked``).
         """
-        return [self._change(call) for call in calls]
+        return [self._change(call) for call in batch]
 
     def finish_requests(self) -> None:
         """Asks booking again for what it has not answered: what a crash or a time-out left open."""
@@ -106,7 +107,7 @@ class StockChanges:
                 self._settle(stock_id, request)
                 metrics.saga_recoveries.labels("catalog").inc()
 
-    def _change(self, call: Call) -> Outcome:
+    def _change(self, call: Call[calls.ChangeStock]) -> Outcome:
         try:
             return self._decide(call)
         except Unavailable as refusal:
@@ -116,9 +117,8 @@ class StockChanges:
                 tx.outcomes.store(call, refusal)
             return refusal
 
-    def _decide(self, call: Call) -> Outcome:
-        stock_id = number(call.data, "stockId")
-        changes = changing(_CHANGE, call.data, "stockId")
+    def _decide(self, call: Call[calls.ChangeStock]) -> Outcome:
+        stock_id, changes = call.body.stock_id, call.body.changes()
         if "price" in changes:
             self._check_agreement(call, stock_id, changes["price"])
         for _ in range(MAX_ROUNDS):
@@ -131,7 +131,7 @@ class StockChanges:
             self._record(stock_id, step.request, refusal)
         raise Unavailable("Too many are changing the quantity of this stock.")
 
-    def _check_agreement(self, call: Call, stock_id: int, price: Any) -> None:
+    def _check_agreement(self, call: Call[calls.ChangeStock], stock_id: int, price: Any) -> None:
         """What is reimbursed for an offer by an agreement goes with the price that it was made for (domain.md §3.1).
 
         Raises PriceAgreed; Unavailable without payout.
@@ -143,12 +143,14 @@ class StockChanges:
             if rule["agreed"]:
                 raise PriceAgreed("The reimbursement of this offer was agreed for its price.")
 
-    def _begin(self, tx: Transaction, call: Call, stock_id: int, changes: dict[str, Any]) -> _Done | _Asks:
+    def _begin(
+        self, tx: Transaction, call: Call[calls.ChangeStock], stock_id: int, changes: dict[str, Any]
+    ) -> _Done | _Asks:
         stock = own_stock(tx, call.caller, stock_id)
         access.open_offerer(tx.connection, stock.facts.offerer_id)
         if stock.request is not None and "quantity" in changes:
             return _Asks(stock.request, is_ours=False)
-        access.check_version(stock, expected_version(call.data))
+        access.check_version(stock, call.body.if_match)
         offer = _offer_of(tx, stock)
         offer.check_takes_stocks()
         stock.check_changeable(tx.now)
@@ -167,7 +169,7 @@ class StockChanges:
 
     def _end(
         self,
-        call: Call,
+        call: Call[calls.ChangeStock],
         stock_id: int,
         changes: dict[str, Any],
         request: QuantityRequest,
@@ -189,7 +191,7 @@ class StockChanges:
         outcome: Outcome = self._store.run(end)
         return outcome
 
-    def _finished(self, tx: Transaction, call: Call, stock: Stock) -> dict[str, Any]:
+    def _finished(self, tx: Transaction, call: Call[calls.ChangeStock], stock: Stock) -> dict[str, Any]:
         tx.save(stock)
         result = _shown(tx, stock)
         tx.outcomes.store(call, result)
@@ -209,7 +211,8 @@ class StockChanges:
     def _ask(self, stock_id: int, request: QuantityRequest) -> DomainError | None:
         """None when booking accepts, else its refusal. Raises Unavailable when its answer is not known."""
         # a stock that was added a moment ago must have reached booking before its quantity can be changed there
-        self._bus.query("booking", "reached", {"source": "catalog", "position": self._store.published_head()})
+        position = self._store.published_head()
+        self._bus.query(platform.Reached(source="catalog", position=position), to="booking")
         key = f"stock-{stock_id}-quantity-{request.number}"
         try:
             data = {"stockId": stock_id, "quantity": request.quantity}
@@ -228,7 +231,7 @@ class StockChanges:
         if position is None:
             return
         with suppress(Unavailable):  # the quantity is accepted all the same
-            self._bus.query("catalog", "reached", {"source": "booking", "position": position})
+            self._bus.query(platform.Reached(source="booking", position=position), to="catalog")
 
 
 def _offer_of(tx: Transaction, stock: Stock) -> Offer:

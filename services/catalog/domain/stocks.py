@@ -24,8 +24,6 @@ from shared.kernel.identifiers import stream_id
 from shared.kernel.money import Cents
 from shared.kernel.time import parse_instant
 
-MAX_QUANTITY = 10_000_000
-MAX_CODES = 10_000
 WITHDRAWAL_AFTER_START = timedelta(hours=48)
 """Until then a stock may be withdrawn: afterwards its bookings are validated by themselves (domain.md §3.1)."""
 FARTHEST_DATE = timedelta(days=3653)

@@ -11,6 +11,7 @@ from eventsourcing.domain import Aggregate
 
 from services.catalog.domain.refusals import SiretInvalid, refuse_field
 from services.catalog.domain.territory import department_code, is_postal_code, timezone
+from shared.contracts.venue_types import VenueType
 from shared.kernel.errors import Invalid
 from shared.kernel.identifiers import siren as checked_siren
 from shared.kernel.identifiers import siret as checked_siret
@@ -24,29 +25,6 @@ class VenueKind(StrEnum):
     SIRET = "siret"
     COMMENT = "comment"
     DIGITAL = "digital"
-
-
-class VenueType(StrEnum):
-    """The 18 types of domain.md §2.2."""
-
-    VISUAL_ARTS = "VISUAL_ARTS"
-    CULTURAL_CENTRE = "CULTURAL_CENTRE"
-    ARTISTIC_COURSE = "ARTISTIC_COURSE"
-    SCIENTIFIC_CULTURE = "SCIENTIFIC_CULTURE"
-    FESTIVAL = "FESTIVAL"
-    GAMES = "GAMES"
-    BOOKSTORE = "BOOKSTORE"
-    LIBRARY = "LIBRARY"
-    MUSEUM = "MUSEUM"
-    RECORD_STORE = "RECORD_STORE"
-    MUSICAL_INSTRUMENT_STORE = "MUSICAL_INSTRUMENT_STORE"
-    CONCERT_HALL = "CONCERT_HALL"
-    DIGITAL = "DIGITAL"
-    PATRIMONY_TOURISM = "PATRIMONY_TOURISM"
-    MOVIE = "MOVIE"
-    PERFORMING_ARTS = "PERFORMING_ARTS"
-    CREATIVE_ARTS_STORE = "CREATIVE_ARTS_STORE"
-    OTHER = "OTHER"
 
 
 @dataclass(frozen=True, slots=True)

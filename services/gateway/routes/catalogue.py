@@ -10,6 +10,7 @@ from services.gateway.web.answers import KEPT_WHILE_IT_HOLDS
 from services.gateway.web.audience import Audience, ready
 from services.gateway.web.gate import gate
 from shared.contracts.subcategories import CATEGORIES, HOME_LABELS, SEARCH_GROUPS, SUBCATEGORIES
+from shared.contracts.venue_types import VENUE_TYPES
 from shared.kernel.errors import NotFound
 from shared.kernel.time import instant_text
 
@@ -56,7 +57,7 @@ def settings() -> Any:
         "now": instant_text(now),
         "accountCreationMinimumAge": reference.MINIMUM_AGE,
         "depositAmountCents": reference.announced_credit(now),
-        "venueTypes": list(reference.VENUE_TYPES),
+        "venueTypes": list(VENUE_TYPES),
         "maxFavourites": reference.MAX_FAVOURITES,
         "maxBodyBytes": MAX_BODY_BYTES,
     }

@@ -10,10 +10,11 @@ from flask import Response, g
 
 from services.gateway.bookings_files import bookings_csv, bookings_xlsx
 from services.gateway.schemas import pro as schemas
-from services.gateway.web.audience import Audience, version_read
+from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
 from services.gateway.web.cursors import paged
 from services.gateway.web.gate import gate
+from shared.contracts.calls import catalog
 from shared.contracts.calls.contract import PRO
 from shared.kernel.errors import Invalid, NotFound
 
@@ -30,18 +31,6 @@ MOST_ROWS = 100_000
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 NO_COUNTERS = {"activeOffers": 0, "ongoingBookings": 0, "validatedBookings": 0, "soldOutOffers": 0}
-VENUE_CODES = ["siret-invalid", "siret-taken", "offerer-closed"]
-OFFER_CODES = ["offer-in-review", "offer-rejected", "offer-not-published", "offerer-closed"]
-STOCK_CODES = [
-    "date-in-the-past",
-    "event-passed",
-    "stock-withdrawn",
-    "price-agreed",
-    "quantity-below-booked",
-    "offer-in-review",
-    "offer-rejected",
-    "offerer-closed",
-]
 BANK_CODES = ["bank-details-invalid", "offerer-closed"]
 
 
@@ -82,14 +71,14 @@ def _offerers() -> list[dict[str, Any]]:
 def _venues(offerer_ids: list[int]) -> list[dict[str, Any]]:
     if not offerer_ids:
         return []
-    found: list[dict[str, Any]] = ask("catalog", "venues", {"offererIds": offerer_ids})["items"]
+    found: list[dict[str, Any]] = ask(catalog.Venues(offerer_ids=tuple(offerer_ids)))["items"]
     return found
 
 
 def _counters(venue_ids: list[int]) -> dict[int, dict[str, int]]:
     if not venue_ids:
         return {}
-    offers = ask("catalog", "counters", {"venueIds": venue_ids})
+    offers = ask(catalog.Counters(venue_ids=tuple(venue_ids)))
     bookings = ask("booking", "counters", {"venueIds": venue_ids})
     return {
         venue_id: {**NO_COUNTERS, **offers.get(str(venue_id), {}), **bookings.get(str(venue_id), {})}
@@ -97,160 +86,24 @@ def _counters(venue_ids: list[int]) -> dict[int, dict[str, int]]:
     }
 
 
-@audience.endpoint(
-    "POST",
-    "/v1/pro/offerers/<number:offerer_id>/venues",
-    access=PRO,
-    body=schemas.NewVenue,
-    answers=(201, schemas.Venue),
-    refuses=VENUE_CODES,
-)
-def open_venue(body: dict[str, Any], offerer_id: int) -> Any:
-    """Opens a venue, with its SIRET or with a comment that says why it has none."""
-    return send("catalog", "open-venue", {"offererId": offerer_id, **body})
+OFFERER, VENUE = "/v1/pro/offerers/<number:offerer_id>", "/v1/pro/venues/<number:venue_id>"
+OFFER, STOCK = "/v1/pro/offers/<number:offer_id>", "/v1/pro/stocks/<number:stock_id>"
 
+audience.forwards("POST", f"{OFFERER}/venues", catalog.OpenVenue, answers=(201, schemas.Venue))
+audience.forwards("GET", VENUE, catalog.Venue, access=PRO, answers=(200, schemas.Venue))
+audience.forwards("PATCH", VENUE, catalog.ChangeVenue, answers=(200, schemas.Venue))
 
-@audience.endpoint("GET", "/v1/pro/venues/<number:venue_id>", access=PRO, answers=(200, schemas.Venue))
-def my_venue(venue_id: int) -> Any:
-    """One venue of a structure of the caller's."""
-    return ask("catalog", "venue", {"venueId": venue_id})
+audience.forwards("POST", f"{VENUE}/offers", catalog.CreateOffer, answers=(201, schemas.Offer))
+audience.forwards("GET", f"{VENUE}/offers", catalog.Offers, access=PRO, answers=(200, schemas.Offers))
+audience.forwards("GET", OFFER, catalog.Offer, access=PRO, answers=(200, schemas.Offer))
+audience.forwards("PATCH", OFFER, catalog.ChangeOffer, answers=(200, schemas.Offer))
+audience.forwards("POST", f"{OFFER}/activate", catalog.ActivateOffer, answers=(200, schemas.Offer))
+audience.forwards("POST", f"{OFFER}/deactivate", catalog.DeactivateOffer, answers=(200, schemas.Offer))
 
-
-@audience.endpoint(
-    "PATCH",
-    "/v1/pro/venues/<number:venue_id>",
-    access=PRO,
-    body=schemas.VenueChange,
-    answers=(200, schemas.Venue),
-    refuses=VENUE_CODES,
-    if_match=True,
-)
-def change_venue(body: dict[str, Any], venue_id: int) -> Any:
-    """Changes what is given of a venue."""
-    return send("catalog", "change-venue", {"venueId": venue_id, **body, **version_read()})
-
-
-@audience.endpoint(
-    "POST",
-    "/v1/pro/venues/<number:venue_id>/offers",
-    access=PRO,
-    body=schemas.NewOffer,
-    answers=(201, schemas.Offer),
-    refuses=OFFER_CODES,
-)
-def create_offer(body: dict[str, Any], venue_id: int) -> Any:
-    """Creates an offer: a draft until its first stock."""
-    return send("catalog", "create-offer", {"venueId": venue_id, **body})
-
-
-@audience.endpoint(
-    "GET",
-    "/v1/pro/venues/<number:venue_id>/offers",
-    access=PRO,
-    query=schemas.OffersQuery,
-    answers=(200, schemas.Offers),
-    refuses=["cursor-invalid"],
-)
-def offers_of_venue(query: dict[str, Any], venue_id: int) -> Any:
-    """The offers of a venue, whatever their status."""
-
-    def page(asked: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = ask("catalog", "offers", {**asked, "venueId": venue_id})
-        return found
-
-    return paged(f"offers-{venue_id}", query, page)
-
-
-@audience.endpoint("GET", "/v1/pro/offers/<number:offer_id>", access=PRO, answers=(200, schemas.Offer))
-def my_offer(offer_id: int) -> Any:
-    """An offer of a structure of the caller's, as its actor sees it."""
-    return ask("catalog", "offer", {"offerId": offer_id})
-
-
-@audience.endpoint(
-    "PATCH",
-    "/v1/pro/offers/<number:offer_id>",
-    access=PRO,
-    body=schemas.OfferChange,
-    answers=(200, schemas.Offer),
-    refuses=OFFER_CODES,
-    if_match=True,
-)
-def change_offer(body: dict[str, Any], offer_id: int) -> Any:
-    """Changes what is given of an offer."""
-    return send("catalog", "change-offer", {"offerId": offer_id, **body, **version_read()})
-
-
-@audience.endpoint(
-    "POST",
-    "/v1/pro/offers/<number:offer_id>/activate",
-    access=PRO,
-    answers=(200, schemas.Offer),
-    refuses=OFFER_CODES,
-    if_match=True,
-)
-def activate_offer(offer_id: int) -> Any:
-    """Shows the offer again."""
-    return send("catalog", "activate-offer", {"offerId": offer_id, **version_read()})
-
-
-@audience.endpoint(
-    "POST",
-    "/v1/pro/offers/<number:offer_id>/deactivate",
-    access=PRO,
-    answers=(200, schemas.Offer),
-    refuses=OFFER_CODES,
-    if_match=True,
-)
-def deactivate_offer(offer_id: int) -> Any:
-    """Takes the offer out of the catalogue; what is booked stays booked."""
-    return send("catalog", "deactivate-offer", {"offerId": offer_id, **version_read()})
-
-
-@audience.endpoint(
-    "POST",
-    "/v1/pro/offers/<number:offer_id>/stocks",
-    access=PRO,
-    body=schemas.NewStock,
-    answers=(201, schemas.Stock),
-    refuses=STOCK_CODES,
-)
-def add_stock(body: dict[str, Any], offer_id: int) -> Any:
-    """Adds a stock; it can be booked at once."""
-    return send("catalog", "add-stock", {"offerId": offer_id, **body})
-
-
-@audience.endpoint("GET", "/v1/pro/stocks/<number:stock_id>", access=PRO, answers=(200, schemas.Stock))
-def my_stock(stock_id: int) -> Any:
-    """A stock of a structure of the caller's."""
-    return ask("catalog", "stock", {"stockId": stock_id})
-
-
-@audience.endpoint(
-    "PATCH",
-    "/v1/pro/stocks/<number:stock_id>",
-    access=PRO,
-    body=schemas.StockChange,
-    answers=(200, schemas.Stock),
-    refuses=STOCK_CODES,
-    if_match=True,
-)
-def change_stock(body: dict[str, Any], stock_id: int) -> Any:
-    """Changes price, quantity or dates; a price that was booked stays what it was."""
-    return send("catalog", "change-stock", {"stockId": stock_id, **body, **version_read()})
-
-
-@audience.endpoint(
-    "DELETE",
-    "/v1/pro/stocks/<number:stock_id>",
-    access=PRO,
-    answers=(200, schemas.Stock),
-    refuses=["withdrawal-too-late"],
-    if_match=True,
-)
-def withdraw_stock(stock_id: int) -> Any:
-    """Withdraws a stock; bookings that were not used are cancelled."""
-    return send("catalog", "withdraw-stock", {"stockId": stock_id, **version_read()})
+audience.forwards("POST", f"{OFFER}/stocks", catalog.AddStock, answers=(201, schemas.Stock))
+audience.forwards("GET", STOCK, catalog.Stock, access=PRO, answers=(200, schemas.Stock))
+audience.forwards("PATCH", STOCK, catalog.ChangeStock, answers=(200, schemas.Stock))
+audience.forwards("DELETE", STOCK, catalog.WithdrawStock, answers=(200, schemas.Stock))
 
 
 @audience.endpoint(
@@ -382,7 +235,7 @@ def attendees_file(stock_id: int) -> Any:
 
 def _attendees(stock_id: int) -> list[dict[str, Any]]:
     """Raises NotFound for a stock of somebody else's. Booking can be long before the day: the period is everything."""
-    ask("catalog", "stock", {"stockId": stock_id})
+    ask(catalog.Stock(stock_id=stock_id))
     rows = _each_row({"stockId": stock_id, "periodFrom": EARLIEST, "periodTo": LATEST})
     return [row for row in rows if row["status"] != "cancelled"]
 

@@ -12,12 +12,12 @@ from services.gateway.schemas.pro import Documents
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
 from services.gateway.web.cursors import paged
+from shared.contracts.calls import catalog
 from shared.contracts.calls.contract import STAFF
 
 audience = Audience("Staff", "What waits for a decision, and the decisions.")
 
 DECIDES = ["already-decided"]
-DECIDES_ON_OFFERS = ["offer-not-in-review"]
 DECIDES_ON_BANK_DETAILS = ["bank-details-not-found", "bank-details-already-decided"]
 EXTENSIONS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"}
 CREDIT = ["insufficient-credit", "digital-cap-reached", "physical-cap-reached"]
@@ -74,17 +74,7 @@ def pending_identity_checks(query: dict[str, Any]) -> Any:
     return _pending("identity-checks", query, "identity", "pending", what="identity-checks")
 
 
-@audience.endpoint(
-    "GET",
-    "/v1/staff/offers",
-    access=STAFF,
-    query=schemas.PendingQuery,
-    refuses=["cursor-invalid"],
-    answers=(200, schemas.PendingOffers),
-)
-def pending_offers(query: dict[str, Any]) -> Any:
-    """Offers that await moderation."""
-    return _pending("offers", query, "catalog", "pending-offers")
+audience.forwards("GET", "/v1/staff/offers", catalog.PendingOffers, answers=(200, schemas.PendingOffers))
 
 
 @audience.endpoint(
@@ -163,29 +153,10 @@ def reject_attachment(body: dict[str, Any], attachment_id: int) -> Any:
     return send("identity", "reject-attachment", {"attachmentId": attachment_id, **body}) or {}
 
 
-@audience.endpoint(
-    "POST",
-    "/v1/staff/offers/<number:offer_id>/validate",
-    access=STAFF,
-    answers=(200, schemas.Decided),
-    refuses=DECIDES_ON_OFFERS,
-)
-def validate_offer(offer_id: int) -> Any:
-    """Approves an offer that awaited moderation."""
-    return send("catalog", "approve-offer", {"offerId": offer_id}) or {}
+OFFER = "/v1/staff/offers/<number:offer_id>"
 
-
-@audience.endpoint(
-    "POST",
-    "/v1/staff/offers/<number:offer_id>/reject",
-    access=STAFF,
-    body=schemas.Rejection,
-    answers=(200, schemas.Decided),
-    refuses=DECIDES_ON_OFFERS,
-)
-def reject_offer(body: dict[str, Any], offer_id: int) -> Any:
-    """Rejects an offer; bookings of it that were not used are cancelled."""
-    return send("catalog", "reject-offer", {"offerId": offer_id, **body}) or {}
+audience.forwards("POST", f"{OFFER}/validate", catalog.ApproveOffer, answers=(200, schemas.Decided))
+audience.forwards("POST", f"{OFFER}/reject", catalog.RejectOffer, answers=(200, schemas.Decided))
 
 
 @audience.endpoint(

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 
-from services.gateway.reference import VENUE_TYPES
 from services.gateway.schemas.catalogue import OFFER_STATUSES
 from services.gateway.web.fields import (
     Day,
-    Decimal,
-    Email,
     Flag,
     Moment,
     Strict,
     Text,
     UploadedFile,
-    WebAddress,
     WholeNumber,
     cents,
     cursor,
     limit,
     number,
     one_of,
-    postal_code,
 )
-from shared.contracts.subcategories import SUBCATEGORIES
+from shared.contracts.calls.catalog import MAX_CODES, MAX_QUANTITY
 
-MAX_QUANTITY = 10**7
-MAX_CODES = 10_000
 MAX_DOCUMENT = 10_000_000
 LINE_STATUSES = ("waiting", "no-bank-details", "in-batch", "carried-forward", "sent", "rejected")
 
@@ -89,67 +82,6 @@ class Offerers(Schema):
     nextCursor = fields.String(required=True, allow_none=True)
 
 
-class Accessibility(Strict):
-    audio = Flag(required=True)
-    mental = Flag(required=True)
-    motor = Flag(required=True)
-    visual = Flag(required=True)
-
-
-class NewVenue(Strict):
-    name = Text(1, 140, required=True)
-    siret = Text(
-        1, 25, allow_none=True, metadata={"description": "14 digits; or a comment that says why there is none."}
-    )
-    comment = Text(1, 1_000, lines=True, allow_none=True)
-    address = Text(1, 200, required=True)
-    postalCode = postal_code(required=True)
-    city = Text(1, 100, required=True)
-    lat = Decimal(-90, 90, allow_none=True)
-    lon = Decimal(-180, 180, allow_none=True)
-    bookingEmail = Email(allow_none=True)
-    venueType = one_of(*VENUE_TYPES, required=True)
-    accessibility = fields.Nested(Accessibility, required=True)
-
-
-class VenueChange(Strict):
-    name = Text(1, 140)
-    siret = Text(1, 25, metadata={"description": "It never changes: only what it is already is accepted."})
-    comment = Text(1, 1_000, lines=True, allow_none=True)
-    address = Text(1, 200)
-    postalCode = postal_code()
-    city = Text(1, 100)
-    lat = Decimal(-90, 90, allow_none=True)
-    lon = Decimal(-180, 180, allow_none=True)
-    bookingEmail = Email(allow_none=True)
-    venueType = one_of(*VENUE_TYPES)
-    accessibility = fields.Nested(Accessibility)
-
-
-class NewOffer(Strict):
-    name = Text(1, 90, required=True)
-    subcategory = one_of(*SUBCATEGORIES, required=True)
-    description = Text(0, 10_000, lines=True)
-    isDuo = Flag()
-    url = WebAddress(allow_none=True)
-    durationMinutes = WholeNumber(1, 100_000, allow_none=True)
-    withdrawalDetails = Text(0, 1_000, lines=True, allow_none=True)
-    bookingEmail = Email(allow_none=True)
-    tags = fields.List(Text(1, 50), validate=validate.Length(max=20))
-
-
-class OfferChange(Strict):
-    name = Text(1, 90)
-    subcategory = one_of(*SUBCATEGORIES)
-    description = Text(0, 10_000, lines=True)
-    isDuo = Flag()
-    url = WebAddress(allow_none=True)
-    durationMinutes = WholeNumber(1, 100_000, allow_none=True)
-    withdrawalDetails = Text(0, 1_000, lines=True, allow_none=True)
-    bookingEmail = Email(allow_none=True)
-    tags = fields.List(Text(1, 50), validate=validate.Length(max=20))
-
-
 class Stock(Schema):
     stockId = number(required=True)
     offerId = number(required=True)
@@ -184,21 +116,6 @@ class Offer(Schema):
     stocks = fields.List(fields.Nested(Stock), required=True)
     publishedAt = Moment(allow_none=True)
     version = WholeNumber(0, 2**53 - 1)
-
-
-class NewStock(Strict):
-    priceCents = cents(required=True)
-    quantity = WholeNumber(0, MAX_QUANTITY, required=True, allow_none=True, metadata={"description": "null: no limit."})
-    beginningAt = Moment(allow_none=True)
-    bookingLimitAt = Moment(allow_none=True)
-    activationCodes = fields.List(Text(1, 100), validate=validate.Length(1, MAX_CODES))
-
-
-class StockChange(Strict):
-    priceCents = cents()
-    quantity = WholeNumber(0, MAX_QUANTITY, allow_none=True)
-    beginningAt = Moment()
-    bookingLimitAt = Moment(allow_none=True)
 
 
 class NewBankDetails(Strict):
@@ -254,11 +171,6 @@ class ApiKeyItem(Schema):
 class ApiKeys(Schema):
     items = fields.List(fields.Nested(ApiKeyItem), required=True)
     nextCursor = fields.String(required=True, allow_none=True)
-
-
-class OffersQuery(Strict):
-    cursor = cursor()
-    limit = limit()
 
 
 class Offers(Schema):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from flask import g, request
 from marshmallow import Schema
 
+from services.gateway.web.fields import Nothing
 from services.gateway.web.parser import StrictParser
 from shared.contracts.calls.contract import Data
 from shared.kernel.errors import Invalid
@@ -61,10 +62,11 @@ def reading(
 
 def _document(view: Any, data: type[Data], location: Location, hidden: Sequence[str]) -> None:
     """For flask-smorest, which would otherwise parse the request too."""
-    schema = data.schema(*hidden)
+    schema = data.schema(*hidden, in_query=location == "query")
     fields = schema().fields.values()
     if location == "query" and not fields:
         return
-    described = {"in": location, "required": any(field.required for field in fields), "schema": schema}
+    needed = any(field.required for field in fields)
+    described = {"in": location, "required": needed, "schema": schema if fields else Nothing}
     arguments = view.__dict__.setdefault("_apidoc", {}).setdefault("arguments", {})
     arguments.setdefault("parameters", []).append(described)

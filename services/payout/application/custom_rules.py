@@ -12,6 +12,7 @@ from services.payout.application import requests
 from services.payout.domain.custom_rules import Agreement, CustomRule
 from services.payout.domain.refusals import BadRequest, BadRule, NoSuchRuleOwner
 from services.payout.storage import details, references
+from shared.contracts.calls import catalog
 from shared.contracts.subcategories import SUBCATEGORIES
 from shared.eventstore import Store, Transaction
 from shared.eventstore.outcomes import Outcome
@@ -55,7 +56,7 @@ class CustomRules:
                     raise _unknown("offererId", f"there is no structure {rule.offerer_id}")
             return
         try:
-            self._bus.query("catalog", "offer", {"offerId": rule.offer_id}, timeout=ASK_SECONDS)
+            self._bus.query(catalog.Offer(offer_id=rule.offer_id), timeout=ASK_SECONDS)
         except DomainError as refusal:
             if refusal.status != 404:
                 raise

@@ -19,7 +19,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from typing import Annotated, Any, ClassVar, Self, dataclass_transform
@@ -33,9 +33,19 @@ from shared.kernel.errors import Forbidden, Invalid, Unauthorized
 ROLES = ("beneficiary", "pro", "staff", "finance", "operator")
 _CAPITAL_AFTER = re.compile(r"_([a-z0-9])")
 _WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+MAX_CURSOR_DIGITS = 15
 MAX_UNKNOWN = 20
 """Unknown fields that a refusal names."""
 _UNKNOWN, _REQUIRED = "Unknown field.", "Missing data for required field."
+
+
+def number_after(cursor: str | None) -> int | None:
+    """The number that a list's cursor is; None on the first page. Raises CursorInvalid."""
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= MAX_CURSOR_DIGITS):
+        raise CursorInvalid(errors={"cursor": ["Not a cursor of this list."]})
+    return int(cursor)
 
 
 class CursorInvalid(Invalid):
@@ -176,6 +186,10 @@ class Data:
             bound.key: bound.field.serialize(bound.name, self) for bound in self.FIELDS if bound.name in self._given
         }
 
+    def values(self, fragment: type[Data]) -> dict[str, Any]:
+        """The values of a fragment's fields, those left to their defaults included, by attribute."""
+        return {bound.name: self.__dict__[bound.name] for bound in fragment.FIELDS}
+
     def given(self, *names: str) -> dict[str, Any]:
         """The fields among ``names`` that were given, by attribute; those left to their defaults are absent."""
         return {name: self.__dict__[name] for name in names if name in self._given}
@@ -185,9 +199,12 @@ class Data:
         return type(self)(**{**self.given(*self._given), **values})
 
     @classmethod
-    def schema(cls, *without: str) -> type[Schema]:
-        """The same fields for documents: a marshmallow schema of the class's name, some fields left out."""
-        return _schema(cls, without)  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
+    def schema(cls, *without: str, in_query: bool = False) -> type[Schema]:
+        """The same fields for documents: a marshmallow schema of the class's name, some fields left out.
+
+        ``in_query``: as parameters of a query string, where nothing is ``null``.
+        """
+        return _schema(cls, without, in_query)  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
 
 
 class _Nested(fields.Nested):
@@ -215,8 +232,15 @@ class _Values(ListOf):
 
 
 @cache  # a document refers to a schema by its identity
-def _schema(cls: type[Data], without: tuple[str, ...]) -> type[Schema]:
-    found: dict[str, Any] = {bound.key: bound.field for bound in cls.FIELDS if bound.name not in without}
+def _schema(cls: type[Data], without: tuple[str, ...], in_query: bool) -> type[Schema]:
+    found: dict[str, Any] = {}
+    for bound in cls.FIELDS:
+        if bound.name not in without:
+            field = copy.copy(bound.field)
+            field.allow_none = field.allow_none and not in_query
+            if bound.default and isinstance(bound.default, int | str):
+                field.load_default = bound.default
+            found[bound.key] = field
     made = Schema.from_dict(found, name=cls.__name__)
     made.__doc__ = cls.__doc__
     return made
@@ -237,8 +261,8 @@ def _fields_of(cls: type[Data]) -> tuple[Bound, ...]:
         if name.startswith("_") or name.isupper() or typing.get_origin(hint) is ClassVar:
             continue
         required = not hasattr(cls, name)
-        key = _CAPITAL_AFTER.sub(lambda match: match[1].upper(), name.rstrip("_"))
         field = _field_of(hint, required)
+        key = field.data_key or _CAPITAL_AFTER.sub(lambda match: match[1].upper(), name.rstrip("_"))
         found.append(Bound(name, key, field, required, None if required else getattr(cls, name)))
     inherited = {bound.name: bound for base in cls.__mro__[1:] if issubclass(base, Data) for bound in base.FIELDS}
     return tuple({**inherited, **{bound.name: bound for bound in found}}.values())
@@ -267,6 +291,12 @@ def _field_of(hint: Any, required: bool) -> fields.Field[Any]:
 def _list_of(hint: Any, length: AtMost, options: dict[str, Any]) -> fields.Field[Any]:
     inner, _ = typing.get_args(hint)
     return _Values(_field_of(inner, required=False), length.maximum, length.minimum, **options)
+
+
+def _optional(bound: Bound) -> Bound:
+    """The same field where it need not be given; its default has no meaning then."""
+    options = {"required": False, "allow_none": bound.field.allow_none}
+    return Bound(bound.name, bound.key, _copied(bound.field, options), required=False)
 
 
 def _copied(field: fields.Field[Any], options: dict[str, Any]) -> fields.Field[Any]:
@@ -299,7 +329,7 @@ class Contract(Data):
         ``changes``: every field of these data is a field here too, and none of them is required."""
         super().__init_subclass__()
         if changes is not None:
-            partial = [replace(bound, required=False) for bound in changes.FIELDS]
+            partial = [_optional(bound) for bound in changes.FIELDS]
             cls.FIELDS = (*cls.FIELDS, *partial)
             cls.CHANGES = tuple(bound.name for bound in partial)
         if by is not None:

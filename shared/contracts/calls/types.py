@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated
 
-from shared.contracts.calls.contract import AtMost
-from shared.contracts.fields import Count, Cursor, Date, DateTime, Number, Price, Text, Whole
+from shared.contracts.calls.contract import AtMost, Data
+from shared.contracts.fields import Count, Cursor, Date, DateTime, Number, OneOf, Price, Text, Whole
 from shared.kernel.money import Cents
 
 Id = Annotated[int, Number()]
@@ -30,3 +30,11 @@ NextPage = Annotated[str, Cursor()]
 
 PageSize = Annotated[int, Whole(1, 100)]
 """How many items a page has at most."""
+
+
+class Pending(Data):
+    """A page of what awaits a decision."""
+
+    status: Annotated[str, OneOf(["pending"])] = "pending"
+    cursor: NextPage | None = None
+    limit: PageSize = 100

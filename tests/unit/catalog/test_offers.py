@@ -128,7 +128,11 @@ def test_a_suspicious_offer_waits_for_staff(world: World) -> None:
     assert (shown["status"], shown["review"]["rules"]) == ("pending", ["money-in-disguise"])
     assert "OfferPublished" not in world.published_names()
     assert [item["offerId"] for item in world.ask("pending-offers", STAFF)["items"]] == [offer_id]
-    for name, data in (("change-offer", {"name": "x"}), ("add-stock", {"priceCents": 1}), ("activate-offer", {})):
+    for name, data in (
+        ("change-offer", {"name": "x"}),
+        ("add-stock", {"priceCents": 1, "quantity": None}),
+        ("activate-offer", {}),
+    ):
         with pytest.raises(DomainError) as refusal:
             world.do(name, offerId=offer_id, **data)
         assert refused(refusal.value) == ("offer-in-review", 409, [])
@@ -174,7 +178,7 @@ def test_another_structure_s_offer_is_not_found(world: World) -> None:
         ("change-offer", {"offerId": offer_id, "name": "x"}),
         ("activate-offer", {"offerId": offer_id}),
         ("deactivate-offer", {"offerId": offer_id}),
-        ("add-stock", {"offerId": offer_id, "priceCents": 1}),
+        ("add-stock", {"offerId": offer_id, "priceCents": 1, "quantity": None}),
         ("change-stock", {"stockId": stock_id, "priceCents": 1}),
         ("withdraw-stock", {"stockId": stock_id}),
     ]

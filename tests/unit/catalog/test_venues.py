@@ -142,7 +142,7 @@ def test_a_closed_structure_changes_nothing_and_may_take_away(world: World, told
         ("change-offer", {"offerId": offer, "name": "Other"}),
         ("change-stock", {"stockId": stock, "priceCents": 1}),
         ("change-stock", {"stockId": stock, "quantity": 11}),
-        ("add-stock", {"offerId": offer, "priceCents": 1, "beginningAt": "2021-11-11T19:00:00Z"}),
+        ("add-stock", {"offerId": offer, "priceCents": 1, "quantity": None, "beginningAt": "2021-11-11T19:00:00Z"}),
     ]
     for name, data in changes:
         with pytest.raises(DomainError) as refusal:

@@ -146,7 +146,7 @@ class World:
         return self.do("create-offer", venueId=venue_id, **{**body, **changes})
 
     def stock(self, offer_id: int, **body: Any) -> dict[str, Any]:
-        return self.do("add-stock", offerId=offer_id, **{"priceCents": 1000, **body})
+        return self.do("add-stock", offerId=offer_id, **{"priceCents": 1000, "quantity": None, **body})
 
     def concert(self, **stock: Any) -> tuple[int, int]:
         """A published concert: its offer and its stock."""
