@@ -60,7 +60,7 @@ def by_name(handlers: Sequence[H]) -> dict[str, H]:
     return named
 
 
-def _handler(kind: Any, way: str, contract: Any, handler: Any) -> Any:
+def _handler(kind: type[H], way: str, contract: Any, handler: Any) -> H:
     """TRANSITION: a handler alone, of a call that has no contract yet."""
     return kind(contract, **{way: handler}) if handler is not None else kind(None, **{way: contract})
 

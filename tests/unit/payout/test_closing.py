@@ -14,6 +14,7 @@ from services.payout.domain.bank_details import Account, BankDetails
 from services.payout.domain.periods import Period
 from services.payout.files.refusals import FileNotValid
 from services.payout.storage.tables import batches
+from shared.eventstore.outcomes import Call
 from shared.kernel.errors import Refused, Unavailable
 from shared.observability import metrics
 from shared.runtime.settings import BadSettings
@@ -248,7 +249,7 @@ def test_a_close_in_many_pages_interrupted_and_taken_up_again(stage: Stage, monk
         stage.validate(number, 100 * number, venue=1)
     opened_and_entered(stage, date(2021, 11, 15))
     assert stage.query("payouts")["items"] == []
-    assert stage.process._positions(None)["open"] == 1  # type: ignore[arg-type]  # takes no data
+    assert stage.process.answer([Call("positions", {})])[0]["open"] == 1
     stage.service.tasks[0].run()
     batch = stage.command("close", {"cutoff": "2021-11-15"})
     assert (batch["batchId"], batch["lines"], batch["totalCents"]) == (1, 11, 6600)
@@ -335,9 +336,9 @@ def test_a_close_that_such_an_account_had_stopped_is_finished(stage: Stage) -> N
     stage.validate(1, 2550)
     stage.validate(2, 1000, venue=5, offererId=2)
     opened_and_entered(stage, date(2021, 11, 15))
-    assert stage.process._positions(None)["open"] == 1  # type: ignore[arg-type]  # takes no data
+    assert stage.process.answer([Call("positions", {})])[0]["open"] == 1
     stage.service.tasks[0].run()
-    assert stage.process._positions(None)["open"] == 0  # type: ignore[arg-type]  # takes no data
+    assert stage.process.answer([Call("positions", {})])[0]["open"] == 0
     assert stage.query("payout", {"batchId": 1})["transferredCents"] == 3550
     stage.balanced()
 
