@@ -8,10 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-
 import sqlalchemy as sa
 import structlog
-
 
 from shared import green
 from shared.contracts.calls import platform as calls
