@@ -1,0 +1,123 @@
+"""``docs/messages-and-calls.md``: everything that services say to each other, from the contracts and registrations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import Schema
+
+from docs.registrations import built_services, consumers
+from shared.contracts import booking, catalog, identity, payout, wallet
+from shared.contracts.calls import OWNERS, contracts_of
+from shared.contracts.calls.contract import Command, Contract
+
+MESSAGES: Mapping[str, Mapping[tuple[str, int], type[Schema]]] = {
+    "identity": identity.MESSAGES,
+    "catalog": catalog.MESSAGES,
+    "booking": booking.MESSAGES,
+    "wallet": wallet.MESSAGES,
+    "payout": payout.MESSAGES,
+}
+MAX_CHOICES = 8
+"""Choices that are listed; of longer lists only the number is told."""
+
+_HEAD = """# Messages and calls between services
+
+Generated from `shared/contracts/` and from what the services register; `make docs` writes it, `make check` compares it.
+
+Keys are camelCase, instants RFC 3339 in UTC, days `YYYY-MM-DD`, money integer cents. `?` after a key: it may be left
+out of a call, or be null in a message. Every message has the envelope of `docs/building-a-service.md` around its data.
+
+## Messages
+
+A version, once published, never changes. The last column names the services that react to the message.
+"""
+_CALLS = """
+## Calls
+
+A command decides and writes, a query only reads. The owner checks the data against the contract and the caller against
+its authority before any handler sees the call. *The platform itself*: another service, a timer, the command line.
+Every call may be refused with `invalid`, `unauthorized`, `forbidden`, `not-found` and `unavailable`; the table lists
+the refusals of its own.
+"""
+
+
+def document() -> bytes:
+    """The whole page."""
+    with built_services() as services:
+        readers = consumers(services)
+    parts = [_HEAD]
+    for service, messages in MESSAGES.items():
+        rows = [_message_row(service, name, version, schema, readers) for (name, version), schema in messages.items()]
+        parts += [f"\n### {service}\n", *_table(("Message", "Data", "Read by"), rows)]
+    parts.append(_CALLS)
+    for owner in OWNERS:
+        rows = [_call_row(contract) for contract in contracts_of(owner).values()]
+        title = "every service" if owner == "platform" else owner
+        parts += [f"\n### {title}\n", *_table(("Call", "By", "Data", "What it does and answers", "Refuses"), rows)]
+    return ("\n".join(parts) + "\n").encode()
+
+
+def _message_row(
+    service: str, name: str, version: int, schema: type[Schema], readers: Mapping[tuple[str, str], Sequence[str]]
+) -> tuple[str, ...]:
+    read_by = ", ".join(readers.get((service, name), ())) or "–"
+    return f"`{name}` v{version}", f"{_one_line(schema.__doc__)} {_fields(schema)}".strip(), read_by
+
+
+def _call_row(contract: type[Contract]) -> tuple[str, ...]:
+    kind = "C" if issubclass(contract, Command) else "Q"
+    refusals = ", ".join(f"`{code}`" for code in contract.REFUSES)
+    return (
+        f"{kind} `{contract.NAME}`",
+        str(contract.BY),
+        _fields(contract.schema()),
+        _one_line(contract.__doc__),
+        refusals,
+    )
+
+
+def _fields(schema: type[Schema]) -> str:
+    """``name: string 1–90, url?: uri``."""
+    spec = APISpec("", "1", "3.1.0", plugins=[plugin := MarshmallowPlugin(schema_name_resolver=lambda _: False)])
+    assert spec is not None and plugin.converter is not None
+    described: dict[str, Any] = plugin.converter.schema2jsonschema(schema())
+    required = set(described.get("required", ()))
+    return ", ".join(
+        f"`{key}{'' if key in required and not _is_nullable(of) else '?'}`{_type(of)}"
+        for key, of in described["properties"].items()
+    )
+
+
+def _is_nullable(described: Mapping[str, Any]) -> bool:
+    return "null" in described.get("type", ())
+
+
+def _type(described: Mapping[str, Any]) -> str:
+    """What bounds the field; a plain number or text says nothing more."""
+    choices = [choice for choice in described.get("enum", ()) if choice is not None]
+    if choices:
+        few = len(choices) <= MAX_CHOICES
+        return f" ({', '.join(f'`{choice}`' for choice in choices)})" if few else f" (one of {len(choices)})"
+    if described.get("format"):
+        return f" ({described['format']})"
+    low, high = described.get("minLength"), described.get("maxLength")
+    if high is not None:
+        return f" ({low or 0}–{high} characters)"
+    items = described.get("items")
+    if items is not None:
+        most = f", at most {described['maxItems']}" if "maxItems" in described else ""
+        return f" (list{most})"
+    return ""
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return lines + [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").replace("``", "`").split())

@@ -1,0 +1,146 @@
+"""Booking's calls: a person's bookings, the desk, the recap of venues, and what other services need of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from shared.contracts.calls.contract import API_KEY, PLATFORM, PRO, SIGNED_IN, STAFF, Command, Query
+from shared.contracts.calls.types import CivilDay, Id, Ids, Instant, NextPage, PageSize, Position, Reason
+from shared.contracts.fields import OneOf, Text, Whole
+from shared.kernel.identifiers import MAX_NUMBER
+
+STATUSES = ("confirmed", "used", "cancelled", "reimbursed")
+MAX_RECAP_ROWS = 1_000
+MAX_OFFER_BOOKINGS = 50
+
+_BOOKABLE = ("stock-not-bookable", "insufficient-credit", "digital-cap-reached", "physical-cap-reached")
+_AT_THE_DESK = SIGNED_IN | API_KEY
+_DESK = ("countermark-unknown", "not-your-booking", "booking-cancelled", "already-reimbursed")
+
+Countermark = Annotated[str, Text(1, 100)]
+"""As typed or scanned; letters of either case. Text that cannot be a countermark is an unknown one."""
+
+
+class Book(
+    Command,
+    by=SIGNED_IN,
+    refuses=("not-found", "not-a-beneficiary", "already-booked", "quantity-invalid", *_BOOKABLE, "no-activation-code"),
+):
+    """Books one place or copy, or two of a duo offer, and gives its countermark."""
+
+    stock_id: Id
+    quantity: Annotated[int, Whole(1, MAX_NUMBER, metadata={"description": "1, or 2 where the offer is duo."})]
+
+
+class Cancel(
+    Command,
+    by=SIGNED_IN,
+    refuses=("cancellation-limit-passed", "already-used", "already-cancelled", "in-a-batch"),
+):
+    """Cancels a booking; the credit and the place are back at once."""
+
+    booking_id: Id
+
+
+class Booking(Query, by=SIGNED_IN):
+    """One booking of the caller's."""
+
+    booking_id: Id
+
+
+class Bookings(Query, by=SIGNED_IN):
+    """Ongoing and ended bookings of the caller's, newest first."""
+
+    status: Annotated[str, OneOf(("ongoing", "ended", *STATUSES))] | None = None
+    cursor: NextPage | None = None
+    limit: PageSize = 50
+
+
+class DeskLookUp(Query, by=_AT_THE_DESK, refuses=(*_DESK, "already-used", "too-early")):
+    """A booking by its countermark, with its ``personId``."""
+
+    countermark: Countermark
+
+
+class DeskUse(Command, by=_AT_THE_DESK, refuses=(*_DESK, "already-used", "too-early")):
+    """Validates a countermark."""
+
+    countermark: Countermark
+
+
+class DeskKeep(Command, by=_AT_THE_DESK, refuses=(*_DESK, "not-used", "in-a-batch", "activation-code-booking")):
+    """Takes a validation back."""
+
+    countermark: Countermark
+
+
+class DeskCancel(Command, by=_AT_THE_DESK, refuses=(*_DESK, "already-used", "already-cancelled")):
+    """Cancels a booking for the structure, even after its cancellation limit, as long as it is not used."""
+
+    countermark: Countermark
+
+
+class OfferBookings(Query, by=_AT_THE_DESK):
+    """The bookings of an offer by number, from ``firstIndex`` on, each with its ``personId``: ``{items}``."""
+
+    offer_id: Id
+    stock_id: Id | None = None
+    status: Annotated[str, OneOf(STATUSES)] | None = None
+    beginning_at: Instant | None = None
+    first_index: Id = 1
+    limit: Annotated[int, Whole(1, 100)] = MAX_OFFER_BOOKINGS
+
+
+class SetQuantity(Command, by=PLATFORM, refuses=("quantity-below-booked",)):
+    """Changes how many of a stock there are, for catalog: ``{remaining}``; null is no limit."""
+
+    stock_id: Id
+    quantity: Annotated[int, Whole(0, MAX_NUMBER)] | None = None
+
+
+class StaffCancel(Command, by=STAFF, refuses=("already-cancelled", "already-reimbursed", "in-a-batch")):
+    """Cancels any booking that is in no batch. ``reason``: one of domain.md §4.1, or a text of staff's own."""
+
+    booking_id: Id
+    reason: Reason
+
+
+class StaffRestore(Command, by=STAFF, refuses=("not-cancelled", *_BOOKABLE)):
+    """Takes a cancellation back, for what was collected all the same: the credit is taken again."""
+
+    booking_id: Id
+    reason: Reason = ""
+
+
+class Counters(Query, by=PRO | STAFF | PLATFORM):
+    """By venue: places in ongoing and in validated bookings, and its sold-out offers."""
+
+    venue_ids: Ids
+
+
+class Recap(Query, by=PRO | STAFF | API_KEY | PLATFORM):
+    """What was booked at the caller's venues, newest first, a row for each place: ``{items, total, nextCursor}``.
+
+    Days are those of the venue; without a period the last 60. The countermark is null while an undated booking waits.
+    """
+
+    period_from: CivilDay | None = None
+    period_to: CivilDay | None = None
+    venue_ids: Ids | None = None
+    offer_name: Annotated[str, Text(1, 140)] | None = None
+    event_date: CivilDay | None = None
+    stock_id: Id | None = None
+    cursor: NextPage | None = None
+    limit: Annotated[int, Whole(1, MAX_RECAP_ROWS)] = MAX_RECAP_ROWS
+
+
+class ValidateDue(Command, by=PLATFORM):
+    """Runs the automatic validations due before an instant: ``{position}``, at which all of them are published."""
+
+    until: Instant
+
+
+class Ledger(Query, by=PLATFORM):
+    """The sums of booking's log up to a position (its end by default), for reconciliation."""
+
+    position: Position | None = None

@@ -1,0 +1,69 @@
+"""Wallet's calls: reserving and releasing credit for booking, and what people and finance read of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from shared.contracts.calls.contract import FINANCE, OPERATOR, PLATFORM, SIGNED_IN, STAFF, Command, Query
+from shared.contracts.calls.types import Id, Instant, NextPage, PageSize, Position
+from shared.contracts.fields import Price, Whole
+from shared.kernel.money import Cents
+
+MAX_BALANCES = 5_000
+_CREDIT = ("insufficient-credit", "digital-cap-reached", "physical-cap-reached", "released", "reservation-differs")
+
+
+class Reserve(Command, by=PLATFORM, refuses=_CREDIT):
+    """Reserves credit for one attempt at a booking. The same attempt gets the same answer: ``{}`` or its refusal."""
+
+    booking_id: Id
+    attempt: Id
+    person_id: Id
+    amount: Annotated[Cents, Price(data_key="amountCents")]
+    digital: bool
+    physical: bool
+
+
+class Release(Command, by=PLATFORM, refuses=("reservation-differs",)):
+    """Releases the credit of an attempt. Sent before its reservation, it makes that reservation refused."""
+
+    booking_id: Id
+    attempt: Id
+    person_id: Id
+
+
+class Credit(Query, by=SIGNED_IN | PLATFORM):
+    """A person's credits, now or as recorded up to an instant: ``{current, credits}``.
+
+    A person sees their own; staff, finance and operators everybody's.
+    """
+
+    person_id: Id
+    as_of: Instant | None = None
+
+
+class Entries(Query, by=SIGNED_IN | PLATFORM):
+    """The lines of a person's ledger, oldest first, each with the balance after it: ``{items, nextCursor}``."""
+
+    person_id: Id
+    as_of: Instant | None = None
+    cursor: NextPage | None = None
+    limit: PageSize = 50
+
+
+class Balances(Query, by=STAFF | FINANCE | OPERATOR | PLATFORM):
+    """What everybody had left when wallet's log stood at a position (its end by default), by person.
+
+    ``{position, items: [{personId, theoreticalCents, actualCents}], nextCursor}``; the same position gives the same
+    answer for ever.
+    """
+
+    position: Position | None = None
+    cursor: NextPage | None = None
+    limit: Annotated[int, Whole(1, MAX_BALANCES)] = MAX_BALANCES
+
+
+class Ledger(Query, by=PLATFORM):
+    """The sums of wallet's log up to a position (its end by default), for reconciliation."""
+
+    position: Position | None = None
