@@ -9,13 +9,12 @@ from urllib.parse import quote
 
 from services.booking.domain.booking import Booking, Reason, local_text
 from services.booking.shapes import completed_url
+from shared.contracts.identity import UNNAMED
 from shared.kernel.money import euros
 from shared.kernel.time import PARIS
 
 Letter = tuple[str, str]
 """Subject and text."""
-
-NOBODY = {"firstName": "", "lastName": "", "email": "", "phoneNumber": ""}
 
 _WHY = {
     Reason.BENEFICIARY: "à ta demande",
@@ -57,7 +56,7 @@ def recap(rows: Sequence[Any], people: Mapping[int, dict[str, Any]]) -> Letter:
         f"Vous avez retiré ce qui était proposé : {first.offer_name}.",
         *_where_and_when(first),
         f"Réservations annulées : {first.together}, pour {places}",
-        *(_who_on_one_line(row, people.get(row.person_id) or NOBODY) for row in rows),
+        *(_who_on_one_line(row, people.get(row.person_id) or UNNAMED) for row in rows),
     ]
     if first.together > len(rows):
         lines.append(f"et {first.together - len(rows)} autres, dans le suivi de vos réservations")

@@ -21,19 +21,19 @@ def booking_shape(row: Any, place: Any, now: datetime) -> dict[str, Any]:
         "unitPriceCents": row.unit_price,
         "totalCents": row.unit_price * row.quantity,
         "bookedAt": instant_text(row.booked_at),
-        "cancellationLimitAt": text(row.cancellation_limit_at),
-        "expiresAt": text(row.expires_at),
-        "usedAt": text(row.used_at),
-        "cancelledAt": text(row.cancelled_at),
+        "cancellationLimitAt": instant_text(row.cancellation_limit_at),
+        "expiresAt": instant_text(row.expires_at),
+        "usedAt": instant_text(row.used_at),
+        "cancelledAt": instant_text(row.cancelled_at),
         "cancellationReason": row.cancellation_reason,
-        "reimbursedAt": text(row.reimbursed_at),
+        "reimbursedAt": instant_text(row.reimbursed_at),
         "activationCode": row.activation_code,
         "completedUrl": place and completed_url(place.url, row),
         "qrCode": _qr_code(row, now),
         "stock": {
             "stockId": row.stock_id,
             "priceCents": row.unit_price,
-            "beginningAt": text(row.beginning_at),
+            "beginningAt": instant_text(row.beginning_at),
         },
         "offer": _offer(row, place),
     }
@@ -107,7 +107,3 @@ def _qr_code(row: Any, now: datetime) -> str | None:
     """None for what was used or cancelled, and once the event is past (domain.md §4.1)."""
     past = row.beginning_at is not None and row.beginning_at < now
     return None if row.status != Status.CONFIRMED or past else rules.qr_text(row.countermark)
-
-
-def text(instant: datetime | None) -> str | None:
-    return None if instant is None else instant_text(instant)

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from shared.eventstore import sql
-from shared.eventstore.sql import BigNumber, Instant, Json
+from shared.eventstore.sql import BigNumber, Instant, Json, partial_index
 
 metadata = sa.MetaData()
 
@@ -76,11 +76,10 @@ offers = sa.Table(
     sa.Column("review", Json, nullable=False),  # why and since when staff look at it; {} when they do not
     sa.Column("version", BigNumber, nullable=False),
     sa.Index("offers_of_venue", "venue_id", "offer_id"),
-    sa.Index(
+    partial_index(
         "offers_in_review",
         "offer_id",
-        postgresql_where=sa.text("moderation = 'pending'"),
-        sqlite_where=sa.text("moderation = 'pending'"),
+        where="moderation = 'pending'",
     ),
 )
 
@@ -102,18 +101,16 @@ stocks = sa.Table(
     sa.Column("version", BigNumber, nullable=False),
     sa.Index("stocks_of_offer", "offer_id", "stock_id"),
     sa.Index("stocks_of_venue", "venue_id"),
-    sa.Index(
+    partial_index(
         "stocks_to_start",
         "beginning_at",
         "stock_id",
-        postgresql_where=sa.text("awaits_start"),
-        sqlite_where=sa.text("awaits_start"),
+        where="awaits_start",
     ),
-    sa.Index(
+    partial_index(
         "stocks_asking",
         "stock_id",
-        postgresql_where=sa.text("asks_quantity"),
-        sqlite_where=sa.text("asks_quantity"),
+        where="asks_quantity",
     ),
 )
 

@@ -6,6 +6,9 @@ from marshmallow import RAISE, Schema, fields, validate
 
 from shared.contracts.fields import Day, Instant, Number, Whole
 
+UNNAMED = {"firstName": "", "lastName": "", "email": "", "phoneNumber": ""}
+"""How a person is shown whose name identity does not know, or cannot give now."""
+
 
 class _Message(Schema):
     class Meta:

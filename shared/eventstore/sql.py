@@ -62,6 +62,11 @@ class Json(sa.types.TypeDecorator[Any]):
         return orjson.loads(value) if isinstance(value, str) and dialect.name == "sqlite" else value
 
 
+def partial_index(name: str, *columns: str, where: str) -> sa.Index:
+    """An index of the rows for which a condition holds. It serves queries with the very same condition."""
+    return sa.Index(name, *columns, postgresql_where=sa.text(where), sqlite_where=sa.text(where))
+
+
 # Writes of rows. On PostgreSQL one statement with an array for each column, carried out with the next statement
 # (``trips``) where nothing comes back; on SQLite one statement for many rows.
 

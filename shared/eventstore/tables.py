@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from shared.eventstore.sql import BigNumber, Instant, Json
+from shared.eventstore.sql import BigNumber, Instant, Json, partial_index
 
 metadata = sa.MetaData()
 
@@ -21,11 +21,10 @@ stored_events = sa.Table(
     sa.Column("correlation_id", sa.Text, nullable=False),
     sa.Column("causation_id", sa.Text, nullable=False),
     sa.Index("stored_events_stream", "originator_id", "originator_version", unique=True),
-    sa.Index(
+    partial_index(
         "stored_events_published",
         "id",
-        postgresql_where=sa.text("published"),
-        sqlite_where=sa.text("published"),
+        where="published",
     ),
     # A position that was seen is never given again, not even after the last row is gone.
     sqlite_autoincrement=True,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
-from typing import Protocol
+from typing import Protocol, overload
 from zoneinfo import ZoneInfo
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -43,7 +43,7 @@ class SettableClock:
 
 
 def parse_instant(text: str) -> datetime:
-    """RFC 3339 with an offset or ``Z`` → UTC. Raises ValueError when it has none or is out of range."""
+    """RFC 3339 with an offset or ``Z`` → UTC. Raises ValueError without an offset or out of range."""
     instant = datetime.fromisoformat(text)
     if instant.tzinfo is None:
         raise ValueError(f"an instant needs a time zone: {text!r}")
@@ -53,9 +53,20 @@ def parse_instant(text: str) -> datetime:
         raise ValueError(f"an instant out of range: {text!r}") from None
 
 
-def instant_text(instant: datetime) -> str:
-    """UTC → ``2021-11-02T09:00:00Z``; microseconds only when there are some."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def parse_optional_instant(text: str | None) -> datetime | None:
+    """``parse_instant``, where None stays None."""
+    return None if text is None else parse_instant(text)
+
+
+@overload
+def instant_text(instant: datetime) -> str: ...
+@overload
+def instant_text(instant: None) -> None: ...
+@overload
+def instant_text(instant: datetime | None) -> str | None: ...
+def instant_text(instant: datetime | None) -> str | None:
+    """UTC → ``2021-11-02T09:00:00Z``, with microseconds only when they are not zero; None stays None."""
+    return None if instant is None else instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def paris_day(instant: datetime) -> date:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import structlog
 
 from shared.eventstore import Store, Transaction
-from shared.eventstore.sql import BigNumber, Instant, Json, among, insert_ignore
+from shared.eventstore.sql import BigNumber, Instant, Json, among, insert_ignore, partial_index
 from shared.kernel.time import Clock, RealClock
 from shared.notifications.messages import Notification, identifier, restore
 from shared.notifications.transports import DeliveryFailed, DeliveryRefused, Envelope, Transports
@@ -55,12 +55,11 @@ notifications = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("due_at", Instant, nullable=False),  # the machine's clock, like all retries
     sa.Column("error", sa.Text),
-    sa.Index(
+    partial_index(
         "notifications_waiting",
         "due_at",
         "id",
-        postgresql_where=sa.text("state = 'waiting'"),
-        sqlite_where=sa.text("state = 'waiting'"),
+        where="state = 'waiting'",
     ),
 )
 

@@ -18,6 +18,7 @@ from services.booking.domain.stock import Stock
 from services.booking.neighbours import Identity
 from services.booking.storage import bookings as stored
 from services.booking.storage.tables import mail_progress
+from shared.contracts.identity import UNNAMED
 from shared.eventstore import Store
 from shared.kernel.errors import Unavailable
 from shared.notifications import Mail, Notification, Outbox, Push
@@ -127,7 +128,7 @@ def _recap(
 
 def _mails(position: int, event: Any, row: Any, people: dict[int, Any]) -> Iterator[tuple[str, Mail]]:
     """(key, mail) of an event: to the young person, and to the offer's booking address or else its venue's."""
-    person = people.get(row.person_id) or letters.NOBODY
+    person = people.get(row.person_id) or UNNAMED
     venue_address = row.booking_email or row.venue_email
     key = f"{type(event).__name__.lower()}/{row.booking_id}/{position}"
     if person["email"] and _concerns_person(event):

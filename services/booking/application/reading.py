@@ -13,21 +13,21 @@ from services.booking.application import asked
 from services.booking.domain import errors
 from services.booking.domain.booking import Status
 from services.booking.neighbours import Identity
-from services.booking.shapes import booking_shape, text
+from services.booking.shapes import booking_shape
 from services.booking.storage import bookings as stored
 from services.booking.storage import facts
 from services.booking.storage.tables import bookings
+from shared.contracts.identity import UNNAMED
 from shared.eventstore import Store, sql
 from shared.eventstore.outcomes import Call
 from shared.kernel.errors import DomainError, Invalid, Unavailable
-from shared.kernel.time import Clock, parse_instant
+from shared.kernel.time import Clock, instant_text, parse_instant
 
 PAGE = 50
 RECAP_PAGE = 1_000
 RECAP_DAYS = 60
 """The recap's period when none is given (decision 27)."""
 STATES = ("ongoing", "ended", Status.CONFIRMED, Status.USED, Status.CANCELLED, Status.REIMBURSED)
-NOBODY = {"firstName": "", "lastName": "", "email": "", "phoneNumber": ""}
 SEES_ALL = frozenset({"staff", "operator"})
 
 
@@ -113,7 +113,7 @@ class Reading:
         page = found[:limit]
         people = self._people({row.person_id for row in page})
         return {
-            "items": [item for row in page for item in _recap_rows(row, people.get(row.person_id, NOBODY), now)],
+            "items": [item for row in page for item in _recap_rows(row, people.get(row.person_id, UNNAMED), now)],
             "total": total,
             "nextCursor": _next(data, page[-1]) if len(found) > limit else None,
         }
@@ -223,7 +223,7 @@ def _position(cursor: dict[str, Any]) -> tuple[datetime, int]:
 
 def _next(data: dict[str, Any], last: Any) -> str:
     filters = {key: value for key, value in data.items() if key not in ("cursor", "limit")}
-    return asked.write_cursor(filters | {"bookedAt": text(last.booked_at), "before": last.booking_id})
+    return asked.write_cursor(filters | {"bookedAt": instant_text(last.booked_at), "before": last.booking_id})
 
 
 def _recap_rows(row: Any, person: dict[str, Any], now: datetime) -> list[dict[str, Any]]:
@@ -235,15 +235,15 @@ def _recap_rows(row: Any, person: dict[str, Any], now: datetime) -> list[dict[st
         "venueId": row.venue_id,
         "venueName": row.venue_name,
         "timezone": row.timezone,
-        "beginningAt": text(row.beginning_at),
+        "beginningAt": instant_text(row.beginning_at),
         "firstName": person["firstName"],
         "lastName": person["lastName"],
         "email": person["email"],
         "phoneNumber": person["phoneNumber"],
         "countermark": None if _is_masked(row) else row.countermark,
-        "bookedAt": text(row.booked_at),
-        "usedAt": text(row.used_at),
-        "reimbursedAt": text(row.reimbursed_at),
+        "bookedAt": instant_text(row.booked_at),
+        "usedAt": instant_text(row.used_at),
+        "reimbursedAt": instant_text(row.reimbursed_at),
         "unitPriceCents": row.unit_price,
         "isDuo": row.quantity > 1,
         "status": _recap_status(row, now),
@@ -279,4 +279,4 @@ def _history(row: Any, now: datetime) -> list[dict[str, Any]]:
 
 
 def _dated(steps: list[tuple[str, datetime | None]]) -> list[dict[str, Any]]:
-    return [{"status": status, "date": text(at)} for status, at in steps if at is not None]
+    return [{"status": status, "date": instant_text(at)} for status, at in steps if at is not None]

@@ -15,7 +15,7 @@ from shared.eventstore import Message, Transaction
 from shared.eventstore.outcomes import Call
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import Cents
-from shared.kernel.time import parse_instant
+from shared.kernel.time import parse_instant, parse_optional_instant
 
 
 def open_stock(tx: Transaction, message: Message) -> None:
@@ -28,8 +28,8 @@ def open_stock(tx: Transaction, message: Message) -> None:
         offerer_id=data["offererId"],
         price=Cents(data["priceCents"]),
         quantity=data["quantity"],
-        beginning_at=_instant(data["beginningAt"]),
-        booking_limit_at=_instant(data["bookingLimitAt"]),
+        beginning_at=parse_optional_instant(data["beginningAt"]),
+        booking_limit_at=parse_optional_instant(data["bookingLimitAt"]),
         activation_codes=data["activationCodes"],
     )
     tx.save(stock)
@@ -38,7 +38,9 @@ def open_stock(tx: Transaction, message: Message) -> None:
 def change_stock(tx: Transaction, message: Message) -> None:
     """Another price or limit, for the bookings to come: those that exist keep their price (domain.md §3.1)."""
     stock = _stock(tx, message)
-    stock.reprice(message.occurred_at, Cents(message.data["priceCents"]), _instant(message.data["bookingLimitAt"]))
+    stock.reprice(
+        message.occurred_at, Cents(message.data["priceCents"]), parse_optional_instant(message.data["bookingLimitAt"])
+    )
     tx.save(stock)
 
 
@@ -47,7 +49,7 @@ def reschedule(tx: Transaction, message: Message) -> None:
     stock_id = message.data["stockId"]
     Shelf.of(tx, [stock_id])  # whoever confirms a booking of it now waits, and sees the new date
     stock, begins = _stock(tx, message), parse_instant(message.data["beginningAt"])
-    stock.reschedule(message.occurred_at, begins, _instant(message.data["bookingLimitAt"]))
+    stock.reschedule(message.occurred_at, begins, parse_optional_instant(message.data["bookingLimitAt"]))
     bookings = load(tx, stored.standing_of_stock(tx.connection, stock_id))
     for booking in bookings:
         booking.move(message.occurred_at, begins)
@@ -81,7 +83,3 @@ def _stock(tx: Transaction, message: Message) -> Stock:
     stock = tx.get(Stock, stream_id("stock", message.data["stockId"]))
     assert stock is not None, "catalog tells of a stock's beginning first"
     return stock
-
-
-def _instant(text: str | None) -> Any:
-    return None if text is None else parse_instant(text)

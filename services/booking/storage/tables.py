@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from shared.eventstore.sql import BigNumber, Instant
+from shared.eventstore.sql import BigNumber, Instant, partial_index
 
 metadata = sa.MetaData()
 
@@ -29,11 +29,10 @@ stocks = sa.Table(
     sa.Column("is_withdrawn", sa.Boolean, nullable=False),
     sa.Column("eve_due", Instant),  # the run that reminds of its event
     sa.CheckConstraint("0 <= booked AND booked <= taken AND (quantity IS NULL OR taken <= quantity)", name="places"),
-    sa.Index(
+    partial_index(
         "stocks_on_eve",
         "eve_due",
-        postgresql_where=sa.text("eve_due IS NOT NULL"),
-        sqlite_where=sa.text("eve_due IS NOT NULL"),
+        where="eve_due IS NOT NULL",
     ),
 )
 
@@ -107,23 +106,20 @@ bookings = sa.Table(
     sa.Column("warning_due", Instant),  # the run that warns of its expiry
     sa.Index("bookings_of_person", "person_id", "booking_id"),
     sa.Index("bookings_of_venue", "venue_id", "booked_at"),
-    sa.Index(
+    partial_index(
         "bookings_to_validate",
         "validation_due",
-        postgresql_where=sa.text("validation_due IS NOT NULL"),
-        sqlite_where=sa.text("validation_due IS NOT NULL"),
+        where="validation_due IS NOT NULL",
     ),
-    sa.Index(
+    partial_index(
         "bookings_to_expire",
         "expiry_due",
-        postgresql_where=sa.text("expiry_due IS NOT NULL"),
-        sqlite_where=sa.text("expiry_due IS NOT NULL"),
+        where="expiry_due IS NOT NULL",
     ),
-    sa.Index(
+    partial_index(
         "bookings_to_warn",
         "warning_due",
-        postgresql_where=sa.text("warning_due IS NOT NULL"),
-        sqlite_where=sa.text("warning_due IS NOT NULL"),
+        where="warning_due IS NOT NULL",
     ),
 )
 

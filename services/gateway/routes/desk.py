@@ -22,6 +22,7 @@ from services.gateway.web.calls import ask, inquire, send
 from services.gateway.web.gate import Gate, gate
 from services.gateway.web.problems import refusal_headers
 from services.gateway.web.security import address, desk_caller, required
+from shared.contracts.identity import UNNAMED
 from shared.contracts.subcategories import SUBCATEGORIES
 from shared.eventstore.outcomes import Caller
 from shared.kernel.errors import DomainError, NotFound
@@ -32,7 +33,6 @@ PREFIXES = ("/v2/", "/public/bookings/v1/")
 _COUNTERMARK = re.compile(r"[A-Z0-9]{6}")
 DEFAULT_KEYS = {401: "auth", 403: "user", 404: "global", 429: "global"}
 CINEMA_CARDS = ("CARTE_CINE_MULTISEANCES", "CARTE_CINE_ILLIMITE", "ABO_CINE")
-NOBODY = {"firstName": "", "lastName": "", "email": "", "phoneNumber": ""}
 CANCELLED_LATER = 410
 """What the later names of the routes say of a cancelled booking (decision 20)."""
 
@@ -112,7 +112,7 @@ def _people(here: Gate, caller: Caller, person_ids: Sequence[int]) -> dict[int, 
     """Who they are, by number; who is not known has no name."""
     asked = {"accountIds": sorted(set(person_ids))}
     people = inquire(here, "identity", "people", asked, caller=caller, batched=True)["people"]
-    return {number: people.get(str(number)) or NOBODY for number in person_ids}
+    return {number: people.get(str(number)) or UNNAMED for number in person_ids}
 
 
 def use(token: str) -> None:

@@ -107,6 +107,6 @@ def _shape(row: Any) -> dict[str, Any]:
         "holder": row.holder,
         "status": row.status,
         "submittedAt": instant_text(row.submitted_at),
-        "decidedAt": None if row.decided_at is None else instant_text(row.decided_at),
+        "decidedAt": instant_text(row.decided_at),
         "reason": row.reason,
     }

@@ -132,5 +132,5 @@ def _shape(rule: CustomRule) -> dict[str, Any]:
         "rate": rule.rate,
         "subcategories": list(rule.subcategories),
         "start": instant_text(rule.start),
-        "end": None if rule.end is None else instant_text(rule.end),
+        "end": instant_text(rule.end),
     }

@@ -12,7 +12,7 @@ from services.payout.domain.revenue import revenue_year
 from services.payout.storage.years import Years, validation
 from shared.eventstore import Message, Transaction
 from shared.kernel.money import MAX_CENTS, ZERO, Cents
-from shared.kernel.time import parse_instant
+from shared.kernel.time import parse_instant, parse_optional_instant
 from shared.messaging.calls import Call
 
 UNDONE = ("invalidated", "cancelled")
@@ -126,7 +126,7 @@ def _booking(data: dict[str, Any]) -> Validation:
         quantity=data["quantity"],
         unit_price=Cents(data["unitPriceCents"]),
         booked_at=parse_instant(data["bookedAt"]),
-        begins_at=None if data["beginningAt"] is None else parse_instant(data["beginningAt"]),
+        begins_at=parse_optional_instant(data["beginningAt"]),
         used_at=parse_instant(data["usedAt"]),
     )
     if found.total != data["totalCents"]:

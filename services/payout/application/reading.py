@@ -276,7 +276,7 @@ def _transfer(row: Any) -> dict[str, Any]:
         "siren": row.siren,
         "status": row.status,
         "reason": row.reason,
-        "answeredAt": None if row.answered_at is None else instant_text(row.answered_at),
+        "answeredAt": instant_text(row.answered_at),
     }
 
 

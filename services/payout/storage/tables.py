@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from shared.eventstore.sql import BigNumber, Instant, Json
+from shared.eventstore.sql import BigNumber, Instant, Json, partial_index
 
 metadata = sa.MetaData()
 MAY_ENTER = "status IN ('waiting', 'rejected')"
@@ -63,18 +63,16 @@ lines = sa.Table(
     sa.Index("lines_offerer", "offerer_id", "line_id"),
     sa.Index("lines_transfer", "end_to_end_id"),
     sa.Index("lines_account", "iban", "bic", "status"),
-    sa.Index(
+    partial_index(
         "lines_to_enter",
         *("establishment", "year", "used_at", "booking_id", "line_id"),
-        postgresql_where=sa.text(MAY_ENTER),
-        sqlite_where=sa.text(MAY_ENTER),
+        where=MAY_ENTER,
     ),
     sa.Index("lines_batch", "batch_id"),
-    sa.Index(
+    partial_index(
         "lines_settling",
         "line_id",
-        postgresql_where=sa.text("settling"),
-        sqlite_where=sa.text("settling"),
+        where="settling",
     ),
 )
 

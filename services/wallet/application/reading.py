@@ -54,7 +54,7 @@ class Reading:
         else:
             lines = entries(self._history(connection, person, as_of))
             found = [entry for entry in lines if entry.entry_id > after][: limit + 1]
-        page, text = found[:limit], None if as_of is None else instant_text(as_of)
+        page, text = found[:limit], instant_text(as_of)
         return {
             "items": [_entry_view(entry) for entry in page],
             "nextCursor": requests.cursor(page[-1].entry_id, text) if len(found) > limit else None,
