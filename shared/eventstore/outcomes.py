@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -84,6 +84,15 @@ class Outcomes:
 
     def find(self, calls: Iterable[Call[Any]]) -> dict[tuple[str, str], Outcome]:
         return find_outcomes(self._tx.connection, calls)
+
+    def stored_or_new(self, call: Call[Any], decide: Callable[[], Outcome]) -> Outcome:
+        """The outcome stored under the call's key, or else the one that ``decide`` returns, which is stored now."""
+        known = self.find([call])
+        if known:
+            return known[call.owner(), call.key or ""]
+        outcome = decide()
+        self.store(call, outcome)
+        return outcome
 
 
 KNOWN = sa.select(outcomes.c.caller, outcomes.c.key, outcomes.c.fingerprint, outcomes.c.outcome).where(

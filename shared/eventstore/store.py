@@ -21,14 +21,17 @@ from shared.eventstore.context import Cause, current_cause, note_position
 from shared.eventstore.database import Database
 from shared.eventstore.log import Log
 from shared.eventstore.mapper import EventMapper
-from shared.eventstore.outcomes import Outcomes
+from shared.eventstore.outcomes import Call, Outcome, Outcomes
 from shared.eventstore.publication import Message, Publication
 from shared.eventstore.waiting import READ_SECONDS
-from shared.kernel.errors import Unavailable
+from shared.kernel.errors import DomainError, Unavailable
 from shared.kernel.time import Clock
 from shared.projections import Projection
 
 A = TypeVar("A", bound=Aggregate)
+T = TypeVar("T")
+
+MAX_ATTEMPTS = 8
 
 _NEXT = sa.text(
     "INSERT INTO numbers (kind, value) VALUES (:kind, :count)"
@@ -58,8 +61,11 @@ class Transaction:
         self.now: datetime = store.clock.now()
         self.position: int | None = None
         self.outcomes = Outcomes(self)
+        self.attempt = 1
+        """How often ``Store.run`` has begun this work, conflicts included."""
         self.kept: dict[type, Any] = {}
         """What a service keeps for the length of the transaction, by its type."""
+        self.to_do_after_commit: list[Callable[[], None]] = []
         self._before_flush: list[Callable[[], None]] = []
         self._known: dict[UUID, Aggregate | None] = {}
         self._unprojected: list[Any] = []
@@ -107,6 +113,10 @@ class Transaction:
     def before_flush(self, write: Callable[[], None]) -> None:
         """``write`` is called once, before the next flush: rows of many decisions go out in one statement."""
         self._before_flush.append(write)
+
+    def after_commit(self, work: Callable[[], None]) -> None:
+        """``work`` is called once the transaction has committed, outside of it; never after a rollback."""
+        self.to_do_after_commit.append(work)
 
     def flush(self) -> None:
         """Folds what was saved into the read models, so that it can be read within this transaction."""
@@ -167,6 +177,8 @@ class Store:
                 wake()
         for wake in self.on_write:
             wake()
+        for work in tx.to_do_after_commit:
+            work()
 
     def change(self, statement: sa.Executable, values: dict[str, Any]) -> int:
         """Carries out one statement, which is its own transaction; gives how many rows it changed."""
@@ -196,17 +208,39 @@ class Store:
             with connection.begin():
                 yield connection
 
-    def run(self, work: Callable[[Transaction], Any], *, attempts: int = 5) -> Any:
-        """Runs ``work`` in a transaction, again on a conflict, at most ``attempts`` times."""
-        for attempt in range(1, attempts + 1):
+    def run(self, work: Callable[[Transaction], T]) -> T:
+        """Runs ``work`` in a transaction, and again in a new one after a conflict: ``Transaction.attempt`` counts.
+
+        Raises Conflict when the last attempt fails too.
+        """
+        attempt = 1
+        while True:
             try:
                 with self.transaction() as tx:
+                    tx.attempt = attempt
                     result = work(tx)
                 return result
             except Conflict:
-                if attempt == attempts:
+                if attempt == MAX_ATTEMPTS:
                     raise
-        raise AssertionError("unreachable")
+                attempt += 1
+
+    def decide(self, call: Call[Any], work: Callable[[Transaction], Outcome]) -> Outcome:
+        """Runs ``work`` like ``run`` and stores its outcome under the call's key in the same transaction.
+
+        A refusal that ``work`` raises undoes what it wrote, and is stored in a transaction of its own. A key that was
+        answered before gets the stored outcome. Raises Unavailable, which is never stored, and Conflict.
+        """
+        try:
+            return self.run(lambda tx: tx.outcomes.stored_or_new(call, lambda: work(tx)))
+        except Unavailable:
+            raise
+        except DomainError as refusal:
+            return self.record(call, refusal)
+
+    def record(self, call: Call[Any], outcome: Outcome) -> Outcome:
+        """Stores an outcome under the call's key in a transaction of its own; returns the first one stored."""
+        return self.run(lambda tx: tx.outcomes.stored_or_new(call, lambda: outcome))
 
     def epoch(self) -> str:
         """The name of this store's history; another one after a restore, which another process may have done."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import structlog
 
@@ -15,9 +16,8 @@ from services.booking.storage import bookings as stored
 from services.booking.storage import places
 from services.booking.storage.facts import Access
 from services.booking.storage.places import Shelf
-from shared.eventstore import Conflict, Store, Transaction
+from shared.eventstore import Store, Transaction
 from shared.eventstore.outcomes import Call, Outcome
-from shared.kernel.errors import DomainError, Unavailable
 from shared.kernel.identifiers import stream_id
 
 ATTEMPTS = 8
@@ -84,34 +84,17 @@ class Cancelling:
             log.info("credit is released by message", count=len(unanswered), why=unanswered[0].code)
 
     def _decide(self, call: Call, decision: Decision, *, shaped: bool) -> Outcome:
-        for attempt in range(ATTEMPTS):
-            try:
-                outcome, cancelled = self._attempt(call, decision, shaped)
-                self.release(cancelled)
-                return outcome
-            except Conflict:
-                if attempt == ATTEMPTS - 1:
-                    raise
-        raise AssertionError("unreachable")
+        def work(tx: Transaction) -> Outcome:
+            booking = decision(tx, call)
+            tx.after_commit(lambda: self.release([booking]))
+            return _answer(tx, booking) if shaped else {}
 
-    def _attempt(self, call: Call, decision: Decision, shaped: bool) -> tuple[Outcome, list[Booking]]:
-        with self._store.transaction() as tx:
-            known = tx.outcomes.find([call])
-            if known:
-                return known[call.owner(), call.key or ""], []
-            outcome, cancelled = _outcome(tx, call, decision, shaped)
-            if not isinstance(outcome, Unavailable):
-                tx.outcomes.store(call, outcome)
-        return outcome, cancelled
+        return self._store.decide(call, work)
 
 
-def _outcome(tx: Transaction, call: Call, decision: Decision, shaped: bool) -> tuple[Outcome, list[Booking]]:
-    try:
-        booking = decision(tx, call)
-    except DomainError as refusal:
-        return refusal, []
+def _answer(tx: Transaction, booking: Booking) -> dict[str, Any]:
     place = stored.by_numbers(tx.connection, [booking.booking_id])[booking.booking_id]
-    return (booking_shape(row_of(booking), place, tx.now) if shaped else {}), [booking]
+    return booking_shape(row_of(booking), place, tx.now)
 
 
 def _asked_for(tx: Transaction, call: Call) -> Booking | None:

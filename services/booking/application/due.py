@@ -3,7 +3,7 @@ or of their event. In bounded transactions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -44,9 +44,12 @@ class Due:
         """Cancels what the runs up to ``now`` take, and gives the credits back at once."""
 
         def part(tx: Transaction) -> list[Booking]:
-            return cancel_all(tx, load_to_cancel(tx, stored.to_expire(tx.connection, now, AT_ONCE)), Reason.EXPIRED)
+            due = load_to_cancel(tx, stored.to_expire(tx.connection, now, AT_ONCE))
+            expired = cancel_all(tx, due, Reason.EXPIRED)
+            tx.after_commit(lambda: self._cancelling.release(expired))
+            return expired
 
-        self._in_parts(part, after=self._cancelling.release)
+        self._in_parts(part)
 
     def next_warning(self, connection: sa.Connection) -> datetime | None:
         return stored.first_warning(connection)
@@ -71,15 +74,10 @@ class Due:
         self.validate(min(until, self._store.clock.now()))
         return {"position": self._store.published_head()}
 
-    def _in_parts(
-        self,
-        part: Callable[[Transaction], list[Any]],
-        after: Callable[[Sequence[Booking]], None] | None = None,
-    ) -> None:
-        """Ends because each part takes what it found out of what is due."""
-        while done := self._store.run(part):
-            if after is not None:
-                after(done)
+    def _in_parts(self, part: Callable[[Transaction], list[Any]]) -> None:
+        """Ends because nothing that a part has handled is due any more."""
+        while self._store.run(part):
+            pass
 
 
 def _validate(tx: Transaction, now: datetime) -> list[Booking]:

@@ -29,7 +29,7 @@ from services.booking.shapes import booking_shape, row_of
 from services.booking.storage import deciding, places
 from services.booking.storage.places import Held, Shelf
 from services.booking.storage.tables import open_requests
-from shared.eventstore import Conflict, Store, Transaction, sql
+from shared.eventstore import Store, Transaction, sql
 from shared.eventstore.outcomes import Call, KeyReused, Outcome, Repeated, find_outcomes
 from shared.kernel.errors import DomainError, OutcomePending, Unavailable
 from shared.kernel.identifiers import stream_id
@@ -37,7 +37,6 @@ from shared.kernel.money import Cents
 from shared.kernel.randomness import Randomness
 from shared.observability import metrics
 
-ATTEMPTS = 8
 DRAWS = 100
 """Countermarks drawn for one booking before giving up; with 30 million of 729 million taken, one draw in 24 is."""
 RECOVERED_AT_ONCE = 200
@@ -122,12 +121,12 @@ class Requests:
         return chosen
 
     def _run(self, calls: Sequence[Call], opening: Callable[[Transaction, Batch], None]) -> list[Outcome | Repeated]:
-        def transaction_1(tx: Transaction, _again: bool) -> Batch:
+        def transaction_1(tx: Transaction) -> Batch:
             batch = Batch(calls)
             opening(tx, batch)
             return batch
 
-        batch = self._retried(transaction_1)
+        batch = self._store.run(transaction_1)
         numbers = {booking.booking_id for booking in batch.open.values()}
         self._in_hand |= numbers
         try:
@@ -170,18 +169,6 @@ class Requests:
             known = find_outcomes(connection, [call])
         pending = OutcomePending("L'issue n'est pas encore connue : redemandez avec la même clé.")
         return known.get((call.owner(), call.key or ""), pending)
-
-    def _retried(self, work: Callable[[Transaction, bool], Any]) -> Any:
-        """Runs a transaction, again when it clashed with another one; ``work``'s second argument says so."""
-        for attempt in range(ATTEMPTS):
-            try:
-                with self._store.transaction() as tx:
-                    result = work(tx, attempt > 0)
-                return result
-            except Conflict:
-                if attempt == ATTEMPTS - 1:
-                    raise
-        raise AssertionError("unreachable")
 
     # transaction 1
 
@@ -290,7 +277,7 @@ class Requests:
     # transaction 3
 
     def _close(self, answered: Answered) -> dict[int, Outcome]:
-        def transaction_3(tx: Transaction, again: bool) -> dict[int, Outcome]:
+        def transaction_3(tx: Transaction) -> dict[int, Outcome]:
             waiting = [booking for booking, _ in answered]
             found = deciding.at_answer(
                 tx,
@@ -300,7 +287,7 @@ class Requests:
             )
             shelf = found.shelf
             pairs = [(booking, verdict) for booking, verdict in answered if booking.booking_id in found.still]
-            if again:  # what the failed try decided is gone; these objects are not
+            if tx.attempt > 1:  # the rollback undid the rows, not the decisions in these objects
                 loaded = tx.get_many(Booking, [booking.id for booking, _ in pairs])
                 pairs = [(loaded[booking.id], verdict) for booking, verdict in pairs]
             calls = {booking.booking_id: call_of(booking.restoring or booking.asked) for booking, _ in pairs}
@@ -315,8 +302,7 @@ class Requests:
             tx.outcomes.store_many([(calls[number], outcome) for number, outcome in outcomes.items()])
             return outcomes
 
-        closed: dict[int, Outcome] = self._retried(transaction_3)
-        return closed
+        return self._store.run(transaction_3)
 
     def _settle(self, tx: Transaction, shelf: Shelf, answered: Answered, standing: set[int]) -> None:
         """Confirms or rejects, counts the places, and follows what became of the stock and of the person meanwhile.

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from services.payout.application import requests, shapes
 from services.payout.application.closing import Closing
 from services.payout.domain.batches import PayoutBatch
 from services.payout.domain.refusals import BadRequest, BatchNotClosed, NoSuchBatch
-from shared.eventstore import Conflict, Store, Transaction
+from shared.eventstore import Store, Transaction
 from shared.eventstore.outcomes import Outcome
-from shared.kernel.errors import DomainError, Unavailable
 from shared.kernel.identifiers import stream_id
 from shared.messaging.calls import Call
 
-ATTEMPTS = 8
 _MAX_TRANSFERS = 100_000
 
 
@@ -29,7 +28,7 @@ class BankAnswers:
 
         Raises NoSuchBatch, BatchNotClosed, NoSuchTransfer, TransferAnswered.
         """
-        answers = [self._decided(call, self._send) for call in calls]
+        answers = [self._store.decide(call, partial(self._send, call)) for call in calls]
         self._closing.settle()
         return answers
 
@@ -40,31 +39,13 @@ class BankAnswers:
             batch.reject(tx.now, name, reason)
         return _saved(tx, batch)
 
-    def _send(self, tx: Transaction, call: Call) -> dict[str, Any]:
+    @staticmethod
+    def _send(call: Call, tx: Transaction) -> dict[str, Any]:
         batch = _batch(tx, call)
         named = call.data.get("transfers")
         for name in _names(named) if named is not None else _not_rejected(batch):
             batch.send(tx.now, name)
         return _saved(tx, batch)
-
-    def _decided(self, call: Call, decide: Any) -> Outcome:
-        for _ in range(ATTEMPTS):
-            try:
-                with self._store.transaction() as tx:
-                    result: Outcome = decide(tx, call)
-                    tx.outcomes.store(call, result)
-                return result
-            except Conflict:
-                continue
-            except Unavailable:
-                raise
-            except DomainError as refusal:
-                return self._refused(call, refusal)
-        raise Unavailable("too many are changing the same batch")
-
-    def _refused(self, call: Call, refusal: DomainError) -> DomainError:
-        self._store.run(lambda tx: tx.outcomes.store(call, refusal))
-        return refusal
 
 
 def _batch(tx: Transaction, call: Call) -> PayoutBatch:

@@ -107,8 +107,7 @@ class Closing:
             return refusal  # not kept under its key: a moment, or a repair, later the answer is another
         except DomainError as refusal:
             result = refusal
-        self._store.run(lambda tx: tx.outcomes.store(call, result))
-        return result
+        return self._store.record(call, result)
 
     def _close(self, call: Call) -> dict[str, Any]:
         """Raises EndsNoPeriod, CutoffInTheFuture, EarlierThanLastBatch, NotCaughtUp, BatchNotClosed for one that is

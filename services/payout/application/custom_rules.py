@@ -39,14 +39,11 @@ class CustomRules:
     def _outcome(self, call: Call) -> Outcome:
         try:
             self._check_owner(_rule(None, call.data))
-            agreed: dict[str, Any] = self._store.run(lambda tx: _agree(tx, call))
-            return agreed
+            return self._store.decide(call, lambda tx: _agree(tx, call))
         except Unavailable as unknown:
             return unknown
-        except DomainError as error:
-            refusal = error
-        self._store.run(lambda tx: tx.outcomes.store(call, refusal))
-        return refusal
+        except DomainError as refusal:
+            return self._store.record(call, refusal)
 
     def _check_owner(self, rule: CustomRule) -> None:
         """Structures are known here; whether there is an offer, catalog knows."""
@@ -68,9 +65,7 @@ def _agree(tx: Transaction, call: Call) -> dict[str, Any]:
     others = details.all_rules(tx.connection)
     agreement = Agreement.agree(tx.now, _rule(number, call.data), others)
     tx.save(agreement)
-    result = _shape(agreement.rule)
-    tx.outcomes.store(call, result)
-    return result
+    return _shape(agreement.rule)
 
 
 def _unknown(field: str, message: str) -> NoSuchRuleOwner:

@@ -8,8 +8,10 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from shared.eventstore import Conflict, Message
-from shared.eventstore.store import StoreUnavailable, translated
+from shared.eventstore import Conflict, Message, Transaction
+from shared.eventstore.outcomes import Call, Caller, Outcome, find_outcomes
+from shared.eventstore.store import MAX_ATTEMPTS, StoreUnavailable, translated
+from shared.kernel.errors import DomainError, Unavailable
 from shared.kernel.identifiers import stream_id
 from tests.unit.shared.toy import START, Jar, file_store, fill, total
 
@@ -115,3 +117,69 @@ def test_numbers_are_given_once(tmp_path: Path) -> None:
 def test_a_connection_lost_while_the_pool_takes_it_back_means_that_the_database_is_away(lost: type[Exception]) -> None:
     with pytest.raises(StoreUnavailable), translated():
         raise lost("server closed the connection unexpectedly")
+
+
+class Clashing:
+    """Work that conflicts with another transaction a number of times."""
+
+    def __init__(self, times: int) -> None:
+        self.left, self.attempts, self.done = times, list[int](), list[int]()
+
+    def __call__(self, tx: Transaction) -> Outcome:
+        self.attempts.append(tx.attempt)
+        tx.after_commit(lambda: self.done.append(tx.attempt))
+        jar = Jar.open(START, tx.attempt)
+        jar.fill(START, 5)
+        tx.save(jar)
+        if self.left:
+            self.left -= 1
+            raise Conflict
+        return {"attempt": tx.attempt}
+
+
+def test_work_runs_again_after_a_conflict_and_its_follow_up_only_once(tmp_path: Path) -> None:
+    store, work = file_store(tmp_path), Clashing(2)
+    assert store.run(work) == {"attempt": 3}
+    assert (work.attempts, work.done) == ([1, 2, 3], [3])
+    with store.reading() as connection:
+        assert [event.owner for _, _, event in store.log.events(connection, kinds=[Jar.Opened])] == [3]
+
+
+def test_work_that_conflicts_every_time_is_given_up(tmp_path: Path) -> None:
+    store, work = file_store(tmp_path), Clashing(MAX_ATTEMPTS)
+    with pytest.raises(Conflict):
+        store.run(work)
+    assert (len(work.attempts), work.done, store.published_head()) == (MAX_ATTEMPTS, [], 0)
+
+
+def test_a_decision_is_stored_under_its_key_with_its_effects(tmp_path: Path) -> None:
+    store, work = file_store(tmp_path), Clashing(1)
+    call = Call("fill", {"amount": 5}, "key", Caller(1))
+    assert store.decide(call, work) == {"attempt": 2}
+    assert store.decide(call, work) == {"attempt": 2}
+    assert (work.attempts, work.done) == ([1, 2], [2])
+    other = Call("fill", {"amount": 6}, "key", Caller(1))
+    assert isinstance(reused := store.decide(other, work), DomainError)
+    assert reused.code == "idempotency-key-reused"
+
+
+@pytest.mark.parametrize("refusal", [DomainError("no"), Unavailable("not now")])
+def test_a_refusal_undoes_what_was_written_and_is_stored_unless_it_is_transient(
+    tmp_path: Path, refusal: DomainError
+) -> None:
+    store, call = file_store(tmp_path), Call("fill", {"amount": 5}, "key", Caller(1))
+
+    def work(tx: Transaction) -> Outcome:
+        tx.after_commit(lambda: pytest.fail("nothing was committed"))
+        tx.save(Jar.open(START, 1))
+        raise refusal
+
+    if isinstance(refusal, Unavailable):
+        with pytest.raises(Unavailable):
+            store.decide(call, work)
+    else:
+        assert store.decide(call, work) is refusal
+        assert isinstance(store.record(call, {"later": True}), DomainError)
+    with store.reading() as connection:
+        assert list(store.log.events(connection)) == []
+        assert len(find_outcomes(connection, [call])) == (not isinstance(refusal, Unavailable))
