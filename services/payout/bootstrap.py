@@ -94,5 +94,5 @@ def _debtor(settings: Settings) -> Debtor:
 
 
 def _open_work(connection: sa.Connection) -> int:
-    """Closes under way, and reimbursements still to be told."""
-    return len(batches.closing(connection)) + lines.count_settling(connection)
+    """Closes under way, and reimbursements that are still to be announced."""
+    return len(batches.closing(connection)) + lines.count_to_announce(connection)

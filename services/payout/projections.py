@@ -1,13 +1,13 @@
 """Payout's read models, folded from its log.
 
-``Reimbursements`` writes in bulk: a close folds a hundred thousand events, so what a flush leads to is gathered per row
-and written with few statements, in the order of keys.
+``Reimbursements`` writes in bulk: a close folds a hundred thousand events, so the changes of a flush are gathered row
+by row and written with few statements, in the order of their keys.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from services.payout.domain.bank_details import BankDetails
-from services.payout.domain.batches import PayoutBatch
+from services.payout.domain.batches import AccountName, Payment, PayoutBatch
 from services.payout.domain.custom_rules import Agreement
 from services.payout.domain.establishment_year import CORRECTION, EstablishmentYear, Validation
 from services.payout.storage import tables
@@ -30,10 +30,26 @@ _YEAR_SUMS = (
     "contribution_cents",
     "paid_cents",
 )
+_BATCH_FIGURES = (
+    "lines",
+    "transfers",
+    "total_cents",
+    "contribution_cents",
+    "transferred_cents",
+    "carried_cents",
+    "without_bank_details_lines",
+    "without_bank_details_cents",
+)
+_UNPAID = (
+    tables.lines.c.status.in_(["in-batch", "carried-forward"])
+    & tables.lines.c.end_to_end_id.is_(None)
+    & ~tables.lines.c.settling
+)
+"""Lines of this batch, and lines that earlier batches carried forward."""
 
 
-class _Gathered:
-    """What the events of a flush lead to, row by row, until it is written."""
+class _Rows:
+    """The rows that the events of a flush change, until they are written."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
@@ -47,7 +63,8 @@ class _Gathered:
         self.sums: dict[UUID, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_YEAR_SUMS, 0))
         self.versions: dict[UUID, int] = {}
         self.rows: dict[sa.Table, list[dict[str, Any]]] = defaultdict(list)
-        self.carried: dict[tuple[str, str], int] = {}
+        self.carried: dict[AccountName, int] = {}
+        self.paid: dict[tuple[int, Payment], list[AccountName]] = defaultdict(list)
 
     def line(self, row: dict[str, Any]) -> None:
         self.gone.discard(row["line_id"])
@@ -65,7 +82,7 @@ class _Gathered:
         self.gone.add(line_id)
 
     def add(self, event: EstablishmentYear.Event, **sums: int) -> None:
-        """To the sums of an establishment's year."""
+        """Adds to the sums of an establishment's year."""
         self.versions[event.originator_id] = event.originator_version
         kept = self.sums[event.originator_id]
         for name, amount in sums.items():
@@ -79,7 +96,9 @@ class _Gathered:
         if self.carried:
             rows = [{"iban": iban, "bic": bic, "carried_cents": cents} for (iban, bic), cents in self.carried.items()]
             sql.upsert(self.connection, tables.carried, rows)
-        self._clear()  # the next events may hang on these rows
+        for (batch_id, payment), accounts in self.paid.items():
+            self._pay(batch_id, payment, accounts)
+        self._clear()  # the handlers of later events may read these rows
 
     def _write_lines(self) -> None:
         lines, line_id = tables.lines, tables.lines.c.line_id
@@ -90,9 +109,23 @@ class _Gathered:
         alike: dict[tuple[Any, ...], list[int]] = defaultdict(list)
         for number, values in sorted(self.patches.items()):
             alike[tuple(sorted(values.items()))].append(number)
-        for values, numbers in alike.items():
+        for changes, numbers in alike.items():
             chosen = sql.among(line_id, numbers)
-            self.connection.execute(lines.update().where(chosen).values(**dict(values)))
+            self.connection.execute(lines.update().where(chosen).values(**dict(changes)))
+
+    def _pay(self, batch_id: int, payment: Payment, accounts: Sequence[AccountName]) -> None:
+        """Marks the unpaid lines of accounts as a close pays them."""
+        lines, listed = tables.lines, tables.batch_accounts
+        ibans, bics = zip(*accounts, strict=True)
+        of_account = (listed.c.batch_id == batch_id) & (listed.c.iban == lines.c.iban) & (listed.c.bic == lines.c.bic)
+        transfer = sa.select(listed.c.end_to_end_id).where(of_account).scalar_subquery()
+        values: dict[str, Any] = {"settling": True}
+        if payment is Payment.BY_TRANSFER:
+            values = {"status": "in-batch", "end_to_end_id": transfer}
+        elif payment is Payment.CARRIED_FORWARD:
+            values = {"status": "carried-forward"}
+        named = sql.pairs_given(lines.c.iban, lines.c.bic, ("ibans", "bics"))
+        self.connection.execute(lines.update().where(_UNPAID, named).values(values), {"ibans": ibans, "bics": bics})
 
     def _write_years(self) -> None:
         years = tables.establishment_years
@@ -128,15 +161,13 @@ class Reimbursements(Projection):
     )
 
     def apply(self, connection: sa.Connection, events: Iterable[Any], *, live: bool = True) -> None:
-        gathered = _Gathered(connection)
+        rows = _Rows(connection)
         for event in events:
-            handler = self._handlers.get(type(event))
-            if handler is not None:
-                handler[0](gathered, event)  # type: ignore[arg-type]  # gathers rows instead of writing each
-        gathered.write()
+            self.fold(rows, event, live=live)
+        rows.write()
 
     @on(EstablishmentYear.Opened)
-    def opened(self, rows: _Gathered, event: EstablishmentYear.Opened) -> None:
+    def opened(self, rows: _Rows, event: EstablishmentYear.Opened) -> None:
         rows.opened[event.originator_id] = {
             "year_id": event.originator_id,
             "establishment": event.establishment,
@@ -146,7 +177,7 @@ class Reimbursements(Projection):
         }
 
     @on(EstablishmentYear.Priced)
-    def priced(self, rows: _Gathered, event: EstablishmentYear.Priced) -> None:
+    def priced(self, rows: _Rows, event: EstablishmentYear.Priced) -> None:
         booking, price = event.booking, event.price
         row = _line(event, event.line_id, booking) | {
             "corrects": None,
@@ -165,7 +196,7 @@ class Reimbursements(Projection):
         rows.add(event, **sums, reimbursed=price.reimbursed, contribution=price.contribution)
 
     @on(EstablishmentYear.Corrected)
-    def corrected(self, rows: _Gathered, event: EstablishmentYear.Corrected) -> None:
+    def corrected(self, rows: _Rows, event: EstablishmentYear.Corrected) -> None:
         fix = event.correction
         row = _line(event, fix.line_id, event.booking) | {
             "corrects": fix.corrects,
@@ -184,31 +215,29 @@ class Reimbursements(Projection):
         rows.add(event, **sums, reimbursed=fix.reimbursed, contribution=fix.contribution)
 
     @on(EstablishmentYear.Voided)
-    def voided(self, rows: _Gathered, event: EstablishmentYear.Voided) -> None:
+    def voided(self, rows: _Rows, event: EstablishmentYear.Voided) -> None:
         rows.drop(event.line_id)
         contribution = event.amount - event.reimbursed
         sums = {"revenue": -event.entering, "amount": -event.amount}
         rows.add(event, **sums, reimbursed=-event.reimbursed, contribution=-contribution)
 
     @on(EstablishmentYear.BookingEntered)
-    def booking_entered(self, rows: _Gathered, event: EstablishmentYear.BookingEntered) -> None:
+    def booking_entered(self, rows: _Rows, event: EstablishmentYear.BookingEntered) -> None:
         rows.add(event, fixed_revenue=event.entering)
         self._entered(rows, event, event.counted_from)
 
     @on(EstablishmentYear.CorrectionEntered)
-    def correction_entered(self, rows: _Gathered, event: EstablishmentYear.CorrectionEntered) -> None:
+    def correction_entered(self, rows: _Rows, event: EstablishmentYear.CorrectionEntered) -> None:
         rows.add(event)
         self._entered(rows, event, None)
 
     @on(EstablishmentYear.BookingReimbursed, EstablishmentYear.CorrectionReimbursed)
-    def reimbursed(self, rows: _Gathered, event: EstablishmentYear.BookingReimbursed) -> None:
+    def reimbursed(self, rows: _Rows, event: EstablishmentYear.BookingReimbursed) -> None:
         rows.add(event, paid=event.reimbursed)
         rows.patch(event.line_id, status="sent", settling=False)
 
     @on(PayoutBatch.Opened)
-    def batch_opened(self, rows: _Gathered, event: PayoutBatch.Opened) -> None:
-        zeros = ("lines", "transfers", "total_cents", "contribution_cents", "transferred_cents", "carried_cents")
-        zeros += ("without_bank_details_lines", "without_bank_details_cents")
+    def batch_opened(self, rows: _Rows, event: PayoutBatch.Opened) -> None:
         rows.rows[tables.batches].append(
             {
                 "batch_id": event.batch_id,
@@ -220,26 +249,26 @@ class Reimbursements(Projection):
                 "debtor_name": event.debtor.name,
                 "debtor_iban": event.debtor.iban,
                 "debtor_bic": event.debtor.bic,
-                **dict.fromkeys(zeros, 0),
+                **dict.fromkeys(_BATCH_FIGURES, 0),
             }
         )
 
     @on(PayoutBatch.BalancesNoted)
-    def balances_noted(self, rows: _Gathered, event: PayoutBatch.BalancesNoted) -> None:
+    def balances_noted(self, rows: _Rows, event: PayoutBatch.BalancesNoted) -> None:
         rows.write()
         batches = tables.batches
         noted = batches.update().where(batches.c.batch_id == event.batch_id)
         rows.connection.execute(noted.values(wallet_position=event.wallet_position))
 
     @on(PayoutBatch.FormNoted)
-    def form_noted(self, rows: _Gathered, event: PayoutBatch.FormNoted) -> None:
+    def form_noted(self, rows: _Rows, event: PayoutBatch.FormNoted) -> None:
         rows.write()
         batches = tables.batches
         rows.connection.execute(batches.update().where(batches.c.batch_id == event.batch_id).values(form=event.form))
 
     @on(PayoutBatch.DebtMoved)
-    def debt_moved(self, rows: _Gathered, event: PayoutBatch.DebtMoved) -> None:
-        """With the lines that it comes from: they are settled where it is set off."""
+    def debt_moved(self, rows: _Rows, event: PayoutBatch.DebtMoved) -> None:
+        """The lines that make up the debt move with it: they are paid where it is set off."""
         rows.write()
         lines, carried = tables.lines, tables.carried
         for iban, bic, more in (
@@ -253,7 +282,7 @@ class Reimbursements(Projection):
         rows.connection.execute(lines.update().where(owing).values(iban=event.to_iban, bic=event.to_bic))
 
     @on(PayoutBatch.VenueListed)
-    def venue_listed(self, rows: _Gathered, event: PayoutBatch.VenueListed) -> None:
+    def venue_listed(self, rows: _Rows, event: PayoutBatch.VenueListed) -> None:
         venue = event.venue
         rows.rows[tables.batch_venues].append(
             {
@@ -273,9 +302,10 @@ class Reimbursements(Projection):
         )
 
     @on(PayoutBatch.AccountListed)
-    def account_listed(self, rows: _Gathered, event: PayoutBatch.AccountListed) -> None:
+    def account_listed(self, rows: _Rows, event: PayoutBatch.AccountListed) -> None:
         account, due = event.account, event.account.due
-        rows.carried[due.iban, due.bic] = account.carried
+        rows.carried[account.name] = account.carried
+        rows.paid[event.batch_id, account.payment].append(account.name)
         rows.rows[tables.batch_accounts].append(
             {
                 "batch_id": event.batch_id,
@@ -305,7 +335,7 @@ class Reimbursements(Projection):
             )
 
     @on(PayoutBatch.Closed)
-    def batch_closed(self, rows: _Gathered, event: PayoutBatch.Closed) -> None:
+    def batch_closed(self, rows: _Rows, event: PayoutBatch.Closed) -> None:
         rows.write()
         totals, batches = event.totals, tables.batches
         rows.connection.execute(
@@ -326,25 +356,26 @@ class Reimbursements(Projection):
                 checksum=event.checksum,
             )
         )
-        for statement in _settlement(event.batch_id):
-            rows.connection.execute(statement)
+        # lines of 0 euros have no account
+        free = (tables.lines.c.batch_id == event.batch_id) & tables.lines.c.iban.is_(None)
+        rows.connection.execute(tables.lines.update().where(_UNPAID, free).values(settling=True))
 
     @on(PayoutBatch.TransferSent)
-    def transfer_sent(self, rows: _Gathered, event: PayoutBatch.TransferSent) -> None:
+    def transfer_sent(self, rows: _Rows, event: PayoutBatch.TransferSent) -> None:
         self._answered(rows, event, "sent", None)
         lines = tables.lines
         paid = lines.c.end_to_end_id == event.end_to_end_id
         rows.connection.execute(lines.update().where(paid).values(settling=True))
 
     @on(PayoutBatch.TransferRejected)
-    def transfer_rejected(self, rows: _Gathered, event: PayoutBatch.TransferRejected) -> None:
+    def transfer_rejected(self, rows: _Rows, event: PayoutBatch.TransferRejected) -> None:
         self._answered(rows, event, "rejected", event.reason)
         lines = tables.lines
         unpaid = lines.c.end_to_end_id == event.end_to_end_id
         rows.connection.execute(lines.update().where(unpaid).values(status="rejected"))
 
     @staticmethod
-    def _entered(rows: _Gathered, event: Any, counted_from: date | None) -> None:
+    def _entered(rows: _Rows, event: Any, counted_from: date | None) -> None:
         account = {"iban": event.iban, "bic": event.bic}
         fresh = {"status": "in-batch", "provisional": False, "settling": False, "end_to_end_id": None}
         rows.patch(event.line_id, batch_id=event.batch_id, **account, **fresh)
@@ -352,7 +383,7 @@ class Reimbursements(Projection):
         rows.rows[tables.batch_lines].append(entry)
 
     @staticmethod
-    def _answered(rows: _Gathered, event: Any, status: str, reason: str | None) -> None:
+    def _answered(rows: _Rows, event: Any, status: str, reason: str | None) -> None:
         rows.write()
         transfers = tables.transfers
         rows.connection.execute(
@@ -363,7 +394,7 @@ class Reimbursements(Projection):
 
 
 class BankDetailsByOwner(Projection):
-    """Where is a venue paid, and what do staff have to decide?"""
+    """On which account is a venue paid, and which submissions wait for staff?"""
 
     name = "bank_details"
     version = 1
@@ -413,7 +444,7 @@ class BankDetailsByOwner(Projection):
 
 
 class CustomRules(Projection):
-    """Which agreements are there?"""
+    """Which custom rules were agreed?"""
 
     name = "custom_rules"
     version = 1
@@ -437,7 +468,7 @@ class CustomRules(Projection):
 
 
 def projections() -> tuple[Projection, ...]:
-    """All of them, in the order in which they are written."""
+    """In the order in which they are written."""
     return (Reimbursements(), BankDetailsByOwner(), CustomRules())
 
 
@@ -469,28 +500,3 @@ def _line(event: EstablishmentYear.Event, line_id: int, booking: Validation) -> 
         "end_to_end_id": None,
         "settling": False,
     }
-
-
-def _settlement(batch_id: int) -> Iterable[sa.Update]:
-    """What a close makes of its lines, account by account, and of those that its accounts had carried forward.
-
-    Paid by a transfer; carried forward; or settled at once, where an account comes out at 0 and for lines of 0 euros.
-    """
-    lines, accounts = tables.lines, tables.batch_accounts
-    of_account = (accounts.c.batch_id == batch_id) & (accounts.c.iban == lines.c.iban) & (accounts.c.bic == lines.c.bic)
-    unpaid = lines.c.status.in_(["in-batch", "carried-forward"]) & lines.c.end_to_end_id.is_(None) & ~lines.c.settling
-    transfer = sa.select(accounts.c.end_to_end_id).where(of_account).scalar_subquery()
-    yield (
-        lines.update()
-        .where(unpaid, sa.exists().where(of_account, accounts.c.end_to_end_id.is_not(None)))
-        .values(status="in-batch", end_to_end_id=transfer)
-    )
-    yield (
-        lines.update()
-        .where(unpaid, sa.exists().where(of_account, accounts.c.carried_cents < 0))
-        .values(status="carried-forward")
-    )
-    nothing_due = (accounts.c.carried_cents == 0) & (accounts.c.transferred_cents == 0)
-    yield lines.update().where(unpaid, sa.exists().where(of_account, nothing_due)).values(settling=True)
-    no_account = (lines.c.batch_id == batch_id) & lines.c.iban.is_(None)
-    yield lines.update().where(unpaid, no_account).values(settling=True)

@@ -12,7 +12,9 @@ publication     domain events to messages
 ==============  ==========================================================================
 """
 
+from sqlalchemy import Connection
+
 from shared.eventstore.publication import Message, Publication
 from shared.eventstore.store import Conflict, Store, StoreUnavailable, Transaction
 
-__all__ = ["Conflict", "Message", "Publication", "Store", "StoreUnavailable", "Transaction"]
+__all__ = ["Conflict", "Connection", "Message", "Publication", "Store", "StoreUnavailable", "Transaction"]

@@ -40,8 +40,11 @@ def listed(connection: sa.Connection, *, after: int = 0, limit: int = 200) -> li
     ]
 
 
-def count_waiting(connection: sa.Connection) -> int:
+def count_waiting(connection: sa.Connection, source: str | None = None) -> int:
+    """How many letters wait; of one source, or of all."""
     query = sa.select(sa.func.count()).select_from(dead_letters).where(dead_letters.c.state.in_(WAITING))
+    if source is not None:
+        query = query.where(dead_letters.c.source == source)
     return connection.execute(query).scalar_one()
 
 

@@ -35,7 +35,7 @@ class Projection:
     tables: ClassVar[Sequence[sa.Table]]
 
     def __init__(self) -> None:
-        self._handlers: dict[type, tuple[Callable[[sa.Connection, Any], None], bool]] = {}
+        self._handlers: dict[type, tuple[Callable[[Any, Any], None], bool]] = {}
         for attribute in dir(type(self)):
             method = getattr(self, attribute)
             kinds, live = getattr(method, "folds", ((), True))
@@ -50,6 +50,11 @@ class Projection:
     def apply(self, connection: sa.Connection, events: Iterable[Any], *, live: bool = True) -> None:
         """Folds events in order; ``live=False`` when it is a rebuild, which folds everything."""
         for event in events:
-            handler = self._handlers.get(type(event))
-            if handler is not None and (handler[1] or not live):
-                handler[0](connection, event)
+            self.fold(connection, event, live=live)
+
+    def fold(self, target: Any, event: Any, *, live: bool) -> None:
+        """Calls the handler of one event. ``target`` is its first argument: the connection, unless a subclass gathers
+        the rows of many events before it writes them."""
+        handler, is_live = self._handlers.get(type(event), (None, True))
+        if handler is not None and (is_live or not live):
+            handler(target, event)

@@ -17,7 +17,7 @@ import pytest
 
 from services.payout.bootstrap import AGGREGATES
 from services.payout.domain.bank_details import Account, BankDetails
-from services.payout.domain.batches import AccountDue, AccountSettled, PayoutBatch, Totals
+from services.payout.domain.batches import AccountDue, NetAccount, PayoutBatch, Totals
 from services.payout.domain.custom_rules import Agreement, CustomRule
 from services.payout.domain.documents import Document
 from services.payout.domain.establishment_year import Correction, EstablishmentYear, Validation
@@ -65,7 +65,7 @@ VENUE = VenuePaid(
     total=Cents(1900),
 )
 DUE = AccountDue(IBAN, BIC, "Trésor public", "213401722", 1, Cents(1900), Cents(-100))
-SETTLED = AccountSettled(DUE, Cents(1800), Cents(0), "VIR1-000001", "Novembre 2021 : remboursement 1ère quinzaine")
+NET = NetAccount(DUE, Cents(1800), Cents(0), "VIR1-000001", "Novembre 2021 : remboursement 1ère quinzaine")
 TOTALS = Totals(1, 1, Cents(1900), Cents(100), Cents(1800), Cents(100), 2, Cents(500))
 LABEL = {"label": "Novembre 2021 : remboursement 1ère quinzaine", "cutoff": date(2021, 11, 15)}
 RULE = CustomRule(start=AT, end=None, offerer_id=1, rate="0.80", subcategories=("LIVRE_PAPIER",), rule_id=4)
@@ -111,7 +111,7 @@ EVENTS = [
     event(PayoutBatch.FormNoted, batch_id=1, form=2),
     event(PayoutBatch.DebtMoved, batch_id=1, iban=IBAN, bic=BIC, to_iban=IBAN, to_bic="AGRIFRPP", amount=Cents(-100)),
     event(PayoutBatch.VenueListed, batch_id=1, venue=VENUE),
-    event(PayoutBatch.AccountListed, batch_id=1, account=SETTLED),
+    event(PayoutBatch.AccountListed, batch_id=1, account=NET),
     event(PayoutBatch.Closed, **LABEL, batch_id=1, execution_date=date(2021, 11, 17), totals=TOTALS, checksum=CHECKSUM),
     event(PayoutBatch.TransferSent, **TRANSFER),
     event(PayoutBatch.TransferRejected, **TRANSFER, reason="AC04"),

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.payout.domain.batches import AccountDue, settle
+from services.payout.domain.batches import AccountDue, net
 from services.payout.domain.periods import period_with
 from shared.kernel.errors import Refused
 from shared.kernel.money import Cents
@@ -104,12 +104,12 @@ DUES = st.lists(
 @given(DUES)
 def test_what_accounts_are_due_is_transferred_or_carried_forward(rows: list[tuple[int, int, int]]) -> None:
     dues = [AccountDue(f"FR{n}", "B", "x", "s", 1, Cents(total), Cents(before)) for n, total, before in rows]
-    settled = settle(4, "label", dues)
-    for one in settled:
+    netted = net(4, "label", dues)
+    for one in netted:
         assert one.due.lines_total + one.due.brought_forward == one.transferred + one.carried
         assert one.transferred >= 0 >= one.carried
         assert (one.end_to_end_id is not None) is (one.transferred > 0)
-    assert settled == settle(4, "label", list(reversed(dues))), "the same batch, the same transfers"
+    assert netted == net(4, "label", list(reversed(dues))), "the same batch, the same transfers"
 
 
 @given(st.dates(date(2019, 1, 1), date(2030, 1, 1)), st.sampled_from(["fortnight", "week"]))

@@ -29,7 +29,7 @@ class BankAnswers:
         Raises NoSuchBatch, BatchNotClosed, NoSuchTransfer, TransferAnswered.
         """
         answers = [self._store.decide(call, partial(self._send, call)) for call in calls]
-        self._closing.settle()
+        self._closing.announce_reimbursed()
         return answers
 
     def mark_rejected(self, tx: Transaction, call: Call) -> dict[str, Any]:

@@ -7,9 +7,10 @@ earns receives nothing; the amount goes into its next batch (decision 9), and wi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 
 from eventsourcing.domain import Aggregate
 
@@ -18,10 +19,13 @@ from services.payout.domain.refusals import NoSuchTransfer, TransferAnswered
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import ZERO, Cents
 
+AccountName = tuple[str, str]
+"""(IBAN, BIC)."""
+
 
 @dataclass(frozen=True, slots=True)
 class AccountDue:
-    """What an account's lines of a batch add up to, and what it brings forward (0 or less)."""
+    """What an account's lines of a batch add up to, and the debt that it brings forward (0 or less)."""
 
     iban: str
     bic: str
@@ -32,9 +36,20 @@ class AccountDue:
     brought_forward: Cents
 
 
+class Payment(StrEnum):
+    """How a close pays the lines of an account, lines that it had carried forward included."""
+
+    BY_TRANSFER = "by-transfer"
+    """The bank's answer decides whether they are paid."""
+    CARRIED_FORWARD = "carried-forward"
+    """The account still owes money: its lines stay open for a later batch."""
+    NOTHING_DUE = "nothing-due"
+    """The lines cancel each other out: they are paid at the close. So is a line of 0 euros, which has no account."""
+
+
 @dataclass(frozen=True, slots=True)
-class AccountSettled:
-    """What becomes of it. ``end_to_end_id`` is None when nothing is transferred."""
+class NetAccount:
+    """What an account receives and what it carries forward. ``end_to_end_id`` is None without a transfer."""
 
     due: AccountDue
     transferred: Cents
@@ -42,26 +57,32 @@ class AccountSettled:
     end_to_end_id: str | None
     remittance: str
 
+    @property
+    def name(self) -> AccountName:
+        return self.due.iban, self.due.bic
 
-def settle(batch_id: int, label: str, dues: list[AccountDue]) -> list[AccountSettled]:
-    """One transfer per account that has something to receive, numbered in the order of (IBAN, BIC)."""
-    settled = []
+    @property
+    def payment(self) -> Payment:
+        if self.end_to_end_id is not None:
+            return Payment.BY_TRANSFER
+        return Payment.CARRIED_FORWARD if self.carried < 0 else Payment.NOTHING_DUE
+
+
+def net(batch_id: int, label: str, dues: Iterable[AccountDue]) -> list[NetAccount]:
+    """One transfer per account that is owed money, numbered in the order of (IBAN, BIC)."""
+    accounts = []
     for number, due in enumerate(sorted(dues, key=lambda due: (due.iban, due.bic)), 1):
-        net = Cents(due.lines_total + due.brought_forward)
-        transferred, carried = Cents(max(net, ZERO)), Cents(min(net, ZERO))
-        assert due.lines_total + due.brought_forward == transferred + carried
-        name = f"VIR{batch_id}-{number:06d}" if transferred else None
-        settled.append(AccountSettled(due, transferred, carried, name, label))
-    return settled
-
-
-AccountName = tuple[str, str]
-"""(IBAN, BIC)."""
+        balance = Cents(due.lines_total + due.brought_forward)
+        transferred, carried = Cents(max(balance, ZERO)), Cents(min(balance, ZERO))
+        assert balance == transferred + carried
+        end_to_end_id = f"VIR{batch_id}-{number:06d}" if transferred else None
+        accounts.append(NetAccount(due, transferred, carried, end_to_end_id, label))
+    return accounts
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What the lines of one venue make of what an account carries forward, and where the venue is paid now."""
+    """One venue's part of what an account carries forward, and the account on which the venue is paid now."""
 
     account: AccountName
     venue_id: int
@@ -71,7 +92,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Debt:
-    """What an account carries forward (less than 0), on its way to another."""
+    """What an account carries forward (less than 0), and the account that it moves to."""
 
     account: AccountName
     to: AccountName
@@ -79,10 +100,10 @@ class Debt:
 
 
 def debts_to_move(shares: Iterable[Share]) -> list[Debt]:
-    """Debts whose account receives nothing any more, because every venue that they come from is paid elsewhere by now.
+    """The debts of accounts that receive nothing any more: every venue that owes a part is paid on another account now.
 
-    Such a debt goes, whole, to where the venue that owes the most is paid: it was one account's, whose venues stood in
-    for each other. While one of them is still paid there, the debt stays, and is set off there.
+    The whole debt moves to the account of the venue that owes most, because the venues of one account are liable for
+    each other. While one of them is still paid on the old account, the debt stays and is set off there.
     """
     of_account: dict[AccountName, list[Share]] = defaultdict(list)
     for share in shares:
@@ -98,7 +119,7 @@ def debts_to_move(shares: Iterable[Share]) -> list[Debt]:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """A batch's figures; ``carried`` is what it adds to what its accounts carry forward."""
+    """The figures of a batch; ``carried`` is what it adds to the amounts that its accounts carry forward."""
 
     lines: int
     transfers: int
@@ -108,6 +129,23 @@ class Totals:
     carried: Cents
     without_bank_details_lines: int
     without_bank_details_total: Cents
+
+    @classmethod
+    def of(
+        cls, accounts: Sequence[NetAccount], lines: int, contribution: Cents, without_bank_details: tuple[int, Cents]
+    ) -> Totals:
+        """``lines`` counts those of 0 euros too. ``without_bank_details``: (lines, total) that cannot be paid."""
+        brought_forward = sum(account.due.brought_forward for account in accounts)
+        return cls(
+            lines=lines,
+            transfers=sum(1 for account in accounts if account.end_to_end_id),
+            total=Cents(sum(account.due.lines_total for account in accounts)),
+            contribution=contribution,
+            transferred=Cents(sum(account.transferred for account in accounts)),
+            carried=Cents(sum(account.carried for account in accounts) - brought_forward),
+            without_bank_details_lines=without_bank_details[0],
+            without_bank_details_total=without_bank_details[1],
+        )
 
 
 class PayoutBatch(Aggregate):
@@ -123,17 +161,17 @@ class PayoutBatch(Aggregate):
         debtor: Debtor
 
     class BalancesNoted(Event):
-        """Where wallet's log stood at the close: what young people had left then can be asked of it for ever."""
+        """The end of wallet's log at the close: wallet answers for ever how much young people had left then."""
 
         wallet_position: int
 
     class FormNoted(Event):
-        """How its files are written, for ever. A batch of before has the first form."""
+        """The format of its files, which never changes again. Older batches have the first format."""
 
         form: int
 
     class DebtMoved(Event):
-        """What an account carried forward is carried by another one from now on: see ``debts_to_move``."""
+        """Another account carries the debt forward from now on (``debts_to_move``)."""
 
         iban: str
         bic: str
@@ -145,7 +183,7 @@ class PayoutBatch(Aggregate):
         venue: VenuePaid
 
     class AccountListed(Event):
-        account: AccountSettled
+        account: NetAccount
 
         def apply(self, batch: PayoutBatch) -> None:
             if self.account.end_to_end_id is not None:
@@ -215,21 +253,18 @@ class PayoutBatch(Aggregate):
         names = {"iban": iban, "bic": bic, "to_iban": to_iban, "to_bic": to_bic}
         self.trigger_event(self.DebtMoved, timestamp=at, batch_id=self.batch_id, amount=debt.amount, **names)
 
-    def close(
-        self,
-        at: datetime,
-        accounts: list[AccountSettled],
-        venues: list[VenuePaid],
-        totals: Totals,
-        execution_date: date,
-        checksum: str | None,
+    def list_payments(
+        self, at: datetime, accounts: Sequence[NetAccount], venues: Sequence[VenuePaid], totals: Totals
     ) -> None:
-        """Writes down every account and venue, then the close itself."""
+        """Records every venue and every account of the batch. ``close`` follows in the same transaction."""
         check_sums(totals, accounts, venues)
         for venue in venues:
             self.trigger_event(self.VenueListed, timestamp=at, batch_id=self.batch_id, venue=venue)
         for account in accounts:
             self.trigger_event(self.AccountListed, timestamp=at, batch_id=self.batch_id, account=account)
+
+    def close(self, at: datetime, totals: Totals, execution_date: date, checksum: str | None) -> None:
+        """``checksum``: SHA-256 of the transfer file; None when nothing is transferred."""
         self.trigger_event(
             self.Closed,
             timestamp=at,
@@ -242,7 +277,7 @@ class PayoutBatch(Aggregate):
         )
 
     def send(self, at: datetime, end_to_end_id: str) -> None:
-        """The bank executed a transfer; safe twice. Raises NoSuchTransfer, TransferAnswered."""
+        """The bank executed a transfer; a repetition changes nothing. Raises NoSuchTransfer, TransferAnswered."""
         amount = self._pending(end_to_end_id, "sent")
         if amount is not None:
             self.trigger_event(
@@ -250,7 +285,7 @@ class PayoutBatch(Aggregate):
             )
 
     def reject(self, at: datetime, end_to_end_id: str, reason: str) -> None:
-        """The bank refused a transfer; safe twice. Raises NoSuchTransfer, TransferAnswered."""
+        """The bank rejected a transfer; a repetition changes nothing. Raises NoSuchTransfer, TransferAnswered."""
         amount = self._pending(end_to_end_id, "rejected")
         if amount is not None:
             self.trigger_event(
@@ -263,7 +298,7 @@ class PayoutBatch(Aggregate):
             )
 
     def _pending(self, end_to_end_id: str, wanted: str) -> Cents | None:
-        """Its amount, or None when the bank has already answered so."""
+        """The amount of the transfer, or None when the bank has already given this answer."""
         if end_to_end_id not in self.transfers:
             raise NoSuchTransfer(f"batch {self.batch_id} has no transfer {end_to_end_id[:40]!r}")
         amount, status = self.transfers[end_to_end_id]
@@ -272,12 +307,12 @@ class PayoutBatch(Aggregate):
         return amount if status == "pending" else None
 
 
-def check_sums(totals: Totals, accounts: list[AccountSettled], venues: list[VenuePaid]) -> None:
-    """The identities of a batch, before it is written: its lines are its transfers and what is carried forward."""
+def check_sums(totals: Totals, accounts: Sequence[NetAccount], venues: Sequence[VenuePaid]) -> None:
+    """Asserts the identities of a batch before it is written: its lines add up to its transfers and its debts."""
     assert totals.total == totals.transferred + totals.carried, "lines = transfers + carried"
     assert totals.total == sum(account.due.lines_total for account in accounts), "lines = lines of the accounts"
     assert totals.total == sum(venue.total for venue in venues), "lines = lines of the venues"
-    assert totals.lines == sum(venue.lines for venue in venues), "every line is a venue's"
+    assert totals.lines == sum(venue.lines for venue in venues), "every line belongs to a venue"
     assert totals.transferred == sum(account.transferred for account in accounts), "transfers = the accounts' transfers"
     assert totals.transfers == sum(1 for account in accounts if account.end_to_end_id), "one transfer an account"
     brought = sum(account.due.brought_forward for account in accounts)

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.payout.domain.batches import Totals
 from services.payout.domain.records import Batch, Debtor, Transfer, VenuePaid
 from services.payout.storage.tables import batch_accounts, batch_venues, batches, carried, transfers
 from shared.eventstore import Transaction, sql
@@ -98,6 +99,20 @@ def venues_paid(connection: sa.Connection, batch_id: int) -> list[VenuePaid]:
         )
         for row in connection.execute(ordered)
     ]
+
+
+def totals(row: Any) -> Totals:
+    """The figures of a closed batch."""
+    return Totals(
+        lines=row.lines,
+        transfers=row.transfers,
+        total=Cents(row.total_cents),
+        contribution=Cents(row.contribution_cents),
+        transferred=Cents(row.transferred_cents),
+        carried=Cents(row.carried_cents),
+        without_bank_details_lines=row.without_bank_details_lines,
+        without_bank_details_total=Cents(row.without_bank_details_cents),
+    )
 
 
 def record(row: Any) -> Batch:

@@ -102,18 +102,18 @@ def counted_from(connection: sa.Connection, batch_id: int) -> dict[date, int]:
     return dict(connection.execute(query.group_by(batch_lines.c.counted_from)).tuples().all())
 
 
-def next_to_settle(connection: sa.Connection, limit: int) -> Sequence[int]:
+def next_to_announce(connection: sa.Connection, limit: int) -> Sequence[int]:
     query = sa.select(lines.c.line_id).where(lines.c.settling).order_by(lines.c.line_id)
     return connection.execute(query.limit(limit)).scalars().all()
 
 
-def settling(connection: sa.Connection, line_ids: Iterable[int]) -> Sequence[sa.Row[Any]]:
-    """Those of the lines whose reimbursement is still to be told."""
+def to_announce(connection: sa.Connection, line_ids: Iterable[int]) -> Sequence[sa.Row[Any]]:
+    """Those of the lines whose reimbursement is still to be announced."""
     query = sa.select(lines).where(_among(line_ids), lines.c.settling)
     return connection.execute(query.order_by(lines.c.line_id)).all()
 
 
-def count_settling(connection: sa.Connection) -> int:
+def count_to_announce(connection: sa.Connection) -> int:
     return connection.execute(sa.select(sa.func.count()).where(lines.c.settling)).scalar_one()
 
 
