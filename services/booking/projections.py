@@ -1,13 +1,15 @@
 """Read models, folded from booking's own log.
 
-``bookings`` is folded in bulk: what a transaction did becomes one statement per set of columns, however many bookings
-it was. The guards (places, live bookings, countermarks, open requests) are written by the use cases, in the
-transaction that decides; here stands how a rebuild folds them.
+``bookings`` is folded in bulk: the events of a transaction become one statement per set of columns, however many
+bookings they change. The use cases write the guards (places, live bookings, countermarks, open requests) themselves,
+in the transaction that decides; their handlers serve comparisons and rebuilds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,26 +36,26 @@ def open_request(booking_id: int, asked: Asked) -> Columns:
     return {"booking_id": booking_id, "owner": call.owner(), "key": call.key, "fingerprint": call.fingerprint()}
 
 
-def _waiting(event: Any, terms: Terms) -> Columns:
-    """What a booking waits for while it is not used: its expiry, or its automatic validation."""
-    expires = rules.expires_at(terms.subcategory, event.booked_at, terms.beginning_at)
-    invalidated_at = event.timestamp if isinstance(event, Booking.Invalidated) else None
+def _waiting(booked_at: datetime, terms: Terms, invalidated_at: datetime | None = None) -> Columns:
+    """When an unused booking expires, or is validated automatically."""
+    expires = rules.expires_at(terms.subcategory, booked_at, terms.beginning_at)
     return {
         "expires_at": expires,
         "expiry_due": rules.expiry_run(expires, earliest=invalidated_at) if expires else None,
         "validation_due": validation_due(terms.beginning_at, invalidated_at),
-        "warning_due": rules.warning_run(terms.subcategory, event.booked_at, invalidated_at) if expires else None,
+        "warning_due": rules.warning_run(terms.subcategory, booked_at, invalidated_at) if expires else None,
     }
 
 
-_NOTHING_TO_COME: Columns = {"expires_at": None, "expiry_due": None, "validation_due": None, "warning_due": None}
+_NOTHING_DUE: Columns = {"expires_at": None, "expiry_due": None, "validation_due": None, "warning_due": None}
 
 
-def _confirmed(event: Booking.Confirmed) -> Columns:
-    terms = event.terms
+def _confirmed(facts: Booking.Confirmed | Booking) -> Columns:
+    """The row of a booking when it is confirmed, from that event or from the booking itself."""
+    terms = facts.terms
     return {
-        "booking_id": event.booking_id,
-        "person_id": event.person_id,
+        "booking_id": facts.booking_id,
+        "person_id": facts.person_id,
         "stock_id": terms.stock_id,
         "offer_id": terms.offer_id,
         "venue_id": terms.venue_id,
@@ -65,38 +67,53 @@ def _confirmed(event: Booking.Confirmed) -> Columns:
         "is_permanent": rules.is_permanent(terms.subcategory),
         "quantity": terms.quantity,
         "unit_price": terms.unit_price,
-        "countermark": event.countermark,
-        "attempt": event.attempt,
+        "countermark": facts.countermark,
+        "attempt": facts.attempt,
         "status": str(Status.CONFIRMED),
-        "booked_at": event.booked_at,
+        "booked_at": facts.booked_at,
         "beginning_at": terms.beginning_at,
-        "cancellation_limit_at": event.cancellation_limit_at,
+        "cancellation_limit_at": facts.cancellation_limit_at,
         "used_at": None,
         "cancelled_at": None,
         "cancellation_reason": None,
         "batch_id": None,
         "reimbursed_at": None,
-        "activation_code": event.activation_code,
-        **_waiting(event, terms),
+        "activation_code": facts.activation_code,
+        **_waiting(facts.booked_at, terms),
     }
 
 
+def row_of(booking: Booking) -> SimpleNamespace:
+    """The row of a booking as it stands in memory, for an answer that does not read it again."""
+    waits = booking.status == Status.CONFIRMED
+    changes: Columns = {
+        "status": str(booking.status),
+        "used_at": booking.used_at,
+        "cancelled_at": booking.cancelled_at,
+        "cancellation_reason": booking.cancellation_reason,
+        "batch_id": booking.batch_id,
+        "reimbursed_at": booking.reimbursed_at,
+    }
+    due = _waiting(booking.booked_at, booking.terms, booking.invalidated_at) if waits else _NOTHING_DUE
+    return SimpleNamespace(**_confirmed(booking) | changes | due)
+
+
 def _validated(event: Booking.Validated) -> Columns:
-    return {"status": str(Status.USED), "used_at": event.used_at, **_NOTHING_TO_COME}
+    return {"status": str(Status.USED), "used_at": event.used_at, **_NOTHING_DUE}
 
 
 def _invalidated(event: Booking.Invalidated) -> Columns:
-    return {"status": str(Status.CONFIRMED), "used_at": None, **_waiting(event, event.terms)}
+    return {"status": str(Status.CONFIRMED), "used_at": None, **_waiting(event.booked_at, event.terms, event.timestamp)}
 
 
 def _cancelled(event: Booking.Cancelled) -> Columns:
     how = {"cancelled_at": event.timestamp, "cancellation_reason": event.reason}
-    return {"status": str(Status.CANCELLED), **how, **_NOTHING_TO_COME}
+    return {"status": str(Status.CANCELLED), **how, **_NOTHING_DUE}
 
 
 def _restored(event: Booking.Restored) -> Columns:
     how = {"cancelled_at": None, "cancellation_reason": None}
-    return {"status": str(Status.CONFIRMED), **how, **_waiting(event, event.terms)}
+    return {"status": str(Status.CONFIRMED), **how, **_waiting(event.booked_at, event.terms)}
 
 
 def _restore_requested(event: Booking.RestoreRequested) -> Columns:
@@ -136,13 +153,13 @@ _CHANGES: dict[type, Callable[[Any], Columns]] = {
 
 
 def changed_columns(event: Any) -> Columns:
-    """What becomes of the columns of an event's booking; of no event's that ``bookings`` does not show."""
+    """The columns that an event changes in the row of its booking; none when ``bookings`` does not show it."""
     change = _CHANGES.get(type(event))
     return change(event) if change else {}
 
 
 class Bookings(Projection):
-    """What is a booking's state, for its owner, for the desk, for the recap, for the timers?"""
+    """In which state is a booking? Asked by its owner, the desk, the recap and the timers."""
 
     name = "bookings"
     version = 2
@@ -163,7 +180,7 @@ class Bookings(Projection):
 
 
 class Places(Projection):
-    """What is left of a stock, at which price and until when?"""
+    """How many places of a stock are left, at which price and until when?"""
 
     name = "places"
     version = 2
@@ -258,7 +275,7 @@ class Places(Projection):
 
 
 class Guards(Projection):
-    """Who has a live booking of which offer, whose is a countermark, what is asked for and not answered yet?"""
+    """Who has a live booking of which offer, whose is a countermark, and which requests are open?"""
 
     name = "guards"
     version = 1

@@ -11,7 +11,8 @@ from services.booking.application.asked import countermark_in, number_in, text_i
 from services.booking.domain import errors
 from services.booking.domain.booking import Booking, Reason, Status, check_cancellable_at_the_desk
 from services.booking.neighbours import Wallet
-from services.booking.shapes import booking_shape, row_of
+from services.booking.projections import row_of
+from services.booking.shapes import booking_shape
 from services.booking.storage import bookings as stored
 from services.booking.storage import places
 from services.booking.storage.facts import Access

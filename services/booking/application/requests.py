@@ -24,8 +24,8 @@ from services.booking.application.asked import number_in, text_in
 from services.booking.domain import errors, rules
 from services.booking.domain.booking import Asked, Booking, Reason, Status, Terms
 from services.booking.neighbours import Wallet
-from services.booking.projections import call_of, open_request
-from services.booking.shapes import booking_shape, row_of
+from services.booking.projections import call_of, open_request, row_of
+from services.booking.shapes import booking_shape
 from services.booking.storage import deciding, places
 from services.booking.storage.places import Held, Shelf
 from services.booking.storage.tables import open_requests
