@@ -15,20 +15,11 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin, OpenAPIConverter
 from marshmallow import RAISE, Schema
 
-from shared.contracts import booking, catalog, identity, payout, wallet
 from shared.contracts.envelope import Envelope
+from shared.contracts.messages import MESSAGES, Schemas
 from shared.eventstore import Message
-from shared.messaging.topology import events_exchange
+from shared.messaging.topology import events_exchange, routing_key
 
-Messages = Mapping[tuple[str, int], type[Schema]]
-
-CONTRACTS: dict[str, Messages] = {
-    "identity": identity.MESSAGES,
-    "catalog": catalog.MESSAGES,
-    "booking": booking.MESSAGES,
-    "wallet": wallet.MESSAGES,
-    "payout": payout.MESSAGES,
-}
 NAMESPACE = "passculture"
 """As the manifests in deploy/k8s set it."""
 SAMPLES = Path(__file__).parents[1] / "tests" / "contracts" / "golden"
@@ -36,14 +27,19 @@ PERSISTENT = 2
 _DESCRIPTION = """What the services of the culture pass say to each other, and to whoever else wants to know.
 
 Each service publishes to a durable topic exchange of its own, `<NAMESPACE>.<service>.events` (here with `NAMESPACE` \
-`passculture`); the routing key is the message's name. Messages are persistent JSON: an envelope and, in `data`, \
-facts enough that nobody need call back. They come in the order of `position`, at least once: pass over a position \
-that was handled before; where `previous` is not the last position that was seen, some are missing, and \
-`GET /v1/finance/events` has those of payout from any position on. A version, once published, never changes.
+`passculture`). Messages are persistent JSON: an envelope and, in `data`, facts enough that nobody need call back. \
+They come in the order of `position`, at least once: pass over a position that was handled before; where `previous` is \
+not the last position that was seen, some are missing, and `GET /v1/finance/events` has those of payout from any \
+position on.
+
+A version, once published, never changes. When a message gets a new version, both are published for a time, each as a \
+message of its own with the same `id` and `position`: version 1 under the message's name as its routing key, version n \
+under `<name>.v<n>`. Bind `*` for all messages in version 1, or the routing keys that you know; with `#` every \
+version comes, the oldest first, so that the others are positions that were handled before.
 """
 
 
-def document() -> dict[str, Any]:
+def document(contracts: Mapping[str, Schemas] = MESSAGES) -> dict[str, Any]:
     """The whole document, the same for the same contracts."""
     schemas = _Schemas()
     envelope = schemas.reference(Envelope)
@@ -64,7 +60,7 @@ def document() -> dict[str, Any]:
         "operations": {},
         "components": {"messages": {}, "schemas": {}},
     }
-    for service, messages in CONTRACTS.items():
+    for service, messages in contracts.items():
         channel = f"{service}.events"
         document["channels"][channel] = _channel(service, messages)
         document["operations"][f"{service}.publishes"] = _publishing(service, messages)
@@ -75,15 +71,18 @@ def document() -> dict[str, Any]:
     return document
 
 
-def _channel(service: str, messages: Messages) -> dict[str, Any]:
+def _channel(service: str, messages: Schemas) -> dict[str, Any]:
     exchange = events_exchange(NAMESPACE, service)
     return {
         "address": "{message}",
         "title": f"What {service} publishes",
-        "description": "The address is the routing key: bind `#` for all of it, in order.",
+        "description": "The address is the routing key: bind `*` for all of it, in order, in version 1.",
         "servers": [{"$ref": "#/servers/bus"}],
         "parameters": {
-            "message": {"description": "The message's name.", "enum": sorted({name for name, _ in messages})}
+            "message": {
+                "description": "The message's name, with `.v<n>` from its second version on.",
+                "enum": sorted(routing_key(name, version) for name, version in messages),
+            }
         },
         "messages": {
             _key(name, version): {"$ref": f"#/components/messages/{_key(name, version)}"} for name, version in messages
@@ -98,7 +97,7 @@ def _channel(service: str, messages: Messages) -> dict[str, Any]:
     }
 
 
-def _publishing(service: str, messages: Messages) -> dict[str, Any]:
+def _publishing(service: str, messages: Schemas) -> dict[str, Any]:
     return {
         "action": "send",
         "channel": {"$ref": f"#/channels/{service}.events"},

@@ -1,4 +1,4 @@
-"""What the catalogue does about what identity and booking say."""
+"""Which message, in which version, leads to which change of the catalogue."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ import sqlalchemy as sa
 from services.catalog import storage
 from services.catalog.application.venues import open_digital_venue
 from shared.eventstore import Message, Transaction, sql
-from shared.messaging.reactions import Reaction
+from shared.messaging.reactions import Reactions
 from shared.projections.followed import Followed
 
 
-def reactions() -> dict[tuple[str, str], Reaction]:
-    return {
-        ("identity", "OffererRegistered"): offerer_registered,
-        ("identity", "OffererValidated"): lambda tx, message: _set_status(tx, message, "validated"),
-        ("identity", "OffererRejected"): lambda tx, message: _set_status(tx, message, "rejected"),
-        ("identity", "OffererClosed"): lambda tx, message: _set_status(tx, message, "closed"),
-        ("identity", "ProAttached"): pro_attached,
-        ("identity", "ProDetached"): pro_detached,
-        ("identity", "BeneficiarySuspended"): account_suspended,
-        ("identity", "BeneficiaryUnsuspended"): account_unsuspended,
-        ("booking", "StockSoldOut"): stock_sold_out,
-        ("booking", "StockAvailable"): stock_available,
-    }
+def reactions() -> Reactions:
+    return Reactions(
+        {
+            ("identity", "OffererRegistered", 1): offerer_registered,
+            ("identity", "OffererValidated", 1): lambda tx, message: _set_status(tx, message, "validated"),
+            ("identity", "OffererRejected", 1): lambda tx, message: _set_status(tx, message, "rejected"),
+            ("identity", "OffererClosed", 1): lambda tx, message: _set_status(tx, message, "closed"),
+            ("identity", "ProAttached", 1): pro_attached,
+            ("identity", "ProDetached", 1): pro_detached,
+            ("identity", "BeneficiarySuspended", 1): account_suspended,
+            ("identity", "BeneficiaryUnsuspended", 1): account_unsuspended,
+            ("booking", "StockSoldOut", 1): stock_sold_out,
+            ("booking", "StockAvailable", 1): stock_available,
+        }
+    )
 
 
 def followed() -> Followed:
-    """What they said."""
+    """Structures, their people and sold-out stocks, as identity and booking publish them."""
     tables = [storage.offerers, storage.attachments, storage.suspended_accounts, storage.sold_out_stocks]
     return Followed("told", 2, tables, reactions())
 

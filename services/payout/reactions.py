@@ -1,35 +1,39 @@
-"""Which message leads to which use case."""
+"""Which message, in which version, leads to which use case."""
 
 from __future__ import annotations
 
 from services.payout.application import learning
 from services.payout.application.pricing import Pricing
 from services.payout.storage import tables
-from shared.messaging.reactions import Reaction
+from shared.messaging.reactions import Reactions
 from shared.projections.followed import Followed
 
 
-def reactions(pricing: Pricing) -> dict[tuple[str, str], Reaction]:
-    return {
-        ("booking", "CountermarkValidated"): pricing.validated,
-        ("booking", "CountermarkInvalidated"): pricing.invalidated,
-        ("booking", "BookingCancelled"): pricing.cancelled,
-        **LEARNING,
+def reactions(pricing: Pricing) -> Reactions:
+    return Reactions(
+        {
+            ("booking", "CountermarkValidated", 1): pricing.validated,
+            ("booking", "CountermarkInvalidated", 1): pricing.invalidated,
+            ("booking", "BookingCancelled", 1): pricing.cancelled,
+            **LEARNING,
+        }
+    )
+
+
+LEARNING = Reactions(
+    {
+        ("catalog", "VenueOpened", 1): learning.venue_told,
+        ("catalog", "VenueChanged", 1): learning.venue_told,
+        ("catalog", "EventRescheduled", 1): learning.event_rescheduled,
+        ("identity", "OffererRegistered", 1): learning.offerer_registered,
+        ("identity", "OffererRejected", 1): learning.offerer_closed,
+        ("identity", "OffererClosed", 1): learning.offerer_closed,
+        ("identity", "ProAttached", 1): learning.pro_attached,
+        ("identity", "ProDetached", 1): learning.pro_detached,
+        ("identity", "BeneficiarySuspended", 1): learning.account_suspended,
+        ("identity", "BeneficiaryUnsuspended", 1): learning.account_unsuspended,
     }
-
-
-LEARNING: dict[tuple[str, str], Reaction] = {
-    ("catalog", "VenueOpened"): learning.venue_told,
-    ("catalog", "VenueChanged"): learning.venue_told,
-    ("catalog", "EventRescheduled"): learning.event_rescheduled,
-    ("identity", "OffererRegistered"): learning.offerer_registered,
-    ("identity", "OffererRejected"): learning.offerer_closed,
-    ("identity", "OffererClosed"): learning.offerer_closed,
-    ("identity", "ProAttached"): learning.pro_attached,
-    ("identity", "ProDetached"): learning.pro_detached,
-    ("identity", "BeneficiarySuspended"): learning.account_suspended,
-    ("identity", "BeneficiaryUnsuspended"): learning.account_unsuspended,
-}
+)
 FOLLOWED = Followed(
     "told",
     2,
@@ -43,4 +47,4 @@ FOLLOWED = Followed(
     ],
     LEARNING,
 )
-"""What they said of venues, structures and who works for them."""
+"""Venues, structures and their people, as catalog and identity publish them."""

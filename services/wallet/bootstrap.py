@@ -12,7 +12,7 @@ from services.wallet.application.reading import Reading
 from services.wallet.domain.wallet import Wallet
 from services.wallet.projections import Balances, LedgerEntries
 from services.wallet.publishing import publication
-from services.wallet.reactions import prepare, reactions
+from services.wallet.reactions import REACTIONS, prepare
 from shared.eventstore import Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
@@ -41,7 +41,7 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
             "balances": read(reading.balances),
             "ledger": read(ledger.ledger),
         },
-        reactions=reactions(),
+        reactions=REACTIONS,
         prepare=prepare,
         timers=[Timer("credit-lapses", storage.next_lapse, Lapsing(store).run)],
     )

@@ -1,4 +1,4 @@
-"""Which message leads to which use case."""
+"""Which message, in which version, leads to which use case."""
 
 from __future__ import annotations
 
@@ -7,30 +7,23 @@ from collections.abc import Sequence
 from services.wallet.application import following, granting
 from services.wallet.application.book import Book
 from shared.eventstore import Message, Transaction
-from shared.messaging.reactions import Reaction
+from shared.messaging.reactions import Reactions
 
-_OF_PEOPLE: dict[str, Reaction] = {
-    "BeneficiaryActivated": granting.grant_at_activation,
-    "BirthdayReached": granting.recredit_on_birthday,
-}
-_OF_BOOKINGS: dict[str, Reaction] = {
-    "CountermarkValidated": following.spend_when_validated,
-    "CountermarkInvalidated": following.unspend_when_invalidated,
-    "BookingCancelled": following.release_when_cancelled,
-    "BookingRestored": following.check_when_restored,
-}
-
-
-def reactions() -> dict[tuple[str, str], Reaction]:
-    return {
-        **{("identity", name): reaction for name, reaction in _OF_PEOPLE.items()},
-        **{("booking", name): reaction for name, reaction in _OF_BOOKINGS.items()},
+REACTIONS = Reactions(
+    {
+        ("identity", "BeneficiaryActivated", 1): granting.grant_at_activation,
+        ("identity", "BirthdayReached", 1): granting.recredit_on_birthday,
+        ("booking", "CountermarkValidated", 1): following.spend_when_validated,
+        ("booking", "CountermarkInvalidated", 1): following.unspend_when_invalidated,
+        ("booking", "BookingCancelled", 1): following.release_when_cancelled,
+        ("booking", "BookingRestored", 1): following.check_when_restored,
     }
+)
 
 
 def prepare(tx: Transaction, messages: Sequence[Message]) -> None:
-    """Locks the wallets and loads the attempts that a batch is about, in one go."""
-    of_bookings = [message.data for message in messages if message.name in _OF_BOOKINGS]
-    of_people = [message.data for message in messages if message.name in _OF_PEOPLE]
-    people = {data["personId"] for data in (*of_people, *of_bookings)}
-    Book.of(tx).need(people, {(data["bookingId"], data["attempt"]) for data in of_bookings})
+    """Locks the wallets and loads the attempts that a batch is about, at once."""
+    attempts = {
+        (message.data["bookingId"], message.data["attempt"]) for message in messages if message.source == "booking"
+    }
+    Book.of(tx).need({message.data["personId"] for message in messages}, attempts)

@@ -202,12 +202,12 @@ class Log:
 
     def _message(self, row: Any, previous: int) -> Message:
         event = self.mapper.decode(row.originator_id, row.originator_version, row.topic, row.state)
-        name, version, data = self.publication.translate(event)
+        name, (newest, *older) = self.publication.translate(event)
         return Message(
             id=f"{self.publication.service}:{row.epoch[:8]}:{row.id}",
             source=self.publication.service,
             name=name,
-            version=version,
+            version=newest.number,
             stream=str(row.originator_id),
             stream_version=row.originator_version,
             position=row.id,
@@ -217,5 +217,6 @@ class Log:
             recorded_at=row.recorded_at,
             causation_id=row.causation_id,
             correlation_id=row.correlation_id,
-            data=data,
+            data=newest.data,
+            older=tuple(older),
         )

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from shared.kernel.time import instant_text, parse_instant
 
 E = TypeVar("E")
+Translate = Callable[[E], dict[str, Any]]
+
+
+class Version(NamedTuple):
+    """The data of a message in one of its versions."""
+
+    number: int
+    data: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one service tells the others. ``previous``: the last position that the source published before this one."""
+    """One published event. ``previous``: the last position that the source published before this one.
+
+    ``version`` and ``data`` are those of the newest version, ``older`` has the others that are still published, the
+    newest of them first.
+    """
 
     id: str
     source: str
@@ -30,9 +42,20 @@ class Message:
     causation_id: str
     correlation_id: str
     data: dict[str, Any]
+    older: tuple[Version, ...] = ()
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """All versions of the data, the newest first."""
+        return (Version(self.version, self.data), *self.older)
+
+    def in_version(self, version: Version) -> Message:
+        """The message with this version of its data only."""
+        return replace(self, version=version.number, data=version.data, older=())
 
     def to_wire(self) -> dict[str, Any]:
-        return {
+        """``older`` is absent from a message of one version."""
+        wire = {
             "id": self.id,
             "source": self.source,
             "name": self.name,
@@ -48,6 +71,9 @@ class Message:
             "correlationId": self.correlation_id,
             "data": self.data,
         }
+        if self.older:
+            wire["older"] = [{"version": version.number, "data": version.data} for version in self.older]
+        return wire
 
     @classmethod
     def from_wire(cls, wire: dict[str, Any]) -> Message:
@@ -66,32 +92,38 @@ class Message:
             causation_id=wire["causationId"],
             correlation_id=wire["correlationId"],
             data=wire["data"],
+            older=tuple(Version(older["version"], older["data"]) for older in wire.get("older", ())),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
     name: str
-    version: int
-    translate: Callable[[Any], dict[str, Any]]
+    translations: dict[int, Translate[Any]]
+    """By version, the newest first."""
 
 
 class Publication:
-    """Which of a service's events are published, under which name and version, and how."""
+    """Which of a service's events are published, under which name, in which versions, and how."""
 
     def __init__(self, service: str) -> None:
         self.service = service
         self._rules: dict[type, _Rule] = {}
 
-    def publishes(
-        self, kind: type[E], name: str, *, version: int = 1
-    ) -> Callable[[Callable[[E], dict[str, Any]]], Callable[[E], dict[str, Any]]]:
-        """Decorates the function that turns such an event into the message's data: JSON-ready, self-sufficient."""
+    def publishes(self, kind: type[E], name: str, *, version: int = 1) -> Callable[[Translate[E]], Translate[E]]:
+        """Decorates the function that turns such an event into the message's data: JSON-ready, self-sufficient.
 
-        def register(translate: Callable[[E], dict[str, Any]]) -> Callable[[E], dict[str, Any]]:
-            if kind in self._rules:
-                raise ValueError(f"{kind.__qualname__} is published twice")
-            self._rules[kind] = _Rule(name, version, translate)
+        Once for each version that is published of the message: they travel together, as one message.
+        """
+
+        def register(translate: Translate[E]) -> Translate[E]:
+            rule = self._rules.get(kind, _Rule(name, {}))
+            if rule.name != name:
+                raise ValueError(f"{kind.__qualname__} is published as {rule.name} already")
+            if version in rule.translations:
+                raise ValueError(f"{kind.__qualname__} is published twice in version {version}")
+            newest_first = sorted({**rule.translations, version: translate}.items(), reverse=True)
+            self._rules[kind] = _Rule(name, dict(newest_first))
             return translate
 
         return register
@@ -100,8 +132,10 @@ class Publication:
         return kind in self._rules
 
     def names(self) -> set[tuple[str, int]]:
-        return {(rule.name, rule.version) for rule in self._rules.values()}
+        """(name, version) of everything that is published."""
+        return {(rule.name, version) for rule in self._rules.values() for version in rule.translations}
 
-    def translate(self, event: Any) -> tuple[str, int, dict[str, Any]]:
+    def translate(self, event: Any) -> tuple[str, Sequence[Version]]:
+        """The message's name and its data in every version, the newest first."""
         rule = self._rules[type(event)]
-        return rule.name, rule.version, rule.translate(event)
+        return rule.name, [Version(number, translate(event)) for number, translate in rule.translations.items()]

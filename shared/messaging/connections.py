@@ -17,7 +17,7 @@ import shared.messaging.local  # noqa: F401  # registers the transport of local:
 from shared import green
 from shared.eventstore import Message
 from shared.kernel.errors import Unavailable
-from shared.messaging.topology import answers_queue, batches_exchange, calls_queue, events_exchange
+from shared.messaging.topology import answers_queue, batches_exchange, calls_queue, events_exchange, routing_key
 
 CONNECT_SECONDS = 3
 """For a connection to be made, and for whatever else the broker is waited for without a time-out of its own."""
@@ -186,8 +186,8 @@ class Sender(Line):
 class EventPublisher(Line):
     """Publishes messages, persistent, and waits for the broker's confirms.
 
-    Twice: each by itself, for whoever wants to listen, and all of them as one, a JSON list, for the platform's own
-    services. To take them one by one cost each of these more than to handle them.
+    Twice: for outsiders every version of every message as an AMQP message of its own, and for the platform's own
+    services all of them as one AMQP message, a JSON list. Taking them singly cost a service more than handling them.
     """
 
     def __init__(self, uri: str, namespace: str, source: str) -> None:
@@ -205,10 +205,17 @@ class EventPublisher(Line):
             with _one_write(channel):
                 if self._confirms:  # within one process there is nobody else to listen
                     for message, body in zip(messages, bodies, strict=True):
-                        self._publish(channel, body, self._exchange.name, message.name, message.id)
+                        self._publish_versions(channel, message, body)
                 self._publish(channel, b"[" + b",".join(bodies) + b"]", self._batches.name, "", messages[0].id)
             if self._confirms:
                 self._wait(channel)
+
+    def _publish_versions(self, channel: Any, message: Message, body: bytes) -> None:
+        """The oldest version first: an outsider who takes them all skips the others as duplicates of its position."""
+        for version in reversed(message.versions):
+            if message.older:
+                body = orjson.dumps(message.in_version(version).to_wire())
+            self._publish(channel, body, self._exchange.name, routing_key(message.name, version.number), message.id)
 
     def _publish(self, channel: Any, body: bytes, exchange: str, key: str, message_id: str) -> None:
         properties = {"delivery_mode": 2, "message_id": message_id}

@@ -1,13 +1,13 @@
-"""Handles messages of one source: in order, each once, whatever the bus loses, doubles or shuffles.
+"""Handles the messages of one source in order, each exactly once in effect, whatever the bus loses or repeats.
 
-One transaction stores the effects of a batch and the tracked position. A message that cannot be handled goes to the
-dead letters with its error, and what follows on its stream is parked behind it; the other streams go on.
+One transaction commits the effects of a batch together with the tracked position. A poison message goes to the dead
+letters with its error, and later messages of its stream are parked behind it; the other streams go on.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,31 +16,27 @@ import structlog
 
 from shared import green
 from shared.eventstore import Conflict, Message, Store, Transaction, sql
-from shared.eventstore.context import caused_by
 from shared.eventstore.tables import dead_letters, tracking
 from shared.kernel.errors import Unavailable
-from shared.messaging.reactions import Prepare, Reaction, prepare_nothing
+from shared.messaging.reactions import NotUnderstood, Prepare, Reactions, prepare_nothing
 from shared.observability import metrics
 
 log = structlog.get_logger()
 BATCH = 200
-TRIES = 3
-"""How often a message's own failure is tried before it becomes a dead letter."""
-PAUSE_SECONDS = 0.1
-END_SECONDS = 1.0
-"""How often, at most, a source is asked whether its log still goes as far as what comes, and is known already, says."""
-STORED_SECONDS = 0.1
-"""How often, at most, it is written down how far messages were passed over that concern nobody here."""
-CLASHES = 10
-"""After so many conflicts at one position nobody else's writing explains them: what is handled there brings them."""
+"""Messages in one transaction, at most."""
+MAX_TRIES = 3
+"""How often a failing message is handled before it becomes a dead letter."""
+RETRY_SECONDS = 0.1
+"""The pause before the first retry; each later one is longer by as much."""
+CHECK_SECONDS = 1.0
+"""The least time between two checks that the source's log still reaches the tracked position."""
+STORE_SECONDS = 0.1
+"""The least time between two writes of the position for messages without a reaction."""
+MAX_CONFLICTS = 10
+"""From so many conflicts at one position on, the message itself is taken for their cause."""
 
 Page = tuple[str, list[Message]]
-"""The source's epoch, and what it published after a position."""
-
-
-def _unnoticed() -> None:
-    """Nobody looks on."""
-
+"""The source's epoch, and the messages that it published after a position."""
 
 _MOVE = (
     tracking.update()
@@ -50,15 +46,15 @@ _MOVE = (
 
 
 class Overtaken(Conflict):
-    """Another process of this service handles the source's messages: the tracked position was read again."""
+    """Another process of this service moved the tracked position."""
 
 
 class SourceReplaced(Exception):
-    """The source's store was replaced by another history: an operator decides what becomes of ours."""
+    """The source's store has another history than the one that was followed: an operator decides how to go on."""
 
 
 class SourceCutShort(SourceReplaced):
-    """The source's log ends before what was followed: it was restored, and has not said so."""
+    """The source's log ends before the tracked position: it was restored without ``passculture restored``."""
 
     def __init__(self, source: str, epoch: str, head: int, followed: int) -> None:
         super().__init__(
@@ -68,62 +64,67 @@ class SourceCutShort(SourceReplaced):
         self.epoch = epoch
 
 
-class Consumer:
-    """What one service does about one source.
+def _ignore() -> None:
+    """The callback when nobody has set one."""
 
-    ``read_log(after, limit)`` asks the source for what it published, and raises SourceCutShort when its log ends before
-    ``after``. What the world does is raised (``Unavailable``, ``Conflict``, ``Overtaken`` among them): the caller waits
-    and hands the same messages over again.
+
+class Consumer:
+    """Handles the messages of one source for one service.
+
+    ``read_log(after, limit)`` queries the source's log, and raises SourceCutShort if it ends before ``after``.
+    Transient failures (Unavailable, Conflict, Overtaken) are raised: the caller waits and calls again with the same
+    messages.
     """
 
     def __init__(
         self,
         store: Store,
         source: str,
-        reactions: Mapping[tuple[str, str], Reaction],
+        reactions: Reactions,
         read_log: Callable[[int, int], Page],
         prepare: Prepare = prepare_nothing,
     ) -> None:
         self._store = store
         self.source = source
-        self._reactions = {name: reaction for (of, name), reaction in reactions.items() if of == source}
-        self._ask = read_log
-        self._asked_for_its_end = 0.0
+        self._reactions = reactions
+        self._query_log = read_log
         self._prepare = prepare
-        self._parks = True
-        """Whether a stream may wait behind a message that failed: this consumer alone makes one wait."""
-        self._clashes = 0
-        """Conflicts since the position last moved."""
-        self._suspected = 0
-        """Up to here a conflict is taken for the message's own failure."""
         self.position: int | None = None
-        """Up to here everything is handled."""
+        """Everything up to this position is handled. None before ``start``."""
         self._stored = 0
-        """The tracked position: behind the other by what concerned nobody here, which may be passed over twice."""
+        """The position in the table. It may lag behind ``position`` by messages without a reaction; skipping those
+        twice does no harm."""
         self._stored_at = 0.0
+        self._checked_at = 0.0
+        self._conflicts = 0
+        """Conflicts since the position last moved."""
+        self._suspect_until = 0
+        """Up to this position a conflict counts as the message's own failure."""
+        self._may_have_parked = True
+        """Whether a stream may be blocked by a dead letter. Only this consumer blocks one, so False stays right."""
         self.epoch: str | None = None
-        self.foreign = 0
-        """Messages of an unknown epoch that were passed over."""
-        self.moved: Callable[[], None] = _unnoticed
+        self.foreign_messages = 0
+        """Messages of an unknown epoch, which were skipped."""
+        self.moved: Callable[[], None] = _ignore
         """Called after each transaction: catching up with a long log takes many."""
 
     def start(self) -> None:
-        """Finds the tracked position; a consumer that never ran begins at the source's beginning."""
+        """Reads the tracked position; a consumer that never ran begins at the start of the source's log."""
         with self._store.transaction() as tx:
             sql.insert_ignore(tx.connection, tracking, [{"source": self.source, "position": 0, "epoch": ""}])
             self._reload(tx.connection)
 
-    def stands(self) -> bool:
-        """Whether the tracked position is still where this one left it; it is read again."""
+    def is_active(self) -> bool:
+        """Whether no other process has moved the tracked position since this one did; reads it again."""
         with suppress(Overtaken):
             self.store_position()
-        left = self._tracked()
+        before = self._tracked()
         with self._store.reading() as connection:
             self._reload(connection)
-        return self.position == left
+        return self.position == before
 
     def catch_up(self) -> int:
-        """Handles everything that the source's log has beyond the tracked position; gives how many it was."""
+        """Handles everything in the source's log after the tracked position; returns the number of messages."""
         handled = 0
         while True:
             page = self._read_log(self._tracked(), BATCH)
@@ -134,14 +135,14 @@ class Consumer:
             handled += len(page)
 
     def handle(self, messages: Sequence[Message]) -> None:
-        """Handles what the bus brought: duplicates are passed over, gaps filled from the source's log."""
+        """Handles messages from the bus: skips duplicates, and fills gaps from the source's log."""
         batch: list[Message] = []
-        others: set[str] = set()
-        begun = expected = self._tracked()
+        foreign_epochs: set[str] = set()
+        before = expected = self._tracked()
         for message in messages:
-            if message.epoch in others or (message.epoch != self.epoch and not self._is_ours(message)):
-                others.add(message.epoch)
-                self.foreign += 1
+            if message.epoch in foreign_epochs or (message.epoch != self.epoch and not self._is_current(message)):
+                foreign_epochs.add(message.epoch)
+                self.foreign_messages += 1
                 metrics.foreign_messages.labels(self._store.publication.service, self.source).inc()
             elif message.position <= expected:
                 continue
@@ -154,32 +155,44 @@ class Consumer:
                 batch.append(message)
                 expected = message.position
         self._handle_in_order(batch)
-        if messages and self.position == begun:
-            self._see_that_it_is_known(messages[0].epoch)
+        if messages and self.position == before:
+            self._check_source_was_not_cut_short(messages[0].epoch)
 
-    def _see_that_it_is_known(self, epoch: str) -> None:
-        """Nothing was new: it came twice, or the source was restored and gives its positions again."""
-        if epoch == self.epoch and time.monotonic() - self._asked_for_its_end > END_SECONDS:
+    @property
+    def is_ahead(self) -> bool:
+        """Whether ``position`` is ahead of the table."""
+        return self.position is not None and self.position != self._stored
+
+    def store_position(self) -> None:
+        """Writes ``position`` to the table. Raises Overtaken."""
+        if self.is_ahead:
+            position, self._stored_at = self._tracked(), time.monotonic()
+            self._move(self._store.change, position)
+            self._stored = position  # another greenlet may have moved self.position during the write
+
+    def _check_source_was_not_cut_short(self, epoch: str) -> None:
+        """Nothing in the batch was new: either it came twice, or a restored source gives its positions again."""
+        if epoch == self.epoch and time.monotonic() - self._checked_at > CHECK_SECONDS:
             with suppress(Unavailable):
                 self._read_log(self._tracked(), 1)
-                self._asked_for_its_end = time.monotonic()
+                self._checked_at = time.monotonic()
 
-    def _is_ours(self, message: Message) -> bool:
-        """Whether the source says that this is its history; learnt from its log, never from a message."""
+    def _is_current(self, message: Message) -> bool:
+        """Whether the message is of the source's present history: its log tells, a message alone is not believed."""
         self._read_log(self._tracked(), 1)
         return message.epoch == self.epoch
 
     def _read_log(self, after: int, limit: int) -> list[Message]:
-        """What the source published, in the history that is followed."""
+        """Messages from the source's log. Raises SourceReplaced if it is not the history that was followed."""
         try:
-            epoch, page = self._ask(after, limit)
+            epoch, page = self._query_log(after, limit)
         except SourceCutShort as error:
-            self._meet(error.epoch)
+            self._check_epoch(error.epoch)
             raise
-        self._meet(epoch)
+        self._check_epoch(epoch)
         return page
 
-    def _meet(self, epoch: str) -> None:
+    def _check_epoch(self, epoch: str) -> None:
         if self.epoch == epoch:
             return
         if self.epoch:
@@ -202,34 +215,35 @@ class Consumer:
     def _reload(self, connection: sa.Connection) -> None:
         row = connection.execute(sa.select(tracking).where(tracking.c.source == self.source)).one()
         self.position, self._stored, self.epoch = row.position, row.position, row.epoch
-        self._parks = True
+        self._may_have_parked = True
 
     def _handle_in_order(self, messages: Sequence[Message]) -> None:
         for begin in range(0, len(messages), BATCH):
-            self._chunk(list(messages[begin : begin + BATCH]))
+            self._handle_batch(messages[begin : begin + BATCH])
 
-    def _chunk(self, messages: list[Message]) -> None:
-        """All or nothing; when one of them fails, halves, until it is found."""
+    def _handle_batch(self, messages: Sequence[Message]) -> None:
+        """Handles all of them in one transaction; if one fails, bisects the batch until that one stands alone."""
         try:
-            self._transact(messages, self._react, self._prepare)
+            self._transact(messages, self._react)
         except Exception as error:
-            self._stop_for_the_world(error, messages)
+            self._reraise_if_transient(error, messages)
             if len(messages) > 1:
                 half = len(messages) // 2
-                self._chunk(messages[:half])
-                self._chunk(messages[half:])
+                self._handle_batch(messages[:half])
+                self._handle_batch(messages[half:])
             else:
-                self._insist(messages[0], error)
+                self._retry_or_bury(messages[0], error)
 
-    def _insist(self, message: Message, error: Exception) -> None:
-        """A message that failed by itself: a few more tries, then the dead letters."""
-        for attempt in range(1, TRIES):
-            green.sleep(PAUSE_SECONDS * attempt)
+    def _retry_or_bury(self, message: Message, error: Exception) -> None:
+        """Retries a message that failed alone, then makes it a dead letter. A version unknown here stays unknown."""
+        tries = 1 if isinstance(error, NotUnderstood) else MAX_TRIES
+        for attempt in range(1, tries):
+            green.sleep(RETRY_SECONDS * attempt)
             try:
-                self._transact([message], self._react, self._prepare)
+                self._transact([message], self._react)
                 return
             except Exception as again:
-                self._stop_for_the_world(again, [message])
+                self._reraise_if_transient(again, [message])
                 error = again
         log.error(
             "message became a dead letter",
@@ -239,12 +253,13 @@ class Consumer:
             error=repr(error),
             exc_info=error,
         )
-        self._transact([message], lambda tx, failed: self._bury(tx, failed, "failed", repr(error)))
+        reason = str(error) if isinstance(error, NotUnderstood) else repr(error)
+        self._transact([message], lambda tx, _: self._bury(tx, message, "failed", reason))
 
-    def _stop_for_the_world(self, error: Exception, messages: Sequence[Message]) -> None:
-        """Raises what is no message's fault; where it stands now is read again, whoever moved it.
+    def _reraise_if_transient(self, error: Exception, messages: Sequence[Message]) -> None:
+        """Re-raises what the message did not cause (database away, conflict), after reading the tracked position again.
 
-        A conflict is somebody else's doing, unless it comes again and again.
+        A conflict is somebody else's doing, unless it comes MAX_CONFLICTS times at one position.
         """
         if not isinstance(error, Unavailable | Conflict):
             return
@@ -252,74 +267,55 @@ class Consumer:
             self._reload(connection)
         if isinstance(error, Unavailable | Overtaken):
             raise error
-        self._clashes += 1
-        if self._clashes >= CLASHES:
-            self._suspected = max(self._suspected, messages[-1].position)
-        if messages[-1].position > self._suspected:
+        self._conflicts += 1
+        if self._conflicts >= MAX_CONFLICTS:
+            self._suspect_until = max(self._suspect_until, messages[-1].position)
+        if messages[-1].position > self._suspect_until:
             raise error
 
-    def _transact(
-        self, messages: list[Message], act: Callable[[Transaction, Message], None], prepare: Prepare = prepare_nothing
-    ) -> None:
-        concerning = [message for message in messages if message.name in self._reactions]
+    def _transact(self, messages: Sequence[Message], act: Callable[[Transaction, Sequence[Message]], None]) -> None:
+        """Moves the position behind the messages, and acts in the same transaction on those that have a reaction."""
+        concerning = [message for message in messages if self._reactions.concern(message)]
         if concerning:
             with self._store.transaction() as tx:
                 self._move(tx.change, messages[-1].position)
-                self._act(tx, concerning, act, prepare)
+                act(tx, concerning)
             self.position = self._stored = messages[-1].position
         else:
             self.position = messages[-1].position
-            if time.monotonic() - self._stored_at > STORED_SECONDS:
+            if time.monotonic() - self._stored_at > STORE_SECONDS:
                 self.store_position()
-        self._clashes = 0
+        self._conflicts = 0
         self.moved()
         metrics.messages.labels(self._store.publication.service, self.source).inc(len(messages))
 
-    @property
-    def is_ahead(self) -> bool:
-        """Whether some of what was passed over is not written down."""
-        return self.position is not None and self.position != self._stored
-
-    def store_position(self) -> None:
-        """Writes down how far messages were passed over. Raises Overtaken."""
-        if self.is_ahead:
-            position, self._stored_at = self._tracked(), time.monotonic()
-            self._move(self._store.change, position)
-            self._stored = position  # not where it is by now: others went on meanwhile
-
     def _move(self, change: Callable[[sa.Executable, dict[str, Any]], int], position: int) -> None:
-        """First of all: from here on this source's letters are nobody else's : who replays them waits."""
+        """Moves the position first: its row lock also makes a replay of this source's dead letters wait."""
         if change(_MOVE, {"of": self.source, "old": self._stored, "new": position}) != 1:
             raise Overtaken(f"another consumer of {self.source} was faster")
 
-    def _act(
-        self,
-        tx: Transaction,
-        messages: Sequence[Message],
-        act: Callable[[Transaction, Message], None],
-        prepare: Prepare,
-    ) -> None:
-        blocked = self._blocked_streams(tx.connection) if self._parks else set()
-        prepare(tx, [message for message in messages if message.stream not in blocked])
+    def _react(self, tx: Transaction, messages: Sequence[Message]) -> None:
+        """Parks the messages of blocked streams, prepares for all others, then lets their reactions handle them."""
+        blocked = self._blocked_streams(tx.connection) if self._may_have_parked else set()
+        live = []
         for message in messages:
             if message.stream in blocked:
                 self._bury(tx, message, "parked", "behind a message of its stream that failed")
             else:
-                act(tx, message)
-
-    def _react(self, tx: Transaction, message: Message) -> None:
-        with caused_by(message.correlation_id, message.id):
-            self._reactions[message.name](tx, message)
+                live.append(self._reactions.in_known_version(message))
+        self._prepare(tx, live)
+        for message in live:
+            self._reactions.react(tx, message)
 
     def _blocked_streams(self, connection: sa.Connection) -> set[str]:
         waiting = dead_letters.c.state.in_(["failed", "parked"])
         query = sa.select(dead_letters.c.stream).where(dead_letters.c.source == self.source, waiting).distinct()
         blocked = set(connection.execute(query).scalars())
-        self._parks = bool(blocked)
+        self._may_have_parked = bool(blocked)
         return blocked
 
     def _bury(self, tx: Transaction, message: Message, state: str, error: str) -> None:
-        self._parks = True
+        self._may_have_parked = True
         sql.insert_ignore(
             tx.connection,
             dead_letters,

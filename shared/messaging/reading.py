@@ -1,7 +1,7 @@
-"""What came over the bus, read.
+"""Parses what arrives over the bus.
 
-Whoever sends what cannot be read (a stranger, another version, a broken hand) holds nobody up: it is told of, counted
-and passed over. Nothing is lost by that: of messages the source's log has all, of calls somebody waits for the answer.
+A body that cannot be parsed (a foreign sender, a faulty release) is logged, counted and skipped, so that it blocks
+nothing. Nothing is lost: the source's log has every message, and the caller of a call gets a time-out.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from shared.observability import metrics
 
 log = structlog.get_logger()
 _MALFORMED = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
-"""What taking apart raises when it is not what it should be; JSON's own errors are among them."""
+"""What parsing raises on a malformed value; orjson's own error is a ValueError."""
 
 
 class Unreadable(Exception):
-    """It is no batch of messages, or of calls."""
+    """The body is no batch of messages, or of calls."""
 
 
 def read_messages(body: bytes) -> list[Message]:
-    """A batch, as the source sent it. Raises Unreadable when one of them is no message."""
+    """A batch of messages, as the source sent it. Raises Unreadable if any of them is malformed."""
     return [_message(wire) for wire in _batch(body)]
 
 
 def read_calls(body: bytes) -> list[Call[Any] | None]:
-    """A batch, in order; None for what is no call: its neighbours are decided. Raises Unreadable."""
+    """A batch of calls in order, None in place of each malformed one: the others are answered. Raises Unreadable."""
     return [_call(wire) for wire in _batch(body)]
 
 
 def pass_over(service: str, queue: str, error: Exception) -> None:
-    """Tells of what could not be read."""
+    """Logs and counts a body that could not be parsed."""
     metrics.unreadable.labels(service, queue).inc()
     log.error("not readable, passed over", service=service, queue=queue, error=str(error)[:300])
 
@@ -56,11 +56,14 @@ def _message(wire: Any) -> Message:
     except _MALFORMED as error:
         raise Unreadable(f"not a message: {error!r}") from error
     texts = (message.id, message.name, message.stream, message.epoch, message.causation_id, message.correlation_id)
-    numbers = (message.version, message.stream_version, message.position, message.previous)
+    numbers = (message.stream_version, message.position, message.previous)
+    versions = message.versions
     if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
-        raise Unreadable("not a message: its envelope holds something else")
-    if not isinstance(message.data, dict):
-        raise Unreadable("not a message: its data are no object")
+        raise Unreadable("not a message: a field of its envelope has the wrong type")
+    if not all(type(version.number) is int and isinstance(version.data, dict) for version in versions):
+        raise Unreadable("not a message: a version is no number, or its data are no object")
+    if [version.number for version in versions] != sorted({version.number for version in versions}, reverse=True):
+        raise Unreadable("not a message: its versions do not go down from the newest")
     return message
 
 
@@ -70,5 +73,5 @@ def _call(wire: Any) -> Call[Any] | None:
         call: Call[Any] = Call(wire["name"], wire["data"], wire["key"], caller, wire["correlationId"])
     except _MALFORMED:
         return None
-    known = isinstance(call.name, str) and isinstance(call.data, dict) and isinstance(call.correlation_id, str)
-    return call if known and isinstance(call.key, str | None) else None
+    well_formed = isinstance(call.name, str) and isinstance(call.data, dict) and isinstance(call.correlation_id, str)
+    return call if well_formed and isinstance(call.key, str | None) else None

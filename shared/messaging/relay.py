@@ -1,7 +1,7 @@
-"""The log → the bus: what was published is sent in order, confirmed, and only then counted as sent.
+"""The log → the bus: publishes in order, waits for the broker's confirms, and only then moves the relay's position.
 
-A crash between the two sends again; consumers pass a duplicate over. So they do with what two processes of a service
-send at once: each batch begins where the stored position is, and whoever finds it moved meanwhile reads it again.
+A crash between the two publishes again, and so do two processes of a service that relay at once: consumers skip
+duplicates. Each batch begins at the stored position; a relay that was overtaken reads it again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MOVE = relay.update().where(relay.c.position == sa.bindparam("old")).values(pos
 
 
 class RelayOvertaken(Unavailable):
-    """Another relay moved the position while this one sent the same."""
+    """Another relay moved the position while this one published the same messages."""
 
 
 class Relay:
@@ -29,14 +29,14 @@ class Relay:
         self._store = store
         self._publish = publish
         self.position = 0
-        """Up to where this one knows that was sent."""
+        """Everything up to this position is published, as far as this process knows."""
 
     def start(self) -> None:
         with self._store.reading() as connection:
             self.position = connection.execute(sa.select(relay.c.position)).scalar_one()
 
     def send(self) -> int:
-        """Sends one batch; gives how many messages it was. Raises RelayOvertaken."""
+        """Publishes one batch; returns the number of messages. Raises RelayOvertaken."""
         position, messages = self._store.unsent(BATCH)
         if messages:
             self.position = position

@@ -11,8 +11,13 @@ ANSWERS_IDLE_SECONDS = 60
 
 
 def events_exchange(namespace: str, source: str) -> kombu.Exchange:
-    """Where a service publishes; the routing key is the message's name."""
+    """Where a service publishes for outsiders, each version of a message under its ``routing_key``."""
     return kombu.Exchange(f"{namespace}.{source}.events", type="topic", durable=True)
+
+
+def routing_key(name: str, version: int) -> str:
+    """The name for version 1, ``<name>.v<n>`` for a later one: nobody who is bound to one version gets another."""
+    return name if version == 1 else f"{name}.v{version}"
 
 
 def batches_exchange(namespace: str, source: str) -> kombu.Exchange:

@@ -1,14 +1,14 @@
-"""Read models of what other services told: folded from their messages, by the service's own reactions."""
+"""Read models of what other services published: folded from their messages by the service's own reactions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from shared.eventstore import Message, Transaction, tables
-from shared.eventstore.context import caused_by
+from shared.messaging.reactions import Reactions
 
 ReadLog = Callable[[str, int, int], Sequence[Message]]
 """``(source, after, limit)`` → what a source published after a position, in order."""
@@ -16,26 +16,27 @@ ReadLog = Callable[[str, int, int], Sequence[Message]]
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """``reactions``: by (source, message), those of the service's that write these tables. They may do more than that
-    where bookings or lines are concerned: of those a second fold has none, so that nothing more is done."""
+    """A read model of messages.
+
+    ``reactions``: those of the service that write these tables, in every version. They may do more where bookings or
+    lines are concerned; the scratch database of a rebuild has none of those, so nothing more is done there.
+    """
 
     name: str
     version: int
     tables: Sequence[sa.Table]
-    reactions: Mapping[tuple[str, str], Callable[[Transaction, Message], None]]
+    reactions: Reactions
 
     @property
     def sources(self) -> list[str]:
-        return sorted({source for source, _ in self.reactions})
+        return self.reactions.sources
 
     def all_tables(self) -> list[sa.Table]:
-        """What a reaction may touch."""
+        """The tables that a reaction may read or write."""
         return [*tables.metadata.sorted_tables, *self.tables[0].metadata.sorted_tables]
 
     def react(self, tx: Transaction, messages: Sequence[Message]) -> None:
         for message in messages:
-            reaction = self.reactions.get((message.source, message.name))
-            if reaction is not None:
-                with caused_by(message.correlation_id, message.id):
-                    reaction(tx, message)
+            if self.reactions.concern(message):
+                self.reactions.handle(tx, message)
         tx.finish()

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from shared.eventstore import Store
 from shared.messaging.calls import CommandHandler, QueryHandler
-from shared.messaging.reactions import Prepare, Reaction, prepare_nothing
+from shared.messaging.reactions import Prepare, Reactions, prepare_nothing
 from shared.projections import Projection
 from shared.projections.followed import Followed
 
@@ -51,7 +51,7 @@ class Service:
     store: Store
     commands: Mapping[str, CommandHandler] = field(default_factory=dict)
     queries: Mapping[str, QueryHandler] = field(default_factory=dict)
-    reactions: Mapping[tuple[str, str], Reaction] = field(default_factory=dict)
+    reactions: Reactions = field(default_factory=lambda: Reactions({}))
     followed: Sequence[Followed] = ()
     """The read models of what those messages tell."""
     prepare: Prepare = prepare_nothing
@@ -71,4 +71,4 @@ class Service:
     @property
     def sources(self) -> list[str]:
         """The services whose messages it reacts to."""
-        return sorted({source for source, _ in self.reactions})
+        return self.reactions.sources

@@ -26,7 +26,7 @@ from shared.kernel.time import SettableClock, parse_instant
 from shared.messaging import topology
 from shared.messaging.connections import connect
 from shared.messaging.consuming import Consumer, Page
-from shared.messaging.reactions import Reaction
+from shared.messaging.reactions import Reactions
 from shared.runtime.platform import service_class, sources_of
 from shared.runtime.settings import Settings
 from shared.testing import BusDouble, empty_database
@@ -102,18 +102,17 @@ class Follower:
 
     def break_on(self, source: str, poisoned: Message, kind: type[Consumer] = Consumer) -> None:
         """What reacts to the messages of that name fails on this one, until ``mend``."""
-        good = self.service.reactions[source, poisoned.name]
+        key = source, poisoned.name, poisoned.version
+        good = self.service.reactions[key]
 
         def bad(tx: Transaction, message: Message) -> None:
             if message.position == poisoned.position:
                 raise ValueError("a fault of ours")
             good(tx, message)
 
-        self.listen(source, kind, {**self.service.reactions, (source, poisoned.name): bad})
+        self.listen(source, kind, Reactions({**self.service.reactions, key: bad}))
 
-    def listen(
-        self, source: str, kind: type[Consumer], reactions: Mapping[tuple[str, str], Reaction] | None = None
-    ) -> None:
+    def listen(self, source: str, kind: type[Consumer], reactions: Reactions | None = None) -> None:
         """Another consumer of a source, or other reactions of it."""
 
         def read_log(after: int, limit: int) -> Page:
@@ -275,9 +274,9 @@ class Forgetful(Consumer):
 
     def handle(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            if message.name in self._reactions:
+            if self._reactions.concern(message):
                 with self._store.transaction() as tx:
-                    self._act(tx, [message], self._react, self._prepare)
+                    self._react(tx, [message])
 
 
 class Credulous(Consumer):
@@ -345,7 +344,7 @@ def test_a_handler_that_raises_parks_its_stream_and_a_replay_puts_it_right(
 ) -> None:
     straight, other = pair(name)
     straight.catch_up()
-    heard = {message for source, message in other.service.reactions if source == "booking"}
+    heard = {message for source, message, _ in other.service.reactions if source == "booking"}
     poisoned = poisonable(logs["booking"], POISONED[name], heard)
     other.break_on("booking", poisoned)
     other.catch_up()

@@ -15,8 +15,9 @@ import jsonschema_rs
 import pytest
 from marshmallow import ValidationError
 
-from docs.asyncapi import CONTRACTS, document, samples
+from docs.asyncapi import document, samples
 from shared.contracts.envelope import Envelope
+from shared.contracts.messages import MESSAGES as CONTRACTS
 from shared.runtime.settings import SERVICES
 
 OFFICIAL = Path(__file__).parent / "asyncapi" / "3.0.0.json"

@@ -98,14 +98,14 @@ def test_every_message_has_a_schema_and_a_sample() -> None:
 
 @pytest.mark.parametrize("published", PUBLISHED, ids=named)
 def test_messages_are_said_as_ever(published: Any) -> None:
-    name, version, data = publication.translate(published)
+    name, [(version, data)] = publication.translate(published)
     assert data == sample(GOLDEN / f"{name}.v{version}.json")
     assert MESSAGES[name, version]().load(data) == data
 
 
 def test_an_activation_at_18_gives_no_birth_date() -> None:
     activated = event(Account.Activated, kind=Kind.AGE_18, age=18, birth_date=None, department_code="80")
-    name, version, data = publication.translate(activated)
+    name, [(version, data)] = publication.translate(activated)
     assert data["birthDate"] is None
     assert MESSAGES[name, version]().load(data) == data
 

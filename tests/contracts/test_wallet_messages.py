@@ -74,13 +74,13 @@ def test_every_message_has_a_schema_and_a_sample() -> None:
 
 @pytest.mark.parametrize("published", PUBLISHED, ids=named)
 def test_messages_are_said_as_ever(published: Any) -> None:
-    name, version, data = publication.translate(published)
+    name, [(version, data)] = publication.translate(published)
     assert data == sample(GOLDEN / f"{name}.v{version}.json")
     assert MESSAGES[name, version]().load(data) == data
 
 
 def test_a_recredit_is_a_grant_that_says_so() -> None:
-    name, version, data = publication.translate(event(Wallet.Recredited, **RECREDIT))
+    name, [(version, data)] = publication.translate(event(Wallet.Recredited, **RECREDIT))
     assert (name, data["recredit"], data["amountCents"]) == ("CreditGranted", True, 30_00)
     assert MESSAGES[name, version]().load(data) == data
 

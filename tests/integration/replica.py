@@ -25,6 +25,7 @@ from shared.eventstore.outcomes import Call  # noqa: E402
 from shared.kernel.time import Clock  # noqa: E402
 from shared.messaging.bus import Bus  # noqa: E402
 from shared.messaging.extensions import Hosted, takes_messages, takes_queries  # noqa: E402
+from shared.messaging.reactions import Reactions  # noqa: E402
 from shared.runtime import logging as logs  # noqa: E402
 from shared.runtime.service import Service, Task  # noqa: E402
 from shared.runtime.settings import Settings  # noqa: E402
@@ -45,7 +46,7 @@ def build_source(_settings: Settings, clock: Clock, _bus: Bus, engine: sa.Engine
 
 
 def build_sink(_settings: Settings, clock: Clock, _bus: Bus, engine: sa.Engine) -> Service:
-    return Service("sink", opened(engine, "sink", clock), reactions={("source", "JarFilled"): handle})
+    return Service("sink", opened(engine, "sink", clock), reactions=Reactions({("source", "JarFilled", 1): handle}))
 
 
 clashed: set[int] = set()

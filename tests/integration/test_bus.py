@@ -20,6 +20,7 @@ from shared.eventstore.tables import tracking
 from shared.messaging import topology
 from shared.messaging.connections import EventPublisher, Inbox, connect
 from shared.messaging.consuming import Consumer
+from shared.messaging.reactions import Reactions
 from shared.messaging.relay import Relay, RelayOvertaken
 from tests.integration.conftest import MakeStore
 from tests.platform import ROOT
@@ -59,7 +60,7 @@ class Rig:
             relay.send()
 
     def consumer(self) -> Consumer:
-        consumer = Consumer(self.sink, "source", {("source", "JarFilled"): self._handle}, self._read_log)
+        consumer = Consumer(self.sink, "source", Reactions({("source", "JarFilled", 1): self._handle}), self._read_log)
         consumer.start()
         return consumer
 

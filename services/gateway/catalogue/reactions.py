@@ -18,35 +18,37 @@ from services.gateway.catalogue.words import plain, weighted_words
 from shared.contracts.subcategories import SUBCATEGORIES
 from shared.eventstore import Message, Transaction, sql
 from shared.kernel.time import parse_instant
-from shared.messaging.reactions import Reaction
+from shared.messaging.reactions import Reaction, Reactions
 from shared.projections.followed import Followed
 
 
-def reactions() -> dict[tuple[str, str], Reaction]:
-    """(source, message) → what the read model does about it."""
-    return {
-        ("identity", "OffererValidated"): _offerer_is(is_open=True),
-        ("identity", "OffererRejected"): _offerer_is(is_open=False),
-        ("identity", "OffererClosed"): _offerer_is(is_open=False),
-        ("catalog", "VenueOpened"): venue_told,
-        ("catalog", "VenueChanged"): venue_told,
-        ("catalog", "OfferPublished"): offer_told,
-        ("catalog", "OfferChanged"): offer_told,
-        ("catalog", "OfferWithdrawn"): offer_withdrawn,
-        ("catalog", "StockAdded"): stock_added,
-        ("catalog", "StockChanged"): stock_changed,
-        ("catalog", "EventRescheduled"): event_rescheduled,
-        ("catalog", "StockWithdrawn"): stock_withdrawn,
-        ("booking", "BookingCreated"): places_remain("stockRemaining"),
-        ("booking", "BookingCancelled"): places_remain("stockRemaining"),
-        ("booking", "BookingRestored"): places_remain("stockRemaining"),
-        ("booking", "StockSoldOut"): places_remain("remaining"),
-        ("booking", "StockAvailable"): places_remain("remaining"),
-    }
+def reactions() -> Reactions:
+    """Which message, in which version, changes the read model how."""
+    return Reactions(
+        {
+            ("identity", "OffererValidated", 1): _offerer_is(is_open=True),
+            ("identity", "OffererRejected", 1): _offerer_is(is_open=False),
+            ("identity", "OffererClosed", 1): _offerer_is(is_open=False),
+            ("catalog", "VenueOpened", 1): venue_told,
+            ("catalog", "VenueChanged", 1): venue_told,
+            ("catalog", "OfferPublished", 1): offer_told,
+            ("catalog", "OfferChanged", 1): offer_told,
+            ("catalog", "OfferWithdrawn", 1): offer_withdrawn,
+            ("catalog", "StockAdded", 1): stock_added,
+            ("catalog", "StockChanged", 1): stock_changed,
+            ("catalog", "EventRescheduled", 1): event_rescheduled,
+            ("catalog", "StockWithdrawn", 1): stock_withdrawn,
+            ("booking", "BookingCreated", 1): places_remain("stockRemaining"),
+            ("booking", "BookingCancelled", 1): places_remain("stockRemaining"),
+            ("booking", "BookingRestored", 1): places_remain("stockRemaining"),
+            ("booking", "StockSoldOut", 1): places_remain("remaining"),
+            ("booking", "StockAvailable", 1): places_remain("remaining"),
+        }
+    )
 
 
 def followed() -> Followed:
-    """All of it can be folded anew from what they said."""
+    """The whole read model: it can be rebuilt from the messages of its sources."""
     return Followed("catalogue", 1, [offerers, venues, offers, words, tags, stocks], reactions())
 
 

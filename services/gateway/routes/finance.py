@@ -176,7 +176,7 @@ def mark_rejected(body: dict[str, Any], batch_id: int) -> Any:
     "GET", "/v1/finance/events", access=FINANCE, query=schemas.EventsQuery, media_type="application/x-ndjson"
 )
 def events(query: dict[str, Any]) -> Any:
-    """What payout published after a position, in order, one JSON object a line; ends with the last one known."""
+    """What payout published after a position until now, in order: one JSON object a line, in its newest version."""
     deadline = time.monotonic() + query["wait"]
     messages = _published(query)
     while not messages and time.monotonic() < deadline:

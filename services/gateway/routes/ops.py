@@ -103,7 +103,7 @@ def dead_letters(query: dict[str, Any]) -> Any:
     "/v1/ops/dead-letters/<word:letter_id>/replay",
     access=OPERATOR,
     answers=(200, schemas.SettledLetters),
-    refuses=["not-waiting"],
+    refuses=["not-waiting", "not-understood"],
 )
 def replay_dead_letter(letter_id: str) -> Any:
     """Handles a message again, with everything parked behind it, in order."""

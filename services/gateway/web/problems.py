@@ -154,6 +154,7 @@ _TABLE: tuple[tuple[str, int, str, str], ...] = (
     ("line-not-in-a-batch", 409, "The line is in no batch", "Before its batch the validation itself is undone."),
     ("file-not-valid", 500, "The file is not valid", "It was not handed out; operators know."),
     ("not-waiting", 409, "It does not wait any more", "It was replayed or discarded before."),
+    ("not-understood", 409, "The message is not understood", "It is in a version that this release does not read."),
     ("clock-goes-back", 422, "The clock does not go back", "Give an instant that is not before the present one."),
     (
         "not-settled",

@@ -12,7 +12,7 @@ from nameko.extensions import Entrypoint
 from shared.eventstore import Conflict, Message
 from shared.kernel.errors import Unavailable
 from shared.messaging.connections import Inbox
-from shared.messaging.consuming import STORED_SECONDS, Overtaken
+from shared.messaging.consuming import STORE_SECONDS, Overtaken
 from shared.messaging.extensions.hosting import HostedProcess
 from shared.messaging.extensions.loops import NotYet, is_anothers
 from shared.messaging.reading import Unreadable, pass_over, read_messages
@@ -115,7 +115,7 @@ class _Feed:
             self._look(process)
         if not self._arrived:
             consumer = process.consumers[self._source]
-            self._arrived = self._inbox.take(PREFETCH_BATCHES, STORED_SECONDS if consumer.is_ahead else REST_SECONDS)
+            self._arrived = self._inbox.take(PREFETCH_BATCHES, STORE_SECONDS if consumer.is_ahead else REST_SECONDS)
             if not self._arrived:
                 consumer.store_position()
             self._messages = [message for batch in self._arrived for message in self._read(process, batch)]
@@ -145,7 +145,7 @@ class _Feed:
         Who stands by looks too, and leaves it to the active one as long as that moves.
         """
         self._looked = time.monotonic()
-        if process.consumers[self._source].stands():
+        if process.consumers[self._source].is_active():
             try:
                 process.catch_up(self._source)
             except Exception as error:

@@ -90,7 +90,7 @@ class World:
         now = at or self.clock.now()
         message = Message(f"{source}:{number}", source, name, 1, "", 1, number, number - 1, "", now, now, "", "", data)
         told = service or self.service
-        told.store.run(lambda tx: told.reactions[source, name](tx, message))
+        told.store.run(lambda tx: told.reactions.handle(tx, message))
 
     def move_event(self, stock: int, to: datetime, *, offer: int = 1) -> None:
         moved = {

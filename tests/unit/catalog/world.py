@@ -98,7 +98,7 @@ class World:
             data=data,
         )
         with self.store.transaction() as tx:
-            self.service.reactions[source, name](tx, message)
+            self.service.reactions.handle(tx, message)
 
     def register(
         self, offerer_id: int = 1, siren: str = SIREN, account_id: int = 7, postal_code: str = "34000"

@@ -47,7 +47,7 @@ class Shelf:
     def hear_again(self, message: Message) -> None:
         """As when it was parked and is replayed."""
         with self.store.transaction() as tx:
-            self._reactions[message.source, message.name](tx, message)
+            self._reactions.handle(tx, message)
 
     def offerer(self, offerer_id: int = 1) -> None:
         self.hear("OffererValidated", "identity", offererId=offerer_id, at="2021-11-02T09:00:00Z")

@@ -14,7 +14,8 @@ from shared.eventstore import Conflict, Message, Store, Transaction
 from shared.eventstore.tables import dead_letters, tracking
 from shared.kernel.errors import Unavailable
 from shared.messaging import consuming
-from shared.messaging.consuming import CLASHES, Consumer, Overtaken, SourceReplaced
+from shared.messaging.consuming import MAX_CONFLICTS, Consumer, Overtaken, SourceReplaced
+from shared.messaging.reactions import Reactions
 from tests.unit.shared.toy import file_store, fill
 
 Reaction = Callable[[Transaction, Message], None]
@@ -31,7 +32,7 @@ class Rig:
         self.consumer = self.consume()
 
     def consume(self) -> Consumer:
-        consumer = Consumer(self.store, "source", {("source", "JarFilled"): self.react}, self.read_log)
+        consumer = Consumer(self.store, "source", Reactions({("source", "JarFilled", 1): self.react}), self.read_log)
         consumer.start()
         return consumer
 
@@ -115,7 +116,7 @@ def test_what_the_world_does_is_not_the_message_s_fault(make_rig: Callable[..., 
             raise Unavailable("the database is away")
         rig.react(tx, message)
 
-    consumer = Consumer(rig.store, "source", {("source", "JarFilled"): react}, rig.read_log)
+    consumer = Consumer(rig.store, "source", Reactions({("source", "JarFilled", 1): react}), rig.read_log)
     consumer.start()
     messages = rig.source.messages(0, 10)
     with pytest.raises(Unavailable):
@@ -146,7 +147,7 @@ def test_a_row_that_the_table_never_admits_is_the_message_s_own_failure(make_rig
     for owner, amount in enumerate((11, 12, 13, 14)):
         fill(rig.source, owner, amount)
     sound, empty, refused, other = (message.position for message in rig.source.messages(0, 10))
-    consumer = Consumer(rig.store, "source", {("source", "JarFilled"): react}, rig.read_log)
+    consumer = Consumer(rig.store, "source", Reactions({("source", "JarFilled", 1): react}), rig.read_log)
     consumer.start()
     consumer.handle(rig.source.messages(0, 10))
     assert letters(rig.store) == [(empty, "failed"), (refused, "failed")]
@@ -155,7 +156,7 @@ def test_a_row_that_the_table_never_admits_is_the_message_s_own_failure(make_rig
 
 def handled_again_and_again(consumer: Consumer, messages: list[Message]) -> int:
     """As the loop of a process does it; gives how often it was a conflict."""
-    for conflicts in range(10 * CLASHES):
+    for conflicts in range(10 * MAX_CONFLICTS):
         try:
             consumer.handle(messages)
             return conflicts
@@ -178,9 +179,9 @@ def test_a_key_that_a_message_takes_twice_every_time_is_its_own_failure_in_the_e
     for owner, amount in enumerate((11, 12, 13, 12, 14)):
         fill(rig.source, owner, amount)
     positions = [message.position for message in rig.source.messages(0, 10)]
-    consumer = Consumer(rig.store, "source", {("source", "JarFilled"): react}, rig.read_log)
+    consumer = Consumer(rig.store, "source", Reactions({("source", "JarFilled", 1): react}), rig.read_log)
     consumer.start()
-    assert handled_again_and_again(consumer, rig.source.messages(0, 10)) == CLASHES - 1
+    assert handled_again_and_again(consumer, rig.source.messages(0, 10)) == MAX_CONFLICTS - 1
     assert letters(rig.store) == [(positions[3], "failed")]
     assert rig.handled() == [*positions[:3], positions[4]]
 
@@ -190,16 +191,16 @@ def test_a_conflict_that_passes_is_nobody_s_failure(make_rig: Callable[..., Rig]
     rig = make_rig()
     fill(rig.source, 1, 1)
     fill(rig.source, 1, 2)
-    busy = [Conflict("somebody was faster")] * (CLASHES - 1)
+    busy = [Conflict("somebody was faster")] * (MAX_CONFLICTS - 1)
 
     def react(tx: Transaction, message: Message) -> None:
         if busy:
             raise busy.pop()
         rig.react(tx, message)
 
-    consumer = Consumer(rig.store, "source", {("source", "JarFilled"): react}, rig.read_log)
+    consumer = Consumer(rig.store, "source", Reactions({("source", "JarFilled", 1): react}), rig.read_log)
     consumer.start()
-    assert handled_again_and_again(consumer, rig.source.messages(0, 10)) == CLASHES - 1
+    assert handled_again_and_again(consumer, rig.source.messages(0, 10)) == MAX_CONFLICTS - 1
     assert letters(rig.store) == []
     assert rig.handled() == [message.position for message in rig.source.messages(0, 10)]
 
@@ -222,7 +223,7 @@ def test_a_message_of_another_history_is_counted_and_passed_over(make_rig: Calla
     other = file_store(tmp_path / "old", "source")
     fill(other, 9, 9)
     rig.consumer.handle(other.messages(0, 10))
-    assert (rig.consumer.foreign, rig.handled()) == (1, [2])
+    assert (rig.consumer.foreign_messages, rig.handled()) == (1, [2])
 
 
 def test_the_source_is_asked_once_about_many_messages_of_another_history(
@@ -238,7 +239,7 @@ def test_the_source_is_asked_once_about_many_messages_of_another_history(
     fill(rig.source, 1, 2)
     before = rig.asked
     rig.consumer.handle([*other.messages(0, 30), *rig.source.messages(0, 10)])
-    assert (rig.consumer.foreign, len(rig.handled()), rig.asked - before) == (20, 2, 1)
+    assert (rig.consumer.foreign_messages, len(rig.handled()), rig.asked - before) == (20, 2, 1)
 
 
 def test_a_source_with_another_history_stops_the_consumer(make_rig: Callable[..., Rig], tmp_path: Path) -> None:
@@ -263,7 +264,7 @@ def test_what_concerns_nobody_is_written_down_now_and_then(
     for owner in range(6):
         fill(rig.source, owner, 1)
     messages = rig.source.messages(0, 10)
-    indifferent = Consumer(rig.store, "source", {}, rig.read_log)
+    indifferent = Consumer(rig.store, "source", Reactions({}), rig.read_log)
     indifferent.start()
     indifferent.handle(messages[:1])
     assert stored(rig) == messages[0].position, "the first at once"
@@ -273,7 +274,7 @@ def test_what_concerns_nobody_is_written_down_now_and_then(
     indifferent.store_position()
     assert not indifferent.is_ahead
     assert stored(rig) == messages[2].position
-    monkeypatch.setattr(consuming, "STORED_SECONDS", 0.0)
+    monkeypatch.setattr(consuming, "STORE_SECONDS", 0.0)
     indifferent.handle(messages[3:])
     assert stored(rig) == messages[5].position == indifferent.position
 
@@ -297,7 +298,7 @@ def test_whoever_is_ahead_of_what_another_process_wrote_begins_there(make_rig: C
     for owner in range(4):
         fill(rig.source, owner, 1)
     messages = rig.source.messages(0, 10)
-    mine, other = (Consumer(rig.store, "source", {}, rig.read_log) for _ in range(2))
+    mine, other = (Consumer(rig.store, "source", Reactions({}), rig.read_log) for _ in range(2))
     mine.start()
     mine.handle(messages[:1])
     other.start()
@@ -306,5 +307,5 @@ def test_whoever_is_ahead_of_what_another_process_wrote_begins_there(make_rig: C
     with pytest.raises(Overtaken):
         mine.store_position()
     assert stored(rig) == messages[3].position
-    assert not mine.stands()
+    assert not mine.is_active()
     assert mine.position == messages[3].position

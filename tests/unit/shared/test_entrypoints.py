@@ -13,10 +13,10 @@ from greenlet import GreenletExit
 from nameko.containers import ServiceContainer
 
 from shared import green
-from shared.eventstore import Message, Store
+from shared.eventstore import Message, Store, Transaction
 from shared.eventstore.outcomes import Call
 from shared.kernel.errors import Refused, Unavailable
-from shared.messaging import local, topology
+from shared.messaging import dead_letters, local, topology
 from shared.messaging.answering import InternalError
 from shared.messaging.bus import Answer, CallingBus
 from shared.messaging.connections import AmqpCourier, EventPublisher, Inbox, connect
@@ -29,10 +29,11 @@ from shared.messaging.extensions import (
     takes_queries,
 )
 from shared.messaging.extensions.feeds import IDLE_LOOK_SECONDS
+from shared.messaging.reactions import Reactions
 from shared.observability import health, metrics
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
-from tests.unit.shared.toy import file_store, fill, open_store
+from tests.unit.shared.toy import SCHEMAS, file_store, fill, open_store, publishing, upgraded
 
 NOT_JSON = object()
 Does = Callable[[Sequence[Any]], Any]
@@ -43,13 +44,13 @@ class Toy:
 
     name = "toy"
     does: ClassVar[dict[str, Does]] = {}
+    reactions: ClassVar[Reactions] = Reactions({("source", "JarFilled", 1): lambda _tx, _message: None})
     toy = Hosted()
 
-    @staticmethod
-    def build(settings: Settings, _clock: Any, bus: CallingBus, _engine: Any) -> Service:
+    @classmethod
+    def build(cls, settings: Settings, _clock: Any, bus: CallingBus, _engine: Any) -> Service:
         bus.here["source"] = empty_page
-        store = open_store(settings.database_url("toy"))
-        return Service("toy", store, reactions={("source", "JarFilled"): lambda _tx, _message: None})
+        return Service("toy", open_store(settings.database_url("toy")), reactions=cls.reactions)
 
     @takes_commands
     def decide(self, calls: Sequence[Call]) -> Any:
@@ -225,6 +226,38 @@ def test_a_message_that_cannot_be_read_is_asked_of_the_sources_log(
     until(lambda: process.consumers["source"].position == source.published_head())
     assert passed_over("source") - before == 3, "each once: none came again"
     assert lives(container)
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, dict[str, Any]]]:
+    """What the toy's reaction to version 1 of the message got."""
+    found: list[tuple[int, dict[str, Any]]] = []
+
+    def react(_tx: Transaction, message: Message) -> None:
+        found.append((message.version, message.data))
+
+    monkeypatch.setattr(Toy, "reactions", Reactions({("source", "JarFilled", 1): react}, SCHEMAS))
+    return found
+
+
+def test_versions_side_by_side_within_one_process(
+    heard: list[tuple[int, dict[str, Any]]], container: ServiceContainer, settings: Settings, source: Store
+) -> None:
+    """Both travel as one message; of one that brings only what is unknown, what can be read is read."""
+    process = PROCESSES["toy"]
+    container.service_cls.does["react"] = lambda messages: process.react("source", messages)
+    process.bus.here["source"] = lambda calls: [page(source, call) for call in calls]
+    publisher = EventPublisher(settings.amqp_uri, settings.namespace, "source")
+    for number, versions in enumerate([(1,), (2, 1), (2,), (3,)], start=1):
+        fill(source, number, number)
+        release = upgraded(source, publishing(*versions))
+        publisher.publish(release.messages(process.consumers["source"].position or 0, 10))
+        until(lambda: process.consumers["source"].position == source.published_head())
+    assert heard == [(1, {"owner": number, "amount": number}) for number in (1, 2, 3)]
+    with process.store.reading() as connection:
+        (letter,) = dead_letters.listed(connection)
+    assert letter["error"].startswith("JarFilled version 3 is not understood")
+    assert process.health() == {}
 
 
 def refusing(_calls: Sequence[Call]) -> list[Any]:

@@ -21,6 +21,7 @@ from shared.messaging.bus import refusal
 from shared.messaging.connections import BusUnavailable, connect
 from shared.messaging.extensions import PROCESSES, Loop
 from shared.messaging.extensions.loops import NotYet
+from shared.messaging.reactions import Reactions
 from shared.observability import metrics
 from shared.observability.health import STUCK_SECONDS, Part
 from shared.observability.server import answer
@@ -144,7 +145,7 @@ def test_a_source_that_does_not_tell_how_far_it_is_lets_the_lag_grow(
     tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch, error: DomainError
 ) -> None:
     monkeypatch.setattr(running.time, "monotonic", machine)
-    reactions = {("source", "JarFilled"): lambda _tx, _message: None}
+    reactions = Reactions({("source", "JarFilled", 1): lambda _tx, _message: None})
     told: list[Any] = [{"messages": 3, "since": instant_text(START - timedelta(seconds=20))}]
 
     def backlog(_data: Any, _caller: Any) -> Any:

@@ -9,6 +9,7 @@ import pytest
 
 from shared.eventstore import Message, Store, Transaction
 from shared.messaging.consuming import Consumer
+from shared.messaging.reactions import Reactions
 from tests.unit.shared.toy import file_store, fill
 
 POISON = 3
@@ -24,7 +25,7 @@ class Diary:
             tx.connection.exec_driver_sql("CREATE TABLE handled (amount INTEGER)")
         self.prepared: list[list[int]] = []
         self.consumer = Consumer(
-            self.store, "source", {("source", "JarFilled"): self.react}, self.read_log, self.prepare
+            self.store, "source", Reactions({("source", "JarFilled", 1): self.react}), self.read_log, self.prepare
         )
         self.consumer.start()
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from shared.eventstore import Message, Store, Transaction
 from shared.eventstore.sql import insert_ignore, upsert
 from shared.eventstore.tables import dead_letters, tracking
+from shared.messaging.reactions import Reactions
 from shared.projections import rebuilding
 from shared.projections.followed import Followed
 from shared.projections.rebuilding import compare, rebuild
@@ -64,7 +65,7 @@ def told(tx: Transaction, message: Message) -> None:
     upsert(tx.connection, totals, [{"owner": owner, "total": (known or 0) + amount}])
 
 
-TOLD = Followed("told", 1, [totals], {("source", "JarFilled"): told})
+TOLD = Followed("told", 1, [totals], Reactions({("source", "JarFilled", 1): told}))
 
 
 class Follows:

@@ -13,6 +13,7 @@ from shared.eventstore.histories import kept_until
 from shared.eventstore.tables import dead_letters, relay, stored_events
 from shared.kernel.errors import Refused
 from shared.messaging.consuming import Consumer, Overtaken, SourceCutShort, SourceReplaced
+from shared.messaging.reactions import Reactions
 from shared.runtime.service import Service
 from shared.testing import BusDouble
 from tests.unit.shared.toy import file_store, fill
@@ -29,7 +30,7 @@ class Pair:
             tx.connection.exec_driver_sql("CREATE TABLE handled (position BIGINT, amount BIGINT)")
         self.bus = BusDouble()
         self.bus.add(Service("source", source), source.clock)
-        reactions = {("source", "JarFilled"): handle}
+        reactions = Reactions({("source", "JarFilled", 1): handle})
         self.process = self.bus.add(Service("sink", sink, reactions=reactions), sink.clock)
         self.consumer = self.process.consumers["source"]
         self.consumer.start()
@@ -117,7 +118,7 @@ def test_a_consumer_that_is_told_of_no_end_loses_it(pair: Pair) -> None:
         return pair.source.epoch(), pair.source.messages(after, limit)
 
     followed_and_restored(pair)
-    consumer = Consumer(pair.sink, "source", {("source", "JarFilled"): handle}, read_log)
+    consumer = Consumer(pair.sink, "source", Reactions({("source", "JarFilled", 1): handle}), read_log)
     consumer.start()
     consumer.handle(pair.pour(5))
     assert consumer.catch_up() == 0

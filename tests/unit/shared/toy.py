@@ -9,7 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from eventsourcing.domain import Aggregate
+from marshmallow import Schema, fields
 
+from shared.contracts.fields import Money, Number
 from shared.eventstore import Publication, Store, migrations
 from shared.eventstore.engines import make_engine
 from shared.eventstore.sql import upsert
@@ -77,6 +79,46 @@ def publication(service: str = "toy") -> Publication:
     return published
 
 
+# A message in three versions, and what a consumer knows of them.
+
+
+class JarFilledV1(Schema):
+    owner = Number(required=True)
+    amount = Money(required=True)
+
+
+class JarFilledV2(JarFilledV1):
+    """With the colour of the lid, which may be unknown."""
+
+    lid = fields.String(required=True, allow_none=True)
+
+
+SCHEMAS = {"source": {("JarFilled", 1): JarFilledV1, ("JarFilled", 2): JarFilledV2}}
+
+
+def filled_v1(event: Jar.Filled) -> dict[str, Any]:
+    return {"owner": event.owner, "amount": event.amount}
+
+
+def filled_v2(event: Jar.Filled) -> dict[str, Any]:
+    return {**filled_v1(event), "lid": "red"}
+
+
+def filled_v3(event: Jar.Filled) -> dict[str, Any]:
+    """``amount`` is another thing now: an older reaction must not take it for what it knows."""
+    return {"owner": event.owner, "amount": {"cents": event.amount, "currency": "EUR"}, "lid": "red"}
+
+
+TRANSLATIONS = {1: filled_v1, 2: filled_v2, 3: filled_v3}
+
+
+def publishing(*versions: int) -> Publication:
+    published = Publication("source")
+    for version in versions:
+        published.publishes(Jar.Filled, "JarFilled", version=version)(TRANSLATIONS[version])
+    return published
+
+
 class _Operations:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -100,14 +142,19 @@ def open_store(url: str, *, service: str = "toy", clock: Clock | None = None, sc
     return opened(make_engine(url, schema=schema), service, clock or SettableClock(START))
 
 
-def opened(engine: sa.Engine, service: str, clock: Clock) -> Store:
+def opened(engine: sa.Engine, service: str, clock: Clock, published: Publication | None = None) -> Store:
     return Store(
         engine,
         clock=clock,
         aggregates=[Jar],
-        publication=publication(service),
+        publication=published or publication(service),
         projections=[Totals()],
     )
+
+
+def upgraded(store: Store, published: Publication) -> Store:
+    """The same store in a release that publishes otherwise: messages are translated when the log is read."""
+    return opened(store.engine, store.publication.service, store.clock, published)
 
 
 def file_store(folder: Path, service: str = "toy") -> Store:

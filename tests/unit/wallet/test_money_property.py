@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.wallet.domain.errors import MoneyAstray
-from services.wallet.reactions import reactions
+from services.wallet.reactions import REACTIONS
 from shared.kernel.errors import Refused
 from tests.unit.wallet.stage import ZOE, Stage
 
@@ -54,7 +54,7 @@ def do(stage: Stage, step: tuple) -> None:
         booking, attempt = arguments
         message = stage.publish("booking", name, **stage.news(booking, 1, attempt=attempt, personId=owner(booking)))
         with stage.store.transaction() as tx:
-            reactions()["booking", name](tx, message)
+            REACTIONS.handle(tx, message)
 
 
 def check(stage: Stage) -> None:
