@@ -1,9 +1,9 @@
 """Mails, text messages and pushes: written in a use case's transaction, sent after its commit.
 
 =========  ====================================================================
-messages   what is said to whom; the identifier by which a repeat is recognised
-transports where it goes: a folder, or an SMTP server
-outbox     the table, the writing, the sending with bounded retries
+messages   mails, text messages, pushes, and the identifier that makes a repeat recognisable
+transports the destinations: a folder, or an SMTP server
+outbox     the table, writing to it, sending from it with bounded retries
 =========  ====================================================================
 """
 

@@ -1,4 +1,4 @@
-"""What is said to a person."""
+"""The notifications that a person may get."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ Notification = Mail | TextMessage | Push
 
 
 def restore(kind: str, to: str, content: dict[str, Any]) -> Notification:
-    """The notification that ``content()`` was taken from."""
+    """The notification whose ``content()`` is given."""
     if kind == Mail.kind:
         return Mail(to, content["subject"], content["text"], content["replyTo"])
     if kind == TextMessage.kind:
@@ -63,9 +63,8 @@ def restore(kind: str, to: str, content: dict[str, Any]) -> Notification:
 
 
 def identifier(service: str, kind: str, key: str, to: str) -> str:
-    """The same for the same thing said to the same recipient: 32 hexadecimal digits.
+    """The same for the same notification to the same recipient: 32 hexadecimal digits.
 
-    It becomes the ``Message-ID`` of a mail and the name of a file, so that whoever receives it
-    recognises a repeat.
+    It becomes the ``Message-ID`` of a mail and the name of a file, so that the receiver recognises a repeat.
     """
     return hashlib.sha256("\x00".join([service, kind, key, to]).encode()).hexdigest()[:32]

@@ -1,8 +1,8 @@
-"""Notifications written in the transaction of their events, and sent after its commit.
+"""Transactional outbox: notifications are written in the transaction of their events, and sent after its commit.
 
-At least once: between a delivery and the note that it was made a process may die, and the notification goes again after
-its lease, with the same identifier. What has been sent or given up keeps its identifier only: no name, no address, no
-token stays behind.
+Delivery is at least once: a process may die between a delivery and the record of it; the notification is then sent
+again when its lease expires, with the same identifier. A notification that was sent or given up keeps its identifier
+only: name, address and tokens are removed.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ from shared.notifications.transports import DeliveryFailed, DeliveryRefused, Env
 
 BATCH = 50
 """Sent per run, at most."""
-ROOM = 2 * BATCH
+MAX_DUE = 2 * BATCH
 LEASE = timedelta(seconds=45)
-"""Who took a notification and has not said what became of it within this time has died. Under a minute: by then all
-that a crash left under way has been done."""
-FIRST_PAUSE = timedelta(seconds=1)
-LONGEST_PAUSE = timedelta(minutes=15)
-ATTEMPTS = 30
-"""About six hours of an absent mail server; then it is given up, and counted."""
-UNDER_WAY_ATTEMPTS = 3
-"""Who waits for the platform to settle waits for a notification until it has failed so often: not for a dead server."""
-SETTLED_AT_ONCE = 25
-"""Noted in one transaction: so many may go twice when a process dies among them."""
-KEPT = timedelta(days=30)
-"""How long a sent notification's identifier keeps its repeat from being sent."""
+"""How long a process may hold a notification before another one sends it. Less than the minute within which everything
+that a crash interrupted must be done."""
+MIN_BACKOFF = timedelta(seconds=1)
+MAX_BACKOFF = timedelta(minutes=15)
+MAX_ATTEMPTS = 30
+"""About six hours of an absent mail server; then the notification is given up, and counted."""
+MAX_PROMPT_ATTEMPTS = 3
+"""A notification that has failed so often no longer counts as open work: the platform comes to rest without the mail
+server."""
+RECORDED_AT_ONCE = 25
+"""Results per transaction: as many notifications may be sent twice when a process dies before its commit."""
+DEDUPLICATED_FOR = timedelta(days=30)
+"""How long the identifier of a sent notification prevents a repeat."""
 
 SENT: dict[str, Any] = {"state": "sent", "recipient": None, "content": None, "error": None}
 
@@ -71,7 +72,7 @@ def create_v1(op: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A notification that was tried; ``failure`` is what to note of it, None when it arrived."""
+    """An attempt at a delivery; ``failure`` has the columns to store, None when it arrived."""
 
     number: int
     attempt: int
@@ -90,9 +91,9 @@ class Outbox:
         self._log = structlog.get_logger().bind(service=service)
 
     def write(self, tx: Transaction, notification: Notification, *, key: str) -> None:
-        """Will be sent once the transaction commits, never when it rolls back.
+        """Sends the notification once the transaction commits, never when it rolls back.
 
-        ``key`` says what it is about (``booking-confirmed/17/1``): the same key, kind and recipient is sent once.
+        ``key`` names the occasion (``booking-confirmed/17/1``): the same key, kind and recipient is sent once.
         """
         self.write_all(tx, [(key, notification)])
 
@@ -114,45 +115,44 @@ class Outbox:
         insert_ignore(tx.connection, notifications, rows)
 
     def open_work(self, connection: sa.Connection) -> int:
-        """How many are about to be sent; one that keeps failing is late, not under way."""
+        """How many are about to be sent; one that keeps failing is late instead."""
         table = notifications.c
         return connection.execute(
-            sa.select(sa.func.count()).where(table.state == "waiting", table.attempts < UNDER_WAY_ATTEMPTS)
+            sa.select(sa.func.count()).where(table.state == "waiting", table.attempts < MAX_PROMPT_ATTEMPTS)
         ).scalar_one()
 
     def has_room(self, connection: sa.Connection) -> bool:
-        """Whether fewer than ``ROOM`` are due: who writes faster than they are sent waits, where it can.
+        """Whether fewer than ``MAX_DUE`` are due: back-pressure on writers that are faster than the sending.
 
-        Not for those that a process had taken and died with: they keep nobody from sending others until their lease
-        ends.
+        Leased notifications do not count: those of a process that died must not block the others until the lease ends.
         """
-        return len(connection.execute(self._due().with_only_columns(notifications.c.id).limit(ROOM)).all()) < ROOM
+        return len(connection.execute(self._due().with_only_columns(notifications.c.id).limit(MAX_DUE)).all()) < MAX_DUE
 
     def late(self, connection: sa.Connection) -> int:
-        """How many have failed so often that nobody waits for them any more: for health and metrics."""
+        """How many have failed too often to count as open work: for health and metrics."""
         table = notifications.c
         return connection.execute(
-            sa.select(sa.func.count()).where(table.state == "waiting", table.attempts >= UNDER_WAY_ATTEMPTS)
+            sa.select(sa.func.count()).where(table.state == "waiting", table.attempts >= MAX_PROMPT_ATTEMPTS)
         ).scalar_one()
 
     def send_due(self) -> None:
-        """Sends what is due, the longest due first, at most ``BATCH`` of them."""
+        """Sends the notifications that are due, the longest due first, at most ``BATCH``."""
         with self._store.reading() as connection:
             if connection.execute(self._due().limit(1)).first() is None:
                 return
         taken = self._take()
-        for start in range(0, len(taken), SETTLED_AT_ONCE):
-            self._settle(self._send(taken[start : start + SETTLED_AT_ONCE]))
+        for start in range(0, len(taken), RECORDED_AT_ONCE):
+            self._record(self._send(taken[start : start + RECORDED_AT_ONCE]))
 
     def forget(self) -> None:
-        """Deletes the identifiers of what was sent long ago: a Task to run now and then."""
+        """Deletes the identifiers of notifications sent long ago; to be run as a Task."""
         table = notifications.c
-        old = table.due_at < self._machine.now() - KEPT
+        old = table.due_at < self._machine.now() - DEDUPLICATED_FOR
         with self._store.transaction() as tx:
             tx.connection.execute(notifications.delete().where(table.state != "waiting", old))
 
     def withdraw(self, tx: Transaction, recipient: str) -> None:
-        """What waits for a recipient is not sent: the person is being erased."""
+        """Gives up the notifications that wait for a recipient: the person is being erased."""
         table = notifications.c
         tx.connection.execute(
             notifications.update()
@@ -166,9 +166,9 @@ class Outbox:
         return waiting.order_by(table.due_at, table.id)
 
     def _take(self) -> list[sa.Row[Any]]:
-        """Leases what is due, so that another process leaves it alone while this one sends."""
+        """Leases the notifications that are due: another process skips them while this one sends."""
         with self._store.transaction() as tx:
-            # of no effect on SQLite, whose transactions exclude each other
+            # ignored by SQLite, whose transactions exclude each other
             rows = list(tx.connection.execute(self._due().limit(BATCH).with_for_update(skip_locked=True)))
             leased = {"attempts": notifications.c.attempts + 1, "due_at": self._machine.now() + LEASE}
             _change(tx, among(notifications.c.id, [row.id for row in rows]), leased)
@@ -182,10 +182,10 @@ class Outbox:
                 Envelope(row.identifier, row.written_at, restore(kind, row.recipient, row.content)) for row in of_kind
             ]
             outcomes = self._transports[kind].deliver_all(envelopes)
-            sent += [self._noted(row, error) for row, error in zip(of_kind, outcomes, strict=True)]
+            sent += [self._attempted(row, error) for row, error in zip(of_kind, outcomes, strict=True)]
         return sent
 
-    def _noted(self, row: sa.Row[Any], error: Exception | None) -> Sent:
+    def _attempted(self, row: sa.Row[Any], error: Exception | None) -> Sent:
         attempt = row.attempts + 1
         if error is None:
             return Sent(row.id, attempt, None)
@@ -195,16 +195,16 @@ class Outbox:
         return Sent(row.id, attempt, self._failed(row, attempt, error))
 
     def _failed(self, row: sa.Row[Any], attempt: int, error: DeliveryFailed) -> dict[str, Any]:
-        final = isinstance(error, DeliveryRefused) or attempt >= ATTEMPTS
-        # the server's answer may quote the recipient's address, so it is not kept once the notification is given up
+        final = isinstance(error, DeliveryRefused) or attempt >= MAX_ATTEMPTS
+        # the server's answer may quote the recipient's address: it is not kept once the notification is given up
         if final:
             self._log.warning("notification given up", identifier=row.identifier, kind=row.kind, attempts=attempt)
             return {"state": "given-up", "recipient": None, "content": None, "error": type(error).__name__}
         self._log.info("notification delayed", identifier=row.identifier, kind=row.kind, attempts=attempt)
-        return {"due_at": self._machine.now() + pause(attempt), "error": str(error)[:500]}
+        return {"due_at": self._machine.now() + backoff(attempt), "error": str(error)[:500]}
 
-    def _settle(self, tried: Sequence[Sent]) -> None:
-        """Notes what became of them. Guarded by the attempt: who comes back after its lease changes nothing."""
+    def _record(self, tried: Sequence[Sent]) -> None:
+        """Stores the results. Guarded by the attempt number: a process that outlived its lease changes nothing."""
         table = notifications.c
         with self._store.transaction() as tx:
             for attempt in sorted({one.attempt for one in tried}):
@@ -220,7 +220,7 @@ def _change(tx: Transaction, which: sa.ColumnElement[bool], values: dict[str, An
     tx.connection.execute(notifications.update().where(waiting, which).values(**values))
 
 
-def pause(attempt: int) -> timedelta:
-    """Doubles from one second up to a quarter of an hour."""
-    doubled: timedelta = FIRST_PAUSE * (1 << min(attempt - 1, 20))
-    return min(doubled, LONGEST_PAUSE)
+def backoff(attempt: int) -> timedelta:
+    """Exponential back-off: doubles from one second up to a quarter of an hour."""
+    doubled: timedelta = MIN_BACKOFF * (1 << min(attempt - 1, 20))
+    return min(doubled, MAX_BACKOFF)

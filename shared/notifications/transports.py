@@ -1,7 +1,7 @@
-"""Where notifications go: ``file:`` folders for all kinds, ``smtp:`` servers for mails.
+"""The destinations of notifications: ``file:`` folders for all kinds, ``smtp:`` servers for mails.
 
-DeliveryFailed       it may succeed later: tried again
-└── DeliveryRefused  it never will (an address that does not exist): given up at once
+DeliveryFailed       a transient failure: tried again
+└── DeliveryRefused  a permanent one (an address that does not exist): given up at once
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from shared import green
 from shared.notifications.messages import Mail, Notification, Push, TextMessage
 
 SENDER = "pass Culture <ne-pas-repondre@passculture.invalid>"
-"""Who mails come from unless ``MAIL_URL`` says otherwise (``?from=``); the reserved domain can receive no answer."""
-SHORT_LINE = 76
+"""The sender of mails unless ``MAIL_URL`` says otherwise (``?from=``); the reserved domain can receive no answer."""
+MAX_HEADER_LINE = 76
 _CRLF = "\r\n"
-# 8bit: every server takes it, and people can read the file
+# 8bit: every server accepts it, and the file is readable
 _BODY_HEADERS = 'MIME-Version: 1.0\r\nContent-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: 8bit\r\n'
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 SMTP_SECONDS = 20
-"""A server that says nothing for so long is taken for absent."""
+"""A server that is silent for so long counts as absent."""
 
 
 class DeliveryFailed(Exception):
-    """Not delivered now; the same attempt later may be."""
+    """Not delivered; a later attempt may succeed."""
 
 
 class DeliveryRefused(DeliveryFailed):
-    """Not delivered, and never will be as it stands."""
+    """Not delivered, and no later attempt can succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Envelope:
 
     @property
     def file_stem(self) -> str:
-        """Sorts by instant; the same for a repeat, which therefore replaces its file."""
+        """Sorts by instant; a repeat has the same stem and replaces the file."""
         return f"{self.written_at:%Y%m%dT%H%M%S}-{self.identifier}"
 
 
@@ -66,12 +66,12 @@ class Transport(ABC):
         """Raises DeliveryFailed or DeliveryRefused."""
 
     def deliver_all(self, envelopes: Sequence[Envelope]) -> list[Exception | None]:
-        """For each, in order, why it did not arrive; None when it did."""
+        """For each, in order, the error of its delivery; None when it arrived."""
         return [outcome(self.deliver, envelope) for envelope in envelopes]
 
 
 def outcome(act: Callable[..., object], *given: Any) -> Exception | None:
-    """What ``act`` raises; a fault of ours must not hold back the notifications behind it."""
+    """The exception that ``act`` raises, or None; an error in one notification must not stop those behind it."""
     try:
         act(*given)
     except Exception as error:
@@ -83,9 +83,9 @@ Transports = Mapping[str, Transport]
 
 
 class FileTransport(Transport):
-    """One file a notification, in a folder that is made at the first one.
+    """Writes one file per notification, in a folder that the first one creates.
 
-    A disk may take its time, and a greenlet that waits for it holds up all the others: a thread waits instead.
+    Disk I/O would block every green thread of the process: it runs in a thread of the system.
     """
 
     def __init__(self, folder: Path, suffix: str, render: Callable[[Envelope], bytes]) -> None:
@@ -103,7 +103,7 @@ class FileTransport(Transport):
             raise DeliveryFailed(str(error)) from error
 
     def _write(self, envelope: Envelope, content: bytes) -> None:
-        """A file is there whole or not at all."""
+        """Writes atomically: readers see the whole file or none."""
         unfinished = self._folder / f".{envelope.identifier}"
         unfinished.write_bytes(content)
         unfinished.replace(self._folder / f"{envelope.file_stem}{self._suffix}")
@@ -114,7 +114,7 @@ class FileTransport(Transport):
 
 
 class SmtpTransport(Transport):
-    """A connection for the mails that are sent together, and nothing to keep alive."""
+    """Sends mails through an SMTP server: one connection per batch, none is kept alive."""
 
     def __init__(self, url: SplitResult, render: Callable[[Envelope], bytes], sender: str) -> None:
         self._host = url.hostname or "localhost"
@@ -125,28 +125,28 @@ class SmtpTransport(Transport):
         self._render, self._sender = render, sender
 
     def deliver(self, envelope: Envelope) -> None:
-        with closing(_Line(self._connect)) as line:
-            self._send(line, envelope)
+        with closing(_LazyConnection(self._connect)) as connection:
+            self._send(connection, envelope)
 
     def deliver_all(self, envelopes: Sequence[Envelope]) -> list[Exception | None]:
-        with closing(_Line(self._connect)) as line:
-            return [outcome(self._send, line, envelope) for envelope in envelopes]
+        with closing(_LazyConnection(self._connect)) as connection:
+            return [outcome(self._send, connection, envelope) for envelope in envelopes]
 
-    def _send(self, line: _Line, envelope: Envelope) -> None:
+    def _send(self, connection: _LazyConnection, envelope: Envelope) -> None:
         content = self._render(envelope)
         try:
-            line.server().sendmail(_bare(self._sender), [envelope.notification.to], content)
+            connection.server().sendmail(_bare(self._sender), [envelope.notification.to], content)
         except smtplib.SMTPRecipientsRefused as error:
             code, reason = next(iter(error.recipients.values()))
             raise _failure(code, reason) from error
         except smtplib.SMTPResponseException as error:
-            line.close()
-            # a wrong password is the operator's to mend, not a reason to lose the mail
+            connection.close()
+            # a wrong password is a mistake of the operator, not a reason to lose the mail
             if isinstance(error, smtplib.SMTPAuthenticationError):
                 raise DeliveryFailed(f"the mail server refuses the credentials: {error.smtp_code}") from error
             raise _failure(error.smtp_code, error.smtp_error) from error
         except (smtplib.SMTPException, OSError) as error:
-            line.close()
+            connection.close()
             raise DeliveryFailed(f"{type(error).__name__}: {error}") from error
 
     def _connect(self) -> smtplib.SMTP:
@@ -159,8 +159,8 @@ class SmtpTransport(Transport):
         return server
 
 
-class _Line:
-    """A connection that is made when it is needed; a server that cannot be reached is not asked for twice."""
+class _LazyConnection:
+    """An SMTP connection opened on first use; a server that cannot be reached is tried once."""
 
     def __init__(self, connect: Callable[[], smtplib.SMTP]) -> None:
         self._connect = connect
@@ -211,11 +211,11 @@ def _folder(setting: str, text: str, suffix: str, render: Callable[[Envelope], b
     folder = folder[2:] if folder.startswith("///") else folder
     if folder == text or not folder or folder.startswith("//"):
         raise ValueError(f"{setting} cannot be {text!r}: file:/a/folder is expected")
-    return FileTransport(Path(folder), suffix, render)  # taken as it is: a folder's name may hold any character
+    return FileTransport(Path(folder), suffix, render)  # not decoded: a folder's name may contain any character
 
 
 def render_mail(envelope: Envelope, sender: str = SENDER) -> bytes:
-    """The mail as it goes over the wire. Raises DeliveryRefused when a header cannot be written."""
+    """The mail in its wire format. Raises DeliveryRefused when a header cannot be written."""
     mail = envelope.notification
     assert isinstance(mail, Mail)
     named = {
@@ -239,13 +239,13 @@ def render_mail(envelope: Envelope, sender: str = SENDER) -> bytes:
 
 
 def _folded(name: str, value: str) -> str:
-    """A header's value: as it is when it is short ASCII, else as RFC 2047 wants it."""
-    if value.isascii() and len(value) <= SHORT_LINE - len(name):
+    """A header's value: unchanged when it is short ASCII, else encoded by RFC 2047."""
+    if value.isascii() and len(value) <= MAX_HEADER_LINE - len(name):
         return value
     return _encoded(name, value)
 
 
-@lru_cache(500)  # subjects name offers: many mails have the same
+@lru_cache(500)  # subjects name offers: many mails share one
 def _encoded(name: str, value: str) -> str:
     return Header(value, None if value.isascii() else "utf-8", header_name=name).encode(linesep=_CRLF)
 

@@ -1,1 +1,1 @@
-"""What the platform shows of itself: Prometheus metrics and health, by process."""
+"""Prometheus metrics and health probes of each process."""

@@ -1,4 +1,4 @@
-"""How the parts of a process fare: each of its loops says so here, and the probes ask here."""
+"""The health of the background loops of a process: each loop reports here, the probes read here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 STUCK_SECONDS = 60.0
-"""A round that takes longer is taken for one that never ends."""
+"""A round that takes longer counts as stuck."""
 ENDED = "ended"
 
 
@@ -15,10 +15,9 @@ def _always() -> bool:
 
 
 class Part:
-    """One loop of a process. ``seconds`` is the machine's clock.
+    """The health of one background loop. ``seconds`` is the machine's clock.
 
-    What it says of itself holds until it says otherwise; what it cannot say, that it hangs or is no more, is found out
-    when it is asked about.
+    The last report holds until the next one; whether the loop hangs or has ended is found out when a probe reads it.
     """
 
     def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
@@ -28,19 +27,20 @@ class Part:
         self.moves()
 
     def does_well(self, pause: float = 0.0) -> None:
-        """A round is done; the next one begins after so many seconds."""
+        """Reports that a round is done; the next one begins after ``pause`` seconds."""
         self._why = ""
         self.moves(pause)
 
     def moves(self, pause: float = 0.0) -> None:
-        """A long round goes on."""
+        """Reports that a long round makes progress."""
         self._stuck_from = self._seconds() + pause + STUCK_SECONDS
 
     def has_trouble(self, why: str) -> None:
+        """Reports that the last round failed."""
         self._why = why
 
     def trouble(self) -> str:
-        """What is wrong with it now; empty when nothing is."""
+        """Why the loop cannot do its work now; empty when it can."""
         if not self.lives():
             return ENDED
         if self._why:

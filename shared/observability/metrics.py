@@ -30,15 +30,15 @@ messages = Counter(
     registry=REGISTRY,
 )  # fmt: skip
 foreign_messages = Counter(
-    "passculture_messages_of_unknown_epoch_total", "Messages of another history, passed over", ["service", "source"],
+    "passculture_messages_of_unknown_epoch_total", "Messages of another history, skipped", ["service", "source"],
     registry=REGISTRY,
 )  # fmt: skip
 unreadable = Counter(
-    "passculture_unreadable_total", "What the bus brought and was no batch of messages, or no call: passed over",
+    "passculture_unreadable_total", "Malformed batches of messages and malformed calls, skipped",
     ["service", "queue"], registry=REGISTRY,
 )  # fmt: skip
 saga_recoveries = Counter(
-    "passculture_saga_recoveries_total", "Requests finished by the recovery instead of their own call", ["service"],
+    "passculture_saga_recoveries_total", "Requests finished by the recovery timer, not by their own call", ["service"],
     registry=REGISTRY,
 )  # fmt: skip
 payout_delays = Histogram(
@@ -60,19 +60,19 @@ outbox_waiting = Gauge(
     "passculture_outbox_waiting_events", "Published events not yet sent to the bus", ["service"], registry=REGISTRY
 )  # fmt: skip
 dead_letters = Gauge(
-    "passculture_dead_letters", "Messages that failed or are parked behind one that did", ["service"],
+    "passculture_dead_letters", "Poison messages, and the messages parked behind them", ["service"],
     registry=REGISTRY,
 )  # fmt: skip
 pool_in_use = Gauge(
-    "passculture_database_connections_in_use", "Connections of a store's pool that are taken", ["service", "store"],
+    "passculture_database_connections_in_use", "Connections of a store's pool in use", ["service", "store"],
     registry=REGISTRY,
 )  # fmt: skip
 pool_size = Gauge(
-    "passculture_database_connections_limit", "Connections that a store's pool has at most", ["service", "store"],
+    "passculture_database_connections_limit", "Size limit of a store's pool", ["service", "store"],
     registry=REGISTRY,
 )  # fmt: skip
 trouble = Gauge(
-    "passculture_parts_in_trouble", "Parts of the process that cannot do their work now", ["service"],
+    "passculture_parts_in_trouble", "Background loops of the process that cannot do their work now", ["service"],
     registry=REGISTRY,
 )  # fmt: skip
 

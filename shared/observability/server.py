@@ -15,10 +15,10 @@ Answer = tuple[str, str, bytes]
 
 class Healthy(Protocol):
     def health(self) -> dict[str, str]:
-        """What is not well now, by part; empty when all is well."""
+        """The trouble of each background loop that has some; empty when all is well."""
 
     def lives(self) -> bool:
-        """False when only another process would do."""
+        """False when only a restart of the process would help."""
 
 
 def answer(path: str, processes: Mapping[str, Healthy]) -> Answer:
@@ -40,7 +40,7 @@ def _state(well: bool) -> str:
 
 
 def serve(bind: str, port: int, processes: Mapping[str, Healthy]) -> None:
-    """Answers for ever, in the greenlet that calls it."""
+    """Serves requests for ever, in the green thread of the caller."""
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         status, media_type, body = answer(environ["PATH_INFO"], processes)

@@ -1,6 +1,7 @@
-"""The clock of a state: the real one, or a simulated one that goes on from where it stood.
+"""The clock of a state: the real one, or a simulated one that continues from its stored instant.
 
-A state that has run by a simulated clock says so (``store_facts``), so that nobody mixes the two unawares.
+A store that has run with a simulated clock records its instant (``store_facts``), so that the two kinds of clock are
+never mixed by mistake.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ _LAST = sa.select(stored_events.c.recorded_at).order_by(stored_events.c.id.desc(
 
 
 def restored_clock(start: datetime | None, engine: sa.Engine) -> Clock:
+    """The real clock without ``start``; else a simulated one at the later of ``start`` and its stored instant."""
     if start is None:
         return RealClock()
     with engine.connect() as connection:
@@ -26,29 +28,30 @@ def restored_clock(start: datetime | None, engine: sa.Engine) -> Clock:
 
 
 def stored_clock(connection: sa.Connection) -> datetime | None:
-    """Where the simulated clock of this store stands; None without one."""
+    """The instant of this store's simulated clock; None where the clock is real."""
     stored = connection.execute(_STORED).scalar()
     return parse_instant(stored) if stored else None
 
 
 def keep_clock(connection: sa.Connection, now: datetime) -> None:
+    """Stores the instant of the simulated clock."""
     sql.upsert(connection, store_facts, [{"name": "clock", "value": instant_text(now)}])
 
 
 def check_clock(connection: sa.Connection, name: str, start: datetime | None) -> None:
-    """Time does not go back behind what a store has recorded. Raises BadSettings."""
-    stands, recorded = stored_clock(connection), connection.execute(_LAST).scalar()
-    now = RealClock().now() if start is None else max(start, stands or start)
-    if recorded is None or recorded <= now or (start is None and stands is None):
-        return  # a machine's clock may be set right by a few seconds
+    """Raises BadSettings when the clock would start before the last event that the store has recorded."""
+    stored, recorded = stored_clock(connection), connection.execute(_LAST).scalar()
+    now = RealClock().now() if start is None else max(start, stored or start)
+    if recorded is None or recorded <= now or (start is None and stored is None):
+        return  # a machine's clock may be corrected by a few seconds
     raise BadSettings(
-        f"CLOCK: {instant_text(now)} is before what {name} recorded at {instant_text(recorded)}: "
+        f"CLOCK: {instant_text(now)} is before the last event of {name}, recorded at {instant_text(recorded)}: "
         + ("its clock is a simulated one" if start is None else "a simulated clock needs a state of its own")
     )
 
 
 def check_writer(connection: sa.Connection, start: datetime | None) -> None:
-    """Who writes into a state beside its platform goes by its clock. Raises BadSettings."""
-    stands, recorded = stored_clock(connection), connection.execute(_LAST).scalar()
-    if start is None and stands is not None and (recorded is None or recorded <= stands):
-        raise BadSettings(f"CLOCK: the clock of this state is simulated, and stands at {instant_text(stands)}: set it")
+    """Raises BadSettings when a command would write by the real clock into a state whose clock is simulated."""
+    stored, recorded = stored_clock(connection), connection.execute(_LAST).scalar()
+    if start is None and stored is not None and (recorded is None or recorded <= stored):
+        raise BadSettings(f"CLOCK: the clock of this state is simulated and is at {instant_text(stored)}: set CLOCK")

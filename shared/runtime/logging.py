@@ -1,4 +1,4 @@
-"""structlog, one JSON object a line on standard error; libraries' own logging goes the same way."""
+"""Logs by structlog, one JSON object per line on standard error; the logs of libraries take the same format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ QUIET = ("amqp", "kombu", "nameko", "eventlet", "alembic")
 
 
 class _StandardError:
-    """Whatever standard error is at the moment of writing: loggers live longer than a redirection of it."""
+    """Looks up standard error at each write: a logger outlives a redirection of it."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)
@@ -24,6 +24,7 @@ class _StandardError:
 
 
 def configure(level: str, service: str) -> None:
+    """Configures the logs of this process; ``service`` stands in every line as ``process``."""
     number = logging.getLevelNamesMapping()[level.upper()]
     before: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

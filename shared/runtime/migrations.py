@@ -1,4 +1,4 @@
-"""Alembic, one history per service, driven from here: no ini file and no env.py."""
+"""Runs Alembic's migrations, one history per service, without an ini file or an env.py."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SERVICES = Path(__file__).parents[2] / "services"
 
 @cache
 def script_of(store: str) -> ScriptDirectory:
-    """Of a service's store, or of one beside it."""
+    """The migrations of a service's store, or of a store beside it."""
     place = SERVICES / BESIDE[store] / store if store in BESIDE else SERVICES / store
     return ScriptDirectory(str(place / "migrations"))
 

@@ -1,4 +1,4 @@
-"""A service as its composition root hands it over: everything that a process needs to run it, and nothing that runs."""
+"""A service as its composition root assembles it: all that a process needs to run it, nothing that runs yet."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from shared.projections.followed import Followed
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """Something that the domain does at its own time.
+    """Work that the domain does at an instant of its own clock.
 
-    ``next_due`` says when (None: nothing is to come); ``run(now)`` does everything that is due by ``now``, after which
+    ``next_due`` returns the next instant, or None; ``run(now)`` does all the work due by ``now``, after which
     ``next_due`` is later than ``now``.
     """
 
@@ -30,9 +30,9 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something that the process does every so many seconds of the machine's clock.
+    """Work that the process repeats every ``seconds`` of the machine's clock.
 
-    ``idle_seconds``: what its service writes gives it something to do; at rest it runs only so often.
+    With ``idle_seconds`` a transaction of the service wakes it; without one it runs only that often.
     """
 
     name: str
@@ -47,25 +47,27 @@ def _nothing_open(_connection: sa.Connection) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Service:
+    """The parts of a service, by their kind."""
+
     name: str
     store: Store
     commands: Mapping[str, CommandHandler] = field(default_factory=dict)
     queries: Mapping[str, QueryHandler] = field(default_factory=dict)
     reactions: Reactions = field(default_factory=lambda: Reactions({}))
     followed: Sequence[Followed] = ()
-    """The read models of what those messages tell."""
+    """The read models of other services' messages."""
     prepare: Prepare = prepare_nothing
     """Called with each batch of messages before its reactions, in their transaction."""
     timers: Sequence[Timer] = ()
     tasks: Sequence[Task] = ()
     open_work: Callable[[sa.Connection], int] = _nothing_open
-    """How much is under way (mails to send, open sagas): ``settle`` waits until it is 0."""
+    """Counts unfinished work (mails to send, open sagas): the platform is idle when it is 0."""
     beside: Mapping[str, sa.Engine] = field(default_factory=dict)
-    """The databases that it has beside its store's, by name."""
+    """Further databases of the service, by name."""
 
     @property
     def read_models(self) -> list[Projection | Followed]:
-        """All that can be folded anew, and compared."""
+        """All read models that can be rebuilt and compared."""
         return [*self.store.projections, *self.followed]
 
     @property

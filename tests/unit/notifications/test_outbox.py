@@ -23,7 +23,7 @@ from shared.eventstore import migrations as store_migrations
 from shared.eventstore.engines import make_engine
 from shared.kernel.time import SettableClock
 from shared.notifications import DeliveryFailed, Mail, Outbox, Push, TextMessage, create_v1, transports
-from shared.notifications.outbox import ATTEMPTS, FIRST_PAUSE, LEASE, LONGEST_PAUSE, ROOM, notifications, pause
+from shared.notifications.outbox import LEASE, MAX_ATTEMPTS, MAX_BACKOFF, MAX_DUE, MIN_BACKOFF, backoff, notifications
 from shared.notifications.transports import Envelope, Transport
 
 NOW = datetime(2021, 11, 2, 9, tzinfo=UTC)
@@ -139,17 +139,17 @@ def test_a_failed_delivery_is_tried_again_after_a_growing_pause(store, machine):
     write(store, outbox, MAIL)
     outbox.send_due()
     outbox.send_due()
-    assert rows(store)[0].attempts == 1, "not before its pause"
-    machine.move_to(machine.now() + FIRST_PAUSE)
+    assert rows(store)[0].attempts == 1, "not before its backoff"
+    machine.move_to(machine.now() + MIN_BACKOFF)
     outbox.send_due()
-    machine.move_to(machine.now() + FIRST_PAUSE)
+    machine.move_to(machine.now() + MIN_BACKOFF)
     outbox.send_due()
-    assert rows(store)[0].attempts == 2, "the second pause is longer"
-    machine.move_to(machine.now() + FIRST_PAUSE)
+    assert rows(store)[0].attempts == 2, "the second backoff is longer"
+    machine.move_to(machine.now() + MIN_BACKOFF)
     outbox.send_due()
     assert len(recorder.delivered) == 1
-    assert [pause(n).total_seconds() for n in (1, 2, 3, 4)] == [1, 2, 4, 8]
-    assert pause(ATTEMPTS) == LONGEST_PAUSE == pause(10_000)
+    assert [backoff(n).total_seconds() for n in (1, 2, 3, 4)] == [1, 2, 4, 8]
+    assert backoff(MAX_ATTEMPTS) == MAX_BACKOFF == backoff(10_000)
 
 
 def test_attempts_are_bounded_and_nobody_waits_for_a_dead_server(store, machine):
@@ -157,15 +157,15 @@ def test_attempts_are_bounded_and_nobody_waits_for_a_dead_server(store, machine)
     outbox = Outbox("booking", store, {"mail": recorder}, machine=machine)
     write(store, outbox, MAIL)
     waited_for = []
-    for _ in range(ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         outbox.send_due()
         waited_for.append(open_work(store, outbox))
-        machine.move_to(machine.now() + LONGEST_PAUSE)
+        machine.move_to(machine.now() + MAX_BACKOFF)
     (row,) = rows(store)
-    assert (row.state, row.attempts, row.recipient, row.content) == ("given-up", ATTEMPTS, None, None)
+    assert (row.state, row.attempts, row.recipient, row.content) == ("given-up", MAX_ATTEMPTS, None, None)
     assert waited_for[:4] == [1, 1, 0, 0]
     outbox.send_due()
-    assert rows(store)[0].attempts == ATTEMPTS
+    assert rows(store)[0].attempts == MAX_ATTEMPTS
 
 
 def test_a_fault_of_ours_does_not_hold_back_the_next_ones(store, machine):
@@ -196,7 +196,7 @@ def test_what_dead_processes_had_taken_does_not_keep_others_from_writing(store, 
         with store.reading() as connection:
             return outbox.has_room(connection)
 
-    for number in range(ROOM):
+    for number in range(MAX_DUE):
         write(store, outbox, MAIL, key=str(number))
     assert not has_room()
     outbox._take()  # and the process dies here

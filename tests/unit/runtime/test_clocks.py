@@ -49,7 +49,7 @@ def test_no_clock_starts_before_what_was_recorded(stage: Stage) -> None:
     stage.clock.move_to(LATER)
     stage.settled_in()
     check(stage, LATER)
-    with pytest.raises(BadSettings, match=r"CLOCK: 2021-11-02T.* is before what payout recorded at 2021-11-03T"):
+    with pytest.raises(BadSettings, match=r"CLOCK: 2021-11-02T.* is before the last event of payout, recorded at 2021-11-03T"):
         check(stage, START)
     keep(stage, LATER)
     check(stage, START)  # it goes on from where it stood
@@ -69,7 +69,7 @@ def test_who_writes_beside_a_simulated_platform_goes_by_its_clock(stage: Stage) 
     keep(stage, START)
     stage.settled_in()
     check_to_write(stage, START)
-    with pytest.raises(BadSettings, match="the clock of this state is simulated, and stands at 2021-11-02T"):
+    with pytest.raises(BadSettings, match="the clock of this state is simulated and is at 2021-11-02T"):
         check_to_write(stage, None)
     stage.clock.move_to(LATER)  # it has run in real time since
     stage.submitted()
