@@ -110,8 +110,8 @@ def test_a_simulated_clock_that_would_go_back(tmp_path: Path) -> None:
     made = run(tmp_path, "staff", "create", "ops@example.org", "--role", "staff", said="Tous-a-l-opera-2021!\n")
     assert made.returncode == 0, made.stderr
     earlier = {"CLOCK": "2021-11-02T09:00:00Z"}
-    says(run(tmp_path, **earlier), "CLOCK: 2021-11-02T09:00:00.*is before what identity recorded")
-    says(run(tmp_path, "erase", "1", **earlier), "CLOCK: 2021-11-02T09:00:00.*is before what identity recorded")
+    says(run(tmp_path, **earlier), "CLOCK: 2021-11-02T09:00:00.*is before the last event of identity")
+    says(run(tmp_path, "erase", "1", **earlier), "CLOCK: 2021-11-02T09:00:00.*is before the last event of identity")
 
 
 def test_a_folder_in_the_place_of_the_lock(tmp_path: Path) -> None:

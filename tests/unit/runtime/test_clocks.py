@@ -49,7 +49,7 @@ def test_no_clock_starts_before_what_was_recorded(stage: Stage) -> None:
     stage.clock.move_to(LATER)
     stage.settled_in()
     check(stage, LATER)
-    with pytest.raises(BadSettings, match=r"CLOCK: 2021-11-02T.* is before the last event of payout, recorded at 2021-11-03T"):
+    with pytest.raises(BadSettings, match=r"is before the last event of payout, recorded at 2021-11-03T"):
         check(stage, START)
     keep(stage, LATER)
     check(stage, START)  # it goes on from where it stood
