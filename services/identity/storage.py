@@ -234,7 +234,7 @@ def put_mail_token(connection: sa.Connection, **row: Any) -> None:
 def mail_token(connection: sa.Connection, digest: str, purposes: Sequence[str]) -> Row | None:
     table = mail_tokens.c
     query = sa.select(mail_tokens).where(table.digest == digest, table.purpose.in_(purposes), ~table.used)
-    return connection.execute(sql.lock_rows(query)).first()
+    return connection.execute(query.with_for_update()).first()
 
 
 def spend_mail_tokens(connection: sa.Connection, account: int, purpose: str) -> None:
@@ -254,7 +254,7 @@ def put_refresh_token(connection: sa.Connection, **row: Any) -> None:
 
 def refresh_token(connection: sa.Connection, digest: str) -> Row | None:
     query = sa.select(refresh_tokens).where(refresh_tokens.c.digest == digest)
-    return connection.execute(sql.lock_rows(query)).first()
+    return connection.execute(query.with_for_update()).first()
 
 
 def mark_refresh_token_used(connection: sa.Connection, digest: str) -> None:
@@ -419,7 +419,7 @@ def next_birthday(connection: sa.Connection) -> datetime | None:
 def due_birthdays(connection: sa.Connection, now: datetime, limit: int) -> list[Row]:
     """In the order in which they fall, locked: two replicas may run the timer."""
     query = sa.select(birthdays).where(birthdays.c.due_at <= now).order_by(birthdays.c.due_at, birthdays.c.account_id)
-    return list(connection.execute(sql.lock_rows(query.limit(limit))))
+    return list(connection.execute(query.limit(limit).with_for_update()))
 
 
 def prune(connection: sa.Connection, *, platform: datetime, machine: datetime) -> None:

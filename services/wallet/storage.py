@@ -17,9 +17,9 @@ from services.wallet.domain.credit import Credit
 from services.wallet.domain.entries import Entry, balance_before, entries
 from services.wallet.domain.wallet import Attempt, Key, Wallet
 from shared.eventstore import sql
+from shared.eventstore.combined import CombinedSelect
 from shared.eventstore.sql import BigNumber, Instant
 from shared.eventstore.tables import stored_events, tracking
-from shared.eventstore.together import Together
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import ZERO, Cents
 
@@ -98,7 +98,7 @@ _CREDITS = (
 _ATTEMPTS = sa.select(attempts.c.booking_id, attempts.c.attempt, attempts.c.person_id, *_ATTEMPT_COLUMNS).where(
     sql.among_given(attempts.c.booking_id, "bookings")
 )
-_DECIDED_ON = Together(wallets=_WALLETS, credits=_CREDITS, attempts=_ATTEMPTS)
+_DECIDED_ON = CombinedSelect(wallets=_WALLETS, credits=_CREDITS, attempts=_ATTEMPTS)
 
 
 def load(
@@ -108,7 +108,7 @@ def load(
     known.
 
     Raises MoneyAstray when a row does not add up."""
-    sql.hold_rows(connection, wallets, "person_id", people)
+    sql.lock_rows(connection, wallets, "person_id", people)
     given = {"people": people, "bookings": {booking for booking, _ in keys}}
     found = _DECIDED_ON.read(connection, given)
     owned = _by_owner(found["credits"])

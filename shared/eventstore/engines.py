@@ -1,4 +1,7 @@
-"""Database connections that greenlets may share: a pool on PostgreSQL, one gate before SQLite's single writer."""
+"""SQLAlchemy engines for green threads: a pool of connections on PostgreSQL, a write lock for SQLite's single writer.
+
+What ``Database`` has to know of an engine is in the engine's execution options, SQLAlchemy's place for such options.
+"""
 
 from __future__ import annotations
 
@@ -11,30 +14,32 @@ import orjson
 import sqlalchemy as sa
 
 from shared import green
-from shared.eventstore import trips
+from shared.eventstore import batching
 from shared.eventstore.waiting import (
     ANSWER_SECONDS,
     CONNECT_SECONDS,
     STATEMENT_SECONDS,
-    PatientConnection,
-    wait_with_patience,
+    TimedConnection,
+    install_wait_callback,
 )
 
 POOL_SIZE = 12
 TRUSTED_SECONDS = 1.0
-"""For so long after its last use a connection is taken to be alive."""
-STATEMENTS = 2_000
-"""How many compiled ones are kept for SQLite: about twice what the services have."""
+"""For so long after its last use a connection is not tested before the next."""
+MAX_COMPILED_STATEMENTS = 2_000
+"""Kept for SQLite: about twice as many as the services have."""
+IS_AUTOCOMMIT, WRITE_LOCK, WRITES = "is_autocommit", "write_lock", "writes"
+"""Execution options: of engines whose connections are in autocommit mode; of SQLite's engines, the lock that a writer
+holds; of connections, whether a transaction writes."""
 
-
-LOST_HOST = {
+KEEPALIVES = {
     "keepalives": 1,
     "keepalives_idle": 10,
     "keepalives_interval": 3,
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-"""Seconds, and milliseconds, after which the machine itself finds that the other one is gone."""
+"""After how long TCP finds that the server's machine is gone: seconds, and milliseconds."""
 
 
 def make_engine(
@@ -47,9 +52,9 @@ def make_engine(
 ) -> sa.Engine:
     """An engine for ``sqlite:///file`` or ``postgresql+psycopg2://…``; ``schema`` becomes the search path.
 
-    ``durable=False``: a scratch database whose loss is of no account. ``pool_size``: connections at most.
-    ``autocommit``: on PostgreSQL each statement is its own transaction unless a ``Store`` begins one; the store asks
-    for it otherwise each time that it takes a connection, which is a tenth of a lone caller's command.
+    ``durable=False``: a scratch database that may be lost with the machine. ``pool_size``: connections at most.
+    ``autocommit``: PostgreSQL's connections are in autocommit mode from the start, and a ``Database`` need not switch
+    each one when it takes it, which is a tenth of a lone caller's command.
     """
     if sa.make_url(url).get_backend_name() == "sqlite":
         return _sqlite(url, durable)
@@ -57,7 +62,7 @@ def make_engine(
 
 
 def _postgresql(url: str, schema: str | None, pool_size: int, autocommit: bool) -> sa.Engine:
-    wait_with_patience()
+    install_wait_callback()
     options = f"-c statement_timeout={STATEMENT_SECONDS * 1000} -c timezone=UTC"
     if schema:
         options += f" -c search_path={schema}"
@@ -66,42 +71,42 @@ def _postgresql(url: str, schema: str | None, pool_size: int, autocommit: bool) 
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
-        pool_use_lifo=True,  # the database's process of the one used last knows the tables, and is in the caches
+        pool_use_lifo=True,  # the server process of the connection used last has the tables in its caches
         json_deserializer=orjson.loads,
         connect_args={
             "options": options,
             "connect_timeout": CONNECT_SECONDS,
             "application_name": f"passculture {schema or ''}",
-            "connection_factory": PatientConnection,
-            **LOST_HOST,
+            "connection_factory": TimedConnection,
+            **KEEPALIVES,
         },
+        execution_options={IS_AUTOCOMMIT: autocommit},
         **({"isolation_level": "AUTOCOMMIT"} if autocommit else {}),
     )
-    engine.autocommit = autocommit  # type: ignore[attr-defined]  # read by Store
-    trips.listen(engine)
-    sa.event.listen(engine, "connect", _be_patient)
-    sa.event.listen(engine, "checkin", _note_rest)
-    sa.event.listen(engine, "checkout", _try_rested)
+    batching.listen(engine)
+    sa.event.listen(engine, "connect", _allow_statements)
+    sa.event.listen(engine, "checkin", _note_return)
+    sa.event.listen(engine, "checkout", _test_idle)
     return engine
 
 
-def _be_patient(connection: Any, _record: Any) -> None:
+def _allow_statements(connection: Any, _record: Any) -> None:
     connection.seconds = ANSWER_SECONDS
 
 
-def _note_rest(connection: Any, record: Any) -> None:
-    record.info["rests_since"] = time.monotonic()
-    if connection is not None:  # it was not thrown away
+def _note_return(connection: Any, record: Any) -> None:
+    record.info["returned_at"] = time.monotonic()
+    if connection is not None:  # it was not invalidated
         connection.seconds = ANSWER_SECONDS
 
 
-def _try_rested(connection: Any, record: Any, _fairy: Any) -> None:
-    """A connection that lay idle may have been ended by the database: it is tried first, and replaced.
+def _test_idle(connection: Any, record: Any, _fairy: Any) -> None:
+    """Tests a connection that was idle, which the server may have closed, and has the pool replace it.
 
-    Asking before every use would be one round trip in three of a read.
+    SQLAlchemy's ``pool_pre_ping`` tests before every use: one round trip in three of a read.
     """
-    rests_since = record.info.get("rests_since")
-    if rests_since is None or time.monotonic() - rests_since < TRUSTED_SECONDS:
+    returned_at = record.info.get("returned_at")
+    if returned_at is None or time.monotonic() - returned_at < TRUSTED_SECONDS:
         return
     connection.seconds = CONNECT_SECONDS
     try:
@@ -120,29 +125,28 @@ def _sqlite(url: str, durable: bool) -> sa.Engine:
     pool: dict[str, Any] = (
         {"poolclass": sa.pool.StaticPool} if not path or path == ":memory:" else {"pool_size": POOL_SIZE}
     )
-    engine = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": STATEMENT_SECONDS}, **pool)
+    made = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": STATEMENT_SECONDS}, **pool)
+    dialect, statements = _shared_dialect()
+    options = {"compiled_cache": statements, WRITE_LOCK: green.Semaphore()}
+    engine = sa.Engine(made.pool, dialect, made.url, execution_options=options)
     sa.event.listen(engine, "connect", lambda connection, _record: _configure_sqlite(connection, durable))
     sa.event.listen(engine, "begin", _begin_sqlite)
-    engine.dialect, statements = _spoken()
-    engine.update_execution_options(compiled_cache=statements)
-    engine.gate = green.Semaphore()  # type: ignore[attr-defined]  # read by Store: one writer at a time, without blocking others
     return engine
 
 
 @cache
-def _spoken() -> tuple[sa.Dialect, sa.util.LRUCache[Any, Any]]:
-    """One dialect, and the statements compiled for it, for every file of the process.
+def _shared_dialect() -> tuple[sa.Dialect, sa.util.LRUCache[Any, Any]]:
+    """One dialect, and the statements compiled for it, for all SQLite files of the process.
 
-    A fold's scratch file lives for a moment: each would compile again, at ten times the cost of carrying them out, what
-    the one before it had.
+    A rebuild's scratch file lives for a moment, and to compile a statement takes ten times as long as to carry it out.
     """
     first = sa.create_engine("sqlite://")
-    with first.connect():  # which tells the dialect what it speaks to
-        return first.dialect, sa.util.LRUCache(STATEMENTS)
+    with first.connect():  # the first connection tells the dialect the version of SQLite
+        return first.dialect, sa.util.LRUCache(MAX_COMPILED_STATEMENTS)
 
 
 def _configure_sqlite(connection: Any, durable: bool) -> None:
-    connection.isolation_level = None  # the driver begins nothing by itself; _begin_sqlite does
+    connection.isolation_level = None  # the driver begins no transactions; _begin_sqlite does
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
@@ -151,6 +155,6 @@ def _configure_sqlite(connection: Any, durable: bool) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    # A writer takes its place at once: a reader that became one later could find that its view is out of date.
-    writes = connection.get_execution_options().get("writes", False)
+    # IMMEDIATE takes SQLite's own write lock: a transaction that wrote after it has read could find its snapshot stale
+    writes = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

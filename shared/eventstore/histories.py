@@ -25,7 +25,7 @@ def begin(tx: Transaction) -> dict[str, Any]:
     """A new history from here on; what it is called, and the last position that it has in common with the one before:
     ``{epoch, head}``."""
     log = tx.store.log
-    log.hold(tx.connection)
+    log.lock(tx.connection)
     head, epoch = log.head(tx.connection), str(uuid.uuid4())
     ended = [*told(tx.connection)["ended"], {"epoch": log.epoch(tx.connection), "head": head}]
     facts = {"epoch": epoch, _ENDED: orjson.dumps(ended).decode()}

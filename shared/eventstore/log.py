@@ -9,38 +9,20 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from shared.eventstore import sql, trips
+from shared.eventstore import batching, sql
 from shared.eventstore.context import Cause
 from shared.eventstore.mapper import EventMapper
 from shared.eventstore.publication import Message, Publication
+from shared.eventstore.sql import BigNumber
 from shared.eventstore.tables import relay, store_facts, stored_events
 
-_COLUMNS = (
-    "originator_id",
-    "originator_version",
-    "topic",
-    "state",
-    "recorded_at",
-    "published",
-    "correlation_id",
-    "causation_id",
-)
 PAGE = 2_000
-_HOLD = "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.stored_events'));"
-# One round trip: the lock is taken, the rows go in, in the order of the arrays, and with the commit it is free again.
-_APPEND = f"""
-{_HOLD}
-WITH appended AS (
-  INSERT INTO stored_events ({", ".join(_COLUMNS)})
-  SELECT * FROM unnest(
-    %s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::boolean[], %s::text[], %s::text[]
-  )
-  RETURNING id, published
-)
-SELECT set_config('passculture.appended', coalesce(max(id) FILTER (WHERE published), 0)::text, false) FROM appended
-"""
-_APPENDED = "SELECT current_setting('passculture.appended')::bigint"
+LOCK = "stored_events"
 
+_POSITION = sa.select(stored_events.c.id).where(
+    stored_events.c.originator_id == sa.bindparam("stream", type_=sa.Uuid),
+    stored_events.c.originator_version == sa.bindparam("version", type_=BigNumber),
+)
 _STREAMS = (
     sa.select(
         stored_events.c.originator_id,
@@ -86,7 +68,8 @@ class Log:
     def append(
         self, connection: sa.Connection, events: Sequence[tuple[Any, Cause]], recorded_at: datetime
     ) -> int | None:
-        """Appends at the end, and on PostgreSQL commits; gives the last *published* position, or None.
+        """Appends at the end of the log, the last thing that a transaction does; returns the last *published* position,
+        or None.
 
         A taken version is an integrity error.
         """
@@ -94,30 +77,29 @@ class Log:
         for event, cause in events:
             topic, state = self.mapper.encode(event)
             rows.append(
-                (
-                    event.originator_id,
-                    event.originator_version,
-                    topic,
-                    state,
-                    recorded_at,
-                    self.publication.includes(type(event)),
-                    cause.correlation_id,
-                    cause.causation_id,
-                )
+                {
+                    "originator_id": event.originator_id,
+                    "originator_version": event.originator_version,
+                    "topic": topic,
+                    "state": state,
+                    "recorded_at": recorded_at,
+                    "published": self.publication.includes(type(event)),
+                    "correlation_id": cause.correlation_id,
+                    "causation_id": cause.causation_id,
+                }
             )
-        if connection.dialect.name == "postgresql":
-            columns = zip(_COLUMNS, zip(*rows, strict=True), strict=True)
-            given = [sql.array_of(stored_events.c[name].type, values) for name, values in columns]
-            return trips.commit_with(connection, _APPEND, given, _APPENDED) or None
-        sql.insert_many(connection, stored_events, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
-        last = self.head(connection)  # a SQLite transaction is the only writer
-        positions = zip(range(last - len(rows) + 1, last + 1), rows, strict=True)
-        return max((position for position, row in positions if row[5]), default=None)
+        self.lock(connection)
+        sql.insert_many(connection, stored_events, rows)
+        published = [row for row in rows if row["published"]]
+        if not published:
+            return None
+        last = {"stream": published[-1]["originator_id"], "version": published[-1]["originator_version"]}
+        position: int = batching.commit_with(connection, _POSITION, last).scalar_one()
+        return position
 
-    def hold(self, connection: sa.Connection) -> None:
-        """Nothing is appended by anybody else until the end of this transaction."""
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(_HOLD)
+    def lock(self, connection: sa.Connection) -> None:
+        """Keeps all others from appending, until the end of this transaction; sent with the next statement."""
+        sql.lock(connection, LOCK)
 
     def streams(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -43,7 +44,7 @@ class Call(Generic[B]):
         return self.caller.name() if self.caller else "platform"
 
     def fingerprint(self) -> str:
-        return hashlib.sha256(sql.canonical([self.name, self.data]).encode()).hexdigest()
+        return hashlib.sha256(_canonical([self.name, self.data]).encode()).hexdigest()
 
 
 Outcome = dict[str, Any] | DomainError | None
@@ -96,7 +97,7 @@ class Outcomes:
 
 
 KNOWN = sa.select(outcomes.c.caller, outcomes.c.key, outcomes.c.fingerprint, outcomes.c.outcome).where(
-    sql.pairs_given(outcomes.c.caller, outcomes.c.key, ("callers", "keys"))
+    sql.pair_among_given(outcomes.c.caller, outcomes.c.key, ("callers", "keys"))
 )
 """The answers to what ``keys_of`` gives."""
 
@@ -121,6 +122,11 @@ def known_outcomes(calls: Iterable[Call[Any]], rows: Iterable[Any]) -> dict[tupl
         same = fingerprint == keyed[(owner, key)].fingerprint()
         found[(owner, key)] = from_stored(stored) if same else KeyReused("this key came with another body before")
     return found
+
+
+def _canonical(value: Any) -> str:
+    """JSON with sorted keys: equal values, equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def to_stored(outcome: Outcome) -> dict[str, Any]:

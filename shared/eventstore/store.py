@@ -23,7 +23,7 @@ from shared.eventstore.log import Log
 from shared.eventstore.mapper import EventMapper
 from shared.eventstore.outcomes import Call, Outcome, Outcomes
 from shared.eventstore.publication import Message, Publication
-from shared.eventstore.waiting import READ_SECONDS
+from shared.eventstore.waiting import READ_SECONDS, limit_answers
 from shared.kernel.errors import DomainError, Unavailable
 from shared.kernel.time import Clock
 from shared.projections import Projection
@@ -196,7 +196,7 @@ class Store:
         """
         with translated(), self._database.reading() as connection:
             if not self._database.has_one_writer:
-                connection.connection.dbapi_connection.seconds = READ_SECONDS  # type: ignore[union-attr]
+                limit_answers(connection, READ_SECONDS)
             yield connection
 
     @contextmanager

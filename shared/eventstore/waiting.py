@@ -1,13 +1,16 @@
-"""Waiting for PostgreSQL without holding up the other greenlets, and not for ever.
+"""Waiting for PostgreSQL without blocking the other green threads, and with a time-out.
 
-The server's ``statement_timeout`` ends a statement as long as its word comes through, and libpq's ``connect_timeout``
-does nothing where greenlets wait. Whoever says nothing, or was lost without a word, is given up here: the connection is
-closed, and who waited gets the driver's OperationalError.
+The server's ``statement_timeout`` works only while its messages come through, and libpq's ``connect_timeout`` not at
+all while green threads wait. After the time-out the connection is closed, and the caller gets the driver's
+OperationalError.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg2
+import sqlalchemy as sa
 from psycopg2 import extensions
 from psycopg2.extensions import POLL_OK, POLL_READ
 
@@ -15,42 +18,48 @@ from shared import green
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 30
-"""After so long the server ends a statement by itself."""
+"""After so long the server cancels a statement."""
 ANSWER_SECONDS = STATEMENT_SECONDS + 2.0
-CONNECTING = 20
-"""psycopg2 tells this status and has no name for it."""
 READ_SECONDS = 10.0
-"""For the answer to what is only read, for somebody who waits no longer (``Store.reading``)."""
+"""For the answer to a query whose caller does not wait longer (``Store.reading``)."""
+CONNECTING = 20
+"""A status of psycopg2's that has no name there."""
 
 
-class SaysNothing(psycopg2.OperationalError):
+class NoAnswer(psycopg2.OperationalError):
     def __init__(self) -> None:
-        super().__init__("PostgreSQL was waited for long enough")
+        super().__init__("PostgreSQL does not answer")
 
 
-class PatientConnection(extensions.connection):
+class TimedConnection(extensions.connection):
     seconds: float = CONNECT_SECONDS
-    """For so long each answer is waited for; the first one is the connection itself."""
+    """How long each answer may take; the first one is the connection itself."""
 
 
-def wait_with_patience() -> None:
-    """Takes the place of what eventlet made psycopg2 wait with; where it did nothing, threads wait as ever."""
+def limit_answers(connection: sa.Connection, seconds: float) -> None:
+    """How long each answer may take, until the connection returns to its pool."""
+    driver: Any = connection.connection.dbapi_connection
+    driver.seconds = seconds
+
+
+def install_wait_callback() -> None:
+    """Replaces eventlet's psycopg2 wait callback by one with a time-out; without monkey-patching nothing changes."""
     if extensions.get_wait_callback() is not None:
         extensions.set_wait_callback(_wait)
 
 
-def _wait(connection: PatientConnection) -> None:
-    """The wait callback of psycopg2: suspends the green thread until the answer is there, or raises SaysNothing."""
+def _wait(connection: TimedConnection) -> None:
+    """The wait callback: suspends the green thread until the answer is there. Raises NoAnswer."""
     state = connection.poll()
     if state == POLL_OK:
         return
     try:
-        with green.Timeout(getattr(connection, "seconds", ANSWER_SECONDS), SaysNothing):
+        with green.Timeout(getattr(connection, "seconds", ANSWER_SECONDS), NoAnswer):
             while state != POLL_OK:
                 wait = green.wait_readable if state == POLL_READ else green.wait_writable
                 wait(connection.fileno())
                 state = connection.poll()
     except BaseException:
-        if connection.status == CONNECTING:  # the driver closes what fails later; this only the collector would
+        if connection.status == CONNECTING:  # psycopg2 closes a connection that fails later, but not this one
             connection.close()
         raise

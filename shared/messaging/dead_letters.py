@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from shared.eventstore import Message, Transaction, sql
+from shared.eventstore import Message, Transaction
 from shared.eventstore.tables import dead_letters, tracking
 from shared.kernel.errors import Conflict, NotFound
 from shared.kernel.time import instant_text
@@ -79,7 +79,7 @@ def _locked(tx: Transaction, identifier: int) -> Any:
     row = tx.connection.execute(query).first()
     if row is None:
         raise NotFound(f"no dead letter {identifier}")
-    tx.connection.execute(sql.lock_rows(sa.select(tracking).where(tracking.c.source == row.source)))
+    tx.connection.execute(sa.select(tracking).where(tracking.c.source == row.source).with_for_update())
     row = tx.connection.execute(query).one()
     if row.state not in WAITING:
         raise NothingToReplay(f"dead letter {identifier} is {row.state}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from shared.eventstore import Transaction, sql
+from shared.eventstore import Transaction
 from shared.eventstore.histories import kept_until
 from shared.eventstore.tables import dead_letters, tracking
 from shared.kernel.errors import Invalid
@@ -21,7 +21,7 @@ def follow(tx: Transaction, source: str, told: dict[str, Any], position: int | N
     Raises Invalid when it is not known where they part, or when a position is given for what is followed already.
     """
     where = tracking.c.source == source
-    row = tx.connection.execute(sql.lock_rows(sa.select(tracking).where(where))).first()
+    row = tx.connection.execute(sa.select(tracking).where(where).with_for_update()).first()
     if row is None:
         return {"position": 0, "lost": 0}  # it was never followed
     if row.epoch == told["epoch"]:

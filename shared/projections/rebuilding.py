@@ -98,7 +98,7 @@ def rebuild(store: Store, model: Model, progress: Progress | None = None, read_l
             try:
                 with store.transaction() as tx:
                     keep_writers_away(tx.connection, model.tables)
-                    store.log.hold(tx.connection)
+                    store.log.lock(tx.connection)
                     fold.go_on(tx.connection)
                     suspects.put_right(tx.connection)
                 break

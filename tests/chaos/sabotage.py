@@ -50,14 +50,8 @@ def counts_no_places() -> None:
 
 def locks_no_stock() -> None:
     """Who decides on a stock does not wait for whoever decides on it already."""
-    from services.booking.storage import places
-    from shared.eventstore.trips import send_later
-
-    def looked_at(connection: Any, column: str, values: list[int]) -> None:
-        counted = (
-            f"SELECT set_config('booking.held', count(*)::text, true) FROM stocks WHERE {column} = ANY(%s::bigint[])"
-        )
-        send_later(connection, counted, [values])
+    from services.booking.storage import deciding, places
+    from shared.eventstore.combined import CombinedSelect
 
     init = places.Shelf.__init__
 
@@ -65,9 +59,12 @@ def locks_no_stock() -> None:
         init(*given)
         green.sleep(A_MOMENT)
 
-    places.hold = looked_at
+    places.lock = places.lock_of_bookings = lambda *_: None
+    places.LOCKED_STOCKS = places._STOCKS
+    for name in ("_AT_REQUEST", "_AT_ANSWER"):
+        selects = getattr(deciding, name)._selects
+        setattr(deciding, name, CombinedSelect(**{**selects, "stocks": places._STOCKS}))
     places.Shelf.__init__ = hesitating  # type: ignore[method-assign]
-    places.hold_of_bookings = lambda *_: None
 
 
 def books_twice() -> None:

@@ -127,7 +127,7 @@ def test_without_the_lock_before_the_booking_is_loaded_its_place_is_given_back_t
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control: the table's own check is what is left, and an error."""
-    monkeypatch.setattr(places, "hold_of_bookings", lambda *_: None)
+    monkeypatch.setattr(places, "lock_of_bookings", lambda *_: None)
     outcomes = cancelled_by_both_of_two_who_wait_for_the_stock(world)
     assert counted(outcomes) == {"cancelled": 1, "internal-error": 1}
 

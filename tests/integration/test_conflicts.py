@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared.eventstore import Conflict, Store
-from shared.eventstore.trips import send_later
+from shared.eventstore.batching import queue
 from tests.integration.conftest import MakeStore
 from tests.unit.shared.toy import fill
 
@@ -44,5 +44,5 @@ def test_a_key_that_is_taken_is_one(store: Store) -> None:
 def test_so_it_is_when_it_was_sent_with_rows_of_another_statement(store: Store) -> None:
     """The driver's own error then, which SQLAlchemy does not see."""
     with pytest.raises(Conflict), store.transaction() as tx:
-        send_later(tx.connection, LID, (1, 1, 1))
+        queue(tx.connection, LID, (1, 1, 1))
         tx.connection.exec_driver_sql(LID, [(2, 1, 1), (3, 1, 1)])

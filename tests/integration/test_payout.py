@@ -143,7 +143,7 @@ def test_without_their_turn_both_would_open(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, one: Period, other: Period
 ) -> None:
     """The control: what was looked at before the other one was committed says nothing of it."""
-    monkeypatch.setattr("services.payout.storage.batches.in_turn", lambda _tx: None)
+    monkeypatch.setattr("services.payout.storage.batches.lock_opening", lambda _connection: None)
     numbers = iter((1, 2))
     monkeypatch.setattr("shared.eventstore.Transaction.next_number", lambda *_: next(numbers))
     assert open_both(stage, one, other) == [1, 2]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from services.booking.storage.places import Shelf, hold
+from services.booking.storage.places import LOCKED_STOCKS, Shelf, lock
 from services.booking.storage.tables import stocks
 from shared import green
 from shared.eventstore.store import Conflict, Transaction
@@ -86,19 +86,38 @@ def replaced_while_waited_for(world: World, ask: Take) -> bool:
     return bool(waiting.wait())
 
 
-def test_a_row_that_was_waited_for_and_replaced_is_a_conflict(world: World) -> None:
-    with pytest.raises(Conflict):
-        replaced_while_waited_for(world, with_the_guard)
-
-
-def test_who_asks_for_the_lock_alone_goes_on_without_one(world: World) -> None:
-    """The control: the row that was there is gone, the one that is there is nobody's."""
-
-    def lock_and_read(tx: Transaction, stock: int) -> bool:
-        hold(tx.connection, "stock_id", [stock])
-        read = tx.connection.execute(sa.select(stocks)).one()
+def is_locked(world: World, stock: int) -> bool:
+    row = sa.select(stocks.c.stock_id).where(stocks.c.stock_id == stock)
+    try:
         with world.store.transaction() as other:
-            free = sa.select(stocks.c.stock_id).with_for_update(nowait=True)
-            return other.connection.execute(free).scalar_one() == read.stock_id
+            other.connection.execute(row.with_for_update(nowait=True)).one()
+    except Conflict:
+        return True
+    return False
+
+
+def test_a_row_that_was_waited_for_and_replaced_is_locked_all_the_same(world: World) -> None:
+    def lock_and_read(tx: Transaction, stock: int) -> bool:
+        Shelf.of(tx, [stock])
+        return is_locked(world, stock)
 
     assert replaced_while_waited_for(world, lock_and_read)
+
+
+def test_with_the_first_lock_alone_it_would_be_read_without_one(world: World) -> None:
+    """The control: the row that was waited for is gone, and nobody has locked the one that replaced it."""
+
+    def lock_and_read(tx: Transaction, stock: int) -> bool:
+        lock(tx.connection, "stock_id", [stock])
+        tx.connection.execute(sa.select(stocks)).one()
+        return is_locked(world, stock)
+
+    assert not replaced_while_waited_for(world, lock_and_read)
+
+
+def test_a_row_that_somebody_else_has_locked_when_it_is_read_is_a_conflict(world: World) -> None:
+    stock = world.stock(quantity=PLACES)
+    with world.store.transaction() as tx:
+        Shelf.of(tx, [stock])
+        with pytest.raises(Conflict), world.store.transaction() as other:
+            other.connection.execute(LOCKED_STOCKS, {"stock_ids": [stock]})

@@ -15,7 +15,7 @@ from shared import green
 from shared.eventstore import Publication, Store, StoreUnavailable, engines, store, waiting
 from shared.eventstore.engines import make_engine
 from shared.eventstore.store import translated
-from shared.eventstore.waiting import PatientConnection
+from shared.eventstore.waiting import TimedConnection
 from shared.kernel.time import RealClock
 from tests.chaos.proxy import Proxies
 from tests.descriptors import no_file_left_open
@@ -84,7 +84,7 @@ def test_a_statement_is_given_up_and_the_next_one_has_a_new_connection(
 
 
 def test_a_connection_is_given_up(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PatientConnection, "seconds", 0.5)
+    monkeypatch.setattr(TimedConnection, "seconds", 0.5)
     line.silence()
     assert 0.5 <= told_after(line.engine) < 2.0
     line.restore()
@@ -94,7 +94,7 @@ def test_a_connection_is_given_up(line: Line, monkeypatch: pytest.MonkeyPatch) -
 def test_one_that_rested_is_tried_for_no_longer_than_a_new_one(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "TRUSTED_SECONDS", 0.0)
     monkeypatch.setattr(engines, "CONNECT_SECONDS", 0.3)
-    monkeypatch.setattr(PatientConnection, "seconds", 0.3)
+    monkeypatch.setattr(TimedConnection, "seconds", 0.3)
     assert one(line.engine) == 1
     line.silence()
     assert 0.6 <= told_after(line.engine) < 2.0
@@ -124,7 +124,7 @@ def test_with_the_library_s_own_waiting_nobody_is_told(line: Line, monkeypatch: 
         green.sleep(0.9)
         assert not waits.dead
     finally:
-        waiting.wait_with_patience()
+        waiting.install_wait_callback()
     line.restore()
     waits.wait()
 
@@ -142,7 +142,7 @@ def test_who_reads_waits_less_than_who_writes(one_store: Store, monkeypatch: pyt
 
 
 def test_a_port_that_takes_connections_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PatientConnection, "seconds", 0.3)
+    monkeypatch.setattr(TimedConnection, "seconds", 0.3)
     with socket.socket() as place:
         place.bind(("127.0.0.1", 0))
         place.listen()

@@ -187,6 +187,6 @@ def test_who_is_suspended_while_booking_has_it_cancelled(world: World) -> None:
 
 def test_without_holding_the_person_the_booking_would_stay(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control."""
-    monkeypatch.setattr(facts, "hold_people", lambda *_: None)
+    monkeypatch.setattr(facts, "lock_people", lambda *_: None)
     outcome, status = booked_while(world, suspended)
     assert (outcome["status"], status) == ("confirmed", "confirmed")

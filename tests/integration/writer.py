@@ -10,22 +10,29 @@ from shared import green
 green.monkey_patch()
 
 import sys  # noqa: E402  # after the patching
+from typing import Any  # noqa: E402
 
-from shared.eventstore import log  # noqa: E402
+from shared.eventstore import batching, sql  # noqa: E402
 from tests.unit.shared.toy import fill, open_store  # noqa: E402
 
 GREENLETS = 4
 EVENTS_EACH = 25
-LINGER = ";\nSELECT pg_sleep(random() * 0.01)"
+LINGER = "SELECT pg_sleep(random() * 0.01)"
 """Between the append and the commit: what a busy machine does, every time."""
 
 
 def main() -> None:
     url, first = sys.argv[1], int(sys.argv[2])
     store = open_store(url, schema="toy")
-    log._APPEND += LINGER
+    commit_with = batching.commit_with
+
+    def commit_late(connection: Any, *given: Any) -> Any:
+        batching.queue(connection, LINGER, ())
+        return commit_with(connection, *given)
+
+    batching.commit_with = commit_late
     if "--unlocked" in sys.argv:
-        log._APPEND = log._APPEND.replace(log._HOLD, "")
+        sql.lock = lambda *_: None
 
     def write(owner: int) -> None:
         for amount in range(1, EVENTS_EACH + 1):

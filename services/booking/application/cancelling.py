@@ -48,7 +48,7 @@ def cancel_all(tx: Transaction, bookings: Iterable[Booking], reason: str, commen
 def load_to_cancel(tx: Transaction, numbers: Sequence[int]) -> list[Booking]:
     """``load``, under the locks of their stocks."""
     if numbers:
-        places.hold_of_bookings(tx.connection, numbers)
+        places.lock_of_bookings(tx.connection, numbers)
     return load(tx, numbers)
 
 

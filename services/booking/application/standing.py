@@ -53,7 +53,7 @@ def offer(tx: Transaction, message: Message) -> None:
 def offer_withdrawn(tx: Transaction, message: Message) -> None:
     """Not bookable any more; a rejected offer's unused bookings are cancelled (domain.md §3.2)."""
     offer_id = message.data["offerId"]
-    places.hold_offer(tx.connection, offer_id)  # whoever confirms a booking of it is awaited, or sees this
+    places.lock_offer(tx.connection, offer_id)  # whoever confirms a booking of it is awaited, or sees this
     facts.unpublish_offer(tx.connection, offer_id)
     if message.data["reason"] == REJECTED:
         cancel_all(tx, load_to_cancel(tx, stored.unused_of_offer(tx.connection, offer_id)), Reason.FRAUD)
@@ -67,7 +67,7 @@ def offerer_registered(tx: Transaction, message: Message) -> None:
 def offerer_shut(tx: Transaction, message: Message) -> None:
     """Rejected, or closed: its offers are not released any more."""
     offerer_id = message.data["offererId"]
-    places.hold_offerer(tx.connection, offerer_id)
+    places.lock_offerer(tx.connection, offerer_id)
     facts.shut_offerer(tx.connection, offerer_id)
 
 
@@ -98,7 +98,7 @@ def _cancel_in_time(tx: Transaction, person_id: int, at: datetime) -> None:
 
 def _cancel_for_fraud(tx: Transaction, offerer_id: int) -> None:
     """Nobody of a structure is left who is not suspected: what can be cancelled of it is (domain.md §1.4)."""
-    places.hold_offerer(tx.connection, offerer_id)  # whoever confirms a booking of it is awaited
+    places.lock_offerer(tx.connection, offerer_id)  # whoever confirms a booking of it is awaited
     venues = [venue.venue_id for venue in facts.venues_of(tx.connection, [offerer_id])]
     cancel_all(tx, load_to_cancel(tx, stored.unused_of_venues(tx.connection, venues)), Reason.FRAUD)
 

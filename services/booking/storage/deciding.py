@@ -10,8 +10,8 @@ from services.booking.storage import facts, places
 from services.booking.storage.places import Shelf
 from services.booking.storage.tables import open_requests
 from shared.eventstore import Transaction, sql
+from shared.eventstore.combined import CombinedSelect
 from shared.eventstore.outcomes import KNOWN, Call, Outcome, keys_of, known_outcomes
-from shared.eventstore.together import Together
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,15 @@ class AtAnswer:
     shelf: Shelf
 
 
-_KEYS = Together(known=KNOWN, open=places.OPEN_BY_KEY)
-_AT_REQUEST = Together(
+_KEYS = CombinedSelect(known=KNOWN, open=places.OPEN_BY_KEY)
+_AT_REQUEST = CombinedSelect(
     people=facts.MAY_BOOK,
-    stocks=places.HELD_STOCKS,
+    stocks=places.LOCKED_STOCKS,
     live=places.LIVE_AT_STOCKS,
     known=KNOWN,
     open=places.OPEN_BY_KEY,
 )
-_AT_ANSWER = Together(still=places.STILL_OPEN, people=facts.MAY_BOOK, stocks=places.HELD_STOCKS)
+_AT_ANSWER = CombinedSelect(still=places.STILL_OPEN, people=facts.MAY_BOOK, stocks=places.LOCKED_STOCKS)
 
 
 def of_keys(tx: Transaction, calls: Sequence[Call]) -> tuple[dict[tuple[str, str], Outcome], Sequence[Any]]:
@@ -63,8 +63,8 @@ def at_request(tx: Transaction, calls: Sequence[Call], wanted: Collection[tuple[
     The keys are read under the locks of the stocks: one that is sent twice at once finds its own request.
     """
     people, stocks = {person for person, _ in wanted}, {stock for _, stock in wanted}
-    facts.hold_people(tx.connection, people)
-    places.hold(tx.connection, "stock_id", sorted(stocks))
+    facts.lock_people(tx.connection, people)
+    places.lock(tx.connection, "stock_id", stocks)
     keyed = _keyed(calls)
     values = {
         "people": people,
@@ -85,9 +85,9 @@ def at_request(tx: Transaction, calls: Sequence[Call], wanted: Collection[tuple[
 
 def at_answer(tx: Transaction, numbers: Collection[int], people: Collection[int], stocks: Collection[int]) -> AtAnswer:
     """``numbers``: of the requests, whose people and stocks are given."""
-    sql.hold_rows(tx.connection, open_requests, "booking_id", numbers)  # of two who would close one, one does
-    facts.hold_people(tx.connection, people)
-    places.hold(tx.connection, "stock_id", sorted(stocks))
+    sql.lock_rows(tx.connection, open_requests, "booking_id", numbers)  # of two who would close one, one does
+    facts.lock_people(tx.connection, people)
+    places.lock(tx.connection, "stock_id", stocks)
     found = _AT_ANSWER.read(tx.connection, {"booking_ids": numbers, "people": people, "stock_ids": stocks})
     return AtAnswer(
         still={row.booking_id for row in found["still"]},

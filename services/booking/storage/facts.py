@@ -67,9 +67,9 @@ MAY_BOOK = sa.select(persons.c.person_id).where(
 """Those of ``people`` who are, or were, beneficiaries and are not suspended; held before any stock."""
 
 
-def hold_people(connection: sa.Connection, person_ids: Collection[int]) -> None:
+def lock_people(connection: sa.Connection, person_ids: Collection[int]) -> None:
     """A suspension waits until what is decided by ``MAY_BOOK`` can be seen, and then cancels it."""
-    sql.hold_rows(connection, persons, "person_id", person_ids, shared=True)
+    sql.lock_rows(connection, persons, "person_id", person_ids, shared=True)
 
 
 # one look at each of the few: a join might read all that anybody knows of people

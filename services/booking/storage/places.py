@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
 
 from services.booking.domain.booking import Booking
 from services.booking.domain.stock import Stock
@@ -22,8 +21,8 @@ from services.booking.storage.tables import (
     stocks,
     venues,
 )
-from shared.eventstore import Conflict, Transaction, sql
-from shared.eventstore.trips import send_later
+from shared.eventstore import Transaction, sql
+from shared.eventstore.batching import queue
 from shared.kernel.identifiers import stream_id
 
 _COLUMNS = (
@@ -74,22 +73,18 @@ class Shelf:
     """
 
     def __init__(self, tx: Transaction, rows: Sequence[Any]) -> None:
-        """``rows`` of ``HELD_STOCKS``, read after ``hold``. Raises Conflict when some of them are not those held."""
-        if rows and rows[0].held not in (None, len(rows)):
-            raise Conflict("a stock was put in the place of the one that was waited for")
+        """``rows`` of ``LOCKED_STOCKS``, read after ``lock``."""
         self._tx = tx
         self._held = {row.stock_id: Held(row) for row in rows}
 
     @classmethod
     def of(cls, tx: Transaction, stock_ids: Iterable[int]) -> Shelf:
-        """Holds the stocks and reads them."""
+        """Locks the stocks and reads them."""
         wanted = sorted(set(stock_ids))
         if not wanted:
             return cls(tx, [])
-        # locked first, read then: a statement that waited for a lock sees the stock as it is now, but what stands
-        # beside it (is its offer still shown, its structure open?) as it was before the wait
-        hold(tx.connection, "stock_id", wanted)
-        return cls(tx, tx.connection.execute(HELD_STOCKS, {"stock_ids": wanted}).all())
+        lock(tx.connection, "stock_id", wanted)
+        return cls(tx, tx.connection.execute(LOCKED_STOCKS, {"stock_ids": wanted}).all())
 
     def get(self, stock_id: int) -> Held | None:
         return self._held.get(stock_id)
@@ -136,25 +131,8 @@ class Shelf:
             self._tx.save(stock)
 
 
-class _Held(sa.sql.functions.FunctionElement[int]):
-    """How many stocks ``hold`` found; NULL on SQLite, where one writer holds everything."""
-
-    type = sa.Integer()
-    inherit_cache = True
-
-
-@compiles(_Held)
-def _held_by_all(_element: _Held, _compiler: Any, **_: Any) -> str:
-    return "NULL"
-
-
-@compiles(_Held, "postgresql")
-def _held(_element: _Held, _compiler: Any, **_: Any) -> str:
-    return "current_setting('booking.held')::integer"
-
-
-HELD_STOCKS = (
-    sa.select(*_COLUMNS, _Held().label("held"))
+_STOCKS = (
+    sa.select(*_COLUMNS)
     .select_from(
         stocks.outerjoin(offers, offers.c.offer_id == stocks.c.offer_id)
         .outerjoin(venues, venues.c.venue_id == stocks.c.venue_id)
@@ -162,42 +140,44 @@ HELD_STOCKS = (
     )
     .where(sql.among_given(stocks.c.stock_id, "stock_ids"))
 )
-"""Stocks with their offers and venues, after ``hold``."""
+LOCKED_STOCKS = _STOCKS.with_for_update(of=stocks, nowait=True)
+"""Stocks with their offers and venues, to be read after ``lock``.
+
+The select locks again. Where a row was replaced (deleted and inserted again) while ``lock`` waited for it, ``lock`` has
+found nothing to lock, and the new row would be read without a lock. It waits for nobody (NOWAIT): after a wait, the
+offer and the venue would be those of before. A row that another transaction has locked by then is a Conflict.
+"""
 
 
-def hold(connection: sa.Connection, column: str, values: list[int]) -> None:
-    """Locks stocks in the order of their numbers: who decides on one of them meanwhile waits, and sees what is written
-    here. On SQLite there is one writer.
+def lock(connection: sa.Connection, column: str, values: Iterable[int]) -> None:
+    """Locks stocks for what reads them next, in the order of their numbers.
 
-    How many it locked is left in ``booking.held``: it is sent with the next statement, and has no answer of its own.
+    Lock first, select afterwards: after waiting, ``SELECT … FOR UPDATE`` reads the stock again but not the offer and
+    the structure joined to it (READ COMMITTED).
     """
-    if connection.dialect.name == "postgresql":
-        which = f"SELECT stock_id FROM stocks WHERE {column} = ANY(%s::bigint[]) ORDER BY stock_id FOR UPDATE"
-        send_later(
-            connection, f"SELECT set_config('booking.held', count(*)::text, true) FROM ({which}) AS held", [values]
-        )
+    sql.lock_rows(connection, stocks, column, values)
 
 
-def hold_of_bookings(connection: sa.Connection, booking_ids: Collection[int]) -> None:
+def lock_of_bookings(connection: sa.Connection, booking_ids: Collection[int]) -> None:
     """Locks the stocks of bookings before these are loaded: of two who give back the same places the second sees that
     they are. On SQLite there is one writer."""
     if connection.dialect.name == "postgresql":
         which = "SELECT stock_id FROM bookings WHERE booking_id = ANY(%s::bigint[])"
         held = f"SELECT 1 FROM stocks WHERE stock_id IN ({which}) ORDER BY stock_id FOR UPDATE"
-        send_later(connection, held, [sorted(booking_ids)])
+        queue(connection, held, [sorted(booking_ids)])
 
 
-def hold_offer(connection: sa.Connection, offer_id: int) -> None:
-    hold(connection, "offer_id", [offer_id])
+def lock_offer(connection: sa.Connection, offer_id: int) -> None:
+    lock(connection, "offer_id", [offer_id])
 
 
-def hold_offerer(connection: sa.Connection, offerer_id: int) -> None:
-    hold(connection, "offerer_id", [offerer_id])
+def lock_offerer(connection: sa.Connection, offerer_id: int) -> None:
+    lock(connection, "offerer_id", [offerer_id])
 
 
 _LIVE_COLUMNS = live_bookings.c.person_id, live_bookings.c.offer_id
-_LIVE = sa.select(*_LIVE_COLUMNS).where(sql.pairs_given(*_LIVE_COLUMNS, ("people", "offers")))
-_BOOKER = sql.given_pairs(("bookers", "booked_stocks"))
+_LIVE = sa.select(*_LIVE_COLUMNS).where(sql.pair_among_given(*_LIVE_COLUMNS, ("people", "offers")))
+_BOOKER = sql.unnested_pairs(("bookers", "booked_stocks"))
 _HAS_LIVE = (
     sa.select(live_bookings.c.offer_id)
     .join(stocks, stocks.c.offer_id == live_bookings.c.offer_id)
@@ -240,7 +220,7 @@ def claim_countermarks(connection: sa.Connection, wanted: dict[str, int]) -> set
 
 
 OPEN_BY_KEY = sa.select(open_requests).where(
-    sql.pairs_given(open_requests.c.owner, open_requests.c.key, ("callers", "keys"))
+    sql.pair_among_given(open_requests.c.owner, open_requests.c.key, ("callers", "keys"))
 )
 """The open requests of the keys that ``outcomes.keys_of`` gives."""
 STILL_OPEN = sa.select(open_requests.c.booking_id).where(sql.among_given(open_requests.c.booking_id, "booking_ids"))

@@ -80,7 +80,7 @@ def move_in(store: Store, keys: KeyStore) -> None:
         if connection.execute(query.limit(1)).first() is None:
             return
     with store.transaction() as tx:
-        found = {row.account_id: bytes(row.key) for row in tx.connection.execute(sql.lock_rows(query))}
+        found = {row.account_id: bytes(row.key) for row in tx.connection.execute(query.with_for_update())}
         if found:
             keys.put(found)
             tx.connection.execute(storage.former_person_keys.delete())

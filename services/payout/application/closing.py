@@ -167,7 +167,7 @@ class Closing:
 
     def _open(self, tx: Transaction, period: Period, wallet_position: int) -> int:
         """Repeats the checks of ``_close`` under the lock that lets one batch open at a time."""
-        batches.in_turn(tx)
+        batches.lock_opening(tx.connection)
         found = batches.by_cutoff(tx.connection, period.last)
         if found is not None:
             return int(found.batch_id)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from services.payout.domain.batches import Totals
 from services.payout.domain.records import Batch, Debtor, Transfer, VenuePaid
 from services.payout.storage.tables import batch_accounts, batch_venues, batches, carried, transfers
-from shared.eventstore import Transaction, sql
+from shared.eventstore import sql
 from shared.kernel.money import Cents
 
 
@@ -24,7 +24,7 @@ def by_cutoff(connection: sa.Connection, cutoff: date) -> sa.Row[Any] | None:
 
 
 def locked(connection: sa.Connection, batch_id: int) -> sa.Row[Any]:
-    return connection.execute(sql.lock_rows(sa.select(batches).where(batches.c.batch_id == batch_id))).one()
+    return connection.execute(sa.select(batches).where(batches.c.batch_id == batch_id).with_for_update()).one()
 
 
 def last_cutoff(connection: sa.Connection) -> date | None:
@@ -37,9 +37,9 @@ def closing(connection: sa.Connection) -> Sequence[int]:
     return connection.execute(query).scalars().all()
 
 
-def in_turn(tx: Transaction) -> None:
-    """Holds, to the end of the transaction, what every close needs to open its batch."""
-    tx.next_number("batch", 0)
+def lock_opening(connection: sa.Connection) -> None:
+    """Batches are opened one at a time: takes an advisory lock, to the end of the transaction."""
+    sql.lock(connection, "payout.open-batch")
 
 
 def newest_first(connection: sa.Connection, before: int | None, limit: int) -> Sequence[sa.Row[Any]]:

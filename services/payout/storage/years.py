@@ -97,7 +97,7 @@ class Years:
 def _restored(tx: Transaction, identifiers: list[UUID], since: datetime | None) -> dict[UUID, EstablishmentYear]:
     chosen = sql.among(establishment_years.c.year_id, identifiers)
     heads = tx.connection.execute(
-        sql.lock_rows(sa.select(establishment_years).where(chosen).order_by(establishment_years.c.year_id))
+        sa.select(establishment_years).where(chosen).order_by(establishment_years.c.year_id).with_for_update()
     ).all()
     of_year: dict[UUID, list[OpenLine]] = defaultdict(list)
     for row in _provisional(tx.connection, [head.year_id for head in heads], since, None) if heads else ():

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared.eventstore import sql
-from shared.eventstore.together import Together
+from shared.eventstore.combined import CombinedSelect
 
 metadata = sa.MetaData()
 things = sa.Table(
@@ -40,7 +40,7 @@ COLUMNS = [things.c.number, things.c.name.label("called"), things.c.at, things.c
 SOME = sa.select(*COLUMNS).where(sql.among_given(things.c.number, "numbers")).order_by(things.c.number)
 OPEN = sa.select(things.c.number).where(things.c.is_open, sql.among_given(things.c.number, "numbers"))
 NONE = sa.select(things.c.name).where(things.c.number < 0)
-_GIVEN = sql.given_pairs(("ones", "others"))
+_GIVEN = sql.unnested_pairs(("ones", "others"))
 _LATER = sa.select(things.c.name).where(things.c.number == _GIVEN.c.other, things.c.number >= _GIVEN.c.one)
 PAIRS = sa.select(_GIVEN.c.one, _LATER.scalar_subquery().label("name"))
 VALUES = {"numbers": [row["number"] for row in ROWS], "ones": [3, 3, 7], "others": [3, 1, 3]}
@@ -57,7 +57,7 @@ def connection(request: pytest.FixtureRequest, database: str) -> Iterator[sa.Con
 
 
 def test_all_of_it_is_what_each_would_be(connection: sa.Connection) -> None:
-    found = Together(some=SOME, open=OPEN, none=NONE, pairs=PAIRS).read(connection, VALUES)
+    found = CombinedSelect(some=SOME, open=OPEN, none=NONE, pairs=PAIRS).read(connection, VALUES)
     alone = {
         name: connection.execute(select, VALUES).all()
         for name, select in {"some": SOME, "open": OPEN, "none": NONE, "pairs": PAIRS}.items()
@@ -73,4 +73,4 @@ def test_all_of_it_is_what_each_would_be(connection: sa.Connection) -> None:
 
 def test_what_json_cannot_carry_is_no_column_of_it() -> None:
     with pytest.raises(AssertionError, match="stream"):
-        Together(all=sa.select(things))
+        CombinedSelect(all=sa.select(things))
