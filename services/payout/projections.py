@@ -124,7 +124,7 @@ class _Rows:
             values = {"status": "in-batch", "end_to_end_id": transfer}
         elif payment is Payment.CARRIED_FORWARD:
             values = {"status": "carried-forward"}
-        named = sql.pairs_given(lines.c.iban, lines.c.bic, ("ibans", "bics"))
+        named = sql.pair_among_given(lines.c.iban, lines.c.bic, ("ibans", "bics"))
         self.connection.execute(lines.update().where(_UNPAID, named).values(values), {"ibans": ibans, "bics": bics})
 
     def _write_years(self) -> None:
