@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.catalog import calls, storage
-from services.catalog.application.dates import EventDates
-from services.catalog.application.offers import OfferQueries
-from services.catalog.application.stocks import StockChanges
+from services.catalog import calls
+from services.catalog.application.event_dates import EventDates
+from services.catalog.application.reading import Reading
+from services.catalog.application.stock_changes import StockChanges
 from services.catalog.domain.offers import Offer
 from services.catalog.domain.stocks import Stock
 from services.catalog.domain.venues import Venue
+from services.catalog.neighbours import Booking, Payout
 from services.catalog.projections import projections
 from services.catalog.publishing import publication
 from services.catalog.reactions import followed, reactions
+from services.catalog.storage import stocks
 from shared.eventstore import Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
@@ -22,7 +24,7 @@ from shared.runtime.service import Service, Task, Timer
 from shared.runtime.settings import Settings
 
 FINISH_SECONDS = 2.0
-"""How long a quantity that booking has not answered waits before it is asked again."""
+"""How often open quantity requests are sent to booking again."""
 
 
 def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
@@ -33,15 +35,15 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
         publication=publication,
         projections=projections(),
     )
-    changes = StockChanges(store, bus)
+    stock_changes = StockChanges(store, Booking(bus), Payout(bus))
     return Service(
         name="catalog",
         store=store,
-        commands=by_name(calls.commands(changes)),
-        queries=by_name(calls.queries(OfferQueries(clock))),
+        commands=by_name(calls.commands(stock_changes)),
+        queries=by_name(calls.queries(Reading(clock))),
         reactions=reactions(),
         followed=[followed()],
-        timers=[Timer("event-dates", storage.next_start, EventDates(store).tell_due)],
-        tasks=[Task("finish-quantity-requests", FINISH_SECONDS, changes.finish_requests)],
-        open_work=storage.count_asking,
+        timers=[Timer("event-dates", stocks.next_start, EventDates(store).run_due)],
+        tasks=[Task("finish-quantity-requests", FINISH_SECONDS, stock_changes.finish_requests)],
+        open_work=stocks.count_open_requests,
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from services.catalog.application import offers, stocks, venues
+from services.catalog.application import offers, reviews, stocks, venues
+from services.catalog.application.reading import Reading
+from services.catalog.application.stock_changes import StockChanges
 from shared.contracts.calls import catalog as calls
 from shared.messaging.calls import CommandHandler, QueryHandler, one, read, saga
 
 
-def commands(changes: stocks.StockChanges) -> list[CommandHandler]:
+def commands(stock_changes: StockChanges) -> list[CommandHandler]:
     return [
         one(calls.OpenVenue, venues.open_venue),
         one(calls.ChangeVenue, venues.change_venue),
@@ -15,21 +17,21 @@ def commands(changes: stocks.StockChanges) -> list[CommandHandler]:
         one(calls.ChangeOffer, offers.change_offer),
         one(calls.ActivateOffer, offers.activate_offer),
         one(calls.DeactivateOffer, offers.deactivate_offer),
-        one(calls.ApproveOffer, offers.approve_offer),
-        one(calls.RejectOffer, offers.reject_offer),
+        one(calls.ApproveOffer, reviews.approve_offer),
+        one(calls.RejectOffer, reviews.reject_offer),
         one(calls.AddStock, stocks.add_stock),
-        saga(calls.ChangeStock, changes.change),
+        saga(calls.ChangeStock, stock_changes.change),
         one(calls.WithdrawStock, stocks.withdraw_stock),
     ]
 
 
-def queries(offer_queries: offers.OfferQueries) -> list[QueryHandler]:
+def queries(reading: Reading) -> list[QueryHandler]:
     return [
-        read(calls.Venue, venues.venue),
-        read(calls.Venues, venues.venues),
-        read(calls.Offer, offer_queries.offer),
-        read(calls.Offers, offer_queries.offers),
-        read(calls.Stock, offer_queries.stock),
-        read(calls.PendingOffers, offer_queries.pending_offers),
-        read(calls.Counters, offer_queries.counters),
+        read(calls.Venue, reading.venue),
+        read(calls.Venues, reading.venues),
+        read(calls.Offer, reading.offer),
+        read(calls.Offers, reading.offers),
+        read(calls.Stock, reading.stock),
+        read(calls.PendingOffers, reading.pending_offers),
+        read(calls.Counters, reading.counters),
     ]

@@ -1,9 +1,8 @@
-"""What the catalogue tells the other services: the only writer of its messages."""
+"""Domain events → messages: the only writer of the catalogue's messages."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from services.catalog.domain.offers import Offer, OfferFacts
@@ -16,7 +15,7 @@ publication = Publication("catalog")
 
 
 def venue_data(facts: VenueFacts) -> dict[str, Any]:
-    """A whole venue, as messages and answers say it."""
+    """A whole venue, for messages and answers."""
     return {
         "venueId": facts.venue_id,
         "offererId": facts.offerer_id,
@@ -54,12 +53,8 @@ def offer_data(facts: OfferFacts) -> dict[str, Any]:
         "withdrawalDetails": facts.withdrawal_details,
         "bookingEmail": facts.booking_email,
         "tags": list(facts.tags),
-        "publishedAt": optional_text(facts.published_at),
+        "publishedAt": instant_text(facts.published_at),
     }
-
-
-def optional_text(instant: datetime | None) -> str | None:
-    return None if instant is None else instant_text(instant)
 
 
 @publication.publishes(Venue.Opened, "VenueOpened")
@@ -97,8 +92,8 @@ def stock_added(event: Stock.Added) -> dict[str, Any]:
         "offererId": facts.offerer_id,
         "priceCents": facts.price,
         "quantity": facts.quantity,
-        "beginningAt": optional_text(facts.beginning_at),
-        "bookingLimitAt": optional_text(facts.booking_limit_at),
+        "beginningAt": instant_text(facts.beginning_at),
+        "bookingLimitAt": instant_text(facts.booking_limit_at),
         "activationCodes": list(facts.activation_codes),
         "addedAt": instant_text(facts.added_at),
     }
@@ -110,7 +105,7 @@ def stock_changed(event: Stock.Changed) -> dict[str, Any]:
         "stockId": event.stock_id,
         "offerId": event.offer_id,
         "priceCents": event.price,
-        "bookingLimitAt": optional_text(event.booking_limit_at),
+        "bookingLimitAt": instant_text(event.booking_limit_at),
     }
 
 

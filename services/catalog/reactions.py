@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-
-from services.catalog import storage
 from services.catalog.application.venues import open_digital_venue
-from shared.eventstore import Message, Transaction, sql
+from services.catalog.storage import offerers, stocks, tables
+from shared.eventstore import Message, Transaction
 from shared.messaging.reactions import Reactions
 from shared.projections.followed import Followed
 
@@ -30,55 +28,40 @@ def reactions() -> Reactions:
 
 def followed() -> Followed:
     """Structures, their people and sold-out stocks, as identity and booking publish them."""
-    tables = [storage.offerers, storage.attachments, storage.suspended_accounts, storage.sold_out_stocks]
-    return Followed("told", 2, tables, reactions())
+    followed_tables = [tables.offerers, tables.attachments, tables.suspended_accounts, tables.sold_out_stocks]
+    return Followed("told", 2, followed_tables, reactions())
 
 
 def offerer_registered(tx: Transaction, message: Message) -> None:
-    """A new structure: it may prepare its venues and offers at once, and has its digital venue."""
+    """A new structure may prepare its venues and offers at once; its digital venue opens with it."""
     data = message.data
-    row = {
-        "offerer_id": data["offererId"],
-        "siren": data["siren"],
-        "name": data["name"],
-        "postal_code": data.get("postalCode"),
-        "status": "pending",
-    }
-    sql.insert_ignore(tx.connection, storage.offerers, [row])
+    offerers.add(tx.connection, data["offererId"], data["siren"], data["name"], data.get("postalCode"))
     open_digital_venue(tx, data["offererId"], data.get("postalCode"))
 
 
 def pro_attached(tx: Transaction, message: Message) -> None:
-    row = {"account_id": message.data["accountId"], "offerer_id": message.data["offererId"]}
-    sql.insert_ignore(tx.connection, storage.attachments, [row])
+    offerers.attach(tx.connection, message.data["accountId"], message.data["offererId"])
 
 
 def pro_detached(tx: Transaction, message: Message) -> None:
-    table = storage.attachments.c
-    tx.connection.execute(
-        sa.delete(storage.attachments).where(
-            table.account_id == message.data["accountId"], table.offerer_id == message.data["offererId"]
-        )
-    )
+    offerers.detach(tx.connection, message.data["accountId"], message.data["offererId"])
 
 
 def account_suspended(tx: Transaction, message: Message) -> None:
-    sql.insert_ignore(tx.connection, storage.suspended_accounts, [{"account_id": message.data["personId"]}])
+    offerers.suspend_account(tx.connection, message.data["personId"])
 
 
 def account_unsuspended(tx: Transaction, message: Message) -> None:
-    table = storage.suspended_accounts
-    tx.connection.execute(sa.delete(table).where(table.c.account_id == message.data["personId"]))
+    offerers.unsuspend_account(tx.connection, message.data["personId"])
 
 
 def stock_sold_out(tx: Transaction, message: Message) -> None:
-    sql.insert_ignore(tx.connection, storage.sold_out_stocks, [{"stock_id": message.data["stockId"]}])
+    stocks.mark_sold_out(tx.connection, message.data["stockId"])
 
 
 def stock_available(tx: Transaction, message: Message) -> None:
-    table = storage.sold_out_stocks
-    tx.connection.execute(sa.delete(table).where(table.c.stock_id == message.data["stockId"]))
+    stocks.mark_available(tx.connection, message.data["stockId"])
 
 
 def _set_status(tx: Transaction, message: Message, status: str) -> None:
-    storage.set_offerer_status(tx.connection, message.data["offererId"], status)
+    offerers.set_status(tx.connection, message.data["offererId"], status)

@@ -1,13 +1,15 @@
-"""Who may do what to a structure's resources."""
+"""Which structures' resources a caller may see and change."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from eventsourcing.domain import Aggregate
 
-from services.catalog import storage
-from services.catalog.domain.refusals import OffererClosed
+from services.catalog.domain.offers import Offer
+from services.catalog.domain.stocks import Stock
 from services.catalog.domain.venues import Venue
+from services.catalog.refusals import OffererClosed, no_offer, no_offerer, no_stock, no_venue
+from services.catalog.storage import offerers
 from shared.eventstore import Transaction
 from shared.kernel.callers import Caller
 from shared.kernel.errors import NotFound, PreconditionFailed
@@ -17,41 +19,59 @@ STAFF = "staff"
 
 
 def visible_offerers(connection: sa.Connection, caller: Caller | None) -> set[int] | None:
-    """The structures whose resources a caller sees; None: every one's (staff, or the platform itself)."""
+    """The structures whose resources a caller sees; None: all of them (staff, or the platform itself)."""
     if caller is None or STAFF in caller.roles:
         return None
     if caller.offerer_id is not None:
         return {caller.offerer_id}
-    return storage.offerers_of(connection, caller.account_id)
+    return offerers.of_account(connection, caller.account_id)
 
 
-def check_belongs(connection: sa.Connection, caller: Caller | None, offerer_id: int) -> None:
-    """Another structure's resource is not found, as if there were none (decision 21)."""
+def check_visible(connection: sa.Connection, caller: Caller | None, offerer_id: int, hidden: NotFound) -> None:
+    """Raises ``hidden`` for another structure's resource, as if there were none (decision 21)."""
     visible = visible_offerers(connection, caller)
     if visible is not None and offerer_id not in visible:
-        raise NotFound("There is no such thing, or it is not yours.")
+        raise hidden
 
 
 def check_version(aggregate: Aggregate, expected: int | None) -> None:
-    """Raises PreconditionFailed when somebody changed it since the caller looked."""
+    """Optimistic lock: raises PreconditionFailed when the resource has changed since the caller read it."""
     if expected is not None and expected != aggregate.version:
-        raise PreconditionFailed("It has changed since you read it.")
+        raise PreconditionFailed("Cette ressource a été modifiée entre-temps : relisez-la, puis recommencez.")
 
 
-def open_offerer(connection: sa.Connection, offerer_id: int) -> storage.Offerer:
+def open_offerer(connection: sa.Connection, offerer_id: int) -> offerers.Offerer:
     """The structure, validated or not yet. Raises NotFound, OffererClosed."""
-    offerer = storage.offerer(connection, offerer_id)
+    offerer = offerers.by_number(connection, offerer_id)
     if offerer is None:
-        raise NotFound("There is no such structure.")
+        raise no_offerer()
     if offerer.status in ("rejected", "closed"):
-        raise OffererClosed("This structure was closed or rejected.")
+        raise OffererClosed("Cette structure a été fermée ou refusée : rien ne peut plus y être ajouté ni modifié.")
     return offerer
 
 
 def own_venue(tx: Transaction, caller: Caller | None, venue_id: int) -> Venue:
-    """A venue of one of the caller's structures."""
+    """A venue of one of the caller's structures. Raises NotFound."""
     venue = tx.get(Venue, stream_id("venue", venue_id))
     if venue is None:
-        raise NotFound("There is no such venue.")
-    check_belongs(tx.connection, caller, venue.facts.offerer_id)
+        raise no_venue()
+    check_visible(tx.connection, caller, venue.facts.offerer_id, no_venue())
     return venue
+
+
+def own_offer(tx: Transaction, caller: Caller | None, offer_id: int) -> Offer:
+    """An offer of one of the caller's structures. Raises NotFound."""
+    offer = tx.get(Offer, stream_id("offer", offer_id))
+    if offer is None:
+        raise no_offer()
+    check_visible(tx.connection, caller, offer.facts.offerer_id, no_offer())
+    return offer
+
+
+def own_stock(tx: Transaction, caller: Caller | None, stock_id: int) -> Stock:
+    """A stock of one of the caller's structures. Raises NotFound."""
+    stock = tx.get(Stock, stream_id("stock", stock_id))
+    if stock is None:
+        raise no_stock()
+    check_visible(tx.connection, caller, stock.facts.offerer_id, no_stock())
+    return stock

@@ -1,7 +1,7 @@
-"""Which offers a person looks at before anybody can book them.
+"""Which offers staff review before anybody can book them.
 
-As in the real system a score begins at 1 and each rule that matches multiplies it; an offer below the minimum waits for
-staff. The rules are few, dated, and ours: the real ones are not public.
+As in the real system the score begins at 1 and each matching rule multiplies it; an offer below the minimum is held for
+review. The rules are few, dated, and our own: the real ones are not public.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MINIMUM = Fraction(6, 10)
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What the rules look at: the offer's words and the price of its first stock."""
+    """The input of the rules: the offer's texts and the price of its first stock."""
 
     name: str
     description: str
@@ -56,7 +56,7 @@ _REVIEWED_FROM = Cents(100_000)
 
 
 def plain(text: str) -> str:
-    """Lower case, no accents, one kind of apostrophe: what words are compared by."""
+    """Lower case, without accents, one kind of apostrophe: for comparing words."""
     decomposed = unicodedata.normalize("NFKD", text.replace("’", "'")).casefold()
     return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
 

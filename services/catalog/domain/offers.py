@@ -1,4 +1,4 @@
-"""Offers: what is proposed, where, and whether the public may see it."""
+"""Offers: their description, their moderation, and whether the public sees them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any
 from eventsourcing.domain import Aggregate
 
 from services.catalog.domain.moderation import Submission, judge
-from services.catalog.domain.refusals import (
+from services.catalog.domain.venues import VenueFacts
+from services.catalog.refusals import (
     OfferInReview,
     OfferNotInReview,
     OfferNotPublished,
     OfferRejected,
     refuse_field,
 )
-from services.catalog.domain.venues import VenueFacts
 from shared.contracts.subcategories import SUBCATEGORIES, Subcategory
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import ZERO, Cents
 
 
 class Moderation(StrEnum):
-    DRAFT = "draft"  # it has no stock yet
-    PENDING = "pending"  # staff look at it
+    DRAFT = "draft"  # no stock yet
+    PENDING = "pending"  # in review by staff
     REJECTED = "rejected"
     APPROVED = "approved"
 
@@ -41,7 +41,7 @@ class Withdrawal(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferFacts:
-    """All that is known of an offer. ``published_at`` is when the public could first see it."""
+    """The description of an offer. ``published_at`` is the instant at which the public could first see it."""
 
     offer_id: int
     venue_id: int
@@ -69,7 +69,7 @@ class OfferFacts:
 class Offer(Aggregate):
     """One offer: a draft until its first stock, then approved, or pending until staff decide.
 
-    ``is_public`` follows what was published: OfferPublished makes it true, OfferWithdrawn false.
+    ``is_public`` follows the messages: OfferPublished makes it true, OfferWithdrawn false.
     """
 
     class Event(Aggregate.Event):
@@ -79,7 +79,7 @@ class Offer(Aggregate):
         facts: OfferFacts
 
     class Redrafted(Event):
-        """Changed while the public does not see it."""
+        """A change that the public does not see."""
 
         facts: OfferFacts
 
@@ -115,7 +115,7 @@ class Offer(Aggregate):
             aggregate.is_public = True
 
     class Changed(Event):
-        """Changed while the public sees it."""
+        """A change that the public sees."""
 
         facts: OfferFacts
 
@@ -136,7 +136,7 @@ class Offer(Aggregate):
 
     @classmethod
     def draft(cls, at: datetime, offer_id: int, venue: VenueFacts, body: dict[str, Any]) -> Offer:
-        """A new offer of a venue. ``body`` holds the fields of :class:`OfferFacts` that its actor gives, all of them.
+        """A new offer of a venue. ``body``: the fields of :class:`OfferFacts` that the structure decides, all of them.
 
         Raises Invalid: subcategory unknown or not open to new offers, duo where it cannot be, a url where the
         subcategory has none or none where it needs one, the wrong kind of venue.
@@ -148,16 +148,16 @@ class Offer(Aggregate):
         return cls._create(cls.Drafted, id=stream_id("offer", offer_id), timestamp=at, facts=facts)
 
     def change(self, at: datetime, changes: dict[str, Any]) -> None:
-        """New values of some fields, judged again where the public sees them.
+        """New values of some fields; the moderation rules judge again what the public sees.
 
         Raises OfferInReview, OfferRejected, Invalid.
         """
         self._check_editable()
         facts = replace(self.facts, **changes)
         if facts.subcategory != self.facts.subcategory:
-            raise refuse_field("subcategory", "The subcategory of an offer never changes: create another offer.")
+            raise refuse_field("subcategory", "La sous-catégorie d'une offre ne change jamais : créez une autre offre.")
         if facts.is_digital != self.facts.is_digital:
-            raise refuse_field("url", "An offer stays digital, or not, for its whole life.")
+            raise refuse_field("url", "Une offre numérique le reste, une autre ne peut pas le devenir.")
         _check_content(facts)
         if facts == self.facts:
             return
@@ -166,36 +166,36 @@ class Offer(Aggregate):
             self._hold_if_suspicious(at, ZERO)
 
     def submit(self, at: datetime, price: Cents) -> None:
-        """Its first stock has a price: a draft is published, or waits for staff. Anything else stays as it is."""
+        """Publishes a draft, or holds it for review, given the price of its first stock. Later calls do nothing."""
         if self.moderation is Moderation.DRAFT and not self._hold_if_suspicious(at, price):
             self._approve(at)
 
     def approve(self, at: datetime) -> None:
-        """By staff. Raises OfferNotInReview; approved already: nothing happens."""
+        """By staff; idempotent. Raises OfferNotInReview."""
         if self.moderation is Moderation.APPROVED:
             return
         if self.moderation is not Moderation.PENDING:
-            raise OfferNotInReview("This offer does not wait for a decision.")
+            raise OfferNotInReview("Cette offre n'attend pas de décision.")
         self._approve(at)
 
     def reject(self, at: datetime, reason: str) -> None:
-        """By staff, for an offer in review or an approved one. Its bookings are cancelled by booking."""
+        """By staff, for an offer in review or an approved one; booking cancels its bookings. Idempotent."""
         if self.moderation is Moderation.REJECTED:
             return
         if self.moderation is Moderation.DRAFT:
-            raise OfferNotInReview("This offer does not wait for a decision.")
+            raise OfferNotInReview("Cette offre n'attend pas de décision.")
         self.trigger_event(self.Rejected, timestamp=at, offer_id=self.facts.offer_id, reason=reason)
         if self.facts.published_at is not None:
             self._withdraw(at, Withdrawal.REJECTED)
 
     def activate(self, at: datetime) -> None:
-        """The public sees it again. Raises OfferNotPublished for a draft, OfferInReview, OfferRejected."""
+        """Shows the offer to the public again. Raises OfferNotPublished for a draft, OfferInReview, OfferRejected."""
         self._check_approved()
         if not self.is_public:
             self._publish(at)
 
     def deactivate(self, at: datetime) -> None:
-        """The public no longer sees it; its bookings stay as they are."""
+        """Hides the offer from the public; its bookings stay. Raises as ``activate``."""
         self._check_approved()
         if self.is_public:
             self._withdraw(at, Withdrawal.DEACTIVATED)
@@ -206,14 +206,16 @@ class Offer(Aggregate):
 
     def _check_editable(self) -> None:
         if self.moderation is Moderation.PENDING:
-            raise OfferInReview("This offer cannot be changed while it is looked at.")
+            raise OfferInReview(
+                "Cette offre est en cours de vérification : elle ne peut pas être modifiée pour l'instant."
+            )
         if self.moderation is Moderation.REJECTED:
-            raise OfferRejected("This offer was rejected.")
+            raise OfferRejected("Cette offre a été refusée : elle ne peut plus être modifiée.")
 
     def _check_approved(self) -> None:
         self._check_editable()
         if self.moderation is Moderation.DRAFT:
-            raise OfferNotPublished("This offer is a draft until its first stock.")
+            raise OfferNotPublished("Cette offre est un brouillon : ajoutez-lui un stock pour la publier.")
 
     def _hold_if_suspicious(self, at: datetime, price: Cents) -> bool:
         verdict = judge(Submission(self.facts.name, self.facts.description, price), at)
@@ -240,23 +242,23 @@ class Offer(Aggregate):
 def _check_subcategory(subcategory: str) -> None:
     known = SUBCATEGORIES.get(subcategory)
     if known is None:
-        raise refuse_field("subcategory", "This subcategory does not exist.")
+        raise refuse_field("subcategory", "Cette sous-catégorie n'existe pas.")
     if not known.is_selectable:
-        raise refuse_field("subcategory", "This subcategory is not open to new offers.")
+        raise refuse_field("subcategory", "Cette sous-catégorie n'accepte plus de nouvelles offres.")
 
 
 def _check_place(facts: OfferFacts, venue: VenueFacts) -> None:
-    """What happens online stands in the digital venue, everything else in a place (api.md, "Shapes relied on")."""
+    """Offers of online subcategories belong to the digital venue, all others to a place."""
     if facts.rules.is_online_only and not venue.is_digital:
-        raise refuse_field("subcategory", "An offer of this subcategory stands in the structure's digital venue.")
+        raise refuse_field("subcategory", "Une offre de cette sous-catégorie se crée dans le lieu numérique.")
     if facts.rules.is_offline_only and venue.is_digital:
-        raise refuse_field("subcategory", "An offer of this subcategory stands in a venue that is a place.")
+        raise refuse_field("subcategory", "Une offre de cette sous-catégorie se crée dans un lieu physique.")
     if venue.is_digital and facts.url is None:
-        raise refuse_field("url", "An offer of the digital venue has a url.")
+        raise refuse_field("url", "Donnez l'adresse web : une offre du lieu numérique en a une.")
     if facts.url is not None and not venue.is_digital:
-        raise refuse_field("url", "Only offers of the digital venue have a url.")
+        raise refuse_field("url", "Seules les offres du lieu numérique ont une adresse web.")
 
 
 def _check_content(facts: OfferFacts) -> None:
     if facts.is_duo and not facts.rules.can_be_duo:
-        raise refuse_field("isDuo", "An offer of this subcategory cannot be duo.")
+        raise refuse_field("isDuo", "Une offre de cette sous-catégorie ne peut pas être duo.")

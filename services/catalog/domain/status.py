@@ -1,4 +1,4 @@
-"""What a venue, an offer and its stocks are called at an instant."""
+"""The status of a venue, an offer and a stock at an instant."""
 
 from __future__ import annotations
 
@@ -33,8 +33,7 @@ class OfferStatus(StrEnum):
 
 
 def venue_status(offerer: str) -> VenueStatus:
-    """That of its structure: the public sees a venue's offers once staff have validated the structure, until they
-    close it."""
+    """Follows the structure: the public sees a venue's offers from its validation by staff until its closing."""
     if offerer == "validated":
         return VenueStatus.OPEN
     return VenueStatus.PENDING if offerer == "pending" else VenueStatus.CLOSED
@@ -43,7 +42,7 @@ def venue_status(offerer: str) -> VenueStatus:
 def stock_status(
     *, is_withdrawn: bool, is_sold_out: bool, booking_limit_at: datetime | None, at: datetime
 ) -> StockStatus:
-    """An event's booking limit is never later than its start, so the limit alone says whether it expired."""
+    """An event's booking limit is never later than its start: the limit alone decides whether the stock expired."""
     if is_withdrawn:
         return StockStatus.WITHDRAWN
     if booking_limit_at is not None and booking_limit_at <= at:
@@ -52,7 +51,7 @@ def stock_status(
 
 
 def offer_status(moderation: Moderation, is_public: bool, stocks: Iterable[StockStatus]) -> OfferStatus:
-    """In the order of precedence of domain.md §3.2; an approved offer without any stock left is sold out."""
+    """By the precedence of domain.md §3.2; an approved offer without a bookable stock is sold out."""
     if moderation is not Moderation.APPROVED:
         return OfferStatus(moderation.value)
     if not is_public:

@@ -1,7 +1,6 @@
-"""Stocks as they are described: price, dates, activation codes, and the passing of their dates.
+"""Stocks as structures describe them: price, dates, activation codes; and the passing of their dates.
 
-How many there are left is booking's to decide. A new quantity is written down here as a request, asked of booking, and
-becomes the stock's only when booking has accepted it.
+Booking owns the quantity. A new one is recorded here as a request, and becomes the stock's when booking accepts it.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 from eventsourcing.domain import Aggregate
 
 from services.catalog.domain.offers import OfferFacts
-from services.catalog.domain.refusals import (
+from services.catalog.refusals import (
     DateInThePast,
     EventPassed,
     StockWithdrawn,
@@ -25,9 +24,9 @@ from shared.kernel.money import Cents
 from shared.kernel.time import parse_instant
 
 WITHDRAWAL_AFTER_START = timedelta(hours=48)
-"""Until then a stock may be withdrawn: afterwards its bookings are validated by themselves (domain.md §3.1)."""
-FARTHEST_DATE = timedelta(days=3653)
-"""No event is announced more than ten years before: what lies beyond is a misprint."""
+"""Until then a stock may be withdrawn: afterwards its bookings are validated automatically (domain.md §3.1)."""
+MAX_AHEAD = timedelta(days=3653)
+"""No event is announced more than ten years ahead: a later date is a misprint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def thing_ceiling(at: datetime) -> Cents | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockFacts:
-    """All that is described of a stock. ``quantity`` None: unlimited."""
+    """The description of a stock. ``quantity`` None: unlimited."""
 
     stock_id: int
     offer_id: int
@@ -69,7 +68,7 @@ class StockFacts:
 
 @dataclass(frozen=True, slots=True)
 class QuantityRequest:
-    """A quantity that was asked of booking; ``number`` counts the requests of a stock."""
+    """A request to booking for a new quantity; ``number`` counts the requests of a stock."""
 
     number: int
     quantity: int | None
@@ -85,7 +84,7 @@ class Stock(Aggregate):
         facts: StockFacts
 
     class Later(Event):
-        """Whatever happens to a stock after it was added."""
+        """Base of the events that follow the first."""
 
         stock_id: int
         offer_id: int
@@ -173,8 +172,8 @@ class Stock(Aggregate):
     def change(self, at: datetime, offer: OfferFacts, changes: dict[str, Any]) -> None:
         """New price or dates; the quantity is not among them.
 
-        Raises Invalid, DateInThePast, EventPassed, StockWithdrawn. A booking limit that stood at
-        the start moves with it; another one stays where the new start allows it.
+        Raises Invalid, DateInThePast, EventPassed, StockWithdrawn. A booking limit at the start moves with it; any
+        other stays, at the new start at the latest.
         """
         self.check_changeable(at)
         facts = self._changed(changes)
@@ -187,17 +186,17 @@ class Stock(Aggregate):
         self._record(at, facts)
 
     def request_quantity(self, at: datetime, quantity: int | None) -> None:
-        """Writes down that booking is to be asked. One request at a time; the same quantity needs none."""
+        """Records a request to booking. One at a time; the present quantity needs none."""
         self.check_changeable(at)
         assert self.request is None, "the open request is finished first"
         if self.facts.activation_codes and quantity != self.facts.quantity:
-            raise refuse_field("quantity", "The quantity of this stock is the number of its activation codes.")
+            raise refuse_field("quantity", "La quantité de ce stock est le nombre de ses codes d'activation.")
         if quantity != self.facts.quantity:
             request = QuantityRequest(self.requests + 1, quantity)
             self.trigger_event(self.QuantityRequested, timestamp=at, request=request, **self._ids())
 
-    def settle_quantity(self, at: datetime, number: int, refusal: str | None) -> None:
-        """Booking's answer to a request: accepted, or refused with a code. Settled before: nothing happens."""
+    def answer_quantity(self, at: datetime, number: int, refusal: str | None) -> None:
+        """Records booking's answer to a request: accepted, or refused with a code. A repeated answer is ignored."""
         if self.request is None or self.request.number != number:
             return
         if refusal is None:
@@ -206,16 +205,18 @@ class Stock(Aggregate):
             self.trigger_event(self.QuantityRefused, timestamp=at, code=refusal, **self._ids())
 
     def withdraw(self, at: datetime) -> None:
-        """Its bookings that are not used are cancelled by booking. Raises WithdrawalTooLate; twice is once."""
+        """Withdraws the stock; booking cancels its unused bookings. Idempotent. Raises WithdrawalTooLate."""
         start = self.facts.beginning_at
         if self.is_withdrawn:
             return
         if start is not None and at > start + WITHDRAWAL_AFTER_START:
-            raise WithdrawalTooLate("The event began more than 48 hours ago: its bookings are final.")
+            raise WithdrawalTooLate(
+                "L'événement a commencé il y a plus de 48 heures : ses réservations sont définitives."
+            )
         self.trigger_event(self.Withdrawn, timestamp=at, **self._ids())
 
     def elapse(self) -> None:
-        """The start has come: said once for each start, as of that instant, unless the stock was withdrawn."""
+        """Records that the start has come, as of that instant: once per start, never for a withdrawn stock."""
         start = self.facts.beginning_at
         if self.is_withdrawn or start is None or start == self.elapsed_start:
             return
@@ -223,10 +224,11 @@ class Stock(Aggregate):
         self.trigger_event(self.DateElapsed, timestamp=start, **facts, **self._ids())
 
     def check_changeable(self, at: datetime) -> None:
+        """Raises StockWithdrawn, EventPassed."""
         if self.is_withdrawn:
-            raise StockWithdrawn("This stock was withdrawn.")
+            raise StockWithdrawn("Ce stock a été retiré : ajoutez-en un autre.")
         if self.facts.beginning_at is not None and self.facts.beginning_at <= at:
-            raise EventPassed("The event has begun: its stock can no longer be changed.")
+            raise EventPassed("L'événement a commencé : son stock ne peut plus être modifié.")
 
     def _changed(self, changes: dict[str, Any]) -> StockFacts:
         facts = replace(self.facts, **changes)
@@ -257,27 +259,27 @@ class Stock(Aggregate):
 
 def _quantity_of_codes(offer: OfferFacts, codes: tuple[str, ...], quantity: int | None) -> int:
     if not offer.is_digital:
-        raise refuse_field("activationCodes", "Only digital offers have activation codes.")
+        raise refuse_field("activationCodes", "Seules les offres numériques ont des codes d'activation.")
     if len(set(codes)) != len(codes):
-        raise refuse_field("activationCodes", "Each activation code is there once.")
+        raise refuse_field("activationCodes", "Chaque code d'activation ne peut être donné qu'une fois.")
     if quantity not in (None, len(codes)):
-        raise refuse_field("quantity", f"There are {len(codes)} activation codes: the quantity is theirs.")
+        raise refuse_field("quantity", f"Vous donnez {len(codes)} codes d'activation : la quantité est leur nombre.")
     return len(codes)
 
 
 def _check_price(price: Cents, offer: OfferFacts, at: datetime) -> None:
     if price < 0:
-        raise refuse_field("priceCents", "A price is not negative.")
+        raise refuse_field("priceCents", "Un prix ne peut pas être négatif.")
     ceiling = None if offer.rules.is_event else thing_ceiling(at)
     if ceiling is not None and price > ceiling:
-        raise refuse_field("priceCents", f"A thing costs at most {ceiling // 100} €.")
+        raise refuse_field("priceCents", f"Un bien coûte au plus {ceiling // 100} €.")
 
 
 def _check_beginning(beginning: datetime | None, offer: OfferFacts, at: datetime) -> None:
     if offer.rules.is_event and beginning is None:
-        raise refuse_field("beginningAt", "An event has a date.")
+        raise refuse_field("beginningAt", "Donnez la date de l'événement.")
     if not offer.rules.is_event and beginning is not None:
-        raise refuse_field("beginningAt", "Only events have a date.")
+        raise refuse_field("beginningAt", "Seul un événement a une date.")
     if beginning is not None:
         _check_ahead("beginningAt", beginning, at)
 
@@ -286,12 +288,13 @@ def _check_limit(limit: datetime | None, beginning: datetime | None, at: datetim
     if limit is None:
         return
     if beginning is not None and limit > beginning:
-        raise refuse_field("bookingLimitAt", "The booking limit is not later than the event.")
+        raise refuse_field("bookingLimitAt", "La date limite de réservation ne peut pas suivre l'événement.")
     _check_ahead("bookingLimitAt", limit, at)
 
 
 def _check_ahead(field: str, instant: datetime, at: datetime) -> None:
     if instant <= at:
-        raise DateInThePast("This date is in the past.", errors={field: ["This date is in the past."]})
-    if instant > at + FARTHEST_DATE:
-        raise refuse_field(field, "This date is more than ten years ahead.")
+        message = "Cette date est passée."
+        raise DateInThePast(message, errors={field: [message]})
+    if instant > at + MAX_AHEAD:
+        raise refuse_field(field, "Cette date est dans plus de dix ans.")

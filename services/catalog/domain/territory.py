@@ -1,4 +1,4 @@
-"""From a postal code to its department and the time zone in which its events happen."""
+"""The department of a postal code, and the time zone of a department."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OVERSEAS = {
     "986": "Pacific/Wallis",
     "987": "Pacific/Tahiti",
     "988": "Pacific/Noumea",
-    "989": "Pacific/Pitcairn",  # Clipperton has no zone of its own; the real system takes this one
+    "989": "Pacific/Pitcairn",  # Clipperton has no zone of its own; the real system uses this one
 }
 
 
@@ -30,7 +30,7 @@ def is_postal_code(text: str) -> bool:
 
 
 def department_code(postal_code: str) -> str:
-    """``75`` for 75011, ``974`` for 97400: three digits from 97 upward, as the real system derives it."""
+    """``75`` for 75011, ``974`` for 97400: three digits from 97 upward, as in the real system."""
     return postal_code[:3] if postal_code >= "97" else postal_code[:2]
 
 

@@ -1,4 +1,4 @@
-"""Venues, where culture is offered: with a SIRET, with a comment that says why there is none, or digital."""
+"""Venues: with a SIRET, with a comment that says why there is none, or digital."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from eventsourcing.domain import Aggregate
 
-from services.catalog.domain.refusals import SiretInvalid, refuse_field
 from services.catalog.domain.territory import department_code, is_postal_code, timezone
+from services.catalog.refusals import SiretInvalid, refuse_field
 from shared.contracts.venue_types import VenueType
 from shared.kernel.errors import Invalid
 from shared.kernel.identifiers import siren as checked_siren
@@ -18,7 +18,7 @@ from shared.kernel.identifiers import siret as checked_siret
 from shared.kernel.identifiers import stream_id
 
 DIGITAL_NAME = "Offre numérique"
-"""The name that every structure's digital venue is opened with (domain.md §2.1)."""
+"""The name of every structure's digital venue (domain.md §2.1)."""
 
 
 class VenueKind(StrEnum):
@@ -29,7 +29,7 @@ class VenueKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accessibility:
-    """For which handicaps the place is fit."""
+    """For which disabilities the venue is equipped."""
 
     audio: bool
     mental: bool
@@ -39,7 +39,7 @@ class Accessibility:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueFacts:
-    """All that is known of a venue. ``establishment`` is what is paid: the SIRET, or ``venue-<venueId>``."""
+    """The description of a venue. ``establishment`` is the unit of payment: the SIRET, or ``venue-<venueId>``."""
 
     venue_id: int
     offerer_id: int
@@ -82,7 +82,7 @@ class Venue(Aggregate):
 
     @classmethod
     def open(cls, at: datetime, venue_id: int, offerer_id: int, offerer_siren: str, body: dict[str, Any]) -> Venue:
-        """A venue in a place. ``body`` holds the fields of :class:`VenueFacts` that its actor gives, all of them.
+        """A physical venue. ``body``: the fields of :class:`VenueFacts` that the structure decides, all of them.
 
         Raises SiretInvalid (check digit, or not of the structure), Invalid.
         """
@@ -102,7 +102,7 @@ class Venue(Aggregate):
 
     @classmethod
     def open_digital(cls, at: datetime, venue_id: int, offerer_id: int, postal_code: str | None) -> Venue:
-        """The one digital venue of a structure; it lives in the time zone of the structure's seat."""
+        """The one digital venue of a structure, in the time zone of the structure's seat."""
         department = department_code(postal_code) if postal_code and is_postal_code(postal_code) else None
         facts = VenueFacts(
             venue_id=venue_id,
@@ -126,7 +126,7 @@ class Venue(Aggregate):
         return cls._create(cls.Opened, id=stream_id("venue", venue_id), timestamp=at, facts=facts)
 
     def change(self, at: datetime, changes: dict[str, Any]) -> None:
-        """New values of some fields; saying again what is so changes nothing. Raises Invalid."""
+        """New values of some fields; unchanged values record nothing. Raises Invalid."""
         self._check_changeable(changes)
         facts = replace(self.facts, **changes)
         if not facts.is_digital:
@@ -144,13 +144,13 @@ class Venue(Aggregate):
 
     def _check_changeable(self, changes: dict[str, Any]) -> None:
         if changes.get("siret", self.facts.siret) != self.facts.siret:
-            raise refuse_field("siret", "A venue's SIRET never changes: open another venue.")
+            raise refuse_field("siret", "Le SIRET d'un lieu ne change jamais : créez un autre lieu.")
         changes.pop("siret", None)
         if not self.facts.is_digital:
             return
         for name in changes.keys() - {"booking_email"}:
             if changes[name] != getattr(self.facts, name):
-                raise refuse_field(_CAMEL.get(name, name), "A digital venue has a booking e-mail only.")
+                raise refuse_field(_CAMEL.get(name, name), "Du lieu numérique, vous ne pouvez changer que l'e-mail.")
 
 
 _PLACE = ("comment", "address", "postal_code", "city", "lat", "lon", "accessibility")
@@ -164,9 +164,9 @@ def _siret_of(offerer_siren: str, text: str | None) -> str | None:
     try:
         siret = checked_siret(text)
     except ValueError:
-        raise _bad_siret("This is not a SIRET: 14 digits with their check digits.") from None
+        raise _bad_siret("Ce n'est pas un SIRET : 14 chiffres, dont les clés de contrôle.") from None
     if siret[:9] != checked_siren(offerer_siren):
-        raise _bad_siret(f"This SIRET does not belong to the SIREN {offerer_siren}.")
+        raise _bad_siret(f"Ce SIRET n'appartient pas au SIREN {offerer_siren} de votre structure.")
     return siret
 
 
@@ -175,26 +175,26 @@ def _bad_siret(message: str) -> SiretInvalid:
 
 
 def _check_place(siret: str | None, body: dict[str, Any]) -> None:
-    """The shapes of domain.md §2.2: a SIRET, or a comment with the full address; never both, never neither."""
+    """domain.md §2.2: a SIRET, or a comment with the full address; never both, never neither."""
     errors: dict[str, list[str]] = {}
     if siret and body["comment"]:
-        errors["comment"] = ["A venue with a SIRET has no comment."]
+        errors["comment"] = ["Un lieu qui a un SIRET n'a pas de commentaire."]
     if not siret and not body["comment"]:
-        errors["siret"] = ["A venue has a SIRET, or a comment that says why it has none."]
+        errors["siret"] = ["Donnez le SIRET du lieu, ou un commentaire qui explique pourquoi il n'en a pas."]
     if not siret and not body["address"]:
-        errors["address"] = ["A venue without SIRET has a full address."]
+        errors["address"] = ["Donnez l'adresse complète d'un lieu sans SIRET."]
     if not body["city"]:
-        errors["city"] = ["A venue stands in a city."]
+        errors["city"] = ["Donnez la commune du lieu."]
     if not body["postal_code"] or not is_postal_code(body["postal_code"]):
-        errors["postalCode"] = ["This is not a French postal code."]
+        errors["postalCode"] = ["Ce n'est pas un code postal français."]
     if (body["lat"] is None) != (body["lon"] is None):
-        errors["lat"] = ["Latitude and longitude go together."]
+        errors["lat"] = ["Donnez la latitude et la longitude ensemble."]
     if body["accessibility"] is None:
-        errors["accessibility"] = ["Say for each handicap whether the venue is fit."]
+        errors["accessibility"] = ["Indiquez l'accessibilité du lieu pour chaque handicap."]
     if errors:
-        raise Invalid("The venue is not complete.", errors=errors)
+        raise Invalid("La description du lieu n'est pas complète.", errors=errors)
 
 
 def _rounded(degrees: float | None) -> float | None:
-    """Five decimals, about a metre, as the real system keeps them."""
+    """Five decimals, about a metre, as in the real system."""
     return None if degrees is None else round(degrees, 5)

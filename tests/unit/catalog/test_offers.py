@@ -186,7 +186,7 @@ def test_another_structure_s_offer_is_not_found(world: World) -> None:
         with pytest.raises(DomainError) as refusal:
             world.do(name, OTHER_PRO, **data)
         assert (refusal.value.code, refusal.value.status) == ("not-found", 404)
-    with pytest.raises(DomainError, match="no such thing"):
+    with pytest.raises(DomainError, match="appartient à une autre structure"):
         world.ask("offer", OTHER_PRO, offerId=offer_id)
 
 

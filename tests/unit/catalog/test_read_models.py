@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from services.catalog import storage
 from services.catalog.projections import projections
+from services.catalog.storage import tables
 from shared.kernel.errors import DomainError
 from shared.projections.rebuilding import compare, rebuild
 from tests.unit.catalog.world import BOOK, STAFF, World
@@ -45,7 +45,7 @@ def test_folded_again_they_are_the_same(world: World) -> None:
 def test_a_row_that_was_altered_is_found(world: World) -> None:
     a_busy_fortnight(world)
     with world.store.transaction() as tx:
-        tx.connection.execute(sa.update(storage.stocks).values(price_cents=storage.stocks.c.price_cents + 1))
+        tx.connection.execute(sa.update(tables.stocks).values(price_cents=tables.stocks.c.price_cents + 1))
     differences = {model.name: len(compare(world.store, model)) for model in projections()}
     assert differences == {"venues": 0, "sirets": 0, "offers": 0, "stocks": 4}
 
@@ -53,7 +53,7 @@ def test_a_row_that_was_altered_is_found(world: World) -> None:
 def test_the_tables_of_the_code_are_those_of_the_migration(world: World) -> None:
     with world.store.reading() as connection:
         inspector = sa.inspect(connection)
-        for table in storage.metadata.sorted_tables:
+        for table in tables.metadata.sorted_tables:
             found = {column["name"]: column["nullable"] for column in inspector.get_columns(table.name)}
             assert found == {column.name: bool(column.nullable) for column in table.columns}
             indexes = {index["name"]: index["column_names"] for index in inspector.get_indexes(table.name)}

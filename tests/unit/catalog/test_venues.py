@@ -111,7 +111,7 @@ def test_a_pro_of_another_structure_finds_nothing(world: World) -> None:
         with pytest.raises(DomainError) as refusal:
             world.do(name, OTHER_PRO, **data)
         assert (refusal.value.code, refusal.value.status) == ("not-found", 404)
-    with pytest.raises(DomainError, match="no such thing"):
+    with pytest.raises(DomainError, match="appartient à une autre structure"):
         world.ask("venue", OTHER_PRO, venueId=venue_id)
     assert world.ask("venues", OTHER_PRO, offererIds=[1])["items"] == []
     assert len(world.ask("venues", STAFF, offererIds=[1, 2])["items"]) == 3

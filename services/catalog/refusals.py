@@ -1,10 +1,9 @@
-"""How the catalogue says no.
+"""How the catalogue refuses.
 
 DomainError
 ├── NotFound                       404 unknown, or of a structure that the caller is not attached to: the same answer
 ├── PreconditionFailed             412 the resource is no longer at the version of ``ifMatch``
 ├── Invalid                        422 ``errors`` names the fields
-│   ├── CursorInvalid                  ``cursor-invalid``
 │   ├── SiretInvalid                   ``siret-invalid``
 │   └── DateInThePast                  ``date-in-the-past``
 └── Conflict                       409
@@ -22,11 +21,7 @@ DomainError
 
 from __future__ import annotations
 
-from shared.kernel.errors import Conflict, Invalid
-
-
-class CursorInvalid(Invalid):
-    code = "cursor-invalid"
+from shared.kernel.errors import Conflict, Invalid, NotFound
 
 
 class SiretInvalid(Invalid):
@@ -80,3 +75,19 @@ class WithdrawalTooLate(Conflict):
 def refuse_field(field: str, message: str) -> Invalid:
     """The refusal of one field's value."""
     return Invalid(message, errors={field: [message]})
+
+
+def no_offerer() -> NotFound:
+    return NotFound("Cette structure n'existe pas, ou vous n'y êtes pas rattaché.")
+
+
+def no_venue() -> NotFound:
+    return NotFound("Ce lieu n'existe pas, ou il appartient à une autre structure.")
+
+
+def no_offer() -> NotFound:
+    return NotFound("Cette offre n'existe pas, ou elle appartient à une autre structure.")
+
+
+def no_stock() -> NotFound:
+    return NotFound("Ce stock n'existe pas, ou il appartient à une autre structure.")

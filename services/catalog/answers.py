@@ -1,0 +1,88 @@
+"""The JSON of answers: whole resources as the API shows them to their structure, composed from the read models."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.catalog.domain.offers import Moderation
+from services.catalog.domain.status import StockStatus, offer_status, stock_status, venue_status
+from services.catalog.refusals import no_offer, no_stock
+from services.catalog.storage import offers, stocks
+from shared.contracts.subcategories import SUBCATEGORIES
+from shared.kernel.time import instant_text
+
+Row = sa.Row[Any]
+
+
+def venue_answer(facts: dict[str, Any], version: int, offerer_status: str) -> dict[str, Any]:
+    return {**facts, "status": str(venue_status(offerer_status)), "version": version}
+
+
+def stock_answer(row: Row, at: datetime) -> dict[str, Any]:
+    """``activationCodes`` is their number: the codes themselves go to the people who book."""
+    return {
+        "stockId": row.stock_id,
+        "offerId": row.offer_id,
+        "venueId": row.venue_id,
+        "priceCents": row.price_cents,
+        "quantity": row.quantity,
+        "beginningAt": instant_text(row.beginning_at),
+        "bookingLimitAt": instant_text(row.booking_limit_at),
+        "activationCodes": row.code_count,
+        "status": str(_status_of(row, at)),
+        "version": row.version,
+    }
+
+
+def offer_answer(row: Row, stock_rows: Sequence[Row], at: datetime) -> dict[str, Any]:
+    """With the stocks that are not withdrawn, and with the review of staff where there is one."""
+    subcategory = SUBCATEGORIES[row.facts["subcategory"]]
+    statuses = [_status_of(stock, at) for stock in stock_rows]
+    shown = [stock for stock, status in zip(stock_rows, statuses, strict=True) if status is not StockStatus.WITHDRAWN]
+    return {
+        **row.facts,
+        "category": subcategory.category,
+        "kind": "digital" if row.facts["isDigital"] else "event" if subcategory.is_event else "thing",
+        "status": str(offer_status(Moderation(row.moderation), row.is_public, statuses)),
+        "stocks": [stock_answer(stock, at) for stock in shown],
+        "review": row.review or None,
+        "version": row.version,
+    }
+
+
+def whole_offer(connection: sa.Connection, offer_id: int, at: datetime) -> dict[str, Any]:
+    """An offer with its stocks. Raises NotFound."""
+    row = offers.by_number(connection, offer_id)
+    if row is None:
+        raise no_offer()
+    return offer_answer(row, stocks.of_offers(connection, [offer_id]), at)
+
+
+def whole_offers(connection: sa.Connection, rows: Sequence[Row], at: datetime) -> list[dict[str, Any]]:
+    """Offers with their stocks, in the order of the rows."""
+    by_offer: dict[int, list[Row]] = defaultdict(list)
+    for stock in stocks.of_offers(connection, [row.offer_id for row in rows]):
+        by_offer[stock.offer_id].append(stock)
+    return [offer_answer(row, by_offer[row.offer_id], at) for row in rows]
+
+
+def whole_stock(connection: sa.Connection, stock_id: int, at: datetime) -> dict[str, Any]:
+    """Raises NotFound."""
+    row = stocks.by_number(connection, stock_id)
+    if row is None:
+        raise no_stock()
+    return stock_answer(row, at)
+
+
+def _status_of(row: Row, at: datetime) -> StockStatus:
+    return stock_status(
+        is_withdrawn=row.is_withdrawn,
+        is_sold_out=bool(row.is_sold_out),
+        booking_limit_at=row.booking_limit_at,
+        at=at,
+    )
