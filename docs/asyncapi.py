@@ -23,6 +23,7 @@ from shared.messaging.topology import events_exchange, routing_key
 NAMESPACE = "passculture"
 """As the manifests in deploy/k8s set it."""
 SAMPLES = Path(__file__).parents[1] / "tests" / "contracts" / "golden"
+"""One file a service: its events, and beside each the data of its message by version."""
 PERSISTENT = 2
 _DESCRIPTION = """What the services of the culture pass say to each other, and to whoever else wants to know.
 
@@ -118,20 +119,24 @@ def _message(
         "correlationId": {"location": "$message.payload#/correlationId"},
         "payload": {"allOf": [envelope, {"type": "object", "properties": said}]},
         "bindings": {"amqp": {"contentEncoding": "utf-8", "bindingVersion": "0.3.0"}},
-        "examples": [_example(service, name, version, path) for path in samples(service, name, version)],
+        "examples": [
+            _example(service, name, version, key, data) for key, data in samples(service, name, version).items()
+        ],
     }
     if schema.__doc__:
         message["summary"] = _one_line(schema.__doc__)
     return message
 
 
-def samples(service: str, name: str, version: int) -> list[Path]:
-    """Every golden sample of a message: one, and one more where it is said in two ways."""
-    found = SAMPLES.joinpath(service).glob(f"{name}*.v{version}.json")
-    return sorted(path for path in found if path.name.split(".")[0].split("-")[0] == name)
+def samples(service: str, name: str, version: int) -> dict[str, dict[str, Any]]:
+    """The golden samples of a message by a name of each: one for every event that is published as this message."""
+    events = json.loads(SAMPLES.joinpath(f"{service}.json").read_text("utf-8"))
+    versions = {event: sample[name] for event, sample in events.items() if name in sample}
+    found = {event: data[str(version)] for event, data in versions.items() if str(version) in data}
+    return {name if len(found) == 1 else f"{name}-{event.split('.')[1]}": data for event, data in found.items()}
 
 
-def _example(service: str, name: str, version: int, path: Path) -> dict[str, Any]:
+def _example(service: str, name: str, version: int, key: str, data: dict[str, Any]) -> dict[str, Any]:
     """The sample in an envelope such as it travels in."""
     at, epoch, position = datetime(2021, 11, 2, 9, tzinfo=UTC), "0b7c6a52e4d14d7f8f5a3d1f0e9c8b7a", 418
     message = Message(
@@ -148,9 +153,9 @@ def _example(service: str, name: str, version: int, path: Path) -> dict[str, Any
         recorded_at=at,
         causation_id="request-1",
         correlation_id="request-1",
-        data=json.loads(path.read_text("utf-8")),
+        data=data,
     )
-    return {"name": path.name.split(".")[0], "payload": message.to_wire()}
+    return {"name": key, "payload": message.to_wire()}
 
 
 class _Schemas:

@@ -236,8 +236,8 @@ class Consumer:
 
     def _retry_or_bury(self, message: Message, error: Exception) -> None:
         """Retries a message that failed alone, then makes it a dead letter. A version unknown here stays unknown."""
-        tries = 1 if isinstance(error, NotUnderstood) else MAX_TRIES
-        for attempt in range(1, tries):
+        is_unknown = isinstance(error, NotUnderstood)
+        for attempt in range(1, 1 if is_unknown else MAX_TRIES):
             green.sleep(RETRY_SECONDS * attempt)
             try:
                 self._transact([message], self._react)
@@ -245,15 +245,15 @@ class Consumer:
             except Exception as again:
                 self._reraise_if_transient(again, [message])
                 error = again
+        reason = str(error) if is_unknown else repr(error)
         log.error(
             "message became a dead letter",
             source=self.source,
             message_name=message.name,
             position=message.position,
-            error=repr(error),
-            exc_info=error,
+            error=reason,
+            exc_info=None if is_unknown else error,
         )
-        reason = str(error) if isinstance(error, NotUnderstood) else repr(error)
         self._transact([message], lambda tx, _: self._bury(tx, message, "failed", reason))
 
     def _reraise_if_transient(self, error: Exception, messages: Sequence[Message]) -> None:

@@ -16,7 +16,9 @@ import pytest
 from marshmallow import ValidationError
 
 from docs.asyncapi import document, samples
+from shared.contracts.catalog import OfferV1
 from shared.contracts.envelope import Envelope
+from shared.contracts.fields import Count
 from shared.contracts.messages import MESSAGES as CONTRACTS
 from shared.runtime.settings import SERVICES
 
@@ -62,6 +64,28 @@ def test_every_service_s_messages_stand_in_it_and_no_others() -> None:
         assert set(channel["messages"]) == {f"{name}.v{version}" for name, version in published}, service
         if published:
             assert set(channel["parameters"]["message"]["enum"]) == {name for name, _ in published}, service
+
+
+class OfferPublishedV2(OfferV1):
+    """With the age from which it is open."""
+
+    minimumAge = Count(required=True, allow_none=True)  # noqa: N815  # a JSON key
+
+
+def test_versions_side_by_side_stand_in_it_each_with_its_routing_key() -> None:
+    beside = {**CONTRACTS["catalog"], ("OfferPublished", 2): OfferPublishedV2}
+    found = document({"catalog": beside})
+    assert {"OfferPublished.v1", "OfferPublished.v2"} < set(found["components"]["messages"])
+    assert {"OfferPublished", "OfferPublished.v2"} < set(routing_keys(found, "catalog"))
+    assert "OfferPublished.v1" not in routing_keys(found, "catalog")
+    second = found["components"]["messages"]["OfferPublished.v2"]["payload"]["allOf"][1]["properties"]
+    assert second["version"] == {"const": 2}
+    assert "minimumAge" in found["components"]["schemas"]["OfferPublishedV2"]["required"]
+
+
+def routing_keys(found: dict[str, Any], service: str) -> list[str]:
+    keys: list[str] = found["channels"][f"{service}.events"]["parameters"]["message"]["enum"]
+    return keys
 
 
 @pytest.mark.parametrize(("service", "name", "version"), MESSAGES)
