@@ -80,7 +80,7 @@ def test_a_crowd_waits_no_longer_than_its_time_outs_in_a_silence(caller: Caller,
     assert caller.told_after("sink", 1.0, count=50) < 2.0
     caller.restore()
     waiting(namespace, "sink")  # what may still have come of them
-    green.sleep(connections.REFUSED_SECONDS)
+    green.sleep(connections.RETRY_SECONDS)
     asked = green.spawn(caller.told_after, "sink", 3.0)
     green.sleep(0.2)
     assert waiting(namespace, "sink")

@@ -1,14 +1,14 @@
-"""The nameko side: a service class says what it takes, these entrypoints bring it.
+"""What connects a service class to nameko: entrypoints for calls and messages, and the background loops of a container.
 
-=======  ==================================================================
-loops    what goes on for as long as a container lives
-hosting  the service of a container, built once, and all that runs with it
-calls    commands and queries
-feeds    the other services' messages
-=======  ==================================================================
+=======  ========================================================================
+loops    a loop that retries with back-off and reports its health
+hosting  the service of a container, with its relay, timers, tasks and answers
+calls    entrypoints for commands and queries
+feeds    the entrypoint for other services' messages
+=======  ========================================================================
 
-Whatever waits on the world here waits with backoff and for ever, says so in the process's ``parts``, and never ends
-the container.
+A transient failure never ends a container: its loop waits, retries without end, and reports the failure in the health
+of its process.
 """
 
 from shared.messaging.extensions.calls import takes_commands, takes_queries

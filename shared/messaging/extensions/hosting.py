@@ -1,4 +1,4 @@
-"""A service in its container: it is built once, and with it run its relay, its timers and its tasks."""
+"""The service of a container, built once, with its relay, timers and tasks, and the answers to its calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared import green
 from shared.eventstore.engines import make_engine
 from shared.messaging.bus import CallingBus
 from shared.messaging.connections import AmqpCourier, EventPublisher, Inbox
-from shared.messaging.extensions.loops import Bell, Loop
+from shared.messaging.extensions.loops import Loop, Signal
 from shared.messaging.relay import Relay, RelayOvertaken
 from shared.observability.health import Part
 from shared.runtime.clocks import restored_clock
@@ -25,22 +25,23 @@ from shared.runtime.settings import Settings
 
 log = structlog.get_logger()
 RELAY_POLL_SECONDS = 1.0
-"""A process's own commits wake its relay; what another one of the service wrote before it died is found so."""
+"""A process's own commits wake its relay; polling finds what another process wrote before it died."""
 OVERTAKEN_SECONDS = 0.1
 """A relay that was overtaken lets the other one send: two side by side would send everything twice."""
-A_FEW_MESSAGES, CROWDED_SECONDS = 8, 0.03
-"""Who has sent more than a few messages at once waits a moment before the next: under a crowd every message that
-travels costs its service, and all that follow it, as much as the events in it. What one caller did goes at once."""
+MAX_SMALL_BATCH, LINGER_SECONDS = 8, 0.03
+"""After a batch of more messages the relay lingers, so that the next one is larger (Nagle's algorithm): under load an
+AMQP message costs its service and its consumers as much as the events in it. A lone caller's messages go at once."""
 TIMER_POLL_SECONDS = 0.5
 OBSERVE_SECONDS = 5.0
+MAX_ANSWERS = 1000
 
 Build = Callable[..., Service]
 PROCESSES: dict[str, Process] = {}
-"""The services that run in this process, for its health and its metrics."""
+"""The services that run in this process, by name, for its health and its metrics."""
 
 
 class HostedProcess(SharedExtension):
-    """The service of this container, with its relay, timers and tasks. The service class names how it is built."""
+    """The service of this container, which its service class builds, and its background loops."""
 
     process: Process
     settings: Settings
@@ -64,7 +65,7 @@ class HostedProcess(SharedExtension):
         self.bus.here[name] = self.process.answer
         PROCESSES[name] = self.process
         self._loops: list[Loop] = []
-        self._published, self._written = Bell(), Bell()
+        self._published, self._written = Signal(), Signal()
 
     def start(self) -> None:
         self.spawn("answers", self._receive_answers())
@@ -74,7 +75,7 @@ class HostedProcess(SharedExtension):
         self.spawn("metrics", self._step_metrics)
         for task in self.process.service.tasks:
             self.spawn(f"task {task.name}", *self._task(task))
-        self.process.store.on_write.append(self._written.ring)
+        self.process.store.on_write.append(self._written.notify)
 
     def spawn(
         self,
@@ -82,62 +83,63 @@ class HostedProcess(SharedExtension):
         step: Callable[[], None],
         pause: float = 0.0,
         *,
-        after_trouble: Callable[[], None] = lambda: None,
+        on_error: Callable[[], None] = lambda: None,
     ) -> Part:
-        """A loop of this container under a name, with so many seconds between its rounds."""
+        """Starts a background loop with so many seconds between its steps; returns its health."""
         loop = Loop(self.process, name)
         self._loops.append(loop)
-        run = partial(loop.run, step, pause, after_trouble)
-        greenlet = self.container.spawn_managed_thread(run, identifier=name)
-        loop.part.lives = lambda: not greenlet.dead
+        run = partial(loop.run, step, pause, on_error)
+        thread = self.container.spawn_managed_thread(run, identifier=name)
+        loop.part.lives = lambda: not thread.dead
         return loop.part
 
     def stop(self) -> None:
         for loop in getattr(self, "_loops", ()):
             loop.stop()
-        self._published.ring()
-        self._written.ring()
+        self._published.notify()
+        self._written.notify()
         if hasattr(self, "process"):
             self.courier.close()
             for engine in (self.process.store.engine, *self.process.service.beside.values()):
-                engine.dispose()  # an SQLite file is whole by itself then
+                engine.dispose()  # SQLite moves its write-ahead log into the file
 
     def _start_relay(self) -> None:
         publisher = EventPublisher(self.settings.amqp_uri, self.settings.namespace, self.process.service.name)
         relay = Relay(self.process.store, publisher.publish)
-        state = {"started": False}
+        is_started = False
 
         def step() -> None:
-            if not state["started"]:
+            nonlocal is_started
+            if not is_started:
                 relay.start()
-                state["started"] = True
-            heard = self._published.rings
+                is_started = True
+            seen = self._published.count
             try:
                 sent = relay.send()
             except RelayOvertaken:
                 green.sleep(OVERTAKEN_SECONDS)
                 return
             self.process.relayed = relay.position
-            if sent > A_FEW_MESSAGES:
-                green.sleep(CROWDED_SECONDS)
+            if sent > MAX_SMALL_BATCH:
+                green.sleep(LINGER_SECONDS)
                 return
-            self._published.wait(heard, RELAY_POLL_SECONDS)  # all that rang before it looked is sent
-            if self._published.rings == heard:
-                relay.start()  # perhaps another process of the service sends
+            self._published.wait(seen, RELAY_POLL_SECONDS)
+            if self._published.count == seen:
+                relay.start()  # another process of the service may be sending
 
-        self.process.store.on_commit.append(self._published.ring)
+        self.process.store.on_commit.append(self._published.notify)
         self.spawn("relay", step)
 
     def _task(self, task: Task) -> tuple[Callable[[], None], float]:
-        """One round of it, and how long to wait until the next."""
+        """A task as a loop: its step, and the pause after it."""
         if task.idle_seconds is None:
             return task.run, task.seconds
         idle_seconds = task.idle_seconds
 
         def step() -> None:
-            heard = self._written.rings
+            seen = self._written.count
             task.run()
-            self._written.wait(heard, idle_seconds)
+            self._written.wait(seen, idle_seconds)
 
         return step, task.seconds
 
@@ -153,27 +155,28 @@ class HostedProcess(SharedExtension):
 
         def step() -> None:
             if not inbox:
-                inbox.append(Inbox(self.settings.amqp_uri, [self.courier.reply_queue], prefetch=1000, no_ack=True))
+                queues = [self.courier.reply_queue]
+                inbox.append(Inbox(self.settings.amqp_uri, queues, prefetch=MAX_ANSWERS, no_ack=True))
             try:
-                arrived = inbox[0].take(1000, 1.0)
+                arrived = inbox[0].take(MAX_ANSWERS, 1.0)
             except Exception:
                 inbox.pop().close()
                 raise
             for message in arrived:
-                self._hand_over(message)
+                self._deliver_answers(message)
 
         return step
 
-    def _hand_over(self, message: Any) -> None:
-        """Answers that cannot be read are no reason to lose those that came with them."""
+    def _deliver_answers(self, message: Any) -> None:
+        """Raises nothing: an unreadable batch of answers must not take the others with it."""
         try:
             self.bus.receive(message.properties["correlation_id"], orjson.loads(message.body))
         except Exception:
-            log.exception("answers could not be handed over", service=self.process.service.name)
+            log.exception("batch of answers not delivered", service=self.process.service.name)
 
 
 class Hosted(DependencyProvider):
-    """Gives the service's methods its ``Process``."""
+    """Injects the container's ``Process`` into the service class."""
 
     host = HostedProcess()
 

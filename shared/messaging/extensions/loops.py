@@ -1,4 +1,4 @@
-"""What goes on for as long as a container lives: it waits with backoff and for ever, and says so in its ``Part``."""
+"""The loops that run in the background of a container: they retry with back-off and report their health."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 class NotYet(Unavailable):
-    """What is in hand cannot be done before another service answers: for a while that is its trouble alone."""
+    """The work in hand needs another service, which does not answer. The loop is unhealthy only if that lasts."""
 
 
-class Bell:
-    """Rung when there is something to do. Who waits hears every ring since it last began."""
+class Signal:
+    """Wakes the green threads that wait for work. The count makes sure that no notification is missed."""
 
     def __init__(self) -> None:
-        self.rings = 0
-        self._rung = green.Event()
+        self.count = 0
+        self._notified = green.Event()
 
-    def ring(self) -> None:
-        self.rings += 1
-        rung, self._rung = self._rung, green.Event()
-        rung.send(None)
+    def notify(self) -> None:
+        self.count += 1
+        notified, self._notified = self._notified, green.Event()
+        notified.send(None)
 
-    def wait(self, heard: int, seconds: float) -> None:
-        """Until it was rung more often than ``heard``, or the seconds are over."""
-        if self.rings == heard:
+    def wait(self, seen: int, seconds: float) -> None:
+        """Returns when the count is higher than ``seen``, or after so many seconds."""
+        if self.count == seen:
             with green.Timeout(seconds, False):
-                self._rung.wait()
+                self._notified.wait()
 
 
 class Loop:
-    """Does something again and again until it is stopped; trouble is waited out with backoff and told."""
+    """Repeats a step until it is stopped. After an exception it waits with back-off, and reports the failure."""
 
     def __init__(self, process: Process, name: str) -> None:
         self._service = process.service.name
@@ -50,7 +50,8 @@ class Loop:
         self.part = process.parts[self._name] = Part()
         self._stopping = False
 
-    def run(self, step: Callable[[], None], pause: float, after_trouble: Callable[[], None]) -> None:
+    def run(self, step: Callable[[], None], pause: float, on_error: Callable[[], None]) -> None:
+        """``pause``: seconds between two steps."""
         failures = 0
         while not self._stopping:
             try:
@@ -58,8 +59,8 @@ class Loop:
             except Exception as error:
                 wait = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
                 failures += 1
-                self._tell(error, failures)
-                after_trouble()
+                self._report(error, failures)
+                on_error()
                 green.sleep(wait)
             else:
                 failures = 0
@@ -67,21 +68,21 @@ class Loop:
                 if pause:
                     green.sleep(pause)
 
-    def _tell(self, error: Exception, failures: int) -> None:
-        of_the_world = isinstance(error, Unavailable | Conflict)
+    def _report(self, error: Exception, failures: int) -> None:
+        is_transient = isinstance(error, Unavailable | Conflict)
         if isinstance(error, Conflict | NotYet):
-            pass  # somebody else was faster, or is late: whoever never gets on is stuck
-        elif is_anothers(error):
+            pass  # nothing is reported: if the loop makes no progress for long, its health says that it is stuck
+        elif is_of_another_service(error):
             self.part.does_well()
         else:
             self.part.has_trouble(f"{type(error).__name__}: {error}"[:300])
-        if failures in (1, 10) or not of_the_world:
+        if failures in (1, 10) or not is_transient:
             log.warning(
-                "trouble",
+                "background loop failed",
                 service=self._service,
                 part=self._name,
                 error=str(error)[:300],
-                exc_info=None if of_the_world else error,
+                exc_info=None if is_transient else error,
             )
 
     def stop(self) -> None:
@@ -89,8 +90,8 @@ class Loop:
         self.part.lives = lambda: True
 
 
-def is_anothers(error: Exception) -> bool:
-    """Whether another service does not answer, or with an error of its own: that is its trouble, not this one's."""
+def is_of_another_service(error: Exception) -> bool:
+    """Whether another service does not answer, or answers with an internal error: it reports that in its own health."""
     if isinstance(error, Refused):
         return error.status == InternalError.status
     return isinstance(error, Unavailable) and not isinstance(error, BusUnavailable | StoreUnavailable)

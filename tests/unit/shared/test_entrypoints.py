@@ -28,7 +28,7 @@ from shared.messaging.extensions import (
     takes_messages,
     takes_queries,
 )
-from shared.messaging.extensions.feeds import IDLE_LOOK_SECONDS
+from shared.messaging.extensions.feeds import IDLE_CHECK_SECONDS
 from shared.messaging.reactions import Reactions
 from shared.observability import health, metrics
 from shared.runtime.service import Service
@@ -272,7 +272,7 @@ def test_a_gap_that_its_source_does_not_fill_makes_a_consumer_stuck(
     process = PROCESSES["toy"]
     container.service_cls.does["react"] = lambda messages: process.react("source", messages)
     process.bus.here["source"] = refusing
-    green.sleep(1.5 * IDLE_LOOK_SECONDS)
+    green.sleep(1.5 * IDLE_CHECK_SECONDS)
     assert process.health() == {}
     for number in range(1, 4):
         fill(source, number, 1)
