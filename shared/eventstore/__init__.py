@@ -1,15 +1,20 @@
 """A service's log of events, its transactions, and the messages that it leads to.
 
-==============  ==========================================================================
-mapper          domain events to rows and back, by stable names
-tables          the tables that every service has, and ``migrations`` that make them
-sql             what SQLite and PostgreSQL say differently
-database        connections to read and to write with; ``trips``: several statements in one round trip
-together        several questions in one round trip
-store           transactions: rows first, the log last, under the log's lock
-outcomes        what was answered to a caller's key
-publication     domain events to messages
-==============  ==========================================================================
+===========  ===========================================================================
+store        transactions: rows first, then the log, under the log's lock
+log          appends events in a total order, reads streams and published messages
+mapper       domain events to rows and back, by stable names
+publication  domain events to messages
+outcomes     the outcomes of calls by idempotency key
+context      the cause that goes with every event, and the positions of commits
+histories    the epochs of a store: a new one after each restore
+tables       the tables that every service has; ``migrations`` creates them
+database     reading from and writing to an engine of ``engines``
+waiting      waits for PostgreSQL without blocking other green threads, with a time-out
+batching     statement batching: several statements in one round trip
+combined     several selects in one round trip
+sql          what SQLite and PostgreSQL write differently
+===========  ===========================================================================
 """
 
 from sqlalchemy import Connection

@@ -1,4 +1,4 @@
-"""Why something is being done: carried from the HTTP request to the last consumer, and written beside every event."""
+"""The cause of what is done: passed on from the HTTP request to the last consumer, and stored with every event."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _cause: ContextVar[Cause | None] = ContextVar("cause", default=None)
 
 
 def current_cause() -> Cause:
-    """The cause in force, or a new one for what begins by itself (a timer)."""
+    """The present cause, or a new one for what nobody has caused (a timer)."""
     cause = _cause.get()
     if cause is None:
         fresh = uuid.uuid4().hex
@@ -30,7 +30,7 @@ def current_cause() -> Cause:
 
 @contextmanager
 def caused_by(correlation_id: str, causation_id: str) -> Iterator[None]:
-    """Everything done inside is logged and recorded with this cause."""
+    """Everything within the block is logged and stored with this cause."""
     token = _cause.set(Cause(correlation_id, causation_id))
     try:
         yield
@@ -38,8 +38,8 @@ def caused_by(correlation_id: str, causation_id: str) -> Iterator[None]:
         _cause.reset(token)
 
 
-def tell_cause(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """For structlog: a line has the correlation id in force. Asked here, since few requests write a line."""
+def add_correlation_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A processor of structlog: adds the present correlation id to a line."""
     cause = _cause.get()
     if cause is not None:
         event.setdefault("correlation_id", cause.correlation_id)
@@ -50,7 +50,7 @@ _position: ContextVar[list[int] | None] = ContextVar("position", default=None)
 
 
 def note_position(position: int) -> None:
-    """Called by the store after a commit that published something."""
+    """Called by the store after a commit that published messages."""
     seen = _position.get()
     if seen is not None:
         seen.append(position)
@@ -58,7 +58,7 @@ def note_position(position: int) -> None:
 
 @contextmanager
 def noting_positions() -> Iterator[list[int]]:
-    """Collects the published positions of all commits made inside: what a reader elsewhere may have to wait for."""
+    """Collects the published positions of all commits within the block, for which a later read may have to wait."""
     seen: list[int] = []
     token = _position.set(seen)
     try:

@@ -1,8 +1,8 @@
-"""The names of a store's histories: one for each time that it was restored from a backup.
+"""The epochs of a store: each restore from a backup begins a new one.
 
-What was published after the backup is known to the others and to this store no more; positions that they have seen are
-given again. So a restored store begins a new history, under a new name (its *epoch*), and who followed the old one
-stops until an operator lets it follow the new one from where the two part.
+A restored store has lost what it published after the backup, and gives the same positions to other events. Its
+consumers have handled the lost messages. So it begins a new history under a new name, its *epoch*; consumers of the old
+one stop until an operator lets them follow the new one from the last position that both have.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ _ENDED = "ended-histories"
 
 
 def begin(tx: Transaction) -> dict[str, Any]:
-    """A new history from here on; what it is called, and the last position that it has in common with the one before:
-    ``{epoch, head}``."""
+    """Begins a new history. Returns ``{epoch, head}``: its name, and the last position that it has in common with the
+    history before it."""
     log = tx.store.log
     log.lock(tx.connection)
     head, epoch = log.head(tx.connection), str(uuid.uuid4())
-    ended = [*told(tx.connection)["ended"], {"epoch": log.epoch(tx.connection), "head": head}]
+    ended = [*stored(tx.connection)["ended"], {"epoch": log.epoch(tx.connection), "head": head}]
     facts = {"epoch": epoch, _ENDED: orjson.dumps(ended).decode()}
     sql.upsert(tx.connection, store_facts, [{"name": name, "value": value} for name, value in sorted(facts.items())])
     return {"epoch": epoch, "head": head}
 
 
-def told(connection: sa.Connection) -> dict[str, Any]:
-    """``{epoch, ended: [{epoch, head}]}``: the history that is, and those that were, each with its last position that
-    was kept, the oldest first."""
+def stored(connection: sa.Connection) -> dict[str, Any]:
+    """``{epoch, ended: [{epoch, head}]}``: the present history, and the ended ones, the oldest first, each with its last
+    position that the next one has as well."""
     facts = {row.name: row.value for row in connection.execute(sa.select(store_facts))}
     return {"epoch": facts["epoch"], "ended": orjson.loads(facts.get(_ENDED, "[]"))}
 
 
 def kept_until(ended: Sequence[dict[str, Any]], epoch: str) -> int | None:
-    """Up to where all that was told under a name still holds; None for a name that is not known."""
+    """The last position of an ended history that the present one has as well; None for an unknown history."""
     names = [history["epoch"] for history in ended]
     if epoch not in names:
         return None

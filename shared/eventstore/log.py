@@ -1,4 +1,4 @@
-"""The log itself: appending under its lock, reading streams, reading what is published."""
+"""The log: appends events under its lock, reads streams, and reads what is published."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _HEAD = sa.select(sa.func.max(stored_events.c.id))
 _LAST_PUBLISHED = (
     sa.select(stored_events.c.id).where(stored_events.c.published).order_by(stored_events.c.id.desc()).limit(1)
 )
-"""A look at one end of the partial index."""
+"""Reads one entry at the end of the partial index."""
 _EPOCH = sa.select(store_facts.c.value).where(store_facts.c.name == "epoch").scalar_subquery()
 _END = sa.select(_EPOCH, _LAST_PUBLISHED.scalar_subquery())
 _SENT = sa.select(relay.c.position).scalar_subquery()
 
 
 def _published_after(position: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """What was published after a position, each beside the position published last before all of them."""
+    """What was published after a position. ``previous`` is the last published position before all of the rows."""
     before = _LAST_PUBLISHED.where(stored_events.c.id <= position).scalar_subquery()
     return (
         sa.select(stored_events, before.label("previous"), position.label("after"), _EPOCH.label("epoch"))
@@ -109,7 +109,7 @@ class Log:
         recorded_until: datetime | None = None,
         until: int | None = None,
     ) -> Iterator[Any]:
-        """The events of several streams, each in its order; optionally only those up to an instant or a position."""
+        """The events of several streams, each stream in order, perhaps up to an instant or a position only."""
         table, query = stored_events.c, _STREAMS
         if recorded_until is not None:
             query = query.where(table.recorded_at <= recorded_until)
@@ -127,9 +127,9 @@ class Log:
         kinds: Sequence[type] = (),
         at_once: int = PAGE,
     ) -> Iterator[tuple[int, datetime, Any]]:
-        """(position, recorded at, event) of the whole log in order, optionally of some kinds only.
+        """(position, recorded at, event) of the whole log in order, perhaps of some kinds only.
 
-        ``at_once``: how many are read together; all of them, where no more are wanted.
+        ``at_once``: the size of a page. A caller that wants no more than that reads one page.
         """
         table = stored_events.c
         query = sa.select(
@@ -148,29 +148,29 @@ class Log:
             after = page[-1][0]
 
     def head(self, connection: sa.Connection) -> int:
-        """The last position, published or not; 0 when the log is empty."""
+        """The last position, published or not, or 0."""
         return connection.execute(_HEAD).scalar() or 0
 
     def published_head(self, connection: sa.Connection) -> int:
-        """The last published position; 0 when there is none."""
+        """The last published position, or 0."""
         return connection.execute(_LAST_PUBLISHED).scalar() or 0
 
     def messages(self, connection: sa.Connection, after: int, limit: int) -> list[Message]:
-        """What was published after a position, each with the position published before it."""
+        """The messages published after a position, each with the position published before it."""
         return self._messages(connection.execute(_PUBLISHED, {"position": after, "most": limit}).all())
 
     def unsent(self, connection: sa.Connection, limit: int) -> tuple[int, list[Message]]:
-        """What the relays have yet to send, and after which position it begins; 0 when there is nothing."""
+        """The relay's position and the messages after it; 0 if there are none."""
         rows = connection.execute(_UNSENT, {"most": limit}).all()
         return rows[0].after if rows else 0, self._messages(rows)
 
     def end(self, connection: sa.Connection) -> tuple[str, int]:
-        """The name of this history, and its last published position; 0 when there is none."""
+        """The name of the present history, and its last published position, or 0."""
         epoch, head = connection.execute(_END).one()
         return epoch, head or 0
 
     def epoch(self, connection: sa.Connection) -> str:
-        """The name of this history."""
+        """The name of the present history."""
         name: str = connection.execute(sa.select(_EPOCH)).scalar_one()
         return name
 

@@ -1,7 +1,8 @@
 """Domain events as rows, and back.
 
 An event is stored under its qualified class name (``Wallet.Granted``), so that modules may move; its fields are JSON.
-What JSON has not (instants, dates, fractions, UUIDs, enums, frozen dataclasses) is restored from the field's type.
+Values of types that JSON does not know (instants, dates, fractions, UUIDs, enums, frozen dataclasses) are restored by
+the annotation of the field.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _SCALARS: dict[Any, Restore] = {
 
 
 def _restorer(kind: Any) -> Restore | None:
-    """How a JSON value becomes one of the given type; None when it is one already."""
+    """The function that restores a value of the given type from JSON; None if JSON knows the type."""
     while isinstance(kind, typing.NewType):
         kind = kind.__supertype__
     if kind in _SCALARS:
@@ -115,7 +116,7 @@ def _encode_other(value: Any) -> Any:
 
 
 class EventMapper:
-    """The events of a service's aggregates, by name."""
+    """Encodes and decodes the events of a service's aggregates."""
 
     def __init__(self, aggregates: Iterable[type[Aggregate]]) -> None:
         self._names: dict[type, str] = {}
@@ -137,7 +138,7 @@ class EventMapper:
         return self._names
 
     def encode(self, event: Any) -> tuple[str, str]:
-        """An event → its name and its fields as JSON."""
+        """The name of an event, and its fields as JSON."""
         kind = type(event)
         state = {name: value for name, value in vars(event).items() if name not in _ENVELOPE}
         if (version := getattr(kind, "class_version", 1)) > 1:
@@ -145,7 +146,7 @@ class EventMapper:
         return self._names[kind], orjson.dumps(state, default=_encode_other, option=orjson.OPT_NON_STR_KEYS).decode()
 
     def decode(self, stream: UUID, version: int, name: str, state: str | bytes) -> Any:
-        """A row → the event, upcast to its class's newest version by ``upcast_v1_v2`` and so on, as in the library."""
+        """The event of a row, upcast to the newest version of its class by ``upcast_v1_v2`` and so on, as in the library."""
         kind, restorers, topic, newest = self._kinds[name]
         values = orjson.loads(state)
         stored = values.pop("class_version", 1)

@@ -1,7 +1,6 @@
-"""Makes the tables of ``tables`` within a service's first migration.
+"""Creates the tables of ``tables`` in a service's first migration.
 
-A version that was released is frozen: a change of these tables is a ``create_v2`` beside it, and a migration in each
-service.
+A released function is frozen. A change of these tables is another function, called by a new migration of each service.
 """
 
 from __future__ import annotations

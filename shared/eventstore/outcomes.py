@@ -1,4 +1,4 @@
-"""What was answered to a caller's key, so that the same key gives the same answer for ever."""
+"""The outcomes of calls by idempotency key: a key always gets the same answer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Call(Generic[B]):
     """The contract of the call, read once from ``data`` before any handler sees it."""
 
     def owner(self) -> str:
-        """Whose key it is: two callers may use the same."""
+        """The owner of the key: two callers may use the same one."""
         return self.caller.name() if self.caller else "platform"
 
     def fingerprint(self) -> str:
@@ -52,13 +52,13 @@ Outcome = dict[str, Any] | DomainError | None
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """What was answered before to the same key."""
+    """The stored outcome of an earlier call with the same key."""
 
     outcome: Outcome
 
 
 class Outcomes:
-    """The stored answers, within one transaction."""
+    """The stored outcomes, within one transaction."""
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
@@ -67,7 +67,7 @@ class Outcomes:
         self.store_many([(call, outcome)])
 
     def store_many(self, answered: Sequence[tuple[Call[Any], Outcome]]) -> None:
-        """Keeps the answers of calls that have a key. A key that was taken meanwhile is an integrity error."""
+        """Stores the outcomes of those calls that have a key. A key that was stored meanwhile is an integrity error."""
         rows = [
             {
                 "caller": call.owner(),
@@ -99,23 +99,23 @@ class Outcomes:
 KNOWN = sa.select(outcomes.c.caller, outcomes.c.key, outcomes.c.fingerprint, outcomes.c.outcome).where(
     sql.pair_among_given(outcomes.c.caller, outcomes.c.key, ("callers", "keys"))
 )
-"""The answers to what ``keys_of`` gives."""
+"""The stored outcomes of the keys that ``keys_of`` returns."""
 
 
 def keys_of(calls: Iterable[Call[Any]]) -> dict[str, list[str]]:
-    """The keys of calls, and whose each is."""
+    """The keys of calls and their owners, as parameters of ``KNOWN``."""
     keyed = [(call.owner(), call.key) for call in calls if call.key is not None]
     return {"callers": [owner for owner, _ in keyed], "keys": [key for _, key in keyed]}
 
 
 def find_outcomes(connection: sa.Connection, calls: Iterable[Call[Any]]) -> dict[tuple[str, str], Outcome]:
-    """Known answers by (owner, key); one KeyReused for each key that came with another body."""
+    """Stored outcomes by (owner, key); KeyReused for a key that was stored with another body."""
     keyed = [call for call in calls if call.key is not None]
     return known_outcomes(keyed, connection.execute(KNOWN, keys_of(keyed))) if keyed else {}
 
 
 def known_outcomes(calls: Iterable[Call[Any]], rows: Iterable[Any]) -> dict[tuple[str, str], Outcome]:
-    """``find_outcomes``, from rows of ``KNOWN``."""
+    """``find_outcomes`` with the rows of ``KNOWN``."""
     keyed = {(call.owner(), call.key): call for call in calls}
     found: dict[tuple[str, str], Outcome] = {}
     for owner, key, fingerprint, stored in rows:

@@ -1,7 +1,7 @@
 """Transactions of a service: rows first, the log last.
 
-The total order of a log is safe: positions are given under the log's lock, which is held until the commit, so whoever
-has read position *n* never later meets a smaller one. Ids may have gaps.
+A log is totally ordered: positions are assigned under the log's lock, which is held until the commit. A reader that has
+seen position *n* never sees a smaller one later. Positions may have gaps.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _NEXT = sa.text(
     "INSERT INTO numbers (kind, value) VALUES (:kind, :count)"
     " ON CONFLICT (kind) DO UPDATE SET value = numbers.value + excluded.value RETURNING value"
 )
-# Any other violation is an error of the code: it comes again, however often one tries.
-_CLASHES = {
+# Any other violation is a bug: a retry meets it again.
+_CONFLICTS = {
     *("40001", "40P01", "55P03", "23505"),  # serialization failure, deadlock, lock not available, unique violation
     *(1555, 2067, 2579),  # SQLite's unique violations: of a primary key, of another key, of a row's number
 }
 
 
 class Conflict(VersionConflict):
-    """Somebody else changed the same thing first: whoever runs the transaction does it again."""
+    """Another transaction was faster: retry this one from its beginning (optimistic lock)."""
 
 
 class StoreUnavailable(Unavailable):
@@ -53,7 +53,7 @@ class StoreUnavailable(Unavailable):
 
 
 class Transaction:
-    """What is read and written together. Made by ``Store.transaction``."""
+    """A transaction, made by ``Store.transaction``."""
 
     def __init__(self, store: Store, connection: sa.Connection) -> None:
         self.store = store
@@ -64,7 +64,7 @@ class Transaction:
         self.attempt = 1
         """How often ``Store.run`` has begun this work, conflicts included."""
         self.kept: dict[type, Any] = {}
-        """What a service keeps for the length of the transaction, by its type."""
+        """Objects that a service keeps for the length of the transaction, by their type."""
         self.to_do_after_commit: list[Callable[[], None]] = []
         self._before_flush: list[Callable[[], None]] = []
         self._known: dict[UUID, Aggregate | None] = {}
@@ -72,11 +72,11 @@ class Transaction:
         self._unlogged: list[tuple[Any, Cause]] = []
 
     def get(self, kind: type[A], identifier: UUID) -> A | None:
-        """The aggregate, or None when its stream is empty. The same object each time within a transaction."""
+        """The aggregate, or None if its stream is empty. The same object each time (identity map)."""
         return self.get_many(kind, [identifier]).get(identifier)
 
     def get_many(self, kind: type[A], identifiers: Iterable[UUID]) -> dict[UUID, A]:
-        """Those of the aggregates that exist, loaded by one statement."""
+        """The aggregates that exist, loaded by one statement."""
         wanted = list(dict.fromkeys(identifiers))
         unread = [identifier for identifier in wanted if identifier not in self._known]
         if unread:
@@ -93,7 +93,7 @@ class Transaction:
         return found
 
     def save(self, *aggregates: Aggregate) -> None:
-        """Takes over what the aggregates have decided. A second save of the same one takes what came since."""
+        """Collects the pending events of the aggregates. May be called again for those that came later."""
         for aggregate in aggregates:
             self._known[aggregate.id] = aggregate
             events = aggregate.collect_events()
@@ -102,16 +102,16 @@ class Transaction:
             self._unlogged.extend((event, cause) for event in events)
 
     def next_number(self, kind: str, count: int = 1) -> int:
-        """The first of ``count`` consecutive positive numbers of a kind, never given before."""
+        """The first of ``count`` new consecutive positive numbers of a kind."""
         last: int = self.connection.execute(_NEXT, {"kind": kind, "count": count}).scalar_one()
         return last - count + 1
 
     def change(self, statement: sa.Executable, values: dict[str, Any]) -> int:
-        """Carries out a statement; gives how many rows it changed."""
+        """Carries out a statement; returns how many rows it changed."""
         return int(self.connection.execute(statement, values).rowcount)
 
     def before_flush(self, write: Callable[[], None]) -> None:
-        """``write`` is called once, before the next flush: rows of many decisions go out in one statement."""
+        """Has ``write`` called once, by the next flush, so that one statement writes the rows of many decisions."""
         self._before_flush.append(write)
 
     def after_commit(self, work: Callable[[], None]) -> None:
@@ -119,7 +119,7 @@ class Transaction:
         self.to_do_after_commit.append(work)
 
     def flush(self) -> None:
-        """Folds what was saved into the read models, so that it can be read within this transaction."""
+        """Folds the saved events into the read models, to be read within this transaction."""
         waiting, self._before_flush = self._before_flush, []
         for write in waiting:
             write()
@@ -128,7 +128,7 @@ class Transaction:
             projection.apply(self.connection, events)
 
     def finish(self) -> None:
-        """Rows, then the log: its lock is held for the append and the commit only, which are one statement's trip."""
+        """Writes the rows, then the log: its lock is held for one round trip, which appends and commits."""
         self.flush()
         if self._unlogged:
             self.position = self.store.log.append(self.connection, self._unlogged, self.store.clock.now())
@@ -137,8 +137,8 @@ class Transaction:
 class Store:
     """One service's database: its log, its read models, its outcomes.
 
-    ``on_commit`` functions are called after each commit that published something (they wake the relay), ``on_write``
-    functions after each transaction (they wake whoever does what was written down to be done).
+    ``on_commit`` functions are called after each commit that published messages (they wake the relay), ``on_write``
+    functions after each transaction (they wake the tasks).
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class Store:
             work()
 
     def change(self, statement: sa.Executable, values: dict[str, Any]) -> int:
-        """Carries out one statement, which is its own transaction; gives how many rows it changed."""
+        """Carries out one statement in a transaction of its own; returns how many rows it changed."""
         if self._database.has_one_writer:
             with self.transaction() as tx:
                 return tx.change(statement, values)
@@ -190,9 +190,9 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A connection for quick queries; on PostgreSQL each statement sees what is committed when it begins.
+        """A connection for quick queries: on PostgreSQL each statement has a snapshot of its own (READ COMMITTED).
 
-        Raises StoreUnavailable when one takes longer than READ_SECONDS: whoever asked has gone by then.
+        Raises StoreUnavailable if one takes longer than READ_SECONDS: its caller's time-out is over by then.
         """
         with translated(), self._database.reading() as connection:
             if not self._database.has_one_writer:
@@ -201,7 +201,7 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
-        """A connection all of whose statements see the same state: for answers that must add up."""
+        """A connection whose statements share one snapshot (REPEATABLE READ), for sums that must add up."""
         with translated(), self.engine.connect() as connection:
             if self.dialect == "postgresql":
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
@@ -243,53 +243,53 @@ class Store:
         return self.run(lambda tx: tx.outcomes.stored_or_new(call, lambda: outcome))
 
     def epoch(self) -> str:
-        """The name of this store's history; another one after a restore, which another process may have done."""
+        """The name of the present history. It changes with a restore, perhaps by another process."""
         with self.reading() as connection:
             return self.log.epoch(connection)
 
     def messages(self, after: int, limit: int) -> list[Message]:
-        """What was published after a position, in order, at most ``limit``; ``previous`` is right for each."""
+        """The messages that were published after a position, in order, at most ``limit``."""
         with self.reading() as connection:
             return self.log.messages(connection, after, limit)
 
     def unsent(self, limit: int) -> tuple[int, list[Message]]:
-        """What the relays have yet to send, at most ``limit``, and after which position it begins.
+        """The relay's position and the messages after it, at most ``limit``.
 
-        One statement: another process of the service may have sent meanwhile.
+        One statement reads both: the relay of another process may move the position at any time.
         """
         with self.reading() as connection:
             return self.log.unsent(connection, limit)
 
     def published_head(self) -> int:
-        """The last published position; 0 when there is none."""
+        """The last published position, or 0."""
         with self.reading() as connection:
             return self.log.published_head(connection)
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """The database's errors in the platform's words."""
+    """Turns errors of the database into Conflict and StoreUnavailable."""
     try:
         yield
     except sa.exc.DBAPIError as error:
-        if _is_clash(error.orig):
+        if _is_conflict(error.orig):
             raise Conflict(str(error.orig)) from error
         if error.connection_invalidated or isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
             raise StoreUnavailable("the database cannot be reached") from error
         raise
     except sa.exc.TimeoutError as error:
-        raise StoreUnavailable("every connection to the database is taken") from error
+        raise StoreUnavailable("all connections to the database are in use") from error
     except psycopg2.Error as error:
-        # SQLAlchemy hands on what the driver raised while the pool takes a connection back, or what waits is sent
-        if _is_clash(error):
+        # SQLAlchemy does not translate what the driver raises in event listeners (pool, statement batching)
+        if _is_conflict(error):
             raise Conflict(str(error)) from error
         if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
             raise StoreUnavailable("the database cannot be reached") from error
         raise
 
 
-def _is_clash(error: BaseException | None) -> bool:
-    return getattr(error, "pgcode", None) in _CLASHES or getattr(error, "sqlite_errorcode", None) in _CLASHES
+def _is_conflict(error: BaseException | None) -> bool:
+    return getattr(error, "pgcode", None) in _CONFLICTS or getattr(error, "sqlite_errorcode", None) in _CONFLICTS
 
 
 __all__ = ["Conflict", "Store", "StoreUnavailable", "Transaction", "translated"]

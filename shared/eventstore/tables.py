@@ -1,4 +1,4 @@
-"""The tables that every service has beside its own read models."""
+"""The tables that every service has besides its own read models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ stored_events = sa.Table(
         "id",
         where="published",
     ),
-    # A position that was seen is never given again, not even after the last row is gone.
+    # SQLite never assigns a position again, not even that of a deleted last row.
     sqlite_autoincrement=True,
 )
 

@@ -1,14 +1,18 @@
 """How services talk: commands and queries in batches, messages in order, both over kombu.
 
-=============  ===============================================================================
-calls          what a service answers: handlers of commands and queries
-answering      runs a batch of calls against a service
-reactions      what a service does about messages
-consuming      one transaction per batch of messages: tracked position, gaps, dead letters
-relay          the log → the bus
-bus            the client: commands and queries to other services
-topology       names of exchanges and queues, and what they are declared with
-local          the in-memory transport
-extensions     the nameko entrypoints: the only module that knows of nameko
-=============  ===============================================================================
+============  ======================================================================================
+calls         the handlers of commands and queries
+answering     carries out batches of calls
+bus           the client: commands and queries to other services
+reactions     the handlers of messages
+consuming     one transaction for a batch of messages and the tracked position; gaps, poison messages
+dead_letters  lists, replays and discards messages that could not be handled
+following     lets a consumer follow the new history of a restored source
+relay         publishes the log, which is the outbox
+reading       parses what arrives over the bus
+connections   connections to RabbitMQ: sending, publishing with confirms, consuming
+topology      the exchanges and queues
+local         the in-process transport
+extensions    the nameko entrypoints and the background loops of a container
+============  ======================================================================================
 """

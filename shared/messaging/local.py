@@ -1,11 +1,11 @@
 """``local://``: the bus within one process, as a kombu transport. Importing this module registers it.
 
-kombu's own in-memory transport polls, acknowledges one message at a time whatever it is told, knows no queue argument
-and puts back at the tail. This one wakes whoever waits when a message comes, acknowledges many at once, keeps to
-``x-max-length`` (the oldest go), drops what has expired, and puts back at the head, in order. As with RabbitMQ, what
-is sent to a queue that does not exist is gone, and an exclusive queue goes with its connection.
+kombu's own in-memory transport polls, ignores ``ack(multiple=True)`` and queue arguments, and requeues at the tail.
+This one wakes its consumers when a message arrives, acknowledges many messages at once, drops the oldest beyond
+``x-max-length`` and those that have expired, and requeues at the head, in order. As with RabbitMQ, a message to a queue
+that does not exist is lost, and an exclusive queue is deleted with its connection.
 
-All of it stands in this process's memory: what must outlive it stands in the services' logs.
+Its messages are lost with the process: the services' logs have all that must last.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from kombu.transport import memory, virtual
 from shared import green
 
 Raw = dict[str, Any]
-"""A message on its way: body, headers, content type and encoding, properties."""
+"""A message as kombu passes it on: body, headers, content type and encoding, properties."""
 
 
 @dataclass(slots=True)
-class _Parcel:
-    """A message in one queue. ``expires`` is on the machine's monotonic clock."""
+class _Stored:
+    """A message in a queue. ``expires`` is a time of the monotonic clock."""
 
     raw: Raw
     expires: float | None
@@ -42,45 +42,45 @@ class _Parcel:
 class _Queue:
     limit: int | None
     owner: Transport | None
-    parcels: deque[_Parcel] = field(default_factory=deque)
+    messages: deque[_Stored] = field(default_factory=deque)
     listeners: list[Transport] = field(default_factory=list)
 
-    def put(self, parcel: _Parcel) -> None:
-        self.parcels.append(parcel)
-        if self.limit is not None and len(self.parcels) > self.limit:
-            self.parcels.popleft()
-        self.ring()
+    def put(self, stored: _Stored) -> None:
+        self.messages.append(stored)
+        if self.limit is not None and len(self.messages) > self.limit:
+            self.messages.popleft()
+        self.notify()
 
-    def put_back(self, parcel: _Parcel) -> None:
-        parcel.redelivered = True
-        self.parcels.appendleft(parcel)
-        self.ring()
+    def requeue(self, stored: _Stored) -> None:
+        stored.redelivered = True
+        self.messages.appendleft(stored)
+        self.notify()
 
-    def take(self) -> _Parcel:
-        """The oldest that has not expired. Raises Empty."""
+    def take(self) -> _Stored:
+        """The oldest message that has not expired. Raises Empty."""
         now = time.monotonic()
-        while self.parcels:
-            parcel = self.parcels.popleft()
-            if parcel.expires is None or parcel.expires > now:
-                return parcel
+        while self.messages:
+            stored = self.messages.popleft()
+            if stored.expires is None or stored.expires > now:
+                return stored
         raise Empty
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         for transport in self.listeners:
-            transport.ring()
+            transport.notify()
 
 
 _queues: dict[str, _Queue] = {}
 
 
 def reset() -> None:
-    """Forgets every queue, exchange and binding of this process: for tests. Open connections are of no more use."""
+    """Deletes every queue, exchange and binding of this process; for tests. Open connections become useless."""
     _queues.clear()
     Transport.global_state.clear()
 
 
 class Delivered(virtual.Message):
-    """As it comes from RabbitMQ: the content type is among the properties too."""
+    """A message with its content type among its properties, as from RabbitMQ."""
 
     def __init__(self, payload: Raw, channel: Any = None, **kwargs: Any) -> None:
         super().__init__(payload, channel=channel, **kwargs)
@@ -89,16 +89,16 @@ class Delivered(virtual.Message):
 
 
 class Channel(virtual.Channel):
-    """A channel with its consumers and what it was handed and has not yet acknowledged, oldest first."""
+    """A channel with its consumers and its unacknowledged messages, the oldest first."""
 
     Message = Delivered
     body_encoding = None
-    do_restore = False  # put back by close() below, in order and at the head
+    do_restore = False  # close() below requeues, at the head and in order
 
     def __init__(self, connection: Transport, **kwargs: Any) -> None:
         super().__init__(connection, **kwargs)
         self._tags = itertools.count(1)
-        self._unacknowledged: OrderedDict[int, tuple[str, _Parcel]] = OrderedDict()
+        self._unacknowledged: OrderedDict[int, tuple[str, _Stored]] = OrderedDict()
         self._prefetch = 0
 
     def queue_declare(
@@ -116,11 +116,11 @@ class Channel(virtual.Channel):
         return super().queue_declare(queue, passive=passive)
 
     def queue_delete(self, queue: str, if_unused: bool = False, if_empty: bool = False, **kwargs: Any) -> None:
-        """A queue that is not there, or not as asked, is left alone."""
+        """Does nothing if there is no such queue, or if it is used or not empty, contrary to the condition."""
         known = _queues.get(queue)
-        if known is None or (if_empty and known.parcels) or (if_unused and known.listeners):
+        if known is None or (if_empty and known.messages) or (if_unused and known.listeners):
             return
-        self.connection.forget(queue)
+        self.connection.delete_queue(queue)
 
     def exchange_delete(self, exchange: str, if_unused: bool = False, nowait: bool = False) -> None:
         known = self.state.exchanges.pop(exchange, {"table": []})
@@ -134,7 +134,7 @@ class Channel(virtual.Channel):
             raise ChannelError(f"NOT_FOUND - no queue {queue!r}", (60, 20), "Channel.basic_consume", "404")
         tag = consumer_tag or f"local-{next(self._tags)}"
         super().basic_consume(queue, no_ack, callback, tag, **kwargs)
-        self.connection._callbacks[queue] = lambda parcel: callback(self._handed(queue, parcel, no_ack))
+        self.connection._callbacks[queue] = lambda stored: callback(self._delivery(queue, stored, no_ack))
         _queues[queue].listeners.append(self.connection)
         return tag
 
@@ -146,7 +146,7 @@ class Channel(virtual.Channel):
 
     def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Delivered | None:
         try:
-            return self._handed(queue, self._get(queue), no_ack)
+            return self._delivery(queue, self._get(queue), no_ack)
         except Empty:
             return None
 
@@ -154,22 +154,22 @@ class Channel(virtual.Channel):
         self._prefetch = prefetch_count
 
     def basic_ack(self, delivery_tag: int, multiple: bool = False) -> None:
-        """An unknown tag is passed over."""
+        """Ignores an unknown tag."""
         if multiple:
             while self._unacknowledged and next(iter(self._unacknowledged)) <= delivery_tag:
                 self._unacknowledged.popitem(last=False)
         else:
             self._unacknowledged.pop(delivery_tag, None)
-        self.connection.ring()  # whoever waits at the prefetch limit may go on
+        self.connection.notify()  # below the prefetch limit the consumer gets more
 
     def basic_reject(self, delivery_tag: int, requeue: bool = False) -> None:
-        queue, parcel = self._unacknowledged.pop(delivery_tag, ("", None))
-        if parcel is not None and requeue and queue in _queues:
-            _queues[queue].put_back(parcel)
-        self.connection.ring()
+        queue, stored = self._unacknowledged.pop(delivery_tag, ("", None))
+        if stored is not None and requeue and queue in _queues:
+            _queues[queue].requeue(stored)
+        self.connection.notify()
 
     def basic_recover(self, requeue: bool = False) -> None:
-        """Everything that was handed out goes back to the head of its queue, in order."""
+        """Requeues all unacknowledged messages at the heads of their queues, in order."""
         while self._unacknowledged:
             self.basic_reject(next(reversed(self._unacknowledged)), requeue=True)
 
@@ -185,17 +185,17 @@ class Channel(virtual.Channel):
             self.basic_recover()
         super().close()
 
-    def _handed(self, queue: str, parcel: _Parcel, no_ack: bool) -> Delivered:
-        """Each delivery has properties of its own: a topic exchange puts the same message into several queues."""
+    def _delivery(self, queue: str, stored: _Stored, no_ack: bool) -> Delivered:
+        """A delivery has its own copy of the properties: a topic exchange puts one message into several queues."""
         tag = next(self._tags)
-        properties = dict(parcel.raw["properties"])
+        properties = dict(stored.raw["properties"])
         properties["delivery_tag"] = tag
-        properties["delivery_info"] = {**properties["delivery_info"], "redelivered": parcel.redelivered}
+        properties["delivery_info"] = {**properties["delivery_info"], "redelivered": stored.redelivered}
         if not no_ack:
-            self._unacknowledged[tag] = (queue, parcel)
-        return Delivered({**parcel.raw, "properties": properties}, channel=self)
+            self._unacknowledged[tag] = (queue, stored)
+        return Delivered({**stored.raw, "properties": properties}, channel=self)
 
-    def _get(self, queue: str, timeout: float | None = None) -> _Parcel:
+    def _get(self, queue: str, timeout: float | None = None) -> _Stored:
         known = _queues.get(queue)
         if known is None:
             raise Empty
@@ -206,26 +206,26 @@ class Channel(virtual.Channel):
         if known is not None:
             milliseconds = message["properties"].get("expiration")
             expires = None if milliseconds is None else time.monotonic() + int(milliseconds) / 1000
-            known.put(_Parcel(message, expires))
+            known.put(_Stored(message, expires))
 
     def _has_queue(self, queue: str, **kwargs: Any) -> bool:
         return queue in _queues
 
     def _size(self, queue: str) -> int:
-        return len(_queues[queue].parcels) if queue in _queues else 0
+        return len(_queues[queue].messages) if queue in _queues else 0
 
     def _purge(self, queue: str) -> int:
         size = self._size(queue)
         if size:
-            _queues[queue].parcels.clear()
+            _queues[queue].messages.clear()
         return size
 
     def _queue_bind(self, *args: Any) -> None:
-        """Bindings stand in the state that all connections share."""
+        """Nothing to do: the bindings are in the state that all connections share."""
 
 
 class Transport(memory.Transport):
-    """One for each connection; exchanges and bindings are shared by all of the process."""
+    """A connection. All connections of the process share its exchanges and bindings."""
 
     Channel = Channel
     global_state = virtual.BrokerState()
@@ -233,18 +233,18 @@ class Transport(memory.Transport):
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)
-        self._bell = green.Event()
+        self._notified = green.Event()
 
-    def ring(self) -> None:
-        """Wakes whoever waits in ``drain_events``."""
-        bell, self._bell = self._bell, green.Event()
-        bell.send(None)
+    def notify(self) -> None:
+        """Wakes the green thread that waits in ``drain_events``."""
+        notified, self._notified = self._notified, green.Event()
+        notified.send(None)
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:
         """Delivers one message; waits for it at most ``timeout`` seconds (None: for ever). Raises socket.timeout."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            bell = self._bell
+            notified = self._notified
             try:
                 self.cycle.get(self._deliver, timeout=timeout)
                 return
@@ -252,18 +252,18 @@ class Transport(memory.Transport):
                 pass
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
-                raise socket.timeout  # noqa: UP041  # under eventlet it is a class of its own, and what callers wait for
+                raise socket.timeout  # noqa: UP041  # what monkey-patched sockets raise
             with green.Timeout(left, False):
-                bell.wait()
+                notified.wait()
 
     def close_connection(self, connection: Any) -> None:
         super().close_connection(connection)
         for name, queue in list(_queues.items()):
             if queue.owner is self:
-                self.forget(name)
+                self.delete_queue(name)
 
-    def forget(self, name: str) -> None:
-        """Removes a queue and its bindings."""
+    def delete_queue(self, name: str) -> None:
+        """Deletes a queue and its bindings."""
         del _queues[name]
         for exchange in self.state.exchanges.values():
             exchange["table"][:] = [binding for binding in exchange["table"] if binding[2] != name]

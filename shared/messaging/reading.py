@@ -34,10 +34,10 @@ def read_calls(body: bytes) -> list[Call[Any] | None]:
     return [_call(wire) for wire in _batch(body)]
 
 
-def pass_over(service: str, queue: str, error: Exception) -> None:
+def skip(service: str, queue: str, error: Exception) -> None:
     """Logs and counts a body that could not be parsed."""
     metrics.unreadable.labels(service, queue).inc()
-    log.error("not readable, passed over", service=service, queue=queue, error=str(error)[:300])
+    log.error("unreadable body skipped", service=service, queue=queue, error=str(error)[:300])
 
 
 def _batch(body: bytes) -> list[Any]:

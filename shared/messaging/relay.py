@@ -1,4 +1,4 @@
-"""The log → the bus: publishes in order, waits for the broker's confirms, and only then moves the relay's position.
+"""Publishes the log, which is the outbox: in order, and moves its position once the broker has confirmed.
 
 A crash between the two publishes again, and so do two processes of a service that relay at once: consumers skip
 duplicates. Each batch begins at the stored position; a relay that was overtaken reads it again.

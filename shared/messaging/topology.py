@@ -1,11 +1,11 @@
-"""Names of exchanges and queues, and what they are declared with."""
+"""The exchanges and queues: their names and their arguments."""
 
 from __future__ import annotations
 
 import kombu
 
 MAX_BACKLOG = 10_000
-"""Batches a queue keeps; beyond it the oldest go, and the consumer asks the source's log for them."""
+"""Batches in a queue, at most. The broker drops the oldest, and the consumer reads them from the source's log."""
 MAX_WAITING_CALLS = 10_000
 ANSWERS_IDLE_SECONDS = 60
 
@@ -26,9 +26,10 @@ def batches_exchange(namespace: str, source: str) -> kombu.Exchange:
 
 
 def events_queue(namespace: str, consumer: str, source: str) -> kombu.Queue:
-    """One for each (consumer, source): replicated, one active consumer, so that order holds with several replicas.
+    """The queue of a (consumer, source): replicated, with a single active consumer, which keeps the order whatever the
+    number of processes.
 
-    It gets all of the source's messages: ``previous`` then tells a gap from a message that was not for us.
+    It gets all messages of the source: otherwise the consumer could not tell a gap from a message of no concern.
     """
     return kombu.Queue(
         f"{namespace}.{consumer}.from.{source}",
@@ -45,7 +46,7 @@ def events_queue(namespace: str, consumer: str, source: str) -> kombu.Queue:
 
 
 def calls_queue(namespace: str, service: str, kind: str) -> kombu.Queue:
-    """``kind`` is ``commands`` or ``queries``. Transient: whoever waits has a time-out, and a key to ask again with."""
+    """``kind``: ``commands`` or ``queries``. Transient: a caller has a time-out, and a key to repeat the call with."""
     return kombu.Queue(
         f"{namespace}.{service}.{kind}",
         durable=False,
@@ -55,9 +56,9 @@ def calls_queue(namespace: str, service: str, kind: str) -> kombu.Queue:
 
 
 def answers_queue(namespace: str, process: str) -> kombu.Queue:
-    """Where a process gets its answers. It goes when nobody has read it for a while.
+    """The queue of a process for answers to its calls. The broker deletes it when nobody has consumed it for a while.
 
-    Not exclusive: after a cut line the broker may hold the old connection for dead long after the new one came.
+    It is not exclusive: after a broken connection the broker may take long to notice, and would refuse the new one.
     """
     return kombu.Queue(
         f"{namespace}.answers.{process}",
@@ -72,8 +73,10 @@ def answers_queue(namespace: str, process: str) -> kombu.Queue:
 
 
 def declare(connection: kombu.Connection, namespace: str, sources: dict[str, list[str]], *, purge: bool) -> None:
-    """Makes everything for services (name → the sources that it consumes). ``purge`` empties the queues: their messages
-    are of a history that no longer exists."""
+    """Declares everything for services (name → the sources that it consumes).
+
+    ``purge`` empties the queues of messages: those in them belong to a history that no longer exists.
+    """
     with connection.channel() as channel:
         for service in sources:
             events_exchange(namespace, service).declare(channel=channel)
@@ -89,7 +92,7 @@ def declare(connection: kombu.Connection, namespace: str, sources: dict[str, lis
 
 
 def delete(connection: kombu.Connection, namespace: str, sources: dict[str, list[str]]) -> None:
-    """Removes everything that ``declare`` made."""
+    """Deletes everything that ``declare`` declares."""
     with connection.channel() as channel:
         for service, its_sources in sources.items():
             for kind in ("commands", "queries"):

@@ -8,7 +8,7 @@ from typing import TextIO, cast
 
 import structlog
 
-from shared.eventstore.context import tell_cause
+from shared.eventstore.context import add_correlation_id
 
 QUIET = ("amqp", "kombu", "nameko", "eventlet", "alembic")
 
@@ -28,7 +28,7 @@ def configure(level: str, service: str) -> None:
     number = logging.getLevelNamesMapping()[level.upper()]
     before: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
-        tell_cause,
+        add_correlation_id,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

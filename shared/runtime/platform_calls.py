@@ -55,7 +55,7 @@ class PlatformCalls:
             calling(calls.Health, self._health),
             read(calls.Backlog, lambda connection, call: self._running.backlog(connection, call.body.after)),
             read(calls.DeadLetters, self._dead_letters),
-            read(calls.Histories, lambda connection, _call: histories.told(connection)),
+            read(calls.Histories, lambda connection, _call: histories.stored(connection)),
             calling(calls.Projections, self._projections),
             calling(calls.CompareProjection, self._compare_projection),
             read(calls.Stream, self._stream),

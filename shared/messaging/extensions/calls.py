@@ -18,7 +18,7 @@ from shared.kernel.errors import Unavailable
 from shared.messaging.answering import BadData, command_envelope, query_envelope, surprise
 from shared.messaging.connections import Inbox, Sender
 from shared.messaging.extensions.hosting import HostedProcess
-from shared.messaging.reading import Unreadable, pass_over, read_calls
+from shared.messaging.reading import Unreadable, read_calls, skip
 from shared.messaging.topology import calls_queue
 
 log = structlog.get_logger()
@@ -76,11 +76,11 @@ class _TakesCalls(Entrypoint, ABC):
             batch = read_calls(message.body)
             back = _Return(message.properties["reply_to"], message.properties["correlation_id"], batch)
         except (Unreadable, KeyError) as error:
-            pass_over(self.container.service_name, self.kind, error)
+            skip(self.container.service_name, self.kind, error)
             return
         calls = [call for call in batch if call is not None]
         if len(calls) < len(batch):
-            pass_over(self.container.service_name, self.kind, Unreadable("a call in a batch"))
+            skip(self.container.service_name, self.kind, Unreadable("a call in a batch"))
         if calls:
             self.container.spawn_worker(self, (calls,), {}, handle_result=partial(self._reply, back))
         else:

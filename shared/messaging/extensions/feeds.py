@@ -17,7 +17,7 @@ from shared.messaging.connections import Inbox
 from shared.messaging.consuming import STORE_SECONDS, Overtaken
 from shared.messaging.extensions.hosting import HostedProcess
 from shared.messaging.extensions.loops import NotYet, is_of_another_service
-from shared.messaging.reading import Unreadable, pass_over, read_messages
+from shared.messaging.reading import Unreadable, read_messages, skip
 from shared.messaging.topology import events_queue
 from shared.runtime.process import Process
 
@@ -155,7 +155,7 @@ class _Feed:
         try:
             return read_messages(batch.body)
         except Unreadable as error:
-            pass_over(process.service.name, self._source, error)
+            skip(process.service.name, self._source, error)
             self._has_unreadable = True
             return []
 
