@@ -34,8 +34,10 @@ def begin(tx: Transaction) -> dict[str, Any]:
 
 
 def stored(connection: sa.Connection) -> dict[str, Any]:
-    """``{epoch, ended: [{epoch, head}]}``: the present history, and the ended ones, the oldest first, each with its last
-    position that the next one has as well."""
+    """``{epoch, ended: [{epoch, head}]}``: the present history, and the ended ones, the oldest first.
+
+    The ``head`` of an ended history is its last position that the next one has as well.
+    """
     facts = {row.name: row.value for row in connection.execute(sa.select(store_facts))}
     return {"epoch": facts["epoch"], "ended": orjson.loads(facts.get(_ENDED, "[]"))}
 

@@ -146,7 +146,7 @@ class EventMapper:
         return self._names[kind], orjson.dumps(state, default=_encode_other, option=orjson.OPT_NON_STR_KEYS).decode()
 
     def decode(self, stream: UUID, version: int, name: str, state: str | bytes) -> Any:
-        """The event of a row, upcast to the newest version of its class by ``upcast_v1_v2`` and so on, as in the library."""
+        """The event of a row, upcast to its class's newest version by ``upcast_v1_v2`` and so on, as in the library."""
         kind, restorers, topic, newest = self._kinds[name]
         values = orjson.loads(state)
         stored = values.pop("class_version", 1)
