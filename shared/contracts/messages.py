@@ -1,4 +1,8 @@
-"""The messages of all services, and how a schema reads data of a version that is newer than itself."""
+"""The messages of all services, and how a schema reads data of a newer or an older version than its own.
+
+A schema of a second or later version says in ``added`` which of its fields data of an older version lacks, and what
+stands for each: ``added = {"minimumAge": None}``, or a function of the older data.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,12 @@ MESSAGES: Mapping[str, Schemas] = {
 """By publishing service."""
 
 
+def newest(source: str, name: str) -> type[Schema]:
+    """The schema of the newest version of a message."""
+    schemas = MESSAGES[source]
+    return schemas[name, max(version for known, version in schemas if known == name)]
+
+
 def known_fields(schema: type[Schema], data: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of ``data`` that the schema has, nested ones too; those that it does not have are left out.
 
@@ -30,6 +40,25 @@ def known_fields(schema: type[Schema], data: Mapping[str, Any]) -> dict[str, Any
     """
     found: dict[str, Any] = _without_objection(schema).load(data)
     return found
+
+
+def completed(schema: type[Schema], data: dict[str, Any]) -> dict[str, Any]:
+    """``data`` of an older version with the fields that the schema has ``added`` since, nested ones too."""
+    added, nested = _additions(schema)
+    missing = {name: value(data) if callable(value) else value for name, value in added.items() if name not in data}
+    inner = {name: completed(its, data[name]) for name, its in nested.items() if isinstance(data.get(name), dict)}
+    return {**data, **missing, **inner} if missing or inner else data
+
+
+@cache
+def _additions(schema: type[Schema]) -> tuple[dict[str, Any], dict[str, type[Schema]]]:
+    """What a schema and those that it derives from have added, and the nested schemas that have added something."""
+    added: dict[str, Any] = {}
+    for ancestor in reversed(schema.__mro__):
+        added.update(vars(ancestor).get("added", {}))
+    fields_of_it = schema().fields.items()
+    nested = {name: type(field.schema) for name, field in fields_of_it if isinstance(field, fields.Nested)}
+    return added, {name: its for name, its in nested.items() if any(_additions(its))}
 
 
 @cache

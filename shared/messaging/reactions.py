@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from marshmallow import ValidationError
 
-from shared.contracts.messages import MESSAGES, Schemas, known_fields
+from shared.contracts.messages import MESSAGES, Schemas, completed, known_fields
 from shared.eventstore import Message, Transaction
 from shared.eventstore.context import caused_by
 from shared.kernel.errors import Conflict
@@ -67,7 +67,8 @@ class Reactions(Mapping[Key, Reaction]):
         """The message with its data in the version that is handled, one that has a reaction.
 
         That is the newest that the message brings and a reaction expects. If there is none, the newest reaction whose
-        schema admits what the message brings, unknown fields left out, takes that for its own version.
+        schema admits what the message brings takes that for its own version: unknown fields are left out, and fields
+        that the schema has ``added`` to an older version get what stands for them.
         Raises NotUnderstood.
         """
         known = self._versions.get((message.source, message.name), [])
@@ -95,8 +96,9 @@ class Reactions(Mapping[Key, Reaction]):
                 objections.append(f"version {version}, which is known, has no schema to read it with")
                 continue
             for brought in reversed(message.versions):
+                is_older = brought.number < version
                 try:
-                    data = known_fields(schema, brought.data)
+                    data = known_fields(schema, completed(schema, brought.data) if is_older else brought.data)
                 except ValidationError as error:
                     objections.append(f"version {version}, which is known, does not admit it: {error.messages}")
                 else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from shared.eventstore.sql import BigNumber, Instant, Json, partial_index
+from shared.projections.facts import Facts
 
 metadata = sa.MetaData()
 
@@ -53,7 +54,7 @@ venues = sa.Table(
     sa.Column("venue_id", BigNumber, primary_key=True, autoincrement=False),
     sa.Column("offerer_id", BigNumber, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("facts", Json, nullable=False),
+    sa.Column("facts", Facts("catalog", "VenueOpened"), nullable=False),
     sa.Column("version", BigNumber, nullable=False),
     sa.Index("venues_of_offerer", "offerer_id", "venue_id"),
 )
@@ -66,7 +67,7 @@ offers = sa.Table(
     sa.Column("offerer_id", BigNumber, nullable=False),
     sa.Column("moderation", sa.Text, nullable=False),
     sa.Column("is_public", sa.Boolean, nullable=False),
-    sa.Column("facts", Json, nullable=False),
+    sa.Column("facts", Facts("catalog", "OfferPublished"), nullable=False),
     sa.Column("review", Json, nullable=False),  # why and since when staff review it; {} when they do not
     sa.Column("version", BigNumber, nullable=False),
     sa.Index("offers_of_venue", "venue_id", "offer_id"),

@@ -163,6 +163,7 @@ def _write_offer(
         "offerer_id": offer["offererId"],
         "is_published": is_published,
         "body": rendering.lasting_body(offer, venue),
+        "rendering": rendering.RENDERING,
         "facts": offer,
         "category": subcategory.category,
         "subcategory": subcategory.id,

@@ -40,6 +40,10 @@ _OFFER_FIELDS = (
 )
 
 
+RENDERING = 1
+"""Raised whenever ``lasting_body`` makes another body of the same facts: stored ones are then rendered again."""
+
+
 def kind_of(offer: dict[str, Any]) -> str:
     if offer["isDigital"]:
         return "digital"

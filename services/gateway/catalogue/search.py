@@ -20,8 +20,8 @@ import sqlalchemy as sa
 
 from services.gateway.catalogue import cursors, places
 from services.gateway.catalogue.cursors import CursorInvalid
-from services.gateway.catalogue.rendering import passing_part
-from services.gateway.catalogue.tables import offerers, offers, stocks, tags, words
+from services.gateway.catalogue.rendering import RENDERING, lasting_body, passing_part
+from services.gateway.catalogue.tables import offerers, offers, stocks, tags, venues, words
 from services.gateway.catalogue.words import MAX_WORDS_OF_QUERY, after_prefix, plain, words_of_query
 from shared.contracts.subcategories import CATEGORIES, SUBCATEGORIES
 from shared.eventstore import sql
@@ -104,7 +104,9 @@ def offer_json(connection: sa.Connection, offer_id: int, now: datetime) -> bytes
 
 _OFFER = (
     sa.select(
+        offers.c.offer_id,
         offers.c.body,
+        offers.c.rendering,
         stocks.c.stock_id,
         stocks.c.price_cents,
         stocks.c.beginning_at,
@@ -135,7 +137,18 @@ def _offer_parts(connection: sa.Connection, offer_id: int, now: datetime) -> tup
         return None
     shown = [row for row in rows if row.stock_id is not None]
     had_others = not shown and _had_stocks(connection, offer_id)
-    return rows[0].body, passing_part(shown, had_others, now)
+    return _bodies(connection, rows[:1])[offer_id], passing_part(shown, had_others, now)
+
+
+def _bodies(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> dict[int, str]:
+    """The stored parts by offer, rendered again where an older release rendered them."""
+    bodies = {row.offer_id: row.body for row in rows}
+    if stale := [row.offer_id for row in rows if row.rendering != RENDERING]:
+        facts = sa.select(offers.c.offer_id, offers.c.facts, venues.c.facts.label("of_venue"))
+        query = facts.join(venues, venues.c.venue_id == offers.c.venue_id).where(sql.among(offers.c.offer_id, stale))
+        for row in connection.execute(query):
+            bodies[row.offer_id] = lasting_body(row.facts, row.of_venue)
+    return bodies
 
 
 def _asked(given: Mapping[str, Any]) -> Filters:
@@ -244,6 +257,7 @@ class _Query:
             sa.select(
                 offers.c.offer_id,
                 offers.c.body,
+                offers.c.rendering,
                 self._chord.label("chord"),
                 *(key.label(f"key{index}") for index, (key, _) in enumerate(self._keys)),
             )
@@ -407,9 +421,10 @@ def _whole(value: Any) -> int:
 
 def _items(connection: sa.Connection, rows: Sequence[sa.Row[Any]], now: datetime) -> list[dict[str, Any]]:
     shown = _stocks_of(connection, [row.offer_id for row in rows], now)
+    bodies = _bodies(connection, rows)
     items = []
     for row in rows:
-        item = {**orjson.loads(row.body), **passing_part(shown[row.offer_id], False, now)}
+        item = {**orjson.loads(bodies[row.offer_id]), **passing_part(shown[row.offer_id], False, now)}
         if row.chord < _NOWHERE:
             item["distanceKm"] = places.kilometres(row.chord)
         items.append(item)

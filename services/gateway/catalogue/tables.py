@@ -9,7 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from shared.eventstore.sql import BigNumber, Instant, Json
+from shared.eventstore.sql import BigNumber, Instant
+from shared.projections.facts import Facts
 
 metadata = sa.MetaData()
 
@@ -27,7 +28,7 @@ venues = sa.Table(
     "catalogue_venues",
     metadata,
     sa.Column("venue_id", BigNumber, primary_key=True, autoincrement=False),
-    sa.Column("facts", Json, nullable=False),
+    sa.Column("facts", Facts("catalog", "VenueOpened"), nullable=False),
 )
 
 offers = sa.Table(
@@ -38,7 +39,8 @@ offers = sa.Table(
     sa.Column("offerer_id", BigNumber, nullable=False),
     sa.Column("is_published", sa.Boolean, nullable=False),
     sa.Column("body", sa.Text, nullable=False),  # what is sent, as JSON, but for the stocks
-    sa.Column("facts", Json, nullable=False),  # what catalog said, to write the body anew when the venue changes
+    sa.Column("rendering", sa.Integer, nullable=False, server_default="1"),  # by which rendering.RENDERING it was made
+    sa.Column("facts", Facts("catalog", "OfferPublished"), nullable=False),  # to render the body again
     sa.Column("category", sa.Text, nullable=False),
     sa.Column("subcategory", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),

@@ -8,6 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from services.gateway import catalogue
+from services.gateway.catalogue.rendering import RENDERING
+from services.gateway.catalogue.tables import offers
 from services.gateway.schemas.catalogue import PublicOffer
 from tests.unit.gateway_catalogue.shelf import Shelf
 
@@ -210,3 +212,28 @@ def test_the_tables_of_the_code_are_those_of_the_migration(shelf: Shelf) -> None
             assert found == {column.name: bool(column.nullable) for column in table.columns}
             indexes = {index["name"]: index["column_names"] for index in inspector.get_indexes(table.name)}
             assert indexes == {str(index.name): [column.name for column in index.columns] for index in table.indexes}
+
+
+def render_as_an_older_release(shelf: Shelf, rendering_number: int) -> None:
+    with shelf.store.transaction() as tx:
+        tx.connection.execute(sa.update(offers).values(body='{"old":1}', rendering=rendering_number))
+
+
+def test_a_body_that_an_older_release_rendered_is_rendered_again(shelf: Shelf) -> None:
+    shelf.concert()
+    shelf.offer(2)
+    shelf.stock(2, 2)
+    seen, found = shelf.see(), shelf.search()
+    render_as_an_older_release(shelf, RENDERING - 1)
+    assert shelf.see() == seen
+    assert json.loads(shelf.see_json() or b"") == seen
+    assert shelf.search() == found
+    assert len(found["items"]) == 2
+
+
+def test_one_of_this_release_is_sent_as_it_is(shelf: Shelf) -> None:
+    """The control."""
+    shelf.concert()
+    render_as_an_older_release(shelf, RENDERING)
+    seen = shelf.see()
+    assert seen is not None and seen["old"] == 1

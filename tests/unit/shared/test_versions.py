@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 import pytest
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from marshmallow import Schema, ValidationError, fields
 
 from shared.contracts.fields import Number
-from shared.contracts.messages import known_fields
+from shared.contracts.messages import completed, known_fields
 from shared.eventstore import Message, Store, Transaction
 from shared.eventstore.publication import Version
 from shared.eventstore.sql import upsert
@@ -100,6 +100,7 @@ V1, V2 = {"owner": 1, "amount": 5}, {"owner": 1, "amount": 5, "lid": "red"}
         ([3, 1], [1, 2], (1, V1)),
         ([2], [1], (1, V1)),  # nobody publishes what it knows: the fields that it knows are there
         ([3, 2], [1], (1, V1)),
+        ([1], [2], (2, {**V1, "lid": None})),  # older than what it knows: what was added since has a value for that
     ],
     ids=str,
 )
@@ -165,6 +166,16 @@ def test_a_dead_letter_keeps_all_versions(pair: Pair) -> None:
     assert pair.heard == [(1, V1)]
 
 
+def test_a_field_that_a_newer_version_no_longer_has_is_not_made_up(pair: Pair) -> None:
+    pair.release(4)
+    pair.upgrade(2)
+    fill(pair.source, 1, 5)
+    pair.consumer.handle(pair.source.messages(0, 10))
+    [(state, reason)] = pair.dead_letters()
+    assert state == "failed"
+    assert "version 2, which is known, does not admit it: {'lid': ['Missing data" in reason
+
+
 def _fails(_tx: Transaction, _message: Message) -> None:
     raise ValueError("a fault of ours")
 
@@ -220,6 +231,37 @@ def test_unknown_fields_are_left_out_of_nested_data_too() -> None:
     assert Outer().load({"one": None, "many": [], "named": {}}), "the schema itself is as strict as before"
     with pytest.raises(ValidationError, match="Unknown field"):
         Outer().load({"one": newer, "many": [], "named": {}})
+
+
+class InnerV2(Inner):
+    b = Number(required=True)
+    c = Number(required=True)
+
+    added: ClassVar[Mapping[str, Any]] = {"b": 7, "c": lambda older: older["a"] + 1}
+
+
+class OuterV2(Outer):
+    one = fields.Nested(InnerV2, required=True, allow_none=True)
+    more = fields.String(required=True)
+
+    added: ClassVar[Mapping[str, Any]] = {"more": ""}
+
+
+class OuterV3(OuterV2):
+    yet = fields.String(required=True)
+
+    added: ClassVar[Mapping[str, Any]] = {"yet": lambda older: older.get("more", "none")}
+
+
+def test_what_versions_have_added_is_filled_in_on_every_level() -> None:
+    oldest = {"one": {"a": 1}, "many": [], "named": {}}
+    inner = {"a": 1, "b": 7, "c": 2}
+    assert completed(OuterV3, oldest) == {**oldest, "one": inner, "more": "", "yet": "none"}
+    assert completed(OuterV3, {**oldest, "one": None, "more": "x"}) == {**oldest, "one": None, "more": "x", "yet": "x"}
+    assert completed(Outer, oldest) == oldest
+    assert OuterV3().load({**completed(OuterV3, oldest)}), "nothing is missing then"
+    whole = {"one": {"a": 1, "b": 0, "c": 0}, "many": [], "named": {}, "more": "", "yet": ""}
+    assert completed(OuterV3, whole) == whole, "what is there stays, though it is 0 or empty"
 
 
 # --- publishing -------------------------------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from eventsourcing.domain import Aggregate
@@ -92,6 +93,8 @@ class JarFilledV2(JarFilledV1):
 
     lid = fields.String(required=True, allow_none=True)
 
+    added: ClassVar[Mapping[str, Any]] = {"lid": None}
+
 
 SCHEMAS = {"source": {("JarFilled", 1): JarFilledV1, ("JarFilled", 2): JarFilledV2}}
 
@@ -109,7 +112,12 @@ def filled_v3(event: Jar.Filled) -> dict[str, Any]:
     return {"owner": event.owner, "amount": {"cents": event.amount, "currency": "EUR"}, "lid": "red"}
 
 
-TRANSLATIONS = {1: filled_v1, 2: filled_v2, 3: filled_v3}
+def filled_v4(event: Jar.Filled) -> dict[str, Any]:
+    """Jars have no lids any more."""
+    return filled_v1(event)
+
+
+TRANSLATIONS = {1: filled_v1, 2: filled_v2, 3: filled_v3, 4: filled_v4}
 
 
 def publishing(*versions: int) -> Publication:

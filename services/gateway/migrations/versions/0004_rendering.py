@@ -1,0 +1,11 @@
+"""Which rendering made the body of an offer: one of an older release is rendered again when it is read."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    op.add_column("catalogue_offers", sa.Column("rendering", sa.Integer, nullable=False, server_default="1"))
