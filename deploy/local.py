@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from shared.runtime.platform import check_port
+from shared.hosting.platform import check_port
 from shared.runtime.settings import SERVICES, OneLine, Settings
 
 RUN = Path(".run")

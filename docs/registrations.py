@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from shared.hosting.platform import service_class
 from shared.kernel.time import SettableClock, parse_instant
-from shared.runtime.platform import service_class
 from shared.runtime.service import Service
 from shared.runtime.settings import SERVICES, Settings
 from shared.testing import BusDouble, empty_database

@@ -27,10 +27,10 @@ import sqlalchemy as sa
 
 from demo.client import Client, Letterbox
 from shared.eventstore.engines import make_engine
+from shared.hosting.platform import service_class, sources_of
 from shared.kernel.time import instant_text, parse_instant
 from shared.messaging import topology
 from shared.messaging.connections import connect
-from shared.runtime.platform import service_class, sources_of
 from shared.runtime.settings import SERVICES, SETTINGS
 from shared.runtime.tokens import COMMAND_LINE, access_token
 from tests.servers import AMQP, own_database

@@ -9,7 +9,7 @@ from services.gateway.bootstrap import build
 from services.gateway.web.surface import ServesHttp
 from shared.eventstore import Message
 from shared.eventstore.outcomes import Call
-from shared.messaging.extensions import Hosted, takes_commands, takes_messages, takes_queries
+from shared.hosting import Hosted, takes_commands, takes_messages, takes_queries
 
 
 class GatewayService:

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.identity.bootstrap import build
 from shared.eventstore.outcomes import Call
-from shared.messaging.extensions import Hosted, takes_commands, takes_queries
+from shared.hosting import Hosted, takes_commands, takes_queries
 
 
 class IdentityService:

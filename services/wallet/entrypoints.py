@@ -8,7 +8,7 @@ from typing import Any
 from services.wallet.bootstrap import build
 from shared.eventstore import Message
 from shared.eventstore.outcomes import Call
-from shared.messaging.extensions import Hosted, takes_commands, takes_messages, takes_queries
+from shared.hosting import Hosted, takes_commands, takes_messages, takes_queries
 
 
 class WalletService:

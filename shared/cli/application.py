@@ -10,8 +10,8 @@ import typer
 
 from shared.cli import accounts, operating
 from shared.cli.plain import app
+from shared.hosting import platform
 from shared.runtime import logging as logs
-from shared.runtime import platform
 from shared.runtime.settings import SERVICES, BadSettings, Settings
 
 

@@ -20,13 +20,13 @@ import sqlalchemy as sa
 from shared.contracts.calls import platform as calls
 from shared.contracts.calls.contract import Query
 from shared.eventstore.engines import make_engine
+from shared.hosting.platform import CannotStart, service_class
 from shared.kernel.errors import DomainError, Unavailable
 from shared.messaging.bus import refusal
 from shared.runtime.clocks import check_clock, check_writer, restored_clock
 from shared.runtime.direct_bus import DirectBus
 from shared.runtime.migrations import is_current
 from shared.runtime.operations import dead_letters_of, projections_of, split_letter, split_projection, stream_of
-from shared.runtime.platform import CannotStart, service_class
 from shared.runtime.process import Process
 from shared.runtime.settings import BESIDE, SERVICES, Settings
 from shared.runtime.tokens import COMMAND_LINE, access_token

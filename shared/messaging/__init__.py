@@ -13,6 +13,5 @@ reading       parses what arrives over the bus
 connections   connections to RabbitMQ: sending, publishing with confirms, consuming
 topology      the exchanges and queues
 local         the in-process transport
-extensions    the nameko entrypoints and the background loops of a container
 ============  ======================================================================================
 """

@@ -13,8 +13,8 @@ from services.booking.domain.booking import Booking
 from services.booking.domain.stock import Stock
 from services.booking.publishing import publication
 from shared.eventstore import Store
+from shared.hosting.platform import COLLECTED_AFTER
 from shared.kernel.time import RealClock
-from shared.runtime.platform import COLLECTED_AFTER
 from shared.runtime.settings import SERVICES
 from tests.bench import crowd
 from tests.platform import Platform

@@ -21,9 +21,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from demo.client import Client
 from shared import green
+from shared.hosting.platform import service_class, sources_of
 from shared.messaging import topology
 from shared.messaging.connections import connect
-from shared.runtime.platform import service_class, sources_of
 from shared.runtime.settings import SERVICES
 from tests.chaos.proxy import Address, Proxies
 from tests.chaos.starter import Child, Starter

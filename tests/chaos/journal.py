@@ -26,8 +26,8 @@ from services.wallet.storage import credits
 from shared.cli.reaching import OnStores
 from shared.eventstore import Store
 from shared.eventstore.tables import dead_letters, relay, tracking
+from shared.hosting.platform import service_class, sources_of
 from shared.notifications.outbox import notifications
-from shared.runtime.platform import service_class, sources_of
 from shared.runtime.settings import SERVICES, Settings
 from tests.platform import Platform
 

@@ -21,7 +21,7 @@ STUCK_SECONDS = 2.0
 
 def restless() -> None:
     """Loops that are in trouble try again without a pause."""
-    from shared.messaging.extensions import loops
+    from shared.hosting import loops
 
     loops.BACKOFF_SECONDS = (0.0,)  # type: ignore[assignment]
 
@@ -103,8 +103,8 @@ def asks_no_log() -> None:
 
 def takes_turns() -> None:
     """The queue of a source gives its messages to all processes of the service in turn."""
+    from shared.hosting import feeds
     from shared.messaging import topology
-    from shared.messaging.extensions import feeds
 
     declared = topology.events_queue
 
@@ -130,7 +130,7 @@ def hangs() -> None:
 
 def ends() -> None:
     """The greenlet of a consumer ends at its first messages."""
-    from shared.messaging.extensions import TakesMessages
+    from shared.hosting import TakesMessages
 
     def handle(*_: Any) -> None:
         raise GreenletExit

@@ -66,7 +66,7 @@ class Starter(Attendant):
 
 def serve() -> None:
     from shared.cli import green  # noqa: F401  # before anything else: the patch
-    from shared.runtime.platform import service_class
+    from shared.hosting.platform import service_class
     from shared.runtime.settings import SERVICES
 
     for name in SERVICES:

@@ -21,13 +21,13 @@ from shared.eventstore import Message, Transaction
 from shared.eventstore.outcomes import Call
 from shared.eventstore.tables import dead_letters as letters
 from shared.eventstore.tables import tracking
+from shared.hosting.platform import service_class, sources_of
 from shared.kernel.errors import DomainError
 from shared.kernel.time import SettableClock, parse_instant
 from shared.messaging import topology
 from shared.messaging.connections import connect
 from shared.messaging.consuming import Consumer, Page
 from shared.messaging.reactions import Reactions
-from shared.runtime.platform import service_class, sources_of
 from shared.runtime.settings import Settings
 from shared.testing import BusDouble, empty_database
 from tests.chaos.figures import Figures

@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from shared.contracts.messages import MESSAGES
 from shared.eventstore import Message
 from shared.eventstore.context import caused_by
+from shared.hosting.platform import service_class
 from shared.kernel.time import SettableClock, parse_instant
 from shared.messaging import dead_letters
-from shared.runtime.platform import service_class
 from shared.runtime.settings import Settings
 from shared.testing import BusDouble, empty_database
 from tests.contracts.golden import golden

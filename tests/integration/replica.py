@@ -22,9 +22,9 @@ from nameko.runners import ServiceRunner  # noqa: E402
 
 from shared.eventstore import Conflict, Message, Transaction  # noqa: E402
 from shared.eventstore.outcomes import Call  # noqa: E402
+from shared.hosting import Hosted, takes_messages, takes_queries  # noqa: E402
 from shared.kernel.time import Clock  # noqa: E402
 from shared.messaging.bus import Bus  # noqa: E402
-from shared.messaging.extensions import Hosted, takes_messages, takes_queries  # noqa: E402
 from shared.messaging.reactions import Reactions  # noqa: E402
 from shared.runtime import logging as logs  # noqa: E402
 from shared.runtime.service import Service, Task  # noqa: E402

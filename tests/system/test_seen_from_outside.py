@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from demo.sign_up import Actor
-from shared.runtime.platform import service_class, sources_of, stores_of
+from shared.hosting.platform import service_class, sources_of, stores_of
 from shared.runtime.settings import SERVICES, SETTINGS
 from tests.manifests import connections_of
 from tests.platform import Platform, embedded

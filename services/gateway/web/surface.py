@@ -14,7 +14,7 @@ from services.gateway.web.application import create_application
 from services.gateway.web.hot import HotRoutes, Wsgi
 from services.gateway.web.protocol import OneLength
 from shared import green
-from shared.messaging.extensions import HostedProcess
+from shared.hosting import HostedProcess
 
 IDLE_SECONDS = 75
 """A connection on which nothing comes for so long is closed."""

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from shared.cli import accounts
 from shared.cli.reaching import OnStores
-from shared.runtime.platform import migrate_embedded
+from shared.hosting.platform import migrate_embedded
 from shared.runtime.settings import SERVICES, Settings
 from shared.runtime.tokens import verify
 

@@ -15,9 +15,9 @@ from shared.cli import operating
 from shared.cli.reaching import OnStores, reach
 from shared.eventstore import Message
 from shared.eventstore.outcomes import Call
+from shared.hosting.platform import CannotStart, migrate_embedded
 from shared.kernel.identifiers import stream_id
 from shared.projections.rebuilding import Progress
-from shared.runtime.platform import CannotStart, migrate_embedded
 from shared.runtime.settings import SERVICES, Settings
 
 ZOE = 7

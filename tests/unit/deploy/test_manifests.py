@@ -9,7 +9,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from shared.runtime.platform import stores_of
+from shared.hosting.platform import stores_of
 from shared.runtime.settings import SECRET, SERVICES, SETTINGS, STORES
 from tests.manifests import BASE, assembled, built, connections_of, containers, secrets_of, settings_of
 from tests.platform import ROOT

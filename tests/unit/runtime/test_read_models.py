@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from shared.eventstore.tables import metadata
+from shared.hosting.platform import service_class
 from shared.kernel.time import SettableClock, parse_instant
-from shared.runtime.platform import service_class
 from shared.runtime.settings import SERVICES, Settings
 from shared.testing import BusDouble, empty_database
 

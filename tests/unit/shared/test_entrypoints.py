@@ -15,12 +15,7 @@ from nameko.containers import ServiceContainer
 from shared import green
 from shared.eventstore import Message, Store, Transaction
 from shared.eventstore.outcomes import Call
-from shared.kernel.errors import Refused, Unavailable
-from shared.messaging import dead_letters, local, topology
-from shared.messaging.answering import InternalError
-from shared.messaging.bus import Answer, CallingBus
-from shared.messaging.connections import AmqpCourier, EventPublisher, Inbox, connect
-from shared.messaging.extensions import (
+from shared.hosting import (
     PROCESSES,
     Hosted,
     WorkerLost,
@@ -28,7 +23,12 @@ from shared.messaging.extensions import (
     takes_messages,
     takes_queries,
 )
-from shared.messaging.extensions.feeds import IDLE_CHECK_SECONDS
+from shared.hosting.feeds import IDLE_CHECK_SECONDS
+from shared.kernel.errors import Refused, Unavailable
+from shared.messaging import dead_letters, local, topology
+from shared.messaging.answering import InternalError
+from shared.messaging.bus import Answer, CallingBus
+from shared.messaging.connections import AmqpCourier, EventPublisher, Inbox, connect
 from shared.messaging.reactions import Reactions
 from shared.observability import health, metrics
 from shared.runtime.service import Service

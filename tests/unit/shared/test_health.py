@@ -13,20 +13,20 @@ from nameko.containers import ServiceContainer
 
 from shared import green
 from shared.eventstore import Conflict, StoreUnavailable
+from shared.hosting import PROCESSES, Loop
+from shared.hosting.loops import NotYet
+from shared.hosting.platform import migrate_embedded, service_class, sources_of
 from shared.kernel.errors import DomainError, Invalid, Refused, Unavailable
 from shared.kernel.time import SettableClock, instant_text
 from shared.messaging import local, topology
 from shared.messaging.answering import InternalError
 from shared.messaging.bus import refusal
 from shared.messaging.connections import BusUnavailable, connect
-from shared.messaging.extensions import PROCESSES, Loop
-from shared.messaging.extensions.loops import NotYet
 from shared.messaging.reactions import Reactions
 from shared.observability import metrics
 from shared.observability.health import STUCK_SECONDS, Part
 from shared.observability.server import answer
 from shared.runtime import running
-from shared.runtime.platform import migrate_embedded, service_class, sources_of
 from shared.runtime.process import Process
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings

@@ -23,9 +23,9 @@ from nameko.runners import ServiceRunner
 
 from shared import green
 from shared.eventstore.engines import make_engine
+from shared.hosting import PROCESSES, TakesMessages
 from shared.messaging import topology
 from shared.messaging.connections import BusUnavailable, connect
-from shared.messaging.extensions import PROCESSES, TakesMessages
 from shared.observability.server import serve
 from shared.runtime.clocks import check_clock, keep_clock, stored_clock
 from shared.runtime.migrations import is_current, upgrade

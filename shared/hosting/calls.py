@@ -14,10 +14,10 @@ from nameko.extensions import Entrypoint
 
 from shared import green
 from shared.eventstore.outcomes import Call
+from shared.hosting.hosted import HostedProcess
 from shared.kernel.errors import Unavailable
 from shared.messaging.answering import BadData, command_envelope, query_envelope, surprise
 from shared.messaging.connections import Inbox, Sender
-from shared.messaging.extensions.hosting import HostedProcess
 from shared.messaging.reading import Unreadable, read_calls, skip
 from shared.messaging.topology import calls_queue
 

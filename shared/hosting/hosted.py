@@ -13,9 +13,9 @@ from nameko.extensions import DependencyProvider, SharedExtension
 
 from shared import green
 from shared.eventstore.engines import make_engine
+from shared.hosting.loops import Loop, Signal
 from shared.messaging.bus import CallingBus
 from shared.messaging.connections import AmqpCourier, EventPublisher, Inbox
-from shared.messaging.extensions.loops import Loop, Signal
 from shared.messaging.relay import Relay, RelayOvertaken
 from shared.observability.health import Part
 from shared.runtime.clocks import restored_clock

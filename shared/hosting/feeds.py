@@ -12,11 +12,11 @@ from nameko.extensions import Entrypoint
 
 from shared import green
 from shared.eventstore import Conflict, Message
+from shared.hosting.hosted import HostedProcess
+from shared.hosting.loops import NotYet, is_of_another_service
 from shared.kernel.errors import Unavailable
 from shared.messaging.connections import Inbox
 from shared.messaging.consuming import STORE_SECONDS, Overtaken
-from shared.messaging.extensions.hosting import HostedProcess
-from shared.messaging.extensions.loops import NotYet, is_of_another_service
 from shared.messaging.reading import Unreadable, read_messages, skip
 from shared.messaging.topology import events_queue
 from shared.runtime.process import Process
