@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from services.catalog.domain.stocks import QuantityRequest
-from shared.contracts.calls import booking, platform
+from shared.contracts.calls import booking, payout, platform
 from shared.kernel.errors import DomainError, Unavailable
 from shared.messaging.bus import Bus
 
@@ -53,5 +53,5 @@ class Payout:
 
     def has_agreed_price(self, offer_id: int) -> bool:
         """Raises Unavailable."""
-        rule = self._bus.query("payout", "offer-rule", {"offerId": offer_id}, timeout=AGREEMENT_SECONDS)
+        rule = self._bus.query(payout.OfferRule(offer_id=offer_id), timeout=AGREEMENT_SECONDS)
         return bool(rule["agreed"])

@@ -6,13 +6,16 @@ from typing import cast
 
 import sqlalchemy as sa
 
-from services.payout.application import bank_details, custom_rules, documents
+from services.payout import calls
+from services.payout.application.announcing import Announcing
 from services.payout.application.bank_answers import BankAnswers
 from services.payout.application.closing import Closing, Terms
-from services.payout.application.custom_rules import CustomRules
+from services.payout.application.custom_rules import AddingRules
+from services.payout.application.establishment_years import EstablishmentYears
+from services.payout.application.payouts import BalancesFile
 from services.payout.application.pricing import Pricing
-from services.payout.application.reading import Reading
 from services.payout.application.reconciling import Reconciling
+from services.payout.application.reimbursements import Reimbursements
 from services.payout.domain.bank_details import BankDetails
 from services.payout.domain.batches import PayoutBatch
 from services.payout.domain.custom_rules import Agreement
@@ -21,6 +24,7 @@ from services.payout.domain.periods import PeriodKind
 from services.payout.domain.records import Debtor
 from services.payout.files.character_set import sepa_text
 from services.payout.files.transfers_xml import LONGEST_NAME
+from services.payout.neighbours import Catalog, Identity, Wallet
 from services.payout.projections import projections
 from services.payout.publishing import publication
 from services.payout.reactions import FOLLOWED, reactions
@@ -29,7 +33,7 @@ from services.payout.storage.years import Years
 from shared.eventstore import Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
-from shared.messaging.calls import calling, one, read, saga
+from shared.messaging.calls import by_name
 from shared.runtime.service import Service, Task
 from shared.runtime.settings import BadSettings, Settings
 
@@ -38,47 +42,26 @@ AGGREGATES = (EstablishmentYear, PayoutBatch, BankDetails, Agreement)
 
 
 def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
-    """Payout asks booking for its due validations and, with wallet, for its ledger; identity for names; catalog whether
-    there is an offer."""
     store = Store(engine, clock=clock, aggregates=AGGREGATES, publication=publication, projections=projections())
-    debtor = _debtor(settings)
-    period = cast(PeriodKind, settings.payout_period)
+    debtor, period = _debtor(settings), cast(PeriodKind, settings.payout_period)
     years = Years()
-    pricing, closing = Pricing(years), Closing(store, bus, years, Terms(period, debtor))
-    answers, reading = BankAnswers(store, closing), Reading(store, bus, period)
-    reconciling = Reconciling(store, bus)
+    pricing, announcing = Pricing(years), Announcing(store, years)
+    closing = Closing(store, bus, years, announcing, Terms(period, debtor))
     return Service(
         name="payout",
         store=store,
-        commands={
-            "submit-bank-details": one(bank_details.submit),
-            "accept-bank-details": one(bank_details.accept),
-            "reject-bank-details": one(bank_details.reject),
-            "add-document": one(documents.add),
-            "add-custom-rule": saga(CustomRules(store, bus).add),
-            "correct": one(pricing.correct),
-            "close": saga(closing.close),
-            "mark-sent": saga(answers.mark_sent),
-            "mark-rejected": one(answers.mark_rejected),
-        },
-        queries={
-            "pending-bank-details": read(bank_details.pending),
-            "documents": read(documents.listed),
-            "document": read(documents.read),
-            "custom-rules": read(custom_rules.listed),
-            "offer-rule": read(custom_rules.of_offer),
-            "preview": read(closing.preview),
-            "payouts": read(reading.payouts),
-            "payout": read(reading.payout),
-            "transfers-xml": read(reading.transfers_xml),
-            "details-csv": read(reading.details_csv),
-            "venues-csv": read(reading.venues_csv),
-            "wallets-csv": calling(reading.wallets_csv),
-            "reimbursements": calling(reading.reimbursements),
-            "reimbursements-csv": calling(reading.reimbursements_csv),
-            "establishment-year": read(reading.establishment_year),
-            "reconciliation": calling(reconciling.reconcile),
-        },
+        commands=by_name(
+            calls.commands(pricing, AddingRules(store, Catalog(bus)), closing, BankAnswers(store, announcing))
+        ),
+        queries=by_name(
+            calls.queries(
+                closing,
+                BalancesFile(store, Wallet(bus)),
+                Reimbursements(store, Identity(bus), period),
+                EstablishmentYears(store),
+                Reconciling(store, bus),
+            )
+        ),
         reactions=reactions(pricing),
         followed=[FOLLOWED],
         tasks=[Task("finish-payouts", RESUME_SECONDS, closing.resume)],

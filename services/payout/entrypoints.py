@@ -19,11 +19,11 @@ class PayoutService:
     payout = Hosted()
 
     @takes_commands
-    def decide(self, calls: Sequence[Call]) -> Any:
+    def decide(self, calls: Sequence[Call[Any]]) -> Any:
         return self.payout.decide(calls)
 
     @takes_queries
-    def answer(self, calls: Sequence[Call]) -> Any:
+    def answer(self, calls: Sequence[Call[Any]]) -> Any:
         return self.payout.answer(calls)
 
     @takes_messages("booking", "catalog", "identity")

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import orjson
 import sqlalchemy as sa
 
+from shared.contracts.calls import payout
 from shared.contracts.calls import platform as calls
 from shared.contracts.calls.contract import Query
 from shared.eventstore.engines import make_engine
@@ -173,7 +174,7 @@ class OnStores:
         self._bus, self._clock = bus, settings.clock
 
     def reconciliation(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._bus.query("payout", "reconciliation", {})
+        found: dict[str, Any] = self._bus.query(payout.Reconciliation())
         return found
 
     def projections(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ A type refuses what only looks right: ``true`` is no integer, ``"1"`` is no numb
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 from collections.abc import Collection, Mapping
@@ -188,6 +189,28 @@ class Password(fields.String):
         if not isinstance(value, str) or any(is_control(character) for character in value):
             raise ValidationError("Not text of one line.")
         return value
+
+
+class Base64(fields.String):
+    """Bytes, at most ``maximum`` of them; base64 in JSON."""
+
+    def __init__(self, maximum: int, **options: Any) -> None:
+        super().__init__(**_described(options, format="base64"))
+        self._maximum = maximum
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
+        if not isinstance(value, str):
+            raise ValidationError("Not text.")
+        try:
+            content = base64.b64decode(value, validate=True) if len(value) <= self._maximum * 4 // 3 + 4 else None
+        except ValueError:
+            raise ValidationError("Not base64.") from None
+        if content is None or len(content) > self._maximum:
+            raise ValidationError(f"More than {self._maximum} bytes.")
+        return content
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **_: Any) -> str | None:
+        return None if value is None else base64.b64encode(value).decode("ascii")
 
 
 class WebAddress(Text):

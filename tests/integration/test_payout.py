@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from services.payout.domain.periods import Period
-from services.payout.domain.refusals import BatchNotClosed, EarlierThanLastBatch
-from services.payout.storage import details
+from services.payout.refusals import BatchNotClosed, EarlierThanLastBatch
+from services.payout.storage import custom_rules
 from shared import green
+from shared.contracts.calls.payout import Close
 from shared.eventstore import Conflict
 from shared.kernel.errors import DomainError
 from shared.kernel.time import instant_text
 from tests.integration.conftest import Empty
-from tests.unit.payout.stage import START, Stage
+from tests.unit.payout.stage import OFFICE, START, Stage
 from tests.unit.payout.test_bank_details import *  # noqa: F403 - the same tests, another database
 from tests.unit.payout.test_closing import *  # noqa: F403
 from tests.unit.payout.test_custom_rules import *  # noqa: F403
@@ -79,7 +80,7 @@ def test_closed_by_several_at_once_it_is_one_batch(stage: Stage, monkeypatch: py
         bus.handlers = stage.bus.handlers
 
     def close(bus: Any, key: str) -> Any:
-        return bus.command("payout", "close", {"cutoff": "2021-11-15"}, key=key).result
+        return bus.command(Close(cutoff=date(2021, 11, 15)), key=key, caller=OFFICE).result
 
     closing = [green.spawn(close, bus, f"key-{number}") for number, (bus, _, _) in enumerate(others)]
     undoing = green.spawn(undo_some, stage)
@@ -170,6 +171,6 @@ def test_of_rules_that_overlap_one_is_agreed_on(stage: Stage) -> None:
 
 def test_without_the_number_first_they_are_not_seen(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: the others are read before anybody waits."""
-    whole = details.all_rules
-    monkeypatch.setattr(details, "all_rules", lambda connection: whole(connection)[:0])
+    whole = custom_rules.all_rules
+    monkeypatch.setattr(custom_rules, "all_rules", lambda connection: whole(connection)[:0])
     assert len([one for one in agreed_at_once(stage) if isinstance(one, int)]) > 1

@@ -10,9 +10,9 @@ from flask import Response
 
 from services.gateway.schemas import finance as schemas
 from services.gateway.web.audience import Audience
-from services.gateway.web.calls import ask, send
-from services.gateway.web.cursors import paged
+from services.gateway.web.calls import ask
 from services.gateway.web.gate import gate
+from shared.contracts.calls import payout
 from shared.contracts.calls import platform as platform_calls
 from shared.contracts.calls.contract import FINANCE
 
@@ -22,121 +22,64 @@ LONG_SECONDS = 110.0
 """A close of a whole country's fortnight, a reconciliation from the first event on."""
 
 POLL_SECONDS = 0.25
-CLOSING = [
-    "not-caught-up",
-    "cutoff-in-the-future",
-    "earlier-than-last-batch",
-    "cutoff-ends-no-period",
-    "batch-not-closed",
-    "file-not-valid",
-]
+PAYOUTS, PAYOUT = "/v1/finance/payouts", "/v1/finance/payouts/<number:batch_id>"
+BATCH, RULES = (200, schemas.Batch), "/v1/finance/custom-rules"
 
 
 @audience.endpoint(
     "POST",
-    "/v1/finance/payouts/preview",
+    f"{PAYOUTS}/preview",
+    body=payout.Cutoff,
     access=FINANCE,
-    body=schemas.Cutoff,
     answers=(200, schemas.Preview),
-    refuses=["cutoff-ends-no-period", "earlier-than-last-batch"],
+    refuses=payout.Preview.REFUSES,
 )
-def preview_payout(body: dict[str, Any]) -> Any:
+def preview_payout(body: payout.Cutoff) -> Any:
     """What closing would do, to the cent; changes nothing."""
-    return ask("payout", "preview", body, seconds=LONG_SECONDS)
+    return ask(payout.Preview(cutoff=body.cutoff), seconds=LONG_SECONDS)
 
 
-@audience.endpoint(
-    "POST",
-    "/v1/finance/payouts",
-    access=FINANCE,
-    body=schemas.Cutoff,
-    answers=(201, schemas.Batch),
-    refuses=CLOSING,
+audience.forwards(
+    "POST", PAYOUTS, payout.Close, operation="close_payout", seconds=LONG_SECONDS, answers=(201, schemas.Batch)
 )
-def close_payout(body: dict[str, Any]) -> Any:
-    """Closes the period, after an earlier one that was interrupted: one batch per cut-off, however often asked for."""
-    return send("payout", "close", body, seconds=LONG_SECONDS)
+audience.forwards("GET", PAYOUTS, payout.Payouts, answers=(200, schemas.Batches))
+audience.forwards("GET", PAYOUT, payout.Payout, answers=(200, schemas.BatchWithTransfers))
+audience.forwards("POST", f"{PAYOUT}/sent", payout.MarkSent, seconds=LONG_SECONDS, answers=BATCH)
+audience.forwards("POST", f"{PAYOUT}/rejections", payout.MarkRejected, seconds=LONG_SECONDS, answers=BATCH)
 
 
-@audience.endpoint(
-    "GET",
-    "/v1/finance/payouts",
-    access=FINANCE,
-    query=schemas.PayoutsQuery,
-    answers=(200, schemas.Batches),
-    refuses=["cursor-invalid"],
-)
-def payouts(query: dict[str, Any]) -> Any:
-    """The batches, newest first."""
-    return paged("payouts", query, lambda asked: ask("payout", "payouts", asked))
-
-
-@audience.endpoint(
-    "GET",
-    "/v1/finance/payouts/<number:batch_id>",
-    access=FINANCE,
-    answers=(200, schemas.BatchWithTransfers),
-    refuses=["batch-not-found"],
-)
-def payout(batch_id: int) -> Any:
-    """One batch."""
-    return ask("payout", "payout", {"batchId": batch_id})
-
-
-@audience.endpoint(
-    "GET",
-    "/v1/finance/payouts/<number:batch_id>/transfers.xml",
-    access=FINANCE,
-    media_type="application/xml",
-    refuses=["batch-not-found", "no-transfers", "file-not-valid"],
-)
-def transfers_file(batch_id: int) -> Any:
+@audience.endpoint("GET", f"{PAYOUT}/transfers.xml", query=payout.TransfersXml, media_type="application/xml")
+def transfers_file(query: payout.TransfersXml) -> Any:
     """The transfers as pain.001, valid against its schema; the same bytes for ever."""
-    answer = ask("payout", "transfers-xml", {"batchId": batch_id}, seconds=LONG_SECONDS)
-    return _file(answer["text"], "application/xml", f"VIR{batch_id}.xml")
+    answer = ask(query, seconds=LONG_SECONDS)
+    return _file(answer["text"], "application/xml", f"VIR{query.batch_id}.xml")
 
 
-@audience.endpoint(
-    "GET",
-    "/v1/finance/payouts/<number:batch_id>/details.csv",
-    access=FINANCE,
-    media_type="text/csv",
-    refuses=["batch-not-found", "file-not-valid"],
-)
-def details_file(batch_id: int) -> Any:
+@audience.endpoint("GET", f"{PAYOUT}/details.csv", query=payout.DetailsCsv, media_type="text/csv")
+def details_file(query: payout.DetailsCsv) -> Any:
     """Every line of the batch; the same bytes for ever."""
-    answer = ask("payout", "details-csv", {"batchId": batch_id}, seconds=LONG_SECONDS)
-    return _file(answer["text"], "text/csv", f"VIR{batch_id}.csv")
+    answer = ask(query, seconds=LONG_SECONDS)
+    return _file(answer["text"], "text/csv", f"VIR{query.batch_id}.csv")
 
 
-@audience.endpoint(
-    "GET",
-    "/v1/finance/payouts/<number:batch_id>/venues.csv",
-    access=FINANCE,
-    media_type="text/csv",
-    refuses=["batch-not-found", "file-not-valid"],
-)
-def venues_file(batch_id: int) -> Any:
+@audience.endpoint("GET", f"{PAYOUT}/venues.csv", query=payout.VenuesCsv, media_type="text/csv")
+def venues_file(query: payout.VenuesCsv) -> Any:
     """What each venue is paid by the batch; the same bytes for ever."""
-    answer = ask("payout", "venues-csv", {"batchId": batch_id}, seconds=LONG_SECONDS)
-    return _file(answer["text"], "text/csv", f"VIR{batch_id}-venues.csv")
+    answer = ask(query, seconds=LONG_SECONDS)
+    return _file(answer["text"], "text/csv", f"VIR{query.batch_id}-venues.csv")
 
 
 @audience.endpoint(
-    "GET",
-    "/v1/finance/payouts/<number:batch_id>/wallets.csv",
-    access=FINANCE,
-    media_type="text/csv",
-    refuses=["batch-not-found", "balances-not-noted"],
+    "GET", f"{PAYOUT}/wallets.csv", access=FINANCE, media_type="text/csv", refuses=payout.WalletsCsv.REFUSES
 )
 def wallets_file(batch_id: int) -> Any:
     """What each young person had left at the close; the same bytes for ever."""
     parts: list[str] = []
-    asked: dict[str, Any] | None = {"batchId": batch_id}
-    while asked is not None:
-        answer = ask("payout", "wallets-csv", asked, seconds=LONG_SECONDS)
+    query: payout.WalletsCsv | None = payout.WalletsCsv(batch_id=batch_id)
+    while query is not None:
+        answer = ask(query, seconds=LONG_SECONDS)
         parts.append(answer["text"])
-        asked = None if answer["nextCursor"] is None else {"batchId": batch_id, "cursor": answer["nextCursor"]}
+        query = None if answer["nextCursor"] is None else query.with_(cursor=answer["nextCursor"])
     return _file("".join(parts), "text/csv", f"VIR{batch_id}-wallets.csv")
 
 
@@ -144,32 +87,6 @@ def _file(text: str, media_type: str, name: str) -> Response:
     response = Response(text.encode(), mimetype=media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
-
-
-@audience.endpoint(
-    "POST",
-    "/v1/finance/payouts/<number:batch_id>/sent",
-    access=FINANCE,
-    body=schemas.Sent,
-    answers=(200, schemas.Batch),
-    refuses=["batch-not-found", "batch-not-closed", "transfer-not-found", "transfer-already-answered"],
-)
-def mark_sent(body: dict[str, Any], batch_id: int) -> Any:
-    """The bank has executed transfers: their bookings are reimbursed."""
-    return send("payout", "mark-sent", {"batchId": batch_id, **body}, seconds=LONG_SECONDS)
-
-
-@audience.endpoint(
-    "POST",
-    "/v1/finance/payouts/<number:batch_id>/rejections",
-    access=FINANCE,
-    body=schemas.Rejections,
-    answers=(200, schemas.Batch),
-    refuses=["batch-not-found", "batch-not-closed", "transfer-not-found", "transfer-already-answered"],
-)
-def mark_rejected(body: dict[str, Any], batch_id: int) -> Any:
-    """The bank has rejected transfers."""
-    return send("payout", "mark-rejected", {"batchId": batch_id, **body}, seconds=LONG_SECONDS)
 
 
 @audience.endpoint(
@@ -203,38 +120,18 @@ def _flat(message: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@audience.endpoint(
+audience.forwards(
     "GET",
     "/v1/finance/establishments/<word:establishment>/years/<number:year>",
-    access=FINANCE,
-    query=schemas.YearQuery,
+    payout.EstablishmentYear,
     answers=(200, schemas.EstablishmentYear),
 )
-def establishment_year(query: dict[str, Any], establishment: str, year: int) -> Any:
-    """An establishment's revenue, tier and payments of a civil year, now or as of an instant."""
-    return ask("payout", "establishment-year", {"establishment": establishment[:40], "year": min(year, 9999), **query})
-
-
-@audience.endpoint("GET", "/v1/finance/custom-rules", access=FINANCE, answers=(200, schemas.CustomRules))
-def custom_rules() -> Any:
-    """Reimbursement rules that were agreed for single offers or structures."""
-    return {"nextCursor": None, **ask("payout", "custom-rules", {})}
-
-
-@audience.endpoint(
-    "POST",
-    "/v1/finance/custom-rules",
-    access=FINANCE,
-    body=schemas.NewCustomRule,
-    answers=(201, schemas.CustomRule),
-    refuses=["custom-rule-invalid", "custom-rule-owner-unknown", "custom-rule-overlaps"],
+audience.forwards("GET", RULES, payout.CustomRules, answers=(200, schemas.CustomRules))
+audience.forwards("POST", RULES, payout.AddCustomRule, answers=(201, schemas.CustomRule))
+audience.forwards(
+    "GET",
+    "/v1/finance/reconciliation",
+    payout.Reconciliation,
+    seconds=LONG_SECONDS,
+    answers=(200, schemas.Reconciliation),
 )
-def add_custom_rule(body: dict[str, Any]) -> Any:
-    """Agrees a rule for an offer or a structure from an instant on."""
-    return send("payout", "add-custom-rule", body)
-
-
-@audience.endpoint("GET", "/v1/finance/reconciliation", access=FINANCE, answers=(200, schemas.Reconciliation))
-def reconciliation() -> Any:
-    """The identities that must hold over everything that happened, per day, with every difference."""
-    return ask("payout", "reconciliation", {}, seconds=LONG_SECONDS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +13,7 @@ from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
 from services.gateway.web.cursors import paged
 from services.gateway.web.gate import gate
-from shared.contracts.calls import catalog
+from shared.contracts.calls import catalog, payout
 from shared.contracts.calls.contract import PRO
 from shared.kernel.errors import Invalid, NotFound
 
@@ -24,14 +23,15 @@ EARLIEST, LATEST = "2019-02-01", "2199-12-31"
 """No booking lies outside: the first credits were granted in February 2019."""
 
 FORM_AROUND_A_FILE = 16 * 1024
-"""What a form needs beside its file."""
+"""Bytes that a form needs beside its file."""
+
+FILE_SECONDS = 60.0
 
 MOST_ROWS = 100_000
 """Of a file."""
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 NO_COUNTERS = {"activeOffers": 0, "ongoingBookings": 0, "validatedBookings": 0, "soldOutOffers": 0}
-BANK_CODES = ["bank-details-invalid", "offerer-closed"]
 
 
 @audience.endpoint("GET", "/v1/pro/offerers", access=PRO, answers=(200, schemas.Offerers))
@@ -88,6 +88,7 @@ def _counters(venue_ids: list[int]) -> dict[int, dict[str, int]]:
 
 OFFERER, VENUE = "/v1/pro/offerers/<number:offerer_id>", "/v1/pro/venues/<number:venue_id>"
 OFFER, STOCK = "/v1/pro/offers/<number:offer_id>", "/v1/pro/stocks/<number:stock_id>"
+DOCUMENTS = "/v1/pro/bank-details/<number:bank_details_id>/documents"
 
 audience.forwards("POST", f"{OFFERER}/venues", catalog.OpenVenue, answers=(201, schemas.Venue))
 audience.forwards("GET", VENUE, catalog.Venue, access=PRO, answers=(200, schemas.Venue))
@@ -108,87 +109,70 @@ audience.forwards("DELETE", STOCK, catalog.WithdrawStock, answers=(200, schemas.
 
 @audience.endpoint(
     "POST",
-    "/v1/pro/offerers/<number:offerer_id>/bank-details",
+    f"{OFFERER}/bank-details",
+    body=payout.NewBankDetails,
     access=PRO,
-    body=schemas.NewBankDetails,
     answers=(201, schemas.BankDetails),
-    refuses=BANK_CODES,
+    refuses=payout.SubmitBankDetails.REFUSES,
 )
-def submit_offerer_bank_details(body: dict[str, Any], offerer_id: int) -> Any:
+def submit_offerer_bank_details(body: payout.NewBankDetails, offerer_id: int) -> Any:
     """Bank details of the structure: they serve every venue without its own, once staff have accepted them."""
-    return send("payout", "submit-bank-details", {"offererId": offerer_id, **body})
+    return send(payout.SubmitBankDetails(offerer_id=offerer_id, **body.values(payout.NewBankDetails)))
 
 
 @audience.endpoint(
     "POST",
-    "/v1/pro/venues/<number:venue_id>/bank-details",
+    f"{VENUE}/bank-details",
+    body=payout.NewBankDetails,
     access=PRO,
-    body=schemas.NewBankDetails,
     answers=(201, schemas.BankDetails),
-    refuses=BANK_CODES,
+    refuses=payout.SubmitBankDetails.REFUSES,
 )
-def submit_venue_bank_details(body: dict[str, Any], venue_id: int) -> Any:
+def submit_venue_bank_details(body: payout.NewBankDetails, venue_id: int) -> Any:
     """Bank details of one venue."""
-    return send("payout", "submit-bank-details", {"venueId": venue_id, **body})
+    return send(payout.SubmitBankDetails(venue_id=venue_id, **body.values(payout.NewBankDetails)))
 
 
 @audience.endpoint(
     "POST",
-    "/v1/pro/bank-details/<number:bank_details_id>/documents",
+    DOCUMENTS,
     access=PRO,
     body=schemas.NewDocument,
-    upload=schemas.MAX_DOCUMENT + FORM_AROUND_A_FILE,
+    upload=payout.MAX_DOCUMENT_BYTES + FORM_AROUND_A_FILE,
     answers=(201, schemas.Document),
-    refuses=[
-        "bank-details-not-found",
-        "bank-details-already-decided",
-        "document-invalid",
-        "too-many-documents",
-        "offerer-closed",
-    ],
+    refuses=payout.AddDocument.REFUSES,
 )
 def add_document(body: dict[str, Any], bank_details_id: int) -> Any:
     """Adds a document that proves bank details: the account statement, or who the structure is."""
-    content = base64.b64encode(body["file"]).decode("ascii")
-    data = {"bankDetailsId": bank_details_id, "kind": body["kind"], "content": content}
-    return send("payout", "add-document", data, seconds=60.0)
+    document = payout.AddDocument(bank_details_id=bank_details_id, kind=body["kind"], content=body["file"])
+    return send(document, seconds=FILE_SECONDS)
 
 
-@audience.endpoint(
+audience.forwards(
     "GET",
-    "/v1/pro/bank-details/<number:bank_details_id>/documents",
+    DOCUMENTS,
+    payout.Documents,
     access=PRO,
+    operation="my_documents",
+    summary="The documents that were added to bank details of the caller's structure.",
     answers=(200, schemas.Documents),
-    refuses=["bank-details-not-found"],
 )
-def my_documents(bank_details_id: int) -> Any:
-    """The documents that were added to bank details of the caller's structure."""
-    return ask("payout", "documents", {"bankDetailsId": bank_details_id})
-
-
-@audience.endpoint(
+audience.forwards(
     "GET",
     "/v1/pro/reimbursements",
-    access=PRO,
-    query=schemas.ReimbursementsQuery,
+    payout.Reimbursements,
+    operation="my_reimbursements",
     answers=(200, schemas.Reimbursements),
-    refuses=["cursor-invalid"],
 )
-def my_reimbursements(query: dict[str, Any]) -> Any:
-    """The priced bookings of the caller's structures, and what became of each."""
-    return paged("reimbursements", query, lambda asked: ask("payout", "reimbursements", asked))
 
 
-@audience.endpoint(
-    "GET", "/v1/pro/reimbursements.csv", access=PRO, query=schemas.ReimbursementsFileQuery, media_type="text/csv"
-)
-def my_reimbursements_file(query: dict[str, Any]) -> Any:
+@audience.endpoint("GET", "/v1/pro/reimbursements.csv", query=payout.ReimbursementsCsv, media_type="text/csv")
+def my_reimbursements_file(query: payout.ReimbursementsCsv) -> Any:
     """What was paid, is being paid or cannot be, as a file of 16 columns (14 in the older form), `;` between them.
 
     UTF-8 with a mark. What waits for its first batch is in the list only.
     """
-    query.setdefault("columns", 16)
-    answer = ask("payout", "reimbursements-csv", query, seconds=60.0)
+    answer = ask(query.with_(columns=query.columns), seconds=FILE_SECONDS)
     return csv_file(answer["text"], "remboursements_pass_culture.csv")
 
 

@@ -12,13 +12,12 @@ from services.gateway.schemas.pro import Documents
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
 from services.gateway.web.cursors import paged
-from shared.contracts.calls import catalog
+from shared.contracts.calls import catalog, payout
 from shared.contracts.calls.contract import STAFF
 
 audience = Audience("Staff", "What waits for a decision, and the decisions.")
 
 DECIDES = ["already-decided"]
-DECIDES_ON_BANK_DETAILS = ["bank-details-not-found", "bank-details-already-decided"]
 EXTENSIONS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"}
 CREDIT = ["insufficient-credit", "digital-cap-reached", "physical-cap-reached"]
 CANCELS = ["already-cancelled", "already-reimbursed", "in-a-batch"]
@@ -77,17 +76,7 @@ def pending_identity_checks(query: dict[str, Any]) -> Any:
 audience.forwards("GET", "/v1/staff/offers", catalog.PendingOffers, answers=(200, schemas.PendingOffers))
 
 
-@audience.endpoint(
-    "GET",
-    "/v1/staff/bank-details",
-    access=STAFF,
-    query=schemas.PendingQuery,
-    refuses=["cursor-invalid"],
-    answers=(200, schemas.PendingBankDetails),
-)
-def pending_bank_details(query: dict[str, Any]) -> Any:
-    """Bank details that await a decision."""
-    return _pending("bank-details", query, "payout", "pending-bank-details")
+audience.forwards("GET", "/v1/staff/bank-details", payout.PendingBankDetails, answers=(200, schemas.PendingBankDetails))
 
 
 @audience.endpoint(
@@ -159,56 +148,38 @@ audience.forwards("POST", f"{OFFER}/validate", catalog.ApproveOffer, answers=(20
 audience.forwards("POST", f"{OFFER}/reject", catalog.RejectOffer, answers=(200, schemas.Decided))
 
 
-@audience.endpoint(
+BANK_DETAILS = "/v1/staff/bank-details/<number:bank_details_id>"
+
+audience.forwards(
     "POST",
-    "/v1/staff/bank-details/<number:bank_details_id>/validate",
-    access=STAFF,
+    f"{BANK_DETAILS}/validate",
+    payout.AcceptBankDetails,
+    operation="validate_bank_details",
     answers=(200, schemas.Decided),
-    refuses=DECIDES_ON_BANK_DETAILS,
 )
-def validate_bank_details(bank_details_id: int) -> Any:
-    """Accepts bank details."""
-    return send("payout", "accept-bank-details", {"bankDetailsId": bank_details_id}) or {}
-
-
-@audience.endpoint(
-    "POST",
-    "/v1/staff/bank-details/<number:bank_details_id>/reject",
-    access=STAFF,
-    body=schemas.Rejection,
-    answers=(200, schemas.Decided),
-    refuses=DECIDES_ON_BANK_DETAILS,
-)
-def reject_bank_details(body: dict[str, Any], bank_details_id: int) -> Any:
-    """Rejects bank details; ones accepted earlier stay in force."""
-    return send("payout", "reject-bank-details", {"bankDetailsId": bank_details_id, **body}) or {}
-
-
-@audience.endpoint(
+audience.forwards("POST", f"{BANK_DETAILS}/reject", payout.RejectBankDetails, answers=(200, schemas.Decided))
+audience.forwards(
     "GET",
-    "/v1/staff/bank-details/<number:bank_details_id>/documents",
+    f"{BANK_DETAILS}/documents",
+    payout.Documents,
     access=STAFF,
+    operation="documents_of_bank_details",
     answers=(200, Documents),
-    refuses=["bank-details-not-found"],
 )
-def documents_of_bank_details(bank_details_id: int) -> Any:
-    """The documents that prove bank details."""
-    return ask("payout", "documents", {"bankDetailsId": bank_details_id})
 
 
 @audience.endpoint(
     "GET",
-    "/v1/staff/bank-details/<number:bank_details_id>/documents/<number:document_id>",
+    f"{BANK_DETAILS}/documents/<number:document_id>",
+    query=payout.Document,
     access=STAFF,
     media_type="application/octet-stream",
-    refuses=["bank-details-not-found", "document-not-found"],
 )
-def document_of_bank_details(bank_details_id: int, document_id: int) -> Any:
+def document_of_bank_details(query: payout.Document) -> Any:
     """One of them, as a file to keep: its bytes as they were sent, to be shown by nothing here."""
-    data = {"bankDetailsId": bank_details_id, "documentId": document_id}
-    found = ask("payout", "document", data, seconds=60.0)
+    found = ask(query, seconds=60.0)
     response = Response(base64.b64decode(found["content"]), mimetype="application/octet-stream")
-    name = f"{found['kind']}-{document_id}.{EXTENSIONS[found['mediaType']]}"
+    name = f"{found['kind']}-{query.document_id}.{EXTENSIONS[found['mediaType']]}"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
@@ -296,14 +267,10 @@ def restore_booking(body: dict[str, Any], booking_id: int) -> Any:
     return send("booking", "staff-restore", {"bookingId": booking_id, **body}) or {}
 
 
-@audience.endpoint(
+audience.forwards(
     "POST",
     "/v1/staff/bookings/<number:booking_id>/correct",
-    access=STAFF,
-    body=schemas.NewCorrection,
+    payout.Correct,
+    operation="correct_booking",
     answers=(200, schemas.Correction),
-    refuses=["line-not-found", "line-not-in-a-batch"],
 )
-def correct_booking(body: dict[str, Any], booking_id: int) -> Any:
-    """Says what a paid line should have reimbursed; the difference is a line of the next batch."""
-    return send("payout", "correct", {"bookingId": booking_id, **body})

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import INCLUDE, Schema, fields
 
 from services.gateway.web.fields import (
-    Day,
     Flag,
     Moment,
     Strict,
-    Text,
     WholeNumber,
     cents,
-    cursor,
-    limit,
     number,
-    one_of,
 )
-from shared.contracts.subcategories import SUBCATEGORIES
 from shared.kernel.identifiers import MAX_NUMBER
 from shared.kernel.money import MAX_CENTS
 
-MAX_TRANSFERS = 100_000
 SIGNED = -int(MAX_CENTS)
-
-
-class Cutoff(Strict):
-    cutoff = Day(required=True, metadata={"description": "The last day of the period, in Paris."})
 
 
 class WithoutBankDetails(Schema):
@@ -72,31 +61,9 @@ class BatchWithTransfers(Batch):
     transferList = fields.List(fields.Nested(Transfer), required=True)
 
 
-class PayoutsQuery(Strict):
-    cursor = cursor()
-    limit = limit()
-
-
 class Batches(Schema):
     items = fields.List(fields.Nested(Batch), required=True)
     nextCursor = fields.String(required=True, allow_none=True)
-
-
-class Sent(Strict):
-    transfers = fields.List(
-        Text(1, 35),
-        validate=validate.Length(0, MAX_TRANSFERS),
-        metadata={"description": "End-to-end identifiers; all of the batch when left out."},
-    )
-
-
-class RejectedTransfer(Strict):
-    endToEndId = Text(1, 35, required=True)
-    reason = Text(1, 255, required=True)
-
-
-class Rejections(Strict):
-    transfers = fields.List(fields.Nested(RejectedTransfer), required=True, validate=validate.Length(1, MAX_TRANSFERS))
 
 
 class EventsQuery(Strict):
@@ -105,10 +72,6 @@ class EventsQuery(Strict):
     wait = WholeNumber(
         0, 30, in_query=True, load_default=0, metadata={"description": "Seconds an empty answer is held."}
     )
-
-
-class YearQuery(Strict):
-    asOf = Moment()
 
 
 class EstablishmentYear(Schema):
@@ -122,25 +85,6 @@ class EstablishmentYear(Schema):
     contributionCents = cents(SIGNED, required=True)
     paidCents = cents(SIGNED, required=True)
     pendingCents = cents(SIGNED, required=True)
-
-
-class NewCustomRule(Strict):
-    offerId = number()
-    offererId = number()
-    amountCents = cents()
-    rate = fields.String(
-        validate=validate.Regexp(r"\A(0|1|0\.[0-9]{1,6}|1\.0{1,6})\Z"), metadata={"description": "0 to 1, as text."}
-    )
-    subcategories = fields.List(one_of(*SUBCATEGORIES), validate=validate.Length(max=len(SUBCATEGORIES)))
-    start = Moment(required=True)
-    end = Moment(allow_none=True)
-
-    @validates_schema
-    def one_object_one_price(self, data: dict[str, object], **_: object) -> None:
-        if ("offerId" in data) == ("offererId" in data):
-            raise ValidationError("Give offerId or offererId, one of them.", "offerId")
-        if ("amountCents" in data) == ("rate" in data):
-            raise ValidationError("Give amountCents or rate, one of them.", "rate")
 
 
 class CustomRule(Schema):

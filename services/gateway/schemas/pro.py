@@ -20,8 +20,8 @@ from services.gateway.web.fields import (
     one_of,
 )
 from shared.contracts.calls.catalog import MAX_CODES, MAX_QUANTITY
+from shared.contracts.calls.payout import DOCUMENT_KINDS, MAX_DOCUMENT_BYTES
 
-MAX_DOCUMENT = 10_000_000
 LINE_STATUSES = ("waiting", "no-bank-details", "in-batch", "carried-forward", "sent", "rejected")
 
 
@@ -118,12 +118,6 @@ class Offer(Schema):
     version = WholeNumber(0, 2**53 - 1)
 
 
-class NewBankDetails(Strict):
-    iban = Text(1, 50, required=True)
-    bic = Text(1, 20, required=True)
-    holder = Text(1, 140, required=True)
-
-
 class BankDetails(Schema):
     bankDetailsId = number(required=True)
     status = fields.String(required=True, metadata={"enum": ["pending", "accepted", "rejected"]})
@@ -139,16 +133,16 @@ class BankDetails(Schema):
 
 
 class NewDocument(Strict):
-    kind = one_of("rib", "kbis", "sirene", required=True)
-    file = UploadedFile(MAX_DOCUMENT, required=True, metadata={"description": "PDF, PNG or JPEG, at most 10 MB."})
+    kind = one_of(*DOCUMENT_KINDS, required=True)
+    file = UploadedFile(MAX_DOCUMENT_BYTES, required=True, metadata={"description": "PDF, PNG or JPEG, at most 10 MB."})
 
 
 class Document(Schema):
     documentId = number(required=True)
     bankDetailsId = number(required=True)
-    kind = fields.String(required=True, metadata={"enum": ["rib", "kbis", "sirene"]})
+    kind = fields.String(required=True, metadata={"enum": list(DOCUMENT_KINDS)})
     mediaType = fields.String(required=True, metadata={"description": "As the file's own bytes say."})
-    size = WholeNumber(1, MAX_DOCUMENT, required=True, metadata={"description": "In bytes."})
+    size = WholeNumber(1, MAX_DOCUMENT_BYTES, required=True, metadata={"description": "In bytes."})
     sha256 = fields.String(required=True)
     addedAt = Moment(required=True)
 
@@ -191,25 +185,6 @@ class RecapFileQuery(Strict):
 class RecapQuery(RecapFileQuery):
     cursor = cursor()
     limit = limit(1000)
-
-
-class ReimbursementsQuery(Strict):
-    periodFrom = Day()
-    periodTo = Day()
-    venueId = number(in_query=True)
-    asOf = Moment()
-    cursor = cursor()
-    limit = limit(1000)
-
-
-class ReimbursementsFileQuery(Strict):
-    columns = WholeNumber(
-        14, 16, in_query=True, metadata={"description": "16, or 14 for the file of before June 2021."}
-    )
-    periodFrom = Day()
-    periodTo = Day()
-    venueId = number(in_query=True)
-    asOf = Moment()
 
 
 class ReimbursementLine(Schema):

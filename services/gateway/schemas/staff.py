@@ -22,10 +22,6 @@ class Reason(Strict):
     reason = Text(1, 500, lines=True, required=True)
 
 
-class NewCorrection(Reason):
-    reimbursedCents = cents(required=True, metadata={"description": "The line's right amount."})
-
-
 class Correction(Schema):
     lineId = number(required=True, allow_none=True, metadata={"description": "null: there was nothing to correct."})
     corrects = number(required=True)

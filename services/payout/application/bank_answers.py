@@ -1,4 +1,4 @@
-"""What the bank answered: transfers sent and rejected."""
+"""The bank's answers: transfers sent and rejected."""
 
 from __future__ import annotations
 
@@ -6,81 +6,64 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from services.payout.application import requests, shapes
-from services.payout.application.closing import Closing
+from services.payout.application import payouts
+from services.payout.application.announcing import Announcing
 from services.payout.domain.batches import PayoutBatch
-from services.payout.domain.refusals import BadRequest, BatchNotClosed, NoSuchBatch
+from services.payout.refusals import BatchNotClosed, NoSuchBatch
+from shared.contracts.calls import payout as calls
 from shared.eventstore import Store, Transaction
-from shared.eventstore.outcomes import Outcome
+from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.identifiers import stream_id
-from shared.messaging.calls import Call
-
-_MAX_TRANSFERS = 100_000
 
 
 class BankAnswers:
-    def __init__(self, store: Store, closing: Closing) -> None:
+    def __init__(self, store: Store, announcing: Announcing) -> None:
         self._store = store
-        self._closing = closing
+        self._announcing = announcing
 
-    def mark_sent(self, calls: Sequence[Call]) -> list[Outcome]:
-        """All transfers that are not rejected, or those named; their bookings are reimbursed. Safe twice.
+    def mark_sent(self, batch: Sequence[Call[calls.MarkSent]]) -> list[Outcome]:
+        """The batch of each call, whose bookings are reimbursed. A repetition changes nothing.
 
-        Raises NoSuchBatch, BatchNotClosed, NoSuchTransfer, TransferAnswered.
+        Refuses with NoSuchBatch, BatchNotClosed, NoSuchTransfer, TransferAnswered.
         """
-        answers = [self._store.decide(call, partial(self._send, call)) for call in calls]
-        self._closing.announce_reimbursed()
-        return answers
-
-    def mark_rejected(self, tx: Transaction, call: Call) -> dict[str, Any]:
-        """The lines of rejected transfers are paid again in the next batch. Safe twice."""
-        batch = _batch(tx, call)
-        for name, reason in _rejections(call.data):
-            batch.reject(tx.now, name, reason)
-        return _saved(tx, batch)
-
-    @staticmethod
-    def _send(call: Call, tx: Transaction) -> dict[str, Any]:
-        batch = _batch(tx, call)
-        named = call.data.get("transfers")
-        for name in _names(named) if named is not None else _not_rejected(batch):
-            batch.send(tx.now, name)
-        return _saved(tx, batch)
+        outcomes = [self._store.decide(call, partial(_send, call)) for call in batch]
+        self._announcing.announce_reimbursed()
+        return outcomes
 
 
-def _batch(tx: Transaction, call: Call) -> PayoutBatch:
-    number = requests.number(call.data, "batchId")
-    batch = tx.get(PayoutBatch, stream_id("payout-batch", number))
+def _send(call: Call[calls.MarkSent], tx: Transaction) -> dict[str, Any]:
+    batch = _closed(tx, call.body.batch_id)
+    named = call.body.transfers if call.body.given("transfers") else _not_rejected(batch)
+    for end_to_end_id in named:
+        batch.send(tx.now, end_to_end_id)
+    return _saved(tx, batch)
+
+
+def mark_rejected(tx: Transaction, call: Call[calls.MarkRejected]) -> dict[str, Any]:
+    """The batch; its next one pays the lines of the rejected transfers. A repetition changes nothing.
+
+    Raises NoSuchBatch, BatchNotClosed, NoSuchTransfer, TransferAnswered.
+    """
+    batch = _closed(tx, call.body.batch_id)
+    for transfer in call.body.transfers:
+        batch.reject(tx.now, transfer.end_to_end_id, transfer.reason)
+    return _saved(tx, batch)
+
+
+def _closed(tx: Transaction, batch_id: int) -> PayoutBatch:
+    batch = tx.get(PayoutBatch, stream_id("payout-batch", batch_id))
     if batch is None:
-        raise NoSuchBatch(f"there is no batch {number}")
+        raise NoSuchBatch.of(batch_id)
     if not batch.closed:
-        raise BatchNotClosed(f"batch {number} is still being closed")
+        raise BatchNotClosed.of(batch_id)
     return batch
 
 
 def _saved(tx: Transaction, batch: PayoutBatch) -> dict[str, Any]:
     tx.save(batch)
     tx.flush()
-    return shapes.batch_by_id(tx.connection, batch.batch_id)
+    return payouts.one(tx.connection, batch.batch_id)
 
 
 def _not_rejected(batch: PayoutBatch) -> list[str]:
     return [name for name, (_, status) in sorted(batch.transfers.items()) if status != "rejected"]
-
-
-def _names(value: Any) -> list[str]:
-    if not isinstance(value, list) or len(value) > _MAX_TRANSFERS or not all(isinstance(one, str) for one in value):
-        raise BadRequest("transfers: a list of end-to-end ids", errors={"transfers": ["a list of end-to-end ids"]})
-    return value
-
-
-def _rejections(data: dict[str, Any]) -> list[tuple[str, str]]:
-    given = data.get("transfers")
-    if not isinstance(given, list) or not given or len(given) > _MAX_TRANSFERS:
-        raise BadRequest("transfers: a list is needed", errors={"transfers": ["a list is needed"]})
-    found = []
-    for one in given:
-        if not isinstance(one, dict) or set(one) != {"endToEndId", "reason"}:
-            raise BadRequest("transfers: {endToEndId, reason} each", errors={"transfers": ["{endToEndId, reason}"]})
-        found.append((requests.text(one, "endToEndId", at_most=35), requests.text(one, "reason", at_most=500)))
-    return found

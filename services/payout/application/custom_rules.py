@@ -1,131 +1,88 @@
-"""Agreements about one offer or one structure."""
+"""Custom reimbursement rules, agreed for one offer or one structure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from services.payout.application import requests
+from services.payout import answers
 from services.payout.domain.custom_rules import Agreement, CustomRule
-from services.payout.domain.refusals import BadRequest, BadRule, NoSuchRuleOwner
-from services.payout.storage import details, references
-from shared.contracts.calls import catalog
-from shared.contracts.subcategories import SUBCATEGORIES
+from services.payout.neighbours import Catalog
+from services.payout.refusals import BadRule, NoSuchRuleOwner
+from services.payout.storage import custom_rules, references
+from shared.contracts.calls import payout as calls
 from shared.eventstore import Store, Transaction
-from shared.eventstore.outcomes import Outcome
+from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.errors import DomainError, Unavailable
-from shared.kernel.money import Cents
-from shared.kernel.time import instant_text
-from shared.messaging.bus import Bus
-from shared.messaging.calls import Call
 
-ASK_SECONDS = 5.0
-_MAX_AMOUNT = 1_000_000_00
+Adding = Call[calls.AddCustomRule]
 
 
-class CustomRules:
-    def __init__(self, store: Store, bus: Bus) -> None:
+class AddingRules:
+    """Agrees rules, once their offer or structure is known to exist."""
+
+    def __init__(self, store: Store, catalog: Catalog) -> None:
         self._store = store
-        self._bus = bus
+        self._catalog = catalog
 
-    def add(self, calls: Sequence[Call]) -> list[Outcome]:
-        """Starts tomorrow in Paris at the earliest. Raises BadRule, NoSuchRuleOwner, RuleOverlaps, BadRequest;
-        Unavailable without catalog."""
-        return [self._outcome(call) for call in calls]
+    def add(self, batch: Sequence[Adding]) -> list[Outcome]:
+        """The rule of each call. Refuses with BadRule, NoSuchRuleOwner, RuleOverlaps; Unavailable without catalog."""
+        return [self._outcome(call) for call in batch]
 
-    def _outcome(self, call: Call) -> Outcome:
+    def _outcome(self, call: Adding) -> Outcome:
         try:
-            self._check_owner(_rule(None, call.data))
-            return self._store.decide(call, lambda tx: _agree(tx, call))
+            rule = _rule(call.body)
+            self._check_owner(rule)
+            return self._store.decide(call, lambda tx: _agree(tx, rule))
         except Unavailable as unknown:
             return unknown
         except DomainError as refusal:
             return self._store.record(call, refusal)
 
     def _check_owner(self, rule: CustomRule) -> None:
-        """Structures are known here; whether there is an offer, catalog knows."""
-        if rule.offerer_id is not None:
-            with self._store.reading() as connection:
-                if references.offerer(connection, rule.offerer_id) is None:
-                    raise _unknown("offererId", f"there is no structure {rule.offerer_id}")
+        """Payout keeps the structures; only catalog knows the offers. Raises NoSuchRuleOwner, Unavailable."""
+        if rule.offer_id is not None:
+            if not self._catalog.has_offer(rule.offer_id):
+                raise NoSuchRuleOwner.of("offerId", "Aucune offre n’a ce numéro.")
             return
-        try:
-            self._bus.query(catalog.Offer(offer_id=rule.offer_id), timeout=ASK_SECONDS)
-        except DomainError as refusal:
-            if refusal.status != 404:
-                raise
-            raise _unknown("offerId", f"there is no offer {rule.offer_id}") from None
+        assert rule.offerer_id is not None, "a rule has an offer or a structure"
+        with self._store.reading() as connection:
+            if references.offerer(connection, rule.offerer_id) is None:
+                raise NoSuchRuleOwner.of("offererId", "Aucune structure n’a ce numéro.")
 
 
-def _agree(tx: Transaction, call: Call) -> dict[str, Any]:
-    number = tx.next_number("custom-rule")  # from here on one after the other: nobody agrees on what overlaps unseen
-    others = details.all_rules(tx.connection)
-    agreement = Agreement.agree(tx.now, _rule(number, call.data), others)
+def _agree(tx: Transaction, rule: CustomRule) -> dict[str, Any]:
+    number = tx.next_number("custom-rule")  # its row lock lets one transaction at a time compare rules with its own
+    others = custom_rules.all_rules(tx.connection)
+    agreement = Agreement.agree(tx.now, replace(rule, rule_id=number), others)
     tx.save(agreement)
-    return _shape(agreement.rule)
+    return answers.custom_rule(agreement.rule)
 
 
-def _unknown(field: str, message: str) -> NoSuchRuleOwner:
-    return NoSuchRuleOwner(message, errors={field: [message]})
-
-
-def listed(connection: sa.Connection, _call: Call) -> dict[str, Any]:
-    return {"items": [_shape(rule) for rule in details.all_rules(connection)], "nextCursor": None}
-
-
-def of_offer(connection: sa.Connection, call: Call) -> dict[str, Any]:
-    """``{offerId}`` → whether there was ever an agreement about this very offer."""
-    offer_id = requests.number(call.data, "offerId")
-    return {"agreed": any(rule.offer_id == offer_id for rule in details.all_rules(connection))}
-
-
-def _rule(number: int | None, data: dict[str, Any]) -> CustomRule:
-    amount = requests.optional_number(data, "amountCents", at_least=0, at_most=_MAX_AMOUNT)
+def _rule(body: calls.AddCustomRule) -> CustomRule:
+    """Raises BadRule for an end that is not after the start; the contract has checked the rest."""
     try:
         return CustomRule(
-            start=requests.instant(data, "start"),
-            end=requests.optional_instant(data, "end"),
-            offer_id=requests.optional_number(data, "offerId"),
-            offerer_id=requests.optional_number(data, "offererId"),
-            amount=None if amount is None else Cents(amount),
-            rate=_rate(data.get("rate")),
-            subcategories=_subcategories(data.get("subcategories")),
-            rule_id=number,
+            start=body.start,
+            end=body.end,
+            offer_id=body.offer_id,
+            offerer_id=body.offerer_id,
+            amount=body.amount,
+            rate=body.rate,
+            subcategories=body.subcategories,
         )
     except ValueError as error:
-        raise BadRule(str(error)) from None
+        raise BadRule("La règle doit se terminer après son début.", errors={"end": [str(error)]}) from None
 
 
-def _rate(value: Any) -> str | None:
-    if value is None:
-        return None
-    try:
-        short = isinstance(value, str | int | float) and not isinstance(value, bool) and len(str(value)) <= 20
-        if short and Decimal(str(value)).is_finite():
-            return f"{Decimal(str(value)):f}"
-    except InvalidOperation:
-        pass
-    raise BadRequest("rate: a decimal number is needed", errors={"rate": ["a decimal number is needed"]})
+def listed(connection: sa.Connection, _call: Call[calls.CustomRules]) -> dict[str, Any]:
+    """Every rule, oldest first."""
+    return {"items": [answers.custom_rule(rule) for rule in custom_rules.all_rules(connection)], "nextCursor": None}
 
 
-def _subcategories(value: Any) -> tuple[str, ...]:
-    value = [] if value is None else value
-    if not isinstance(value, list) or any(not isinstance(one, str) or one not in SUBCATEGORIES for one in value):
-        raise BadRequest("subcategories: a list of known ones", errors={"subcategories": ["a list of known ones"]})
-    return tuple(value)
-
-
-def _shape(rule: CustomRule) -> dict[str, Any]:
-    return {
-        "customRuleId": rule.rule_id,
-        "offerId": rule.offer_id,
-        "offererId": rule.offerer_id,
-        "amountCents": rule.amount,
-        "rate": rule.rate,
-        "subcategories": list(rule.subcategories),
-        "start": instant_text(rule.start),
-        "end": instant_text(rule.end),
-    }
+def of_offer(connection: sa.Connection, call: Call[calls.OfferRule]) -> dict[str, Any]:
+    """``{agreed}``: whether a rule was ever agreed for this very offer."""
+    return {"agreed": any(rule.offer_id == call.body.offer_id for rule in custom_rules.all_rules(connection))}

@@ -19,20 +19,21 @@ from services.payout.domain import ledger
 from services.payout.domain.custom_rules import CustomRule
 from services.payout.domain.ledger import Difference, Identity, LedgerLine, Payments, PriceChain, Sums, Told
 from services.payout.domain.pricing import price
-from services.payout.files.refusals import FileNotValid
 from services.payout.files.transfers_xml import transfers_xml
 from services.payout.projections import projections
-from services.payout.storage import batches, details
+from services.payout.refusals import FileNotValid
+from services.payout.storage import bank_details, batches, custom_rules
 from services.payout.storage.replay import replayed
 from services.payout.storage.tables import batch_accounts, batch_lines, carried, lines, transfers
 from services.payout.storage.tables import batches as batch_table
 from services.payout.storage.years import validation
+from shared.contracts.calls import payout as calls
 from shared.eventstore import Store
+from shared.eventstore.outcomes import Call
 from shared.eventstore.tables import tracking
 from shared.kernel.money import Cents
 from shared.kernel.time import paris_day
 from shared.messaging.bus import Bus
-from shared.messaging.calls import Call
 
 ASK_SECONDS = 100.0
 MAX_ROW_DIFFERENCES = 100
@@ -54,7 +55,7 @@ class Reconciling:
         self._store = store
         self._bus = bus
 
-    def reconcile(self, _call: Call) -> dict[str, Any]:
+    def reconcile(self, _call: Call[calls.Reconciliation]) -> dict[str, Any]:
         """``{balanced, days, differences, positions, inFlight}``. Raises Unavailable when a service does not answer."""
         own = self._own()
         wallet = self._ask("wallet", "ledger", {})
@@ -127,7 +128,7 @@ def _granted(totals: dict[str, int]) -> Identity:
 
 def _sums(folded: sa.Connection, payments: Payments, revenues: Mapping[int, Cents]) -> Sums:
     """``revenues``: of the open lines."""
-    sums, rules = Sums(), details.all_rules(folded)
+    sums, rules = Sums(), custom_rules.all_rules(folded)
     payable = _payable_venues(folded)
     for number, row in enumerate(folded.execute(sa.select(lines).order_by(lines.c.line_id)).yield_per(_PAGE)):
         revenue = revenues.get(row.line_id, Cents(row.revenue_cents))
@@ -139,7 +140,7 @@ def _sums(folded: sa.Connection, payments: Payments, revenues: Mapping[int, Cent
 
 def _payable_venues(folded: sa.Connection) -> set[int]:
     owners = dict(folded.execute(sa.select(lines.c.venue_id, lines.c.offerer_id).distinct()).tuples().all())
-    return set(details.accounts_of(folded, owners))
+    return set(bank_details.accounts_of(folded, owners))
 
 
 def _ledger_line(row: Any, payable: set[int], rules: list[CustomRule], revenue: Cents, paid: int) -> LedgerLine:

@@ -8,7 +8,7 @@ from datetime import datetime
 from eventsourcing.domain import Aggregate
 
 from services.payout.domain.documents import MAX_DOCUMENTS, Document
-from services.payout.domain.refusals import BadBankDetails, BankDetailsDecided, TooManyDocuments
+from services.payout.refusals import BadBankDetails, BankDetailsDecided, TooManyDocuments
 from shared.kernel.identifiers import bic as valid_bic
 from shared.kernel.identifiers import iban as valid_iban
 from shared.kernel.identifiers import stream_id
@@ -23,6 +23,10 @@ class Account:
     iban: str
     bic: str
     holder: str
+
+    @property
+    def name(self) -> tuple[str, str]:
+        return self.iban, self.bic
 
 
 def account(iban: str, bic: str, holder: str) -> Account:

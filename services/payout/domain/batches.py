@@ -15,7 +15,7 @@ from enum import StrEnum
 from eventsourcing.domain import Aggregate
 
 from services.payout.domain.records import FORM, Debtor, VenuePaid
-from services.payout.domain.refusals import NoSuchTransfer, TransferAnswered
+from services.payout.refusals import NoSuchTransfer, TransferAnswered
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import ZERO, Cents
 

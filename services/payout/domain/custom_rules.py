@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from eventsourcing.domain import Aggregate
 
-from services.payout.domain.refusals import BadRule, RuleOverlaps
+from services.payout.refusals import BadRule, RuleOverlaps
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import Cents
 from shared.kernel.time import paris_day, paris_midnight

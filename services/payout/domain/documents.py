@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from services.payout.domain.refusals import BadDocument
+from services.payout.refusals import BadDocument
 
-KINDS = ("rib", "kbis", "sirene")
-MAX_BYTES = 10_000_000
 MAX_DOCUMENTS = 10
 """Of one submission."""
 
@@ -25,14 +23,13 @@ class Document:
 
 
 def document(kind: str, content: bytes) -> Document:
-    """Raises BadDocument naming the field that is wrong."""
-    if kind not in KINDS:
-        raise _bad("kind", f"one of {', '.join(KINDS)}")
-    if not 0 < len(content) <= MAX_BYTES:
-        raise _bad("file", f"1 to {MAX_BYTES} bytes")
+    """Raises BadDocument for content that is not a whole PDF, PNG or JPEG file."""
     media_type = media_type_of(content)
     if media_type is None:
-        raise _bad("file", "a whole PDF, PNG or JPEG file is needed")
+        raise BadDocument(
+            "Ce fichier n’est pas accepté : envoyez un fichier PDF, PNG ou JPEG complet.",
+            errors={"file": ["Not a whole PDF, PNG or JPEG file."]},
+        )
     return Document(kind, media_type, len(content), hashlib.sha256(content).hexdigest())
 
 
@@ -45,7 +42,3 @@ def media_type_of(content: bytes) -> str | None:
     if content.startswith(b"\xff\xd8\xff") and content.endswith(b"\xff\xd9"):
         return "image/jpeg"
     return None
-
-
-def _bad(field: str, message: str) -> BadDocument:
-    return BadDocument(f"{field}: {message}", errors={field: [message]})

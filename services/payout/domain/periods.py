@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from services.payout.domain.refusals import EndsNoPeriod
+from services.payout.refusals import EndsNoPeriod
 from shared.kernel.time import paris_day, paris_midnight
 
 PeriodKind = Literal["fortnight", "week"]

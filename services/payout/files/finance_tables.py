@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from services.payout.domain.records import Batch, BatchLine, VenuePaid, WalletBalance
-from services.payout.files.refusals import FileNotValid
 from services.payout.files.table import amount, exact_percent, instant, lines, table, typed
+from services.payout.refusals import FileNotValid
 from shared.contracts.subcategories import SUBCATEGORIES
 from shared.kernel.money import Cents
 
@@ -69,10 +69,10 @@ def details_csv(batch: Batch, lines: Sequence[BatchLine]) -> str:
     return table((*DETAILS_HEADER, DELAY), ((*_detail_row(line), _delay(batch, line)) for line in lines))
 
 
-def wallets_csv(balances: Iterable[WalletBalance], *, begins: bool = True) -> str:
-    """What each young person has left. A part of the file that is not its beginning has no header."""
+def wallets_csv(balances: Iterable[WalletBalance], *, has_header: bool = True) -> str:
+    """What each young person has left. Only its first part has the header."""
     rows = ((str(one.person_id), amount(one.theoretical), amount(one.actual)) for one in balances)
-    return table(WALLETS_HEADER, rows) if begins else lines(rows)
+    return table(WALLETS_HEADER, rows) if has_header else lines(rows)
 
 
 def _check_total(batch: Batch, total: int, name: str) -> None:

@@ -18,7 +18,7 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from itertools import chain
 
-from services.payout.files.refusals import FileNotValid
+from services.payout.refusals import FileNotValid
 from shared.kernel.money import Cents, euros, round_half_away
 
 BYTE_ORDER_MARK = "\ufeff"

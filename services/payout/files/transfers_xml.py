@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from lxml import etree
 
 from services.payout.domain.records import Batch, Transfer
 from services.payout.files.character_set import sepa_text
-from services.payout.files.refusals import FileNotValid, NothingToTransfer
+from services.payout.refusals import FileNotValid, NothingToTransfer
 from shared.kernel.identifiers import bic as valid_bic
 from shared.kernel.money import Cents, euros
 from shared.kernel.time import instant_text
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.03"
+_NSMAP: Any = {None: NAMESPACE}
+"""The default namespace; the stubs of lxml know named ones only."""
 SCHEMA = Path(__file__).parent / "schemas" / "pain.001.001.03.xsd"
 LONGEST_NAME = 70
 LONGEST_REMITTANCE = 140
@@ -68,7 +71,7 @@ def _check(batch: Batch, transfers: Sequence[Transfer]) -> None:
 
 
 def _document(batch: Batch, transfers: Sequence[Transfer]) -> etree._Element:
-    document = etree.Element(f"{{{NAMESPACE}}}Document", nsmap={None: NAMESPACE})
+    document = etree.Element(f"{{{NAMESPACE}}}Document", nsmap=_NSMAP)
     initiation = _add(document, "CstmrCdtTrfInitn")
     _group_header(initiation, batch)
     payment = _payment_information(initiation, batch)
@@ -113,7 +116,7 @@ def _payment_information(initiation: etree._Element, batch: Batch) -> etree._Ele
 
 def _blank_transfer(remittance: str) -> etree._Element:
     """A credit transfer with the text that its receiver reads, and nothing else filled in."""
-    credit = etree.Element(f"{{{NAMESPACE}}}CdtTrfTxInf", nsmap={None: NAMESPACE})
+    credit = etree.Element(f"{{{NAMESPACE}}}CdtTrfTxInf", nsmap=_NSMAP)
     _add(_add(credit, "PmtId"), "EndToEndId")
     _add(_add(credit, "Amt"), "InstdAmt").set("Ccy", "EUR")
     _add(_add(_add(credit, "CdtrAgt"), "FinInstnId"), "BIC")

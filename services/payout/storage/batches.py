@@ -49,7 +49,7 @@ def newest_first(connection: sa.Connection, before: int | None, limit: int) -> S
     return connection.execute(query.order_by(batches.c.batch_id.desc()).limit(limit)).all()
 
 
-def answers(connection: sa.Connection, batch_ids: Iterable[int]) -> dict[int, set[str]]:
+def transfer_statuses(connection: sa.Connection, batch_ids: Iterable[int]) -> dict[int, set[str]]:
     """The statuses of each batch's transfers; none of a batch that transfers nothing."""
     query = (
         sa.select(transfers.c.batch_id, transfers.c.status)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from services.payout.storage.details import is_payable
+from services.payout.storage.bank_details import is_payable
 from services.payout.storage.tables import (
     MAY_ENTER,
     batch_lines,
@@ -118,7 +118,7 @@ def count_to_announce(connection: sa.Connection) -> int:
 
 
 def last_line_id(connection: sa.Connection) -> int:
-    return connection.execute(sa.select(sa.func.coalesce(sa.func.max(lines.c.line_id), 0))).scalar_one()
+    return int(connection.execute(sa.select(sa.func.max(lines.c.line_id))).scalar() or 0)
 
 
 def of_batch_by_account(connection: sa.Connection, batch_id: int) -> Sequence[sa.Row[Any]]:

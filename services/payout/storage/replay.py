@@ -45,8 +45,9 @@ def replayed(
             for page in _pages(store, connection, recorded_until, streams, topics):
                 for projection in folding:
                     projection.apply(memory, page, live=False)
-                for event in page if watching else ():
-                    watching(event)
+                if watching is not None:
+                    for event in page:
+                        watching(event)
                 time.sleep(0)  # others of this process get their turn
             yield memory
     finally:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from services.payout.domain.custom_rules import CustomRule
 from services.payout.domain.establishment_year import EstablishmentYear, OpenLine, Validation
 from services.payout.domain.pricing import Price
-from services.payout.storage.details import all_rules
+from services.payout.storage.custom_rules import all_rules
 from services.payout.storage.tables import establishment_years, lines
 from shared.eventstore import Transaction, sql
 from shared.kernel.money import Cents
@@ -92,6 +92,13 @@ class Years:
 
     def _of(self, tx: Transaction) -> _Known:
         return self._known.setdefault(tx, _Known())
+
+
+def by_id(connection: sa.Connection, year_id: UUID) -> sa.Row[Any] | None:
+    """The row of an establishment's year."""
+    return connection.execute(
+        sa.select(establishment_years).where(establishment_years.c.year_id == year_id)
+    ).one_or_none()
 
 
 def _restored(tx: Transaction, identifiers: list[UUID], since: datetime | None) -> dict[UUID, EstablishmentYear]:

@@ -40,10 +40,11 @@ _UNKNOWN, _REQUIRED = "Unknown field.", "Missing data for required field."
 
 
 def number_after(cursor: str | None) -> int | None:
-    """The number that a list's cursor is; None on the first page. Raises CursorInvalid."""
+    """The positive number that a list's cursor is; None on the first page. Raises CursorInvalid."""
     if cursor is None:
         return None
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= MAX_CURSOR_DIGITS):
+    digits = cursor.isascii() and cursor.isdigit() and len(cursor) <= MAX_CURSOR_DIGITS
+    if not digits or int(cursor) == 0:
         raise CursorInvalid(errors={"cursor": ["Not a cursor of this list."]})
     return int(cursor)
 
@@ -178,7 +179,21 @@ class Data:
             errors.update({key: [_UNKNOWN] for key in islice(unknown, MAX_UNKNOWN)})
         if errors:
             raise (CursorInvalid if bad_cursor and len(errors) == 1 else Invalid)(errors=errors)
-        return cls(**values)
+        made = cls(**values)
+        made.check()
+        return made
+
+    def check(self) -> None:
+        """Checks the fields together, once each of them is valid; for classes whose fields depend on each other.
+
+        Raises Invalid with the messages of each field. Only ``read`` calls it: code that builds an instance is trusted.
+        """
+
+    def check_one_given(self, *names: str) -> None:
+        """Raises Invalid, under the first of the names, unless exactly one of these fields is given."""
+        if len(self.given(*names)) != 1:
+            first, *others = (bound.key for name in names for bound in self.FIELDS if bound.name == name)
+            raise Invalid(errors={first: [f"Give exactly one of {', '.join((first, *others))}."]})
 
     def to_wire(self) -> dict[str, Any]:
         """The fields that were given, as JSON. A field left to its default is left out."""
@@ -246,6 +261,10 @@ def _schema(cls: type[Data], without: tuple[str, ...], in_query: bool) -> type[S
     return made
 
 
+class NotNull:
+    """``Annotated[X | None, NotNull] = None``: the field may be left out, but JSON's ``null`` is refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class AtMost:
     """``Annotated[tuple[X, ...], AtMost(20)]``: the bounds of a list's length."""
@@ -276,6 +295,8 @@ def _field_of(hint: Any, required: bool) -> fields.Field[Any]:
         options["allow_none"] = True
     if typing.get_origin(hint) is Annotated:
         hint, *extras = typing.get_args(hint)
+        if NotNull in extras:
+            return _copied(_field_of(hint, required), {"required": required})
         for extra in extras:
             if isinstance(extra, fields.Field):
                 return _copied(extra, options)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from services.gateway.routes.pro import FORM_AROUND_A_FILE
-from services.gateway.schemas.pro import MAX_DOCUMENT
 from services.gateway.web.protocol import LONGEST_DRAINED, check_framing
+from shared.contracts.calls.payout import MAX_DOCUMENT_BYTES
 from shared.kernel.errors import DomainError
 
-LARGEST_FORM = MAX_DOCUMENT + FORM_AROUND_A_FILE
+LARGEST_FORM = MAX_DOCUMENT_BYTES + FORM_AROUND_A_FILE
 
 
 @pytest.mark.parametrize("lengths", [[], ["0"], [" 17 "], [str(LARGEST_FORM)], [str(LONGEST_DRAINED)]])

@@ -12,7 +12,7 @@ import pytest
 
 from services.payout.domain.bank_details import Account, BankDetails
 from services.payout.domain.periods import Period
-from services.payout.files.refusals import FileNotValid
+from services.payout.refusals import FileNotValid
 from services.payout.storage.tables import batches
 from shared.eventstore.outcomes import Call
 from shared.kernel.errors import Refused, Unavailable
@@ -107,12 +107,12 @@ def test_what_cannot_be_closed(stage: Stage) -> None:
     assert refused(stage, "close", {"cutoff": "2021-11-15"}, key="early") == "cutoff-in-the-future"
     stage.close("2021-11-30", "2021-12-01T09:00:00Z")
     assert refused(stage, "close", {"cutoff": "2021-11-15"}) == "earlier-than-last-batch"
-    with pytest.raises(Refused, match="closed already"):
+    with pytest.raises(Refused, match="déjà clôturée"):
         stage.query("preview", {"cutoff": "2021-11-15"})
 
 
 def test_a_validation_on_its_way_holds_the_close_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.payout.application.closing.CATCH_UP_SECONDS", 0.1)
+    monkeypatch.setattr("services.payout.neighbours.CATCH_UP_SECONDS", 0.1)
     stage.message("booking", "CountermarkValidated", **stage.validation(1, 2550))
     stage.clock.move_to(stage.clock.now().replace(day=16))
     assert refused(stage, "close", {"cutoff": "2021-11-15"}, key="k") == "not-caught-up"

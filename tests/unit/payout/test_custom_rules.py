@@ -34,8 +34,11 @@ def test_without_catalog_a_rule_about_an_offer_is_not_decided(stage: Stage) -> N
 def test_custom_rules_start_tomorrow_and_do_not_overlap(stage: Stage) -> None:
     rule = {"offerId": 1, "amountCents": 3000, "start": "2021-11-03T00:00:00Z", "end": "2021-11-10T00:00:00Z"}
     assert refused(stage, "add-custom-rule", {**rule, "start": "2021-11-02T12:00:00Z"}) == "custom-rule-invalid"
-    assert refused(stage, "add-custom-rule", {**rule, "rate": "0.5"}) == "custom-rule-invalid"
-    assert refused(stage, "add-custom-rule", {**rule, "amountCents": None, "rate": "1.5"}) == "custom-rule-invalid"
+    assert refused(stage, "add-custom-rule", {**rule, "end": rule["start"]}) == "custom-rule-invalid"
+    assert refused(stage, "add-custom-rule", {**rule, "rate": "0.5"}) == "invalid"
+    del rule["amountCents"]
+    assert refused(stage, "add-custom-rule", {**rule, "rate": "1.5"}) == "invalid"
+    rule["amountCents"] = 3000
     added = stage.command("add-custom-rule", rule)
     assert stage.query("custom-rules")["items"] == [added]
     assert (

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.payout.domain.documents import MAX_BYTES, MAX_DOCUMENTS, media_type_of
+from services.payout.domain.documents import MAX_DOCUMENTS, media_type_of
 from services.payout.storage.tables import document_contents
+from shared.contracts.calls.payout import MAX_DOCUMENT_BYTES
 from shared.eventstore.outcomes import Caller
 from shared.kernel.errors import Refused
 from tests.unit.payout.stage import SARAH, STRANGER, Stage
@@ -80,20 +81,21 @@ def test_what_is_not_accepted_leaves_nothing(stage: Stage) -> None:
     details = stage.submitted()
     assert refused(stage, details, b"MZ\x90") == (422, "document-invalid")
     assert refused(stage, details, b"") == (422, "document-invalid")
-    assert refused(stage, details, kind="passport") == (422, "document-invalid")
-    assert refused(stage, details, b"%PDF-" + b" " * MAX_BYTES + b"%%EOF") == (422, "document-invalid")
+    assert refused(stage, details, kind="passport") == (422, "invalid")
+    assert refused(stage, details, b"%PDF-" + b" " * MAX_DOCUMENT_BYTES + b"%%EOF") == (422, "invalid")
     assert refused(stage, details + 1) == (404, "bank-details-not-found")
     assert refused(stage, details, caller=STRANGER) == (404, "bank-details-not-found")
-    assert refused(stage, details, caller=STAFF) == (404, "bank-details-not-found")
-    with pytest.raises(Refused, match="base64"):
+    assert refused(stage, details, caller=STAFF) == (403, "forbidden")
+    with pytest.raises(Refused) as refusal:
         stage.command("add-document", {"bankDetailsId": details, "kind": "rib", "content": "é"}, caller=SARAH)
+    assert refusal.value.errors == {"content": ["Not base64."]}
     assert stage.query("documents", {"bankDetailsId": details}, caller=STAFF)["items"] == []
     assert kept_files(stage) == 0
 
 
 def test_exactly_the_largest_is_accepted(stage: Stage) -> None:
-    content = b"%PDF-" + b" " * (MAX_BYTES - 10) + b"%%EOF"
-    assert add(stage, stage.submitted(), content)["size"] == MAX_BYTES
+    content = b"%PDF-" + b" " * (MAX_DOCUMENT_BYTES - 10) + b"%%EOF"
+    assert add(stage, stage.submitted(), content)["size"] == MAX_DOCUMENT_BYTES
 
 
 def test_no_more_than_ten_and_none_once_decided(stage: Stage) -> None:
@@ -111,11 +113,11 @@ def test_no_more_than_ten_and_none_once_decided(stage: Stage) -> None:
 def test_documents_are_seen_by_whom_they_concern(stage: Stage) -> None:
     details = stage.submitted()
     document = {"bankDetailsId": details, "documentId": add(stage, details)["documentId"]}
-    for name in ("documents", "document"):
-        for caller in (STRANGER, None):
+    for name, data in (("documents", {"bankDetailsId": details}), ("document", document)):
+        for caller, code in ((STRANGER, "bank-details-not-found"), (None, "unauthorized")):
             with pytest.raises(Refused) as refusal:
-                stage.query(name, document, caller=caller)
-            assert refusal.value.code == "bank-details-not-found"
+                stage.query(name, data, caller=caller)
+            assert refusal.value.code == code
     elsewhere = {**document, "bankDetailsId": stage.submitted(6)}
     with pytest.raises(Refused) as refusal:
         stage.query("document", elsewhere, caller=STAFF)

@@ -10,7 +10,7 @@ import pytest
 
 from services.payout.domain.bank_calendar import easter_sunday, is_working_day, next_working_day
 from services.payout.domain.periods import Period, period_ending, period_of
-from services.payout.domain.refusals import EndsNoPeriod
+from services.payout.refusals import EndsNoPeriod
 
 CASES = json.loads((Path(__file__).parents[2] / "cases" / "cutoff.json").read_text("utf-8"))["cases"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from shared.kernel.errors import Refused
 from shared.kernel.time import instant_text
-from tests.unit.payout.stage import SARAH, STRANGER, Stage, refused
+from tests.unit.payout.stage import OFFICE, SARAH, STRANGER, Stage, refused
 
 
 def test_the_reimbursements_of_a_structure_are_its_own(stage: Stage) -> None:
@@ -73,15 +73,24 @@ def test_a_year_and_how_it_stood(stage: Stage) -> None:
 
 @pytest.mark.parametrize("cursor", ["0" * 19 + "1" + "9" * 20, "9" * 18, "0", "-1", "", "1.0", "١"])
 def test_a_cursor_that_no_list_gave_is_refused(stage: Stage, cursor: str) -> None:
-    for name in ("reimbursements", "payouts", "pending-bank-details"):
+    for name, caller in (("reimbursements", SARAH), ("payouts", OFFICE), ("pending-bank-details", OFFICE)):
         with pytest.raises(Refused) as caught:
-            stage.query(name, {"cursor": cursor}, caller=SARAH)
-        assert (caught.value.code, set(caught.value.errors)) == ("invalid", {"cursor"})
+            stage.query(name, {"cursor": cursor}, caller=caller)
+        assert (caught.value.code, set(caught.value.errors)) == ("cursor-invalid", {"cursor"})
 
 
-@pytest.mark.parametrize(("first", "last", "found"), [("0001-01-01", "9999-12-31", 1), ("9999-12-31", "9999-12-31", 0)])
+@pytest.mark.parametrize(("first", "last", "found"), [("1900-01-01", "2200-12-30", 1), ("2200-12-30", "2200-12-30", 0)])
 def test_days_at_the_ends_of_the_calendar_are_days(stage: Stage, first: str, last: str, found: int) -> None:
     stage.validate(1, 2550)
     assert len(stage.lines(periodFrom=first, periodTo=last)) == found
     for cutoff in (first, last):
         assert refused(stage, "close", {"cutoff": cutoff}) == "cutoff-ends-no-period"
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1899-12-31", "2201-01-01", "9999-12-31"])
+def test_a_day_outside_the_calendar_is_refused(stage: Stage, day: str) -> None:
+    assert refused(stage, "close", {"cutoff": day}) == "invalid"
+    for name in ("periodFrom", "periodTo"):
+        with pytest.raises(Refused) as caught:
+            stage.lines(**{name: day})
+        assert (caught.value.code, set(caught.value.errors)) == ("invalid", {name})

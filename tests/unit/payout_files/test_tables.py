@@ -13,9 +13,9 @@ import pytest
 
 from services.payout.domain.records import LineStatus, WalletBalance
 from services.payout.files.finance_tables import DETAILS_HEADER, details_csv, venues_csv, wallets_csv
-from services.payout.files.refusals import FileNotValid
 from services.payout.files.reimbursements_csv import HEADER, OLDER_HEADER, STATUS_LABELS, reimbursements_csv
 from services.payout.files.table import exact_percent, integer_percent, typed
+from services.payout.refusals import FileNotValid
 from shared.kernel.money import Cents
 from tests.unit.payout_files.records import BATCH, CINEMA, LINES, MUSEUM, PAID_LINE
 

@@ -11,8 +11,8 @@ import pytest
 from lxml import etree
 
 from services.payout.domain.records import Batch, Transfer
-from services.payout.files.refusals import FileNotValid, NothingToTransfer
 from services.payout.files.transfers_xml import NAMESPACE, SCHEMA, message_id, transfers_xml
+from services.payout.refusals import FileNotValid, NothingToTransfer
 from shared.kernel.money import Cents
 from tests.unit.payout_files.records import BATCH, BIC, IBAN, TRANSFER
 

@@ -1,4 +1,4 @@
-"""Bank details and custom rules."""
+"""Bank details: which account pays a venue, and what awaits a decision."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.payout.domain.bank_details import Account
-from services.payout.domain.custom_rules import CustomRule
-from services.payout.storage.tables import bank_details, custom_rules, offerers
+from services.payout.storage.tables import bank_details, offerers
 from shared.eventstore import sql
-from shared.kernel.money import Cents
 
 
 def accounts_of(connection: sa.Connection, owners: Mapping[int, int]) -> dict[int, Account]:
-    """Where venues are paid: on their own newest accepted account, else on their structure's (decision 24).
+    """The accounts that pay venues: the newest accepted one of the venue, else of its structure (decision 24).
 
-    ``owners`` is venue → structure; venues without accepted details are left out.
+    ``owners``: venue → structure. Venues without accepted details are absent.
     """
     if not owners:
         return {}
@@ -37,7 +35,7 @@ def accounts_of(connection: sa.Connection, owners: Mapping[int, int]) -> dict[in
 
 
 def is_payable(lines: sa.Table) -> sa.ColumnElement[bool]:
-    """A line whose venue, or its structure, has accepted bank details."""
+    """Whether a line's venue, or its structure, has accepted bank details."""
     accepted = bank_details.c.status == "accepted"
     own = bank_details.c.venue_id == lines.c.venue_id
     shared = bank_details.c.venue_id.is_(None) & (bank_details.c.offerer_id == lines.c.offerer_id)
@@ -55,29 +53,12 @@ def holders(connection: sa.Connection, ibans: Iterable[str]) -> dict[tuple[str, 
     return {(row.iban, row.bic): (row.holder, row.siren or "") for row in connection.execute(query)}
 
 
-def one_details(connection: sa.Connection, bank_details_id: int) -> sa.Row[Any] | None:
+def by_id(connection: sa.Connection, bank_details_id: int) -> sa.Row[Any] | None:
     query = sa.select(bank_details).where(bank_details.c.bank_details_id == bank_details_id)
     return connection.execute(query).one_or_none()
 
 
-def with_status(connection: sa.Connection, status: str, after: int, limit: int) -> Sequence[sa.Row[Any]]:
-    query = sa.select(bank_details).where(bank_details.c.status == status, bank_details.c.bank_details_id > after)
+def pending(connection: sa.Connection, after: int, limit: int) -> Sequence[sa.Row[Any]]:
+    """Those that await a decision, oldest first."""
+    query = sa.select(bank_details).where(bank_details.c.status == "pending", bank_details.c.bank_details_id > after)
     return connection.execute(query.order_by(bank_details.c.bank_details_id).limit(limit)).all()
-
-
-def all_rules(connection: sa.Connection) -> list[CustomRule]:
-    """Every agreement; there are hundreds of them, not millions."""
-    return [_rule(row) for row in connection.execute(sa.select(custom_rules).order_by(custom_rules.c.rule_id))]
-
-
-def _rule(row: Any) -> CustomRule:
-    return CustomRule(
-        start=row.starts_at,
-        end=row.ends_at,
-        offer_id=row.offer_id,
-        offerer_id=row.offerer_id,
-        amount=None if row.amount_cents is None else Cents(row.amount_cents),
-        rate=row.rate,
-        subcategories=tuple(row.subcategories),
-        rule_id=row.rule_id,
-    )

@@ -1,0 +1,120 @@
+"""The other services, as payout calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.payout.domain.records import WalletBalance
+from services.payout.refusals import NotCaughtUp
+from shared.contracts.calls import booking, catalog, platform, wallet
+from shared.kernel.errors import DomainError, Unavailable
+from shared.kernel.money import Cents
+from shared.messaging.bus import Bus
+
+TIMEOUT_SECONDS = 30.0
+OFFER_SECONDS = 5.0
+CATCH_UP_SECONDS = 20.0
+MAX_PEOPLE = 500
+"""In one query."""
+
+
+class Booking:
+    """The bookings that are validated."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    def validate_due(self, until: datetime) -> int:
+        """Runs the automatic validations due before an instant; returns the position at which all are published."""
+        answer = self._bus.command(booking.ValidateDue(until=until), timeout=TIMEOUT_SECONDS)
+        return int(answer.result["position"])
+
+
+class Catalog:
+    """The offers that custom rules are about."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    def has_offer(self, offer_id: int) -> bool:
+        """Raises Unavailable."""
+        try:
+            self._bus.query(catalog.Offer(offer_id=offer_id), timeout=OFFER_SECONDS)
+        except DomainError as refusal:
+            if refusal.status != 404:
+                raise
+            return False
+        return True
+
+
+class Consumers:
+    """Services that consume booking's messages, payout among them."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    def wait_for(self, service: str, position: int) -> None:
+        """Waits until the service has handled booking's messages up to a position. Raises NotCaughtUp."""
+        reached = platform.Reached(source="booking", position=position, seconds=CATCH_UP_SECONDS)
+        try:
+            self._bus.query(reached, to=service, timeout=CATCH_UP_SECONDS + 5)
+        except Unavailable as error:
+            raise NotCaughtUp(f"a validation up to the cut-off has not reached {service}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A person's name; empty for a person whom identity does not know any more."""
+
+    first: str = ""
+    last: str = ""
+
+
+class Identity:
+    """The people who booked: their names are queried when they are shown, and stored nowhere in payout."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    def names(self, person_ids: Collection[int]) -> dict[int, Name]:
+        """The names of those whom identity knows. Raises Unavailable."""
+        wanted, found = sorted(set(person_ids)), {}
+        for begin in range(0, len(wanted), MAX_PEOPLE):
+            page = self._bus.query("identity", "people", {"accountIds": wanted[begin : begin + MAX_PEOPLE]})
+            for number, person in page["people"].items():
+                found[int(number)] = Name(person["firstName"], person["lastName"])
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Balances:
+    """A page of what people had left when wallet's log stood at a position."""
+
+    position: int
+    items: list[WalletBalance]
+    next_cursor: str | None
+
+
+class Wallet:
+    """The young people's credits."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    def position(self) -> int:
+        """The end of wallet's log. Raises Unavailable."""
+        return self._balances(wallet.Balances(limit=1)).position
+
+    def balances(self, position: int, cursor: str | None) -> Balances:
+        """From a cursor on, or from the beginning. Raises Unavailable."""
+        return self._balances(wallet.Balances(position=position, cursor=cursor))
+
+    def _balances(self, query: wallet.Balances) -> Balances:
+        page = self._bus.query(query, timeout=TIMEOUT_SECONDS)
+        items = [
+            WalletBalance(item["personId"], Cents(item["theoreticalCents"]), Cents(item["actualCents"]))
+            for item in page["items"]
+        ]
+        return Balances(page["position"], items, page["nextCursor"])
