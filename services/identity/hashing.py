@@ -1,4 +1,4 @@
-"""Passwords are hashed with argon2 on another thread: tens of milliseconds in a greenlet hold up all others."""
+"""Hashes passwords with argon2 in a thread of the system: it takes tens of milliseconds and would block the others."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from importlib.metadata import entry_points
 
 
 def main() -> None:
-    """Only what opens stores or the bus pays for greenlets; those must be there before anything else is imported."""
+    """Monkey-patches only for commands that open stores or the bus, and then before anything else is imported."""
     plain = {"settings", "token", *entry_points(group="passculture.commands").names}
     try:
         if sys.argv[1:2] and sys.argv[1] in plain:
@@ -18,7 +18,7 @@ def main() -> None:
             app()
         except OneLine as error:
             sys.exit(f"passculture: {error}")
-    except KeyboardInterrupt:  # before anything was there that could be stopped
+    except KeyboardInterrupt:  # before the command had begun
         sys.exit(130)
 
 

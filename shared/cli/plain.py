@@ -1,4 +1,4 @@
-"""The commands that need neither store nor bus: they start at once, without greenlets."""
+"""The commands that need neither store nor bus: they start at once, without green threads."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ class Consumer:
         if self.is_ahead:
             position, self._stored_at = self._tracked(), time.monotonic()
             self._move(self._store.change, position)
-            self._stored = position  # another greenlet may have moved self.position during the write
+            self._stored = position  # another green thread may have moved self.position during the write
 
     def _check_source_was_not_cut_short(self, epoch: str) -> None:
         """Nothing in the batch was new: either it came twice, or a restored source gives its positions again."""

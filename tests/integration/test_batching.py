@@ -1,4 +1,4 @@
-"""What waits for the next statement is carried out with it, in its order, in its transaction, or not at all."""
+"""A queued statement is carried out with the next one, in order and in the same transaction, or not at all."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_an_error_of_ours_leaves_nothing(store: Store, sent: list[str]) -> None:
 
 
 def test_who_gives_up_in_the_middle_of_a_statement_leaves_no_transaction_open(store: Store) -> None:
-    """A time-out of eventlet ends the greenlet wherever it is: the connection is thrown away with what was begun."""
+    """A time-out ends the green thread wherever it is: the connection is thrown away with what was begun."""
     with pytest.raises(green.Timeout), green.Timeout(0.2), store.transaction() as tx:
         sql.insert_many(tx.connection, notes, [{"id": 1, "body": "a"}])
         tx.connection.execute(sa.text("SELECT pg_sleep(10)"))

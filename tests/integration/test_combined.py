@@ -1,4 +1,4 @@
-"""Selects that travel together tell what each of them tells by itself: every type, nothing, and pairs."""
+"""Combined selects return the rows that each select returns alone: every type, no rows, and pairs."""
 
 from __future__ import annotations
 
