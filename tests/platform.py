@@ -332,14 +332,20 @@ def embedded(folder: Path, **settings: str) -> Iterator[Platform]:
 @contextmanager
 def distributed(folder: Path, **settings: str) -> Iterator[Platform]:
     """A process per service, on PostgreSQL and RabbitMQ."""
-    with own_database() as url:
-        platform = Platform(folder, {"DATABASE_URL": url, "AMQP_URI": AMQP, **settings}, SERVICES)
-        try:
-            platform.start()
-            yield platform
-        finally:
-            platform.stop()
-            remove_topology(namespace_of(url))
+    with own_database() as url, distributed_on(url, folder, **settings) as platform:
+        yield platform
+
+
+@contextmanager
+def distributed_on(url: str, folder: Path, **settings: str) -> Iterator[Platform]:
+    """A process per service, on a database that may have been filled before."""
+    platform = Platform(folder, {"DATABASE_URL": url, "AMQP_URI": AMQP, **settings}, SERVICES)
+    try:
+        platform.start()
+        yield platform
+    finally:
+        platform.stop()
+        remove_topology(namespace_of(url))
 
 
 def namespace_of(database_url: str) -> str:
@@ -359,4 +365,4 @@ def remove_topology(namespace: str) -> None:
 
 MODES = {"embedded": embedded, "distributed": distributed}
 
-__all__ = ["MODES", "START", "Answer", "NotReady", "Platform", "distributed", "embedded"]
+__all__ = ["MODES", "START", "Answer", "NotReady", "Platform", "distributed", "distributed_on", "embedded"]

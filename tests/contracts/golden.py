@@ -104,6 +104,15 @@ def shape(value: Any) -> Any:
     return [shape(value[0])] if isinstance(value, list) and value else None
 
 
+def lost(stored: Any, again: Any, where: str = "") -> list[str]:
+    """Where a JSON value does not hold what another one holds."""
+    if isinstance(stored, dict) and isinstance(again, dict):
+        return [one for key, value in stored.items() for one in lost(value, again.get(key, "absent"), f"{where}.{key}")]
+    if isinstance(stored, list) and isinstance(again, list) and len(stored) == len(again):
+        return [one for pair in zip(stored, again, strict=True) for one in lost(*pair, f"{where}[]")]
+    return [] if stored == again else [where]
+
+
 @cache
 def golden(service: str) -> Golden:
     return Golden(service)

@@ -16,7 +16,7 @@ from services.identity.domain.eligibility import Kind
 from services.wallet.domain.wallet import Wallet
 from shared.contracts.messages import MESSAGES, known_fields
 from tests.contracts.events import identity, payout, wallet
-from tests.contracts.golden import FOLDER, HOW_TO_ADD, Golden, golden
+from tests.contracts.golden import FOLDER, HOW_TO_ADD, Golden, golden, lost
 
 SERVICES = list(MESSAGES)
 ABSTRACT = {"Created", "Fact", "Later", "Moved"}
@@ -174,15 +174,6 @@ def test_every_shape_that_was_ever_stored_is_read(service: str, event: str, numb
     is_upcast = state.get("class_version", 1) < getattr(type(read), "class_version", 1)
     again = json.loads(found.mapper.encode(read)[1])
     assert is_upcast or lost(state, again) == [], f"{service} {event}: what was stored is not read any more"
-
-
-def lost(stored: Any, again: Any, where: str = "") -> list[str]:
-    """Where a JSON value does not hold what another one holds."""
-    if isinstance(stored, dict) and isinstance(again, dict):
-        return [one for key, value in stored.items() for one in lost(value, again.get(key, "absent"), f"{where}.{key}")]
-    if isinstance(stored, list) and isinstance(again, list) and len(stored) == len(again):
-        return [one for pair in zip(stored, again, strict=True) for one in lost(*pair, f"{where}[]")]
-    return [] if stored == again else [where]
 
 
 def test_an_entry_of_before_delays_were_counted_is_read_without_one() -> None:

@@ -26,7 +26,7 @@ from shared.contracts.messages import MESSAGES, newest
 from shared.eventstore.sql import Json
 from shared.projections.facts import Facts
 from tests.contracts.golden import FOLDER, golden
-from tests.contracts.test_consumers import CONSUMERS, Reader, story
+from tests.contracts.story import CONSUMERS, Reader, story
 
 FACTS = {
     "catalog.offers.facts": of_catalog.offers,
