@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from services.identity import storage
-from services.identity.application import forms
 from services.identity.application.ports import Ports, Work, caller_account
 from services.identity.application.sessions import Failures
 from services.identity.domain.accounts import Account
@@ -13,6 +12,7 @@ from services.identity.domain.checks import Declared, Item, Outcome, document_it
 from services.identity.domain.errors import PhoneInvalid, PhoneTaken
 from services.identity.domain.people import Profile, document_text, normal_phone, person_text
 from services.identity.domain.phones import draw_code
+from shared.contracts.calls import identity as calls
 from shared.eventstore import Transaction
 from shared.eventstore.outcomes import Call
 from shared.eventstore.outcomes import Outcome as CallOutcome
@@ -25,14 +25,14 @@ class Journey:
 
     # ---- the phone
 
-    def send_phone_code(self, tx: Transaction, call: Call) -> dict[str, Any]:
+    def send_phone_code(self, tx: Transaction, call: Call[calls.SendPhoneCode]) -> dict[str, Any]:
         """To the number of the account, or to another one, which becomes the account's."""
-        body = forms.read_form(forms.PhoneNumber, call.data)
+        body = call.body
         work = Work(self._ports, tx)
         account = work.usable_account(caller_account(call))
         profile = work.profile(account)
         account.may_send_code(profile, work.now)
-        number = _number(profile, body["phoneNumber"])
+        number = _number(profile, body.phone_number)
         digest = work.keys.digest("phone", number)
         if storage.claimed_by_another(work.connection, "phone", digest, account.number):
             raise PhoneTaken("this number is confirmed by another account")
@@ -44,59 +44,59 @@ class Journey:
         tx.save(account)
         return _standing(work, account)
 
-    def confirm_phone_code(self, call: Call) -> CallOutcome:
+    def confirm_phone_code(self, call: Call[calls.ConfirmPhoneCode]) -> CallOutcome:
         """A wrong code is counted although it is refused."""
-        body = forms.read_form(forms.PhoneCode, call.data)
+        body = call.body
         number = caller_account(call)
-        with self._failures.watching("phone-code", str(number), body["clientAddress"]):
-            outcome = self._ports.run(lambda work: _try_code(work, number, body["code"]))
+        with self._failures.watching("phone-code", str(number), body.client_address):
+            outcome = self._ports.run(lambda work: _try_code(work, number, body.code))
             if isinstance(outcome, DomainError):
                 raise outcome
             return outcome
 
     # ---- who the person is
 
-    def check_identity(self, call: Call) -> CallOutcome:
+    def check_identity(self, call: Call[calls.CheckIdentity]) -> CallOutcome:
         """What the provider finds, and whether somebody else was checked with the same document or name."""
-        body = forms.read_form(forms.IdentityDocument, call.data)
+        body = call.body
         number = caller_account(call)
-        declared = Declared(body["documentNumber"], body["firstName"], body["lastName"], body["birthDate"])
+        declared = Declared(body.document_number, body.first_name, body.last_name, body.birth_date)
         profile = self._ports.run(lambda work: _profile_for_check(work, number))
         found = [document_item(declared.document_number), *self._ports.provider.check(declared, profile)]
         return self._ports.run(lambda work: _record_check(work, number, declared, found))
 
-    def review_identity_check(self, tx: Transaction, call: Call) -> dict[str, Any]:
+    def review_identity_check(self, tx: Transaction, call: Call[calls.ReviewIdentityCheck]) -> dict[str, Any]:
         """Staff's word on what was left suspicious."""
-        body = forms.read_form(forms.Review, call.data)
+        body = call.body
         work = Work(self._ports, tx)
-        number = storage.account_of_check(work.connection, body["identityCheckId"])
+        number = storage.account_of_check(work.connection, body.identity_check_id)
         if number is None:
             raise NotFound("no such identity check")
         account = work.account(number)
-        accepted, reason = body["accept"], body["reason"] or ""
-        if account.review(work.now, check=body["identityCheckId"], accepted=accepted, reason=reason):
+        accepted, reason = body.accept, body.reason
+        if account.review(work.now, check=body.identity_check_id, accepted=accepted, reason=reason):
             letter = work.ports.letters.identity_reviewed(work.profile(account), accepted=accepted)
-            work.tell(letter, f"identity-reviewed/{body['identityCheckId']}")
+            work.tell(letter, f"identity-reviewed/{body.identity_check_id}")
             tx.save(account)
-        return {"identityCheckId": body["identityCheckId"], "status": "ok" if accepted else "ko"}
+        return {"identityCheckId": body.identity_check_id, "status": "ok" if accepted else "ko"}
 
     # ---- the credit
 
-    def complete_profile(self, tx: Transaction, call: Call) -> dict[str, Any]:
+    def complete_profile(self, tx: Transaction, call: Call[calls.CompleteProfile]) -> dict[str, Any]:
         """The last step activates; afterwards it only changes the data. ``ifMatch``: the version of which the caller
         knows, when it matters."""
-        body = forms.read_form(forms.Completion, call.data)
+        body = call.body
         work = Work(self._ports, tx)
         account = work.usable_account(caller_account(call))
-        if body["ifMatch"] not in (None, account.version):
+        if body.if_match not in (None, account.version):
             raise PreconditionFailed("the account has changed since you read it")
         profile, sealed = work.sealed(
             account,
             work.profile(account),
-            address=body["address"],
-            city=body["city"],
-            postal_code=body["postalCode"],
-            activity=body["activity"],
+            address=body.address,
+            city=body.city,
+            postal_code=body.postal_code,
+            activity=body.activity,
         )
         kind = account.complete_profile(work.now, profile, sealed=sealed)
         if kind is not None:

@@ -20,6 +20,7 @@ from services.identity.keys import KeyStore
 from services.identity.mails import Letters
 from services.identity.sealing import KeyRing
 from services.identity.sirene import StructureDirectory
+from shared.contracts.calls.contract import Command
 from shared.eventstore import Conflict, Store, Transaction
 from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.errors import DomainError, NotFound, Unauthorized, Unavailable
@@ -31,6 +32,7 @@ from shared.notifications import Notification, Outbox
 from shared.runtime import tokens
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Command)
 
 MAIL_TOKEN_LIFE = timedelta(hours=24)
 """By the platform's clock (domain.md §1.3)."""
@@ -150,20 +152,20 @@ def secret_digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def caller_account(call: Call) -> int:
+def caller_account(call: Call[Any]) -> int:
     """The account that asks. Raises Unauthorized for nobody and for an API key."""
     if call.caller is None or call.caller.offerer_id is not None:
         raise Unauthorized("sign in first")
     return call.caller.account_id
 
 
-def each(handler: calls.Each) -> CommandHandler:
-    """A command that makes its own transactions and whose outcome is stored nowhere: it holds secrets, takes its time
+def unstored(contract: type[C], handler: Callable[[Call[C]], Outcome]) -> CommandHandler:
+    """A command that opens its own transactions and whose outcome is not stored: it holds secrets, does slow work
     outside of transactions, or commits although it refuses."""
-    return calls.each(partial(_decided, handler))
+    return calls.each(contract, partial(_decided, handler))
 
 
-def _decided(handler: calls.Each, call: Call) -> Outcome:
+def _decided(handler: Callable[[Call[C]], Outcome], call: Call[C]) -> Outcome:
     try:
         return handler(call)
     except DomainError as refusal:

@@ -9,29 +9,25 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.identity import storage
-from services.identity.application import forms
 from services.identity.application.ports import Ports, caller_account, secret_digest
 from services.identity.domain.accounts import Account, open_window
 from services.identity.domain.eligibility import Window, coming_window
 from services.identity.domain.people import Profile, in_territory
 from services.identity.sealing import Erased, KeyRing
+from shared.contracts.calls import identity as calls
+from shared.contracts.calls.contract import number_after
 from shared.eventstore.outcomes import Call
-from shared.kernel.errors import DomainError, Invalid, NotFound
+from shared.kernel.errors import NotFound
 from shared.kernel.time import instant_text
 
-LARGEST_PAGE = 200
 _NO_KEY = NotFound("no such API key")
-
-
-class CursorInvalid(Invalid):
-    code = "cursor-invalid"
 
 
 class Questions:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
 
-    def me(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+    def me(self, connection: sa.Connection, call: Call[calls.Me]) -> dict[str, Any]:
         """The caller, with what comes next for them. Raises NotFound for who has no account (the command line)."""
         account = self._account(connection, caller_account(call))
         profile = KeyRing(self._ports.keys).open_profile(account.number, account.sealed)
@@ -54,57 +50,54 @@ class Questions:
             "version": account.version,
         }
 
-    def people(self, connection: sa.Connection, calls: Sequence[Call]) -> list[dict[str, Any] | DomainError]:
+    def people(self, connection: sa.Connection, batch: Sequence[Call[calls.People]]) -> list[dict[str, Any]]:
         """Names and addresses in bulk, for what must show them; the erased are ``effacé``, the unknown absent."""
-        asked = [_account_ids(call) for call in calls]
-        known = [numbers for numbers in asked if not isinstance(numbers, DomainError)]
-        rows = storage.sealed_people(connection, sorted({number for numbers in known for number in numbers}))
+        numbers = sorted({number for call in batch for number in call.body.account_ids})
+        rows = storage.sealed_people(connection, numbers)
         keys = KeyRing(self._ports.keys)
         keys.load(row.account_id for row in rows)
         shown = {row.account_id: _shown(keys.open_profile(row.account_id, row.sealed)) for row in rows}
         return [
-            numbers
-            if isinstance(numbers, DomainError)
-            else {"people": {str(number): shown[number] for number in sorted(set(numbers)) if number in shown}}
-            for numbers in asked
+            {"people": {str(number): shown[number] for number in sorted(set(call.body.account_ids)) if number in shown}}
+            for call in batch
         ]
 
-    def offerers(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+    def offerers(self, connection: sa.Connection, call: Call[calls.Offerers]) -> dict[str, Any]:
         """The structures that the caller acts for, or asked to act for."""
         rows = storage.offerers_of_account(connection, caller_account(call))
         return {"items": [{**_offerer(row), "attachment": row.attachment} for row in rows]}
 
-    def offerer(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
-        number = forms.read_form(forms.OffererNumber, call.data)["offererId"]
+    def offerer(self, connection: sa.Connection, call: Call[calls.Offerer]) -> dict[str, Any]:
+        number = call.body.offerer_id
         row = storage.offerer(connection, number)
         if row is None:
             raise NotFound("no such structure")
         return _offerer(row)
 
-    def api_key(self, connection: sa.Connection, calls: Sequence[Call]) -> list[Any]:
+    def api_key(self, connection: sa.Connection, batch: Sequence[Call[calls.ApiKey]]) -> list[Any]:
         """Whose structure's keys these are."""
-        keys = [str(call.data.get("key", ""))[:300] for call in calls]
+        keys = [call.body.key[:300] for call in batch]
         known = storage.api_keys_by_prefix(connection, sorted({_prefix(key) for key in keys}))
         return [_owner(known.get(_prefix(key)), key) for key in keys]
 
-    def api_keys(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+    def api_keys(self, connection: sa.Connection, call: Call[calls.ApiKeys]) -> dict[str, Any]:
         """The prefixes of a structure's keys, for those who act for it."""
-        number = forms.read_form(forms.OffererNumber, call.data)["offererId"]
+        number = call.body.offerer_id
         if caller_account(call) not in storage.accounts_of_offerer(connection, number):
             raise NotFound("no such structure")
         rows = storage.api_keys_of_offerer(connection, number)
         return {"items": [{"prefix": row.prefix, "createdAt": instant_text(row.created_at)} for row in rows]}
 
-    def pending(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+    def pending(self, connection: sa.Connection, call: Call[calls.PendingList]) -> dict[str, Any]:
         """What awaits staff, oldest first, a page at a time."""
-        body = forms.read_form(forms.Pending, call.data)
+        body = call.body
         show, find, number = {
             "offerers": (_pending_offerers, storage.offerers_by_status, "offererId"),
             "attachments": (_pending_attachments, storage.attachments_by_status, "attachmentId"),
             "identity-checks": (_pending_checks, storage.checks_by_status, "identityCheckId"),
-        }[body["what"]]
-        limit = min(body["limit"], LARGEST_PAGE)
-        rows = find(connection, body["status"], _after(body["cursor"]), limit + 1)
+        }[body.what]
+        limit = body.limit
+        rows = find(connection, body.status, number_after(body.cursor) or 0, limit + 1)
         items = show(connection, KeyRing(self._ports.keys), rows[:limit])
         return {"items": items, "nextCursor": str(items[-1][number]) if len(rows) > limit else None}
 
@@ -131,13 +124,6 @@ def _window(window: Window | None) -> dict[str, Any] | None:
     if window is None:
         return None
     return {"kind": window.kind.value, "from": instant_text(window.begins), "until": instant_text(window.ends)}
-
-
-def _account_ids(call: Call) -> list[int] | DomainError:
-    try:
-        return list(forms.read_form(forms.AccountIds, call.data)["accountIds"])
-    except DomainError as refusal:
-        return refusal
 
 
 def _offerer(row: storage.Row) -> dict[str, Any]:
@@ -223,11 +209,3 @@ def _prefix(key: str) -> str:
 def _owner(row: storage.Row | None, key: str) -> dict[str, Any] | NotFound:
     same = row is not None and hmac.compare_digest(row.digest, secret_digest(key))
     return {"offererId": row.offerer_id} if row is not None and same else _NO_KEY
-
-
-def _after(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-        raise CursorInvalid("this cursor was not given by us", errors={"cursor": ["not a cursor of ours"]})
-    return int(cursor)

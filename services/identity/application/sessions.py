@@ -11,7 +11,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.identity import storage
-from services.identity.application import forms
 from services.identity.application.ports import (
     CHANGE_EMAIL,
     CONFIRM_EMAIL,
@@ -27,6 +26,7 @@ from services.identity.domain.errors import CredentialsInvalid, RefreshInvalid, 
 from services.identity.domain.passwords import check_password
 from services.identity.domain.people import normal_email
 from services.identity.sealing import KeyRing
+from shared.contracts.calls import identity as calls
 from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.errors import DomainError, Gone, Invalid, TooManyRequests, Unauthorized
 
@@ -98,13 +98,13 @@ class Sessions:
     def __init__(self, ports: Ports, failures: Failures) -> None:
         self._ports, self._failures = ports, failures
 
-    def sign_in(self, call: Call) -> Outcome:
+    def sign_in(self, call: Call[calls.SignIn]) -> Outcome:
         """A token pair. The same refusal, after the same time, for an unknown address as for a wrong password."""
-        body = forms.read_form(forms.SignIn, call.data)
-        email = normal_email(body["email"])
-        with self._failures.watching("sign-in", body["clientAddress"], guessed=email):
+        body = call.body
+        email = normal_email(body.email)
+        with self._failures.watching("sign-in", body.client_address, guessed=email):
             number, hashed = self._credentials(email)
-            if not self._ports.hasher.verify(body["password"], hashed):
+            if not self._ports.hasher.verify(body.password, hashed):
                 raise CredentialsInvalid("the e-mail or the password is not right")
         assert number is not None
 
@@ -113,53 +113,53 @@ class Sessions:
 
         return self._ports.run(work)
 
-    def refresh(self, call: Call) -> Outcome:
+    def refresh(self, call: Call[calls.Refresh]) -> Outcome:
         """A new pair for a refresh token. One that was used before was stolen, or its thief came first: its whole
         family ends."""
-        body = forms.read_form(forms.RefreshToken, call.data)
-        with self._failures.watching("refresh", body["clientAddress"]):
-            outcome = self._ports.run(lambda work: _rotate(work, body["refreshToken"]))
+        body = call.body
+        with self._failures.watching("refresh", body.client_address):
+            outcome = self._ports.run(lambda work: _rotate(work, body.refresh_token))
             if isinstance(outcome, DomainError):  # what it revoked is committed
                 raise outcome
             return outcome
 
-    def sign_out(self, call: Call) -> Outcome:
+    def sign_out(self, call: Call[calls.SignOut]) -> Outcome:
         """Ends the family of a refresh token; an unknown one is nobody's session."""
-        body = forms.read_form(forms.RefreshToken, call.data)
+        body = call.body
 
         def work(work: Work) -> dict[str, Any]:
-            row = storage.refresh_token(work.connection, secret_digest(body["refreshToken"]))
+            row = storage.refresh_token(work.connection, secret_digest(body.refresh_token))
             if row is not None:
                 storage.revoke_family(work.connection, row.family)
             return {}
 
         return self._ports.run(work)
 
-    def request_password_reset(self, call: Call) -> Outcome:
+    def request_password_reset(self, call: Call[calls.RequestPasswordReset]) -> Outcome:
         """The same answer whether the address has an account or not. Each request counts, so that nobody's mailbox is
         filled."""
-        body = forms.read_form(forms.Address, call.data)
-        email = normal_email(body["email"])
+        body = call.body
+        email = normal_email(body.email)
         self._failures.begin("password-reset", email)
         self._ports.run(lambda work: put(work, PASSWORD_RESET, {"email": email}))
         return {}
 
-    def reset_password(self, call: Call) -> Outcome:
+    def reset_password(self, call: Call[calls.ResetPassword]) -> Outcome:
         """With the token of the mail. Every session ends."""
-        body = forms.read_form(forms.NewPassword, call.data)
-        check_password(body["password"])
-        with self._failures.watching("mail-token", body["clientAddress"]):
-            self._require_reset_token(body["token"])  # before the slow work, which must not be had for nothing
-            hashed = self._ports.hasher.hash(body["password"])
-            return self._ports.run(lambda work: _reset(work, body["token"], hashed))
+        body = call.body
+        check_password(body.password)
+        with self._failures.watching("mail-token", body.client_address):
+            self._require_reset_token(body.token)  # before the slow work, which must not be had for nothing
+            hashed = self._ports.hasher.hash(body.password)
+            return self._ports.run(lambda work: _reset(work, body.token, hashed))
 
-    def change_password(self, call: Call) -> Outcome:
+    def change_password(self, call: Call[calls.ChangePassword]) -> Outcome:
         """By the signed-in person, who knows the present one. Every session ends; the answer is a new token pair."""
-        body = forms.read_form(forms.PasswordChange, call.data)
+        body = call.body
         number = caller_account(call)
-        check_password(body["password"])
-        verified = self._verify(number, body["currentPassword"])
-        hashed = self._ports.hasher.hash(body["password"])
+        check_password(body.password)
+        verified = self._verify(number, body.current_password)
+        hashed = self._ports.hasher.hash(body.password)
 
         def work(work: Work) -> dict[str, Any]:
             account = work.usable_account(number)
@@ -170,12 +170,12 @@ class Sessions:
 
         return self._ports.run(work)
 
-    def change_email(self, call: Call) -> Outcome:
+    def change_email(self, call: Call[calls.ChangeEmail]) -> Outcome:
         """Sends a link to the new address, which is adopted when it is followed."""
-        body = forms.read_form(forms.EmailChange, call.data)
+        body = call.body
         number = caller_account(call)
-        self._verify(number, body["password"])
-        content = {"account": number, "email": normal_email(body["email"])}
+        self._verify(number, body.password)
+        content = {"account": number, "email": normal_email(body.email)}
         self._ports.run(lambda work: put(work, CHANGE_ADDRESS, content))
         return {}
 

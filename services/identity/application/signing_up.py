@@ -12,7 +12,6 @@ from datetime import date
 from typing import Any
 
 from services.identity import storage
-from services.identity.application import forms
 from services.identity.application.ports import CHANGE_EMAIL, CONFIRM_EMAIL, RESET_PASSWORD, Ports, Work, secret_digest
 from services.identity.application.requests import SIGN_UP, put
 from services.identity.application.sessions import Failures
@@ -23,6 +22,7 @@ from services.identity.domain.offerers import Offerer
 from services.identity.domain.passwords import check_password
 from services.identity.domain.people import Profile, normal_email, normal_phone
 from services.identity.sirene import valid_siren
+from shared.contracts.calls import identity as calls
 from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.errors import Invalid
 from shared.kernel.time import paris_day
@@ -32,48 +32,48 @@ class SigningUp:
     def __init__(self, ports: Ports, failures: Failures) -> None:
         self._ports, self._failures = ports, failures
 
-    def open_account(self, call: Call) -> Outcome:
+    def open_account(self, call: Call[calls.OpenAccount]) -> Outcome:
         """A young person's, or anybody's who only looks around; raises TooYoung under 15."""
-        body = forms.read_form(forms.NewAccount, call.data)
-        self._check_age(body["birthDate"])
-        check_password(body["password"])
-        phone = normal_phone(body["phoneNumber"]) if body["phoneNumber"] else ""
+        body = call.body
+        self._check_age(body.birth_date)
+        check_password(body.password)
+        phone = normal_phone(body.phone_number) if body.phone_number else ""
         profile = Profile(
-            email=normal_email(body["email"]),
-            first_name=body["firstName"],
-            last_name=body["lastName"],
-            birth_date=body["birthDate"],
-            postal_code=body["postalCode"],
+            email=normal_email(body.email),
+            first_name=body.first_name,
+            last_name=body.last_name,
+            birth_date=body.birth_date,
+            postal_code=body.postal_code,
             phone_number=phone,
-            marketing_consent=body["marketingConsent"],
+            marketing_consent=body.marketing_consent,
         )
-        return self._ask(profile, body["password"], Role.BENEFICIARY, None)
+        return self._ask(profile, body.password, Role.BENEFICIARY, None)
 
-    def open_pro_account(self, call: Call) -> Outcome:
+    def open_pro_account(self, call: Call[calls.OpenProAccount]) -> Outcome:
         """A cultural actor's. Raises SirenInvalid, SirenClosed, SirenForeign. The structure is registered, or joined,
         when the e-mail is confirmed."""
-        body = forms.read_form(forms.NewProAccount, call.data)
-        check_password(body["password"])
-        phone = normal_phone(body["phoneNumber"])
-        structure = self._ports.directory.find(valid_siren(body["siren"]))
+        body = call.body
+        check_password(body.password)
+        phone = normal_phone(body.phone_number)
+        structure = self._ports.directory.find(valid_siren(body.siren))
         profile = Profile(
-            email=normal_email(body["email"]),
-            first_name=body["firstName"],
-            last_name=body["lastName"],
+            email=normal_email(body.email),
+            first_name=body.first_name,
+            last_name=body.last_name,
             phone_number=phone,
-            marketing_consent=body["contactConsent"],
+            marketing_consent=body.contact_consent,
         )
-        return self._ask(profile, body["password"], Role.PRO, structure)
+        return self._ask(profile, body.password, Role.PRO, structure)
 
-    def create_staff(self, call: Call) -> Outcome:
+    def create_staff(self, call: Call[calls.CreateStaff]) -> Outcome:
         """From the command line: confirmed at once. Raises EmailTaken."""
-        body = forms.read_form(forms.NewStaff, call.data)
-        check_password(body["password"])
-        hashed = self._ports.hasher.hash(body["password"])
-        profile = Profile(normal_email(body["email"]), body["firstName"], body["lastName"])
+        body = call.body
+        check_password(body.password)
+        hashed = self._ports.hasher.hash(body.password)
+        profile = Profile(normal_email(body.email), body.first_name, body.last_name)
 
         def work(work: Work) -> dict[str, Any]:
-            account = _new_account(work, profile, hashed, map(Role, body["roles"]), None)
+            account = _new_account(work, profile, hashed, map(Role, body.roles), None)
             if account is None:
                 raise EmailTaken("this address has an account already")
             account.confirm_email(work.now)
@@ -82,11 +82,11 @@ class SigningUp:
 
         return self._ports.run(work)
 
-    def confirm_email(self, call: Call) -> Outcome:
+    def confirm_email(self, call: Call[calls.ConfirmEmail]) -> Outcome:
         """Opens the door: a token pair. A pro's structure is registered or joined now; a changed address adopted."""
-        body = forms.read_form(forms.MailToken, call.data)
-        with self._failures.watching("mail-token", body["clientAddress"]):
-            return self._ports.run(lambda work: _confirm(work, body["token"]))
+        body = call.body
+        with self._failures.watching("mail-token", body.client_address):
+            return self._ports.run(lambda work: _confirm(work, body.token))
 
     def _ask(self, profile: Profile, password: str, role: Role, structure: Structure | None) -> Outcome:
         """Whether the address is known is looked up after the answer: nobody can tell by the time it took.

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from services.identity import storage
-from services.identity.application import forms
 from services.identity.application.ports import Ports, Work, caller_account
 from services.identity.domain.accounts import Account, Suspension
+from shared.contracts.calls import identity as calls
 from shared.eventstore import Transaction
 from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.errors import DomainError, Forbidden, Invalid, Unavailable
@@ -24,25 +24,25 @@ class Standing:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
 
-    def suspend_account(self, tx: Transaction, call: Call) -> dict[str, Any]:
+    def suspend_account(self, tx: Transaction, call: Call[calls.SuspendAccount]) -> dict[str, Any]:
         """By staff, for one of the reasons of domain.md §1.4, in any case and with hyphens or underscores."""
-        body = forms.read_form(forms.AccountDecision, call.data)
-        return self._suspend(tx, body["accountId"], _suspension(body["reason"]))
+        body = call.body
+        return self._suspend(tx, body.account_id, _suspension(body.reason))
 
-    def suspend_me(self, tx: Transaction, call: Call) -> dict[str, Any]:
+    def suspend_me(self, tx: Transaction, call: Call[calls.SuspendMe]) -> dict[str, Any]:
         """By the person; staff can lift it."""
         return self._suspend(tx, caller_account(call), Suspension.UPON_USER_REQUEST)
 
-    def unsuspend_account(self, tx: Transaction, call: Call) -> dict[str, Any]:
-        body = forms.read_form(forms.AccountDecision, call.data)
-        account = Work(self._ports, tx).account(body["accountId"])
-        account.unsuspend(tx.now, body["reason"])
+    def unsuspend_account(self, tx: Transaction, call: Call[calls.UnsuspendAccount]) -> dict[str, Any]:
+        body = call.body
+        account = Work(self._ports, tx).account(body.account_id)
+        account.unsuspend(tx.now, body.reason)
         tx.save(account)
         return {"accountId": account.number, "status": account.status}
 
-    def erase(self, calls: Sequence[Call]) -> list[Outcome]:
+    def erase(self, batch: Sequence[Call[calls.Erase]]) -> list[Outcome]:
         """The caller's own account, or any one for staff, operators and the command line. Asked twice, done once."""
-        return [self._erased(call) for call in calls]
+        return [self._erased(call) for call in batch]
 
     def destroy_keys(self) -> None:
         """Of those whose erasure is committed: at once, and again by a task for what a crash or an outage left.
@@ -56,7 +56,7 @@ class Standing:
         self._ports.keys.destroy(doomed)
         return self._ports.run(lambda work: storage.forget_doomed(work.connection, doomed))
 
-    def _erased(self, call: Call) -> Outcome:
+    def _erased(self, call: Call[calls.Erase]) -> Outcome:
         try:
             self._ports.run(lambda work: self._erase(work, call))
         except Unavailable as unknown:
@@ -69,9 +69,9 @@ class Standing:
             self.destroy_keys()
         return {}
 
-    def _erase(self, work: Work, call: Call) -> None:
-        body = forms.read_form(forms.Erasure, call.data)
-        number = body["accountId"] or caller_account(call)
+    def _erase(self, work: Work, call: Call[calls.Erase]) -> None:
+        body = call.body
+        number = body.account_id or caller_account(call)
         _require_may_erase(call, number)
         account = work.account(number)
         profile = work.profile(account)
@@ -111,7 +111,7 @@ class Standing:
             work.tx.save(offerer)
 
 
-def _require_may_erase(call: Call, number: int) -> None:
+def _require_may_erase(call: Call[calls.Erase], number: int) -> None:
     if call.caller is None or call.caller.account_id == number or call.caller.roles & {"staff", "operator"}:
         return
     raise Forbidden("this account is somebody else's")

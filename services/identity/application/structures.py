@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from services.identity import storage
-from services.identity.application import forms
 from services.identity.application.ports import Ports, Work, caller_account, secret_digest
 from services.identity.domain.offerers import Offerer
 from services.identity.domain.people import Profile
 from services.identity.mails import Letters
+from shared.contracts.calls import identity as calls
 from shared.eventstore import Transaction
 from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.errors import NotFound
@@ -21,43 +21,43 @@ class Structures:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
 
-    def validate_offerer(self, tx: Transaction, call: Call) -> dict[str, Any]:
-        body = forms.read_form(forms.OffererDecision, call.data)
+    def validate_offerer(self, tx: Transaction, call: Call[calls.ValidateOfferer]) -> dict[str, Any]:
+        body = call.body
         work = Work(self._ports, tx)
-        offerer = work.offerer(body["offererId"])
+        offerer = work.offerer(body.offerer_id)
         if offerer.validate(work.now):
             tx.save(offerer)
             _tell_all(work, offerer, lambda letters, who: letters.structure_validated(who, offerer.structure))
         return _shown(offerer)
 
-    def reject_offerer(self, tx: Transaction, call: Call) -> dict[str, Any]:
+    def reject_offerer(self, tx: Transaction, call: Call[calls.RejectOfferer]) -> dict[str, Any]:
         return self._refuse(tx, call, Offerer.reject)
 
-    def close_offerer(self, tx: Transaction, call: Call) -> dict[str, Any]:
+    def close_offerer(self, tx: Transaction, call: Call[calls.CloseOfferer]) -> dict[str, Any]:
         return self._refuse(tx, call, Offerer.close)
 
-    def approve_attachment(self, tx: Transaction, call: Call) -> dict[str, Any]:
-        body = forms.read_form(forms.AttachmentDecision, call.data)
-        work, offerer = self._attachment(tx, body["attachmentId"])
-        if offerer.approve_attachment(work.now, body["attachmentId"]):
-            self._attachment_decided(work, offerer, body["attachmentId"], approved=True)
-        return {"attachmentId": body["attachmentId"], "status": "approved"}
+    def approve_attachment(self, tx: Transaction, call: Call[calls.ApproveAttachment]) -> dict[str, Any]:
+        body = call.body
+        work, offerer = self._attachment(tx, body.attachment_id)
+        if offerer.approve_attachment(work.now, body.attachment_id):
+            self._attachment_decided(work, offerer, body.attachment_id, approved=True)
+        return {"attachmentId": body.attachment_id, "status": "approved"}
 
-    def reject_attachment(self, tx: Transaction, call: Call) -> dict[str, Any]:
-        body = forms.read_form(forms.AttachmentDecision, call.data)
-        work, offerer = self._attachment(tx, body["attachmentId"])
-        if offerer.reject_attachment(work.now, body["attachmentId"], body["reason"] or ""):
-            self._attachment_decided(work, offerer, body["attachmentId"], approved=False)
-        return {"attachmentId": body["attachmentId"], "status": "rejected"}
+    def reject_attachment(self, tx: Transaction, call: Call[calls.RejectAttachment]) -> dict[str, Any]:
+        body = call.body
+        work, offerer = self._attachment(tx, body.attachment_id)
+        if offerer.reject_attachment(work.now, body.attachment_id, body.reason):
+            self._attachment_decided(work, offerer, body.attachment_id, approved=False)
+        return {"attachmentId": body.attachment_id, "status": "rejected"}
 
-    def create_api_key(self, call: Call) -> Outcome:
+    def create_api_key(self, call: Call[calls.CreateApiKey]) -> Outcome:
         """``<env>_<12 hex>_<64 hex>``: told once. A repetition makes another one, as nothing keeps the first."""
-        body = forms.read_form(forms.OffererNumber, call.data)
+        body = call.body
         number = caller_account(call)
 
         def work(work: Work) -> dict[str, Any]:
             work.usable_account(number)
-            offerer = work.offerer(body["offererId"])
+            offerer = work.offerer(body.offerer_id)
             chance = self._ports.randomness.draw("api-key", work.tx.next_number("api-key"))
             prefix = f"{self._ports.key_environment}_{chance.randbytes(6).hex()}"
             key = f"{prefix}_{chance.randbytes(32).hex()}"
@@ -67,19 +67,24 @@ class Structures:
 
         return self._ports.run(work)
 
-    def delete_api_key(self, tx: Transaction, call: Call) -> dict[str, Any]:
-        body = forms.read_form(forms.KeyPrefix, call.data)
+    def delete_api_key(self, tx: Transaction, call: Call[calls.DeleteApiKey]) -> dict[str, Any]:
+        body = call.body
         work = Work(self._ports, tx)
-        offerer = work.offerer(body["offererId"])
-        offerer.delete_api_key(work.now, account=caller_account(call), prefix=body["prefix"])
+        offerer = work.offerer(body.offerer_id)
+        offerer.delete_api_key(work.now, account=caller_account(call), prefix=body.prefix)
         tx.save(offerer)
         return {}
 
-    def _refuse(self, tx: Transaction, call: Call, decide: Callable[[Offerer, Any, str], bool]) -> dict[str, Any]:
-        body = forms.read_form(forms.OffererDecision, call.data)
+    def _refuse(
+        self,
+        tx: Transaction,
+        call: Call[calls.RejectOfferer] | Call[calls.CloseOfferer],
+        decide: Callable[[Offerer, Any, str], bool],
+    ) -> dict[str, Any]:
+        body = call.body
         work = Work(self._ports, tx)
-        offerer = work.offerer(body["offererId"])
-        reason = body["reason"] or ""
+        offerer = work.offerer(body.offerer_id)
+        reason = body.reason
         if decide(offerer, work.now, reason):
             tx.save(offerer)
             _tell_all(work, offerer, lambda letters, who: letters.structure_refused(who, offerer.structure, reason))
