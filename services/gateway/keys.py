@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from shared.contracts.calls import identity
 from shared.kernel.errors import DomainError, Unauthorized
 from shared.messaging.bus import Bus
 
@@ -41,7 +42,7 @@ class ApiKeys:
 
     def _ask(self, key: str) -> int:
         try:
-            return int(self._bus.query("identity", "api-key", {"key": key}, batched=True)["offererId"])
+            return int(self._bus.query(identity.ApiKey(key=key), batched=True)["offererId"])
         except DomainError as refusal:
             if refusal.status in (401, 404, 422):
                 raise BadApiKey("the API key is not valid") from None

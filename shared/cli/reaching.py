@@ -17,9 +17,9 @@ from urllib.parse import quote
 import orjson
 import sqlalchemy as sa
 
-from shared.contracts.calls import payout
+from shared.contracts.calls import identity, payout
 from shared.contracts.calls import platform as calls
-from shared.contracts.calls.contract import Query
+from shared.contracts.calls.contract import Command, Query
 from shared.eventstore.engines import make_engine
 from shared.hosting.platform import CannotStart, service_class
 from shared.kernel.errors import DomainError, Unavailable
@@ -213,17 +213,17 @@ class OnStores:
         return int(self._bus.command(command, to=service).result["letters"])
 
     def create_staff(self, account: dict[str, Any]) -> int:
-        return int(self._write("create-staff", account)["accountId"])
+        return int(self._write(identity.CreateStaff.read(account))["accountId"])
 
     def erase(self, account_id: int) -> None:
-        self._write("erase", {"accountId": account_id})
+        self._write(identity.Erase(account_id=account_id))
 
-    def _write(self, name: str, data: dict[str, Any]) -> dict[str, Any]:
+    def _write(self, command: Command) -> dict[str, Any]:
         """A command of identity. Raises BadSettings when ``CLOCK`` is not that of the state."""
         with self.processes["identity"].store.reading() as connection:
             check_clock(connection, "identity", self._clock)
             check_writer(connection, self._clock)
-        done: dict[str, Any] = self._bus.command("identity", name, data).result
+        done: dict[str, Any] = self._bus.command(command).result
         return done
 
     def _ask(self, service: str, query: Query) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from services.gateway.schemas import accounts as schemas
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import send
 from services.gateway.web.gate import gate
+from services.gateway.web.inputs import Supplied
 from services.gateway.web.security import address
+from shared.contracts.calls import identity
 from shared.kernel.errors import DomainError
 
 audience = Audience("Accounts", "Opening an account, confirming its e-mail, signing in.")
@@ -32,106 +34,62 @@ def guarded(*subjects: str) -> Iterator[None]:
             raise
 
 
-@audience.endpoint(
-    "POST",
-    "/v1/accounts",
-    body=schemas.NewAccount,
-    answers=(202, schemas.Accepted),
-    refuses=["too-young", "password-weak", "phone-invalid", "too-many-requests"],
+WITHOUT_ADDRESS: Supplied = {"client_address": None}
+"""Failures are limited by address here, before identity hears of them."""
+
+audience.forwards("POST", "/v1/accounts", identity.OpenAccount, answers=(202, schemas.Accepted))
+audience.forwards("POST", "/v1/pro/accounts", identity.OpenProAccount, answers=(202, schemas.Accepted))
+audience.forwards(
+    "POST", "/v1/auth/sign-out", identity.SignOut, supplied=WITHOUT_ADDRESS, answers=(200, schemas.Accepted)
 )
-def open_account(body: dict[str, Any]) -> Any:
-    """Opens a young person's account.
-
-    The same answer for an e-mail that is known already; a mail with a link to confirm it is sent."""
-    return send("identity", "open-account", body) or {}
-
-
-@audience.endpoint(
+audience.forwards(
     "POST",
-    "/v1/pro/accounts",
-    body=schemas.NewProAccount,
+    "/v1/auth/password-reset",
+    identity.RequestPasswordReset,
+    supplied=WITHOUT_ADDRESS,
     answers=(202, schemas.Accepted),
-    refuses=[
-        "siren-invalid",
-        "siren-closed",
-        "siren-foreign",
-        "password-weak",
-        "phone-invalid",
-        "too-many-requests",
-    ],
 )
-def open_pro_account(body: dict[str, Any]) -> Any:
-    """Opens a cultural actor's account.
-
-    An unknown SIREN creates the structure, awaiting validation; a known one asks for an attachment to it."""
-    return send("identity", "open-pro-account", body) or {}
 
 
 @audience.endpoint(
     "POST",
     "/v1/accounts/confirm-email",
-    body=schemas.MailToken,
+    command=identity.ConfirmEmail,
+    supplied=WITHOUT_ADDRESS,
     answers=(200, schemas.TokenPair),
-    refuses=["link-invalid", "token-expired", "account-suspended", "too-many-requests"],
 )
-def confirm_email(body: dict[str, Any]) -> Any:
+def confirm_email(command: identity.ConfirmEmail) -> Any:
     """Confirms the e-mail with the token of the mail, and signs in."""
     with guarded(address()):
-        return send("identity", "confirm-email", body)
+        return send(command)
 
 
 @audience.endpoint(
-    "POST",
-    "/v1/auth/sign-in",
-    body=schemas.SignIn,
-    answers=(200, schemas.TokenPair),
-    refuses=["credentials-invalid", "email-not-confirmed", "account-suspended", "too-many-requests"],
+    "POST", "/v1/auth/sign-in", command=identity.SignIn, supplied=WITHOUT_ADDRESS, answers=(200, schemas.TokenPair)
 )
-def sign_in(body: dict[str, Any]) -> Any:
+def sign_in(command: identity.SignIn) -> Any:
     """Signs in with e-mail and password."""
-    with guarded(address(), f"e-mail:{body['email'].casefold()}"):
-        return send("identity", "sign-in", body)
+    with guarded(address(), f"e-mail:{command.email.casefold()}"):
+        return send(command)
 
 
 @audience.endpoint(
-    "POST",
-    "/v1/auth/refresh",
-    body=schemas.RefreshToken,
-    answers=(200, schemas.TokenPair),
-    refuses=["token-invalid", "email-not-confirmed", "account-suspended", "too-many-requests"],
+    "POST", "/v1/auth/refresh", command=identity.Refresh, supplied=WITHOUT_ADDRESS, answers=(200, schemas.TokenPair)
 )
-def refresh(body: dict[str, Any]) -> Any:
+def refresh(command: identity.Refresh) -> Any:
     """Gives a new token pair for a refresh token; one that was used before revokes its whole family."""
     with guarded(address()):
-        return send("identity", "refresh", body)
-
-
-@audience.endpoint("POST", "/v1/auth/sign-out", body=schemas.RefreshToken, answers=(200, schemas.Accepted))
-def sign_out(body: dict[str, Any]) -> Any:
-    """Revokes a refresh token and its family."""
-    return send("identity", "sign-out", body) or {}
-
-
-@audience.endpoint(
-    "POST",
-    "/v1/auth/password-reset",
-    body=schemas.PasswordReset,
-    answers=(202, schemas.Accepted),
-    refuses=["too-many-requests"],
-)
-def request_password_reset(body: dict[str, Any]) -> Any:
-    """Sends a mail to reset the password, if the e-mail has an account."""
-    return send("identity", "request-password-reset", body) or {}
+        return send(command)
 
 
 @audience.endpoint(
     "POST",
     "/v1/auth/password-reset/confirm",
-    body=schemas.NewPassword,
+    command=identity.ResetPassword,
+    supplied=WITHOUT_ADDRESS,
     answers=(200, schemas.Accepted),
-    refuses=["link-invalid", "token-expired", "password-weak", "account-suspended", "too-many-requests"],
 )
-def reset_password(body: dict[str, Any]) -> Any:
+def reset_password(command: identity.ResetPassword) -> Any:
     """Sets a new password with the token of the mail; every session ends."""
     with guarded(address()):
-        return send("identity", "reset-password", body) or {}
+        return send(command) or {}

@@ -14,6 +14,7 @@ from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, inquire, send
 from services.gateway.web.cursors import paged
 from services.gateway.web.gate import Gate, gate
+from shared.contracts.calls import identity
 from shared.contracts.calls.contract import SIGNED_IN
 from shared.eventstore.outcomes import Caller
 from shared.kernel.errors import NotFound, Unavailable
@@ -102,9 +103,9 @@ def to_its_person(here: Gate, caller: Caller, bookings: list[dict[str, Any]]) ->
     keeps. While that does not answer, the place stays."""
     if not any(EMAIL_PLACE in (booking.get("completedUrl") or "") for booking in bookings):
         return bookings
-    asked = {"accountIds": [caller.account_id]}
     try:
-        people = inquire(here, "identity", "people", asked, caller=caller, batched=True)["people"]
+        query = identity.People(account_ids=(caller.account_id,))
+        people = inquire(here, query, caller=None, batched=True)["people"]
     except Unavailable:
         return bookings
     email = quote(people.get(str(caller.account_id), {}).get("email", ""), safe="@")

@@ -22,6 +22,7 @@ from services.gateway.web.calls import ask, inquire, send
 from services.gateway.web.gate import Gate, gate
 from services.gateway.web.problems import refusal_headers
 from services.gateway.web.security import address, desk_caller, required
+from shared.contracts.calls import identity
 from shared.contracts.identity import UNNAMED
 from shared.contracts.subcategories import SUBCATEGORIES
 from shared.eventstore.outcomes import Caller
@@ -105,13 +106,13 @@ def look_up(token: str) -> Any:
 def looked_up(here: Gate, caller: Caller, token: str) -> dict[str, Any]:
     countermark = countermark_of(token)
     found = inquire(here, "booking", "desk-look-up", {"countermark": countermark}, caller=caller, batched=True)
-    return desk_booking(found, _people(here, caller, [found["personId"]])[found["personId"]])
+    return desk_booking(found, _people(here, [found["personId"]])[found["personId"]])
 
 
-def _people(here: Gate, caller: Caller, person_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+def _people(here: Gate, person_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """Who they are, by number; who is not known has no name."""
-    asked = {"accountIds": sorted(set(person_ids))}
-    people = inquire(here, "identity", "people", asked, caller=caller, batched=True)["people"]
+    query = identity.People(account_ids=tuple(sorted(set(person_ids))))
+    people = inquire(here, query, caller=None, batched=True)["people"]
     return {number: people.get(str(number)) or UNNAMED for number in person_ids}
 
 
@@ -223,7 +224,7 @@ def bookings_of_an_offer(query: dict[str, Any]) -> Any:
     if "status" in asked:
         asked["status"] = asked["status"].lower()
     found = ask("booking", "offer-bookings", asked)["items"]
-    people = _people(gate(), g.caller, [one["personId"] for one in found]) if found else {}
+    people = _people(gate(), [one["personId"] for one in found]) if found else {}
     return {"bookings": [offer_booking(one, people[one["personId"]]) for one in found]}
 
 

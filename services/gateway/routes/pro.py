@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Response, g
+from flask import Response
 
 from services.gateway.bookings_files import bookings_csv, bookings_xlsx
 from services.gateway.schemas import pro as schemas
@@ -13,7 +13,7 @@ from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
 from services.gateway.web.cursors import paged
 from services.gateway.web.gate import gate
-from shared.contracts.calls import catalog, payout
+from shared.contracts.calls import catalog, identity, payout
 from shared.contracts.calls.contract import PRO
 from shared.kernel.errors import Invalid, NotFound
 
@@ -51,7 +51,7 @@ def my_offerer(offerer_id: int) -> Any:
 
 def _offerers() -> list[dict[str, Any]]:
     """Whoever still awaits the approval of an attachment sees the structure, and nothing that happens in it."""
-    offerers = ask("identity", "offerers", {})["items"]
+    offerers = ask(identity.Offerers())["items"]
     open_to_caller = [one["offererId"] for one in offerers if one["attachment"] == "approved"]
     venues = _venues(open_to_caller)
     counters = _counters([venue["venueId"] for venue in venues])
@@ -251,29 +251,12 @@ def csv_file(text: str, name: str) -> Response:
     return response
 
 
-@audience.endpoint(
-    "POST",
-    "/v1/pro/offerers/<number:offerer_id>/api-keys",
-    access=PRO,
-    answers=(201, schemas.NewApiKey),
-    refuses=["too-many-api-keys"],
-)
-def create_api_key(offerer_id: int) -> Any:
-    """Makes an API key, at most 5 a structure; it is shown this once."""
-    # no key is handed on: the outcome would be stored under it, and holds the secret
-    g.idempotency_key = None
-    return send("identity", "create-api-key", {"offererId": offerer_id})
+# the outcome of a new key holds the secret
+audience.forwards("POST", f"{OFFERER}/api-keys", identity.CreateApiKey, keyed=False, answers=(201, schemas.NewApiKey))
+audience.forwards("DELETE", f"{OFFERER}/api-keys/<word:prefix>", identity.DeleteApiKey, answers=(204, None))
 
 
-@audience.endpoint("GET", "/v1/pro/offerers/<number:offerer_id>/api-keys", access=PRO, answers=(200, schemas.ApiKeys))
-def api_keys(offerer_id: int) -> Any:
+@audience.endpoint("GET", f"{OFFERER}/api-keys", query=identity.ApiKeys, answers=(200, schemas.ApiKeys))
+def api_keys(query: identity.ApiKeys) -> Any:
     """The structure's API keys, by their prefixes."""
-    return {"nextCursor": None, **ask("identity", "api-keys", {"offererId": offerer_id})}
-
-
-@audience.endpoint(
-    "DELETE", "/v1/pro/offerers/<number:offerer_id>/api-keys/<word:prefix>", access=PRO, answers=(204, None)
-)
-def delete_api_key(offerer_id: int, prefix: str) -> Any:
-    """Ends an API key."""
-    return send("identity", "delete-api-key", {"offererId": offerer_id, "prefix": prefix[:100]})
+    return {"nextCursor": None, **ask(query)}

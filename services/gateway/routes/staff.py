@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import Any
 
 from flask import Response
@@ -12,12 +13,11 @@ from services.gateway.schemas.pro import Documents
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
 from services.gateway.web.cursors import paged
-from shared.contracts.calls import catalog, payout
+from shared.contracts.calls import catalog, identity, payout
 from shared.contracts.calls.contract import STAFF
 
 audience = Audience("Staff", "What waits for a decision, and the decisions.")
 
-DECIDES = ["already-decided"]
 EXTENSIONS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"}
 CREDIT = ["insufficient-credit", "digital-cap-reached", "physical-cap-reached"]
 CANCELS = ["already-cancelled", "already-reimbursed", "in-a-batch"]
@@ -34,113 +34,33 @@ def _pending(name: str, query: dict[str, Any], service: str, call: str, **about:
     return paged(f"pending-{name}", query, page)
 
 
-@audience.endpoint(
-    "GET",
-    "/v1/staff/offerers",
-    access=STAFF,
-    query=schemas.PendingQuery,
-    refuses=["cursor-invalid"],
-    answers=(200, schemas.PendingOfferers),
-)
-def pending_offerers(query: dict[str, Any]) -> Any:
-    """Structures that await validation."""
-    return _pending("offerers", query, "identity", "pending", what="offerers")
-
-
-@audience.endpoint(
-    "GET",
-    "/v1/staff/attachments",
-    access=STAFF,
-    query=schemas.PendingQuery,
-    refuses=["cursor-invalid"],
-    answers=(200, schemas.PendingAttachments),
-)
-def pending_attachments(query: dict[str, Any]) -> Any:
-    """People who ask to be attached to a structure that is there already."""
-    return _pending("attachments", query, "identity", "pending", what="attachments")
-
-
-@audience.endpoint(
-    "GET",
-    "/v1/staff/identity-checks",
-    access=STAFF,
-    query=schemas.PendingQuery,
-    refuses=["cursor-invalid"],
-    answers=(200, schemas.PendingIdentityChecks),
-)
-def pending_identity_checks(query: dict[str, Any]) -> Any:
-    """Identity checks that were left suspicious."""
-    return _pending("identity-checks", query, "identity", "pending", what="identity-checks")
-
-
+for what, summary, answer in (
+    ("offerers", "Structures that await validation.", schemas.PendingOfferers),
+    ("attachments", "People who ask to be attached to a structure that exists already.", schemas.PendingAttachments),
+    ("identity-checks", "Identity checks that were left suspicious.", schemas.PendingIdentityChecks),
+):
+    audience.forwards(
+        "GET",
+        f"/v1/staff/{what}",
+        identity.PendingList,
+        operation=f"pending_{what.replace('-', '_')}",
+        summary=summary,
+        supplied={"what": partial(str, what)},
+        answers=(200, answer),
+    )
 audience.forwards("GET", "/v1/staff/offers", catalog.PendingOffers, answers=(200, schemas.PendingOffers))
 
 
 audience.forwards("GET", "/v1/staff/bank-details", payout.PendingBankDetails, answers=(200, schemas.PendingBankDetails))
 
 
-@audience.endpoint(
-    "POST",
-    "/v1/staff/offerers/<number:offerer_id>/validate",
-    access=STAFF,
-    answers=(200, schemas.Decided),
-    refuses=DECIDES,
-)
-def validate_offerer(offerer_id: int) -> Any:
-    """Validates a structure: its offers can be seen and booked."""
-    return send("identity", "validate-offerer", {"offererId": offerer_id}) or {}
+OFFERER, ATTACHMENT = "/v1/staff/offerers/<number:offerer_id>", "/v1/staff/attachments/<number:attachment_id>"
 
-
-@audience.endpoint(
-    "POST",
-    "/v1/staff/offerers/<number:offerer_id>/reject",
-    access=STAFF,
-    body=schemas.Rejection,
-    answers=(200, schemas.Decided),
-    refuses=DECIDES,
-)
-def reject_offerer(body: dict[str, Any], offerer_id: int) -> Any:
-    """Rejects a structure."""
-    return send("identity", "reject-offerer", {"offererId": offerer_id, **body}) or {}
-
-
-@audience.endpoint(
-    "POST",
-    "/v1/staff/offerers/<number:offerer_id>/close",
-    access=STAFF,
-    body=schemas.Rejection,
-    answers=(200, schemas.Decided),
-    refuses=DECIDES,
-)
-def close_offerer(body: dict[str, Any], offerer_id: int) -> Any:
-    """Closes a structure: nothing of it can be booked any more."""
-    return send("identity", "close-offerer", {"offererId": offerer_id, **body}) or {}
-
-
-@audience.endpoint(
-    "POST",
-    "/v1/staff/attachments/<number:attachment_id>/validate",
-    access=STAFF,
-    answers=(200, schemas.Decided),
-    refuses=DECIDES,
-)
-def validate_attachment(attachment_id: int) -> Any:
-    """Approves an attachment: its person sees and does what everyone of the structure does."""
-    return send("identity", "approve-attachment", {"attachmentId": attachment_id}) or {}
-
-
-@audience.endpoint(
-    "POST",
-    "/v1/staff/attachments/<number:attachment_id>/reject",
-    access=STAFF,
-    body=schemas.Rejection,
-    answers=(200, schemas.Decided),
-    refuses=DECIDES,
-)
-def reject_attachment(body: dict[str, Any], attachment_id: int) -> Any:
-    """Rejects an attachment."""
-    return send("identity", "reject-attachment", {"attachmentId": attachment_id, **body}) or {}
-
+audience.forwards("POST", f"{OFFERER}/validate", identity.ValidateOfferer, answers=(200, schemas.Decided))
+audience.forwards("POST", f"{OFFERER}/reject", identity.RejectOfferer, answers=(200, schemas.Decided))
+audience.forwards("POST", f"{OFFERER}/close", identity.CloseOfferer, answers=(200, schemas.Decided))
+audience.forwards("POST", f"{ATTACHMENT}/validate", identity.ApproveAttachment, answers=(200, schemas.Decided))
+audience.forwards("POST", f"{ATTACHMENT}/reject", identity.RejectAttachment, answers=(200, schemas.Decided))
 
 OFFER = "/v1/staff/offers/<number:offer_id>"
 
@@ -184,61 +104,24 @@ def document_of_bank_details(query: payout.Document) -> Any:
     return response
 
 
-@audience.endpoint(
-    "POST",
-    "/v1/staff/identity-checks/<number:identity_check_id>/validate",
-    access=STAFF,
-    body=schemas.Rejection,
-    answers=(200, schemas.Decided),
-    refuses=DECIDES,
-)
-def validate_identity_check(body: dict[str, Any], identity_check_id: int) -> Any:
-    """Accepts an identity check that was left suspicious."""
-    return _review(identity_check_id, True, body)
+CHECK, ACCOUNT = "/v1/staff/identity-checks/<number:identity_check_id>", "/v1/staff/accounts/<number:account_id>"
 
+for verb, accept, summary in (
+    ("validate", True, "Accepts an identity check that was left suspicious."),
+    ("reject", False, "Rejects an identity check."),
+):
+    audience.forwards(
+        "POST",
+        f"{CHECK}/{verb}",
+        identity.ReviewIdentityCheck,
+        operation=f"{verb}_identity_check",
+        summary=summary,
+        supplied={"accept": partial(bool, accept)},
+        answers=(200, schemas.Decided),
+    )
 
-@audience.endpoint(
-    "POST",
-    "/v1/staff/identity-checks/<number:identity_check_id>/reject",
-    access=STAFF,
-    body=schemas.Rejection,
-    answers=(200, schemas.Decided),
-    refuses=DECIDES,
-)
-def reject_identity_check(body: dict[str, Any], identity_check_id: int) -> Any:
-    """Rejects an identity check."""
-    return _review(identity_check_id, False, body)
-
-
-def _review(identity_check_id: int, accept: bool, body: dict[str, Any]) -> Any:
-    data = {"identityCheckId": identity_check_id, "accept": accept, **body}
-    return send("identity", "review-identity-check", data) or {}
-
-
-@audience.endpoint(
-    "POST",
-    "/v1/staff/accounts/<number:account_id>/suspend",
-    access=STAFF,
-    body=schemas.Reason,
-    answers=(200, schemas.Decided),
-    refuses=DECIDES,
-)
-def suspend_account(body: dict[str, Any], account_id: int) -> Any:
-    """Suspends an account; for fraud, its unused bookings are cancelled."""
-    return send("identity", "suspend-account", {"accountId": account_id, **body}) or {}
-
-
-@audience.endpoint(
-    "POST",
-    "/v1/staff/accounts/<number:account_id>/unsuspend",
-    access=STAFF,
-    body=schemas.Reason,
-    answers=(200, schemas.Decided),
-    refuses=DECIDES,
-)
-def unsuspend_account(body: dict[str, Any], account_id: int) -> Any:
-    """Ends a suspension."""
-    return send("identity", "unsuspend-account", {"accountId": account_id, **body}) or {}
+audience.forwards("POST", f"{ACCOUNT}/suspend", identity.SuspendAccount, answers=(200, schemas.Decided))
+audience.forwards("POST", f"{ACCOUNT}/unsuspend", identity.UnsuspendAccount, answers=(200, schemas.Decided))
 
 
 @audience.endpoint(

@@ -5,19 +5,13 @@ from __future__ import annotations
 from marshmallow import Schema, fields
 
 from services.gateway.web.fields import (
-    Day,
-    Email,
     Moment,
-    Password,
     Strict,
-    Text,
     WholeNumber,
     cents,
     cursor,
     limit,
     number,
-    phone_number,
-    postal_code,
 )
 from shared.kernel.identifiers import MAX_NUMBER
 
@@ -33,38 +27,6 @@ class AsOf(Strict):
 class EntriesQuery(AsOf):
     cursor = cursor()
     limit = limit()
-
-
-class Phone(Strict):
-    phoneNumber = phone_number(metadata={"description": "Where the account has none yet, or another one is right."})
-
-
-class PhoneCode(Strict):
-    code = Text(1, 20, required=True)
-
-
-class IdentityDocument(Strict):
-    documentNumber = Text(1, 40, required=True)
-    lastName = Text(1, 100, required=True)
-    firstName = Text(1, 100, required=True)
-    birthDate = Day(required=True)
-
-
-class Completion(Strict):
-    address = Text(1, 200, required=True)
-    city = Text(1, 100, required=True)
-    postalCode = postal_code(required=True)
-    activity = Text(1, 80, required=True)
-
-
-class PasswordChange(Strict):
-    currentPassword = Password(required=True)
-    password = Password(required=True)
-
-
-class EmailChange(Strict):
-    password = Password(required=True)
-    email = Email(required=True)
 
 
 class Suspended(Schema):

@@ -18,8 +18,8 @@ from shared.kernel.errors import Invalid
 
 IF_MATCH = "if_match"
 Location = Literal["json", "query"]
-Supplied = Mapping[str, Callable[[], Any]]
-"""Attribute of a contract → function of the present request that gives its JSON value."""
+Supplied = Mapping[str, Callable[[], Any] | None]
+"""Attribute of a contract → function of the present request that gives its JSON value; None: left to its default."""
 
 NOTHING_SUPPLIED: Supplied = MappingProxyType({})
 _IN_PATH = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -51,7 +51,7 @@ def reading(
         if unknown := sorted(hidden & given.keys()):
             raise Invalid(errors={key: ["Unknown field."] for key in unknown})
         values = {**given, **{keys[name]: path.pop(name) for name in in_path}}
-        values |= {keys[name]: supply() for name, supply in supplied.items()}
+        values |= {keys[name]: supply() for name, supply in supplied.items() if supply is not None}
         if IF_MATCH in keys and g.if_match is not None:
             values[keys[IF_MATCH]] = g.if_match
         return view(data.read(values, from_text=location == "query"), *args, **path)

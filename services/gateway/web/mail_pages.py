@@ -8,17 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from html import escape
 from importlib.resources import files
-from typing import Any
 
 from flask import Blueprint, Response, request
-from marshmallow import Schema, ValidationError
 
 from services.gateway.routes.accounts import guarded
-from services.gateway.schemas.accounts import MailToken, NewPassword
 from services.gateway.web.calls import send
 from services.gateway.web.problems import refusal_headers
 from services.gateway.web.security import address
-from shared.kernel.errors import DomainError, Invalid
+from shared.contracts.calls import identity
+from shared.contracts.calls.contract import Command
+from shared.kernel.errors import DomainError
 
 POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 FORM = "application/x-www-form-urlencoded"
@@ -52,7 +51,7 @@ def mail_pages() -> Blueprint:
 
     @blueprint.post("/confirmer")
     def confirm() -> Response:
-        return _taken(CONFIRM, MailToken, "confirm-email", CONFIRMED, _confirm_form)
+        return _submitted(CONFIRM, identity.ConfirmEmail, CONFIRMED, _confirm_form)
 
     @blueprint.get("/mot-de-passe")
     def password_form() -> Response:
@@ -60,33 +59,23 @@ def mail_pages() -> Blueprint:
 
     @blueprint.post("/mot-de-passe")
     def password() -> Response:
-        return _taken(PASSWORD, NewPassword, "reset-password", CHANGED, _password_form)
+        return _submitted(PASSWORD, identity.ResetPassword, CHANGED, _password_form)
 
     return blueprint
 
 
-def _taken(title: str, schema: type[Schema], command: str, done: str, form: Callable[[str, str], str]) -> Response:
-    """The form handed to identity as the interface's own route does; a refusal stands over the form."""
+def _submitted(title: str, contract: type[Command], done: str, form: Callable[[str, str], str]) -> Response:
+    """Sends the form to identity as the interface's own route does; a refusal is shown above the form."""
     try:
-        data = _fields(schema)
+        command = contract.read(dict(request.form) if request.mimetype == FORM else {})
         with guarded(address()):
-            send("identity", command, data)
+            send(command)
     except DomainError as refusal:
         said = SAID.get(refusal.code, OUR_SIDE)
         response = _page(title, form(request.form.get("token", ""), said), refusal.status)
         response.headers.update(refusal_headers(refusal))
         return response
     return _page(title, done)
-
-
-def _fields(schema: type[Schema]) -> dict[str, Any]:
-    """Raises Invalid."""
-    sent = dict(request.form) if request.mimetype == FORM else {}
-    try:
-        found: dict[str, Any] = schema().load(sent)
-    except ValidationError as error:
-        raise Invalid(str(error)[:200]) from None
-    return found
 
 
 def _confirm_form(token: str, refusal: str = "") -> str:

@@ -77,13 +77,13 @@ class Authority:
         )
 
     def check(self, caller: Caller | None) -> None:
-        """Raises Unauthorized without a caller where one is needed, Forbidden for the wrong one."""
+        """Raises Unauthorized without an account where one is needed, Forbidden for the wrong role."""
         if self.anyone or (caller is None and self.platform):
             return
         if caller is None:
             raise Unauthorized("sign in: this call needs an account")
         if caller.offerer_id is not None and not self.api_keys:
-            raise Forbidden("an API key does not allow this")
+            raise Unauthorized("sign in: an API key does not allow this")
         if not (self.accounts or caller.offerer_id is not None or self.roles & caller.roles):
             raise Forbidden(f"this needs the role {' or '.join(sorted(self.roles))}")
 

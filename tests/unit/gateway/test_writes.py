@@ -164,13 +164,13 @@ def test_a_route_of_anyone_takes_a_key_without_minding(platform: Any) -> None:
 
 def test_an_api_key_is_never_kept_as_an_outcome(platform: Any, signed_in: Any) -> None:
     seen: list[str | None] = []
-    command = platform.bus.command
+    command = platform.bus.send_command
 
     def watching(service: str, name: str, data: dict[str, Any], **options: Any) -> Any:
         seen.append(options["key"])
         return command(service, name, data, **options)
 
-    platform.bus.command = watching
+    platform.bus.send_command = watching
     platform.answers("identity", "create-api-key", {"key": "secret", "prefix": "p"})
     headers = {**signed_in("pro"), "Idempotency-Key": "k"}
     assert platform.client.post("/v1/pro/offerers/5/api-keys", headers=headers).status_code == 201
@@ -209,13 +209,13 @@ def test_a_write_is_answered_once_its_readers_have_heard(platform: Any, signed_i
     waited: list[tuple[str, dict[str, Any]]] = []
     for reader in ("catalog", "booking", "payout", "gateway"):
         platform.answers(reader, "reached", lambda data, _, reader=reader: waited.append((reader, data)))
-    command = platform.bus.command
+    command = platform.bus.send_command
 
     def positioned(service: str, name: str, data: dict[str, Any], **options: Any) -> Any:
         answer = command(service, name, data, **options)
         return type(answer)(answer.result, 17, False)
 
-    platform.bus.command = positioned
+    platform.bus.send_command = positioned
     platform.answers("identity", "validate-offerer", {})
     assert platform.client.post("/v1/staff/offerers/5/validate", headers=signed_in("staff")).status_code == 200
     assert waited == [
@@ -225,8 +225,8 @@ def test_a_write_is_answered_once_its_readers_have_heard(platform: Any, signed_i
 
 def test_a_reader_that_is_late_does_not_fail_a_write_that_is_stored(platform: Any, signed_in: Any) -> None:
     platform.bus.away |= {"catalog", "booking", "payout", "gateway"}
-    command = platform.bus.command
-    platform.bus.command = lambda *args, **options: type(answer := command(*args, **options))(answer.result, 9, False)
+    command = platform.bus.send_command
+    platform.bus.send_command = lambda *args, **options: type(answer := command(*args, **options))(answer.result, 9, False)
     platform.answers("identity", "validate-offerer", {})
     answer = platform.client.post("/v1/staff/offerers/5/validate", headers=signed_in("staff"))
     assert answer.status_code == 200, answer.data
