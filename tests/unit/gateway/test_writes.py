@@ -225,8 +225,8 @@ def test_a_write_is_answered_once_its_readers_have_heard(platform: Any, signed_i
 
 def test_a_reader_that_is_late_does_not_fail_a_write_that_is_stored(platform: Any, signed_in: Any) -> None:
     platform.bus.away |= {"catalog", "booking", "payout", "gateway"}
-    command = platform.bus.send_command
-    platform.bus.send_command = lambda *args, **options: type(answer := command(*args, **options))(answer.result, 9, False)
+    send = platform.bus.send_command
+    platform.bus.send_command = lambda *args, **options: type(answer := send(*args, **options))(answer.result, 9, False)
     platform.answers("identity", "validate-offerer", {})
     answer = platform.client.post("/v1/staff/offerers/5/validate", headers=signed_in("staff"))
     assert answer.status_code == 200, answer.data
