@@ -23,7 +23,7 @@ from services.payout.domain.establishment_year import EstablishmentYear
 from services.payout.domain.periods import PeriodKind
 from services.payout.domain.records import Debtor
 from services.payout.files.character_set import sepa_text
-from services.payout.files.transfers_xml import LONGEST_NAME
+from services.payout.files.transfers_xml import MAX_NAME_LENGTH
 from services.payout.neighbours import Catalog, Identity, Wallet
 from services.payout.projections import projections
 from services.payout.publishing import publication
@@ -70,12 +70,12 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
 
 
 def _debtor(settings: Settings) -> Debtor:
-    """Raises BadSettings for a name of which a transfer file would have nothing."""
-    if not sepa_text(settings.debtor.name, at_most=LONGEST_NAME):
-        raise BadSettings(f"DEBTOR_NAME: nothing of {settings.debtor.name!r} can be written for a bank")
+    """Raises BadSettings for a name that leaves nothing in the SEPA character set."""
+    if not sepa_text(settings.debtor.name, at_most=MAX_NAME_LENGTH):
+        raise BadSettings(f"DEBTOR_NAME: {settings.debtor.name!r} has no character that every bank accepts")
     return Debtor(settings.debtor.name, settings.debtor.iban, settings.debtor.bic)
 
 
 def _open_work(connection: sa.Connection) -> int:
-    """Closes under way, and reimbursements that are still to be announced."""
+    """Closes under way, and reimbursements to announce."""
     return len(batches.closing(connection)) + lines.count_to_announce(connection)

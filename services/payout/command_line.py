@@ -1,4 +1,4 @@
-"""``passculture price``: validated bookings in, the same bookings priced out, by the very code that payout runs."""
+"""``passculture price``: prices validated bookings from JSON lines, with the code that the service runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from shared.kernel.money import MAX_CENTS, ZERO, Cents
 _RULE_FIELDS = {"offerId", "offererId", "amountCents", "rate", "subcategories", "start", "end"}
 _MAX_QUANTITY = 1_000_000
 
-
 RULES_HELP = (
     'a file with a JSON list of custom rules: [{"offerId": 7, "rate": "0.8", "start": "2021-11-03T00:00:00Z"}]; '
     "offererId for all of a structure, amountCents for a fixed amount, end, subcategories"
@@ -33,7 +32,7 @@ RULES_HELP = (
 
 
 def price(
-    known_on: Annotated[str, typer.Option(help="a date: the rule register as it stood that day")] = "",
+    known_on: Annotated[str, typer.Option(help="a date: the rule register as published on that day")] = "",
     custom_rules: Annotated[Path | None, typer.Option(help=RULES_HELP)] = None,
 ) -> None:
     """Prices JSON lines of validated bookings from the standard input, in order.
@@ -41,8 +40,8 @@ def price(
     A line: {"siret": "34086387400024", "subcategory": "CONCERT", "unitPriceCents": 2550, "quantity": 1,
     "usedAt": "2021-11-02T18:30:00Z"}. It is printed with revenueCents, rate, reimbursedCents and rule added.
 
-    It may say more: "educational", "offerId" and "offererId" (which custom rules are about), and "revenueCents", the
-    year's with this booking, which is otherwise added up from the lines before.
+    Optional fields: "educational"; "offerId" and "offererId", for custom rules; "revenueCents", the year's revenue with
+    this booking, which is otherwise the sum of the earlier lines.
     """
     try:
         register = _register(known_on)
@@ -71,10 +70,10 @@ def _register(known_on: str) -> Register:
 def price_lines(
     lines: Iterable[str], custom_rules: Iterable[CustomRule] = (), register: Register = TODAY
 ) -> Iterator[str]:
-    """Each JSON line with ``revenueCents, rate, reimbursedCents, rule`` added; blank lines are passed over.
+    """Each JSON line with ``revenueCents, rate, reimbursedCents, rule`` added; blank lines are skipped.
 
-    The revenue of an establishment's year is added up from its lines in the order given, unless a line says what it is.
-    Raises ValueError naming the line.
+    The revenue of an establishment's year is the sum of its lines so far, unless a line gives it. Raises ValueError
+    naming the line.
     """
     rules = tuple(custom_rules)
     revenues: dict[tuple[str, int], Cents] = {}
@@ -201,7 +200,7 @@ def _optional_integer(fields: dict[str, Any], name: str, at_least: int, at_most:
 
 
 def _instant(text: str, name: str) -> datetime:
-    """RFC 3339; without an offset it is UTC, as accounting exports have it."""
+    """RFC 3339. Without an offset it is UTC, as in accounting exports."""
     try:
         instant = datetime.fromisoformat(text)
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

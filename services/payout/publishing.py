@@ -1,4 +1,4 @@
-"""Domain events → messages: the only writer of what payout publishes."""
+"""The messages that payout publishes, made from its domain events."""
 
 from __future__ import annotations
 

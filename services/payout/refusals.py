@@ -155,3 +155,6 @@ class FileNotValid(DomainError):
 
     status = 500
     code = "file-not-valid"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Le fichier n’est pas valide, prévenez un opérateur. {reason}.")

@@ -18,7 +18,7 @@ def is_working_day(day: date) -> bool:
 
 
 def next_working_day(after: date) -> date:
-    """The first working day after the given one; at most six days later."""
+    """The first working day after a day: at most six days later."""
     day = after + _DAY
     while not is_working_day(day):
         day += _DAY

@@ -1,4 +1,4 @@
-"""Where a structure, or one of its venues, is paid: submitted by its people, decided by staff (decision 24)."""
+"""The account that pays a structure or one of its venues: submitted by its actors, decided by staff (decision 24)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from shared.kernel.identifiers import bic as valid_bic
 from shared.kernel.identifiers import iban as valid_iban
 from shared.kernel.identifiers import stream_id
 
-_MAX_HOLDER = 140
-
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A checked (IBAN, BIC) and whose it is."""
+    """A valid IBAN and BIC, and the holder's name."""
 
     iban: str
     bic: str
@@ -30,7 +28,7 @@ class Account:
 
 
 def account(iban: str, bic: str, holder: str) -> Account:
-    """Upper case and without spaces. Raises BadBankDetails with every field that is wrong."""
+    """The account in upper case and without spaces. Raises BadBankDetails with every field that is wrong."""
     errors: dict[str, list[str]] = {}
     checked = {"iban": "", "bic": ""}
     for name, text, check in (("iban", iban, valid_iban), ("bic", bic, valid_bic)):
@@ -38,16 +36,17 @@ def account(iban: str, bic: str, holder: str) -> Account:
             checked[name] = check(text)
         except ValueError as error:
             errors[name] = [str(error)]
-    if not holder.strip() or len(holder) > _MAX_HOLDER:
-        errors["holder"] = [f"1 to {_MAX_HOLDER} characters are needed"]
     if errors:
-        raise BadBankDetails("these bank details cannot be right", errors=errors)
+        wrong = " et ".join(name.upper() for name in errors)
+        raise BadBankDetails(f"Vérifiez l’{wrong} : un chiffre ou une lettre est faux.", errors=errors)
     return Account(checked["iban"], checked["bic"], " ".join(holder.split()))
 
 
 class BankDetails(Aggregate):
-    """One submission; a change is a new one. ``venue_id`` None: it serves every venue of the structure without its
-    own."""
+    """One submission; a change is another one.
+
+    Without ``venue_id`` it serves every venue of the structure that has no bank details of its own.
+    """
 
     class Event(Aggregate.Event):
         bank_details_id: int
@@ -68,7 +67,7 @@ class BankDetails(Aggregate):
             details.status = "rejected"
 
     class DocumentAdded(Event):
-        """Its bytes stand beside the log, under their SHA-256."""
+        """The bytes are stored beside the log, under their SHA-256."""
 
         document_id: int
         document: Document
@@ -99,27 +98,27 @@ class BankDetails(Aggregate):
         )
 
     def accept(self, at: datetime) -> None:
-        """Safe twice. Raises BankDetailsDecided when they were rejected."""
+        """A repetition changes nothing. Raises BankDetailsDecided when they were rejected."""
         self._refuse_if("rejected")
         if self.status == "pending":
             self.trigger_event(self.Accepted, timestamp=at, bank_details_id=self.bank_details_id)
 
     def reject(self, at: datetime, reason: str) -> None:
-        """Safe twice. Raises BankDetailsDecided when they were accepted."""
+        """A repetition changes nothing. Raises BankDetailsDecided when they were accepted."""
         self._refuse_if("accepted")
         if self.status == "pending":
             self.trigger_event(self.Rejected, timestamp=at, bank_details_id=self.bank_details_id, reason=reason)
 
     def known_document(self, document: Document) -> int | None:
-        """The number under which the same document was added before."""
+        """The number of the same document, if it was added earlier."""
         return next((number for number, known in self.documents.items() if known == document), None)
 
     def add_document(self, at: datetime, document_id: int, document: Document) -> None:
         """Raises BankDetailsDecided once staff have decided, TooManyDocuments."""
         if self.status != "pending":
-            raise BankDetailsDecided(f"these bank details have already been {self.status}")
+            raise _decided(self.status)
         if len(self.documents) >= MAX_DOCUMENTS:
-            raise TooManyDocuments(f"{MAX_DOCUMENTS} documents are there already")
+            raise TooManyDocuments(f"Vous avez déjà ajouté {MAX_DOCUMENTS} documents : c’est le maximum.")
         number = self.bank_details_id
         self.trigger_event(
             self.DocumentAdded, timestamp=at, bank_details_id=number, document_id=document_id, document=document
@@ -127,4 +126,11 @@ class BankDetails(Aggregate):
 
     def _refuse_if(self, status: str) -> None:
         if self.status == status:
-            raise BankDetailsDecided(f"these bank details have already been {status}")
+            raise _decided(status)
+
+
+def _decided(status: str) -> BankDetailsDecided:
+    decision = "acceptées" if status == "accepted" else "refusées"
+    return BankDetailsDecided(
+        f"Ces coordonnées bancaires ont déjà été {decision} : déposez-en de nouvelles si elles doivent changer."
+    )

@@ -1,7 +1,8 @@
-"""A closed period: who is paid what on which account, what is carried forward, and what the bank answered.
+"""A closed period: transfers to accounts, amounts carried forward, and the bank's answers.
 
-Per account, and so per batch: ``lines + brought forward = transferred + carried``. An account that owes more than it
-earns receives nothing; the amount goes into its next batch (decision 9), and with whoever owes it to another account.
+For each account, and so for each batch: ``lines + brought forward = transferred + carried``. An account that owes more
+than it earns receives nothing; the debt is set off in its next batch (decision 9), and follows its debtor to another
+account.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ AccountName = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class AccountDue:
-    """What an account's lines of a batch add up to, and the debt that it brings forward (0 or less)."""
+    """The sum of an account's lines in a batch, and the debt that it brings forward (0 or less)."""
 
     iban: str
     bic: str
@@ -100,10 +101,10 @@ class Debt:
 
 
 def debts_to_move(shares: Iterable[Share]) -> list[Debt]:
-    """The debts of accounts that receive nothing any more: every venue that owes a part is paid on another account now.
+    """The debts of accounts that no longer receive anything: all venues that owe a part are paid on other accounts.
 
     The whole debt moves to the account of the venue that owes most, because the venues of one account are liable for
-    each other. While one of them is still paid on the old account, the debt stays and is set off there.
+    each other. While the old account still pays one of them, the debt stays and is set off there.
     """
     of_account: dict[AccountName, list[Share]] = defaultdict(list)
     for share in shares:
@@ -119,7 +120,7 @@ def debts_to_move(shares: Iterable[Share]) -> list[Debt]:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The figures of a batch; ``carried`` is what it adds to the amounts that its accounts carry forward."""
+    """The figures of a batch; ``carried`` is what it adds to the debts of its accounts (less than 0: more debt)."""
 
     lines: int
     transfers: int
@@ -134,7 +135,7 @@ class Totals:
     def of(
         cls, accounts: Sequence[NetAccount], lines: int, contribution: Cents, without_bank_details: tuple[int, Cents]
     ) -> Totals:
-        """``lines`` counts those of 0 euros too. ``without_bank_details``: (lines, total) that cannot be paid."""
+        """``lines`` includes those of 0 euros. ``without_bank_details``: (lines, total) that no account can pay."""
         brought_forward = sum(account.due.brought_forward for account in accounts)
         return cls(
             lines=lines,
@@ -149,7 +150,7 @@ class Totals:
 
 
 class PayoutBatch(Aggregate):
-    """One per period. It opens, its lines enter (in their establishments' years), it closes, the bank answers."""
+    """One per period. It opens, its lines enter in the streams of their years, it closes, the bank answers."""
 
     class Event(Aggregate.Event):
         batch_id: int
@@ -161,12 +162,12 @@ class PayoutBatch(Aggregate):
         debtor: Debtor
 
     class BalancesNoted(Event):
-        """The end of wallet's log at the close: wallet answers for ever how much young people had left then."""
+        """The end of wallet's log at the close: for it, wallet always answers the same balances."""
 
         wallet_position: int
 
     class FormNoted(Event):
-        """The format of its files, which never changes again. Older batches have the first format."""
+        """The format of its files, which never changes afterwards. Batches without this event have the first one."""
 
         form: int
 
@@ -277,7 +278,7 @@ class PayoutBatch(Aggregate):
         )
 
     def send(self, at: datetime, end_to_end_id: str) -> None:
-        """The bank executed a transfer; a repetition changes nothing. Raises NoSuchTransfer, TransferAnswered."""
+        """The bank executed a transfer. A repetition changes nothing. Raises NoSuchTransfer, TransferAnswered."""
         amount = self._pending(end_to_end_id, "sent")
         if amount is not None:
             self.trigger_event(
@@ -285,7 +286,7 @@ class PayoutBatch(Aggregate):
             )
 
     def reject(self, at: datetime, end_to_end_id: str, reason: str) -> None:
-        """The bank rejected a transfer; a repetition changes nothing. Raises NoSuchTransfer, TransferAnswered."""
+        """The bank rejected a transfer. A repetition changes nothing. Raises NoSuchTransfer, TransferAnswered."""
         amount = self._pending(end_to_end_id, "rejected")
         if amount is not None:
             self.trigger_event(
@@ -300,15 +301,19 @@ class PayoutBatch(Aggregate):
     def _pending(self, end_to_end_id: str, wanted: str) -> Cents | None:
         """The amount of the transfer, or None when the bank has already given this answer."""
         if end_to_end_id not in self.transfers:
-            raise NoSuchTransfer(f"batch {self.batch_id} has no transfer {end_to_end_id[:40]!r}")
+            raise NoSuchTransfer(f"Le lot {self.batch_id} n’a pas de virement {end_to_end_id}.")
         amount, status = self.transfers[end_to_end_id]
         if status not in ("pending", wanted):
-            raise TransferAnswered(f"transfer {end_to_end_id} was {status}", extra={"endToEndId": end_to_end_id})
+            answer = "exécuté" if status == "sent" else "rejeté"
+            raise TransferAnswered(
+                f"La banque a déjà {answer} le virement {end_to_end_id} : cette réponse ne peut plus changer.",
+                extra={"endToEndId": end_to_end_id},
+            )
         return amount if status == "pending" else None
 
 
 def check_sums(totals: Totals, accounts: Sequence[NetAccount], venues: Sequence[VenuePaid]) -> None:
-    """Asserts the identities of a batch before it is written: its lines add up to its transfers and its debts."""
+    """Asserts the identities of a batch before it is recorded: its lines add up to its transfers and debts."""
     assert totals.total == totals.transferred + totals.carried, "lines = transfers + carried"
     assert totals.total == sum(account.due.lines_total for account in accounts), "lines = lines of the accounts"
     assert totals.total == sum(venue.total for venue in venues), "lines = lines of the venues"

@@ -1,4 +1,4 @@
-"""Agreements about one offer or one structure (domain.md R23): they win over every standard rule."""
+"""Custom reimbursement rules, agreed for one offer or one structure (domain.md R23): they win over standard rules."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ NAME = "CustomReimbursementRule"
 
 @dataclass(frozen=True, slots=True)
 class CustomRule:
-    """A fixed amount per unit or a rate, for one offer or for one structure, from ``start`` to before ``end``.
+    """A fixed amount per unit or a rate, for one offer or one structure, from ``start`` to before ``end``.
 
-    Exactly one of ``offer_id`` and ``offerer_id`` is set, and exactly one of ``amount`` (cents per unit) and ``rate``
-    (a decimal text). No ``subcategories``: all of them.
+    Exactly one of ``offer_id`` and ``offerer_id`` is given, and exactly one of ``amount`` (cents per unit) and ``rate``
+    (a decimal text). Without ``subcategories`` it is for all of them. Raises ValueError.
     """
 
     start: datetime
@@ -50,13 +50,13 @@ class CustomRule:
     def name(self) -> str:
         return NAME if self.rule_id is None else f"{NAME} {self.rule_id}"
 
-    def is_about(self, offer_id: int | None, offerer_id: int | None, subcategory: str, used_at: datetime) -> bool:
+    def applies_to(self, offer_id: int | None, offerer_id: int | None, subcategory: str, used_at: datetime) -> bool:
         owner = self.offer_id == offer_id if self.offer_id is not None else self.offerer_id == offerer_id
         in_time = self.start <= used_at and (self.end is None or used_at < self.end)
         return owner and in_time and (not self.subcategories or subcategory in self.subcategories)
 
     def overlaps(self, other: CustomRule) -> bool:
-        """Whether a booking could meet both: same owner, a subcategory and an instant in common."""
+        """Whether both rules could apply to one booking: same owner, a subcategory and an instant in common."""
         same_owner = (self.offer_id, self.offerer_id) == (other.offer_id, other.offerer_id)
         in_common = (
             not self.subcategories or not other.subcategories or set(self.subcategories) & set(other.subcategories)
@@ -68,13 +68,13 @@ class CustomRule:
 def applicable(
     rules: Iterable[CustomRule], offer_id: int | None, offerer_id: int | None, subcategory: str, used_at: datetime
 ) -> CustomRule | None:
-    """The rule that decides the price, the offer's own before its structure's; None: the standard ones do."""
-    matching = [rule for rule in rules if rule.is_about(offer_id, offerer_id, subcategory, used_at)]
+    """The rule that decides the price: the offer's, else its structure's; None where standard rules decide."""
+    matching = [rule for rule in rules if rule.applies_to(offer_id, offerer_id, subcategory, used_at)]
     return min(matching, key=lambda rule: rule.offer_id is None, default=None)
 
 
 class Agreement(Aggregate):
-    """The stream of one custom rule: once agreed it does not change."""
+    """The stream of one custom rule, which never changes once agreed."""
 
     class Agreed(Aggregate.Created):
         rule: CustomRule
@@ -84,10 +84,17 @@ class Agreement(Aggregate):
 
     @classmethod
     def agree(cls, at: datetime, rule: CustomRule, others: Iterable[CustomRule]) -> Agreement:
-        """Starts tomorrow in Paris at the earliest, so that nothing priced is touched. Raises BadRule, RuleOverlaps."""
+        """A rule starts tomorrow in Paris at the earliest: it never changes a price. Raises BadRule, RuleOverlaps."""
         if rule.start < paris_midnight(paris_day(at) + timedelta(days=1)):
-            raise BadRule("a rule cannot start today", errors={"start": ["tomorrow in Paris at the earliest"]})
+            raise BadRule(
+                "La règle doit commencer demain au plus tôt, à minuit, heure de Paris.",
+                errors={"start": ["Tomorrow in Paris at the earliest."]},
+            )
         for other in others:
             if rule.overlaps(other):
-                raise RuleOverlaps(f"rule {other.rule_id} is about the same bookings", extra={"ruleId": other.rule_id})
+                raise RuleOverlaps(
+                    f"La règle {other.rule_id} porte sur les mêmes réservations : changez la période ou les "
+                    "sous-catégories.",
+                    extra={"ruleId": other.rule_id},
+                )
         return cls._create(cls.Agreed, id=stream_id("custom-rule", rule.rule_id or 0), timestamp=at, rule=rule)

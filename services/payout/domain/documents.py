@@ -1,4 +1,4 @@
-"""What proves bank details: an account statement, an extract of the register. Told by its bytes, not by its name."""
+"""Documents that prove bank details: an account statement, an extract of a register. Their bytes decide their type."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from services.payout.refusals import BadDocument
 
 MAX_DOCUMENTS = 10
-"""Of one submission."""
+"""Per submission of bank details."""
 
 _END = 1024
-"""A PDF's end mark stands within its last bytes; writers may put some more behind it."""
+"""The last bytes of a PDF in which its end mark is: some writers append more after the mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def document(kind: str, content: bytes) -> Document:
 
 
 def media_type_of(content: bytes) -> str | None:
-    """By how the file begins and ends; None for anything else, and for one that was cut off."""
+    """The type by a file's first and last bytes; None for any other type and for a truncated file."""
     if content.startswith(b"%PDF-") and b"%%EOF" in content[-_END:]:
         return "application/pdf"
     if content.startswith(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR") and b"IEND" in content[-12:]:

@@ -193,7 +193,7 @@ class PriceChain:
         year = self._years.get(event.originator_id)
         if year is not None:
             line = _hung(year, event)
-            if line is not None and line.price.revenue != year.revenue_up_to(line.place) + line.entering:
+            if line is not None and line.price.revenue != year.revenue_before(line.sort_key) + line.entering:
                 self.broken.append(line.booking.booking_id)
         after: Any = event.mutate(year)
         self._years[event.originator_id] = after

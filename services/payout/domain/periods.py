@@ -15,6 +15,12 @@ _MONTHS: tuple[str, ...] = ("Janvier", "Février", "Mars", "Avril", "Mai", "Juin
 _MONTHS += ("Juillet", "Août", "Septembre", "Octobre", "Novembre", "Décembre")
 
 
+_ENDS: dict[PeriodKind, tuple[str, str]] = {
+    "fortnight": ("un 15 ou un dernier jour du mois", "the 15th or the last day of a month"),
+    "week": ("un dimanche", "a Sunday"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Period:
     """A span of civil days in Paris, known by its last one."""
@@ -24,7 +30,7 @@ class Period:
 
     @property
     def cutoff(self) -> datetime:
-        """The first instant after the period: what happened before it belongs to it or to an earlier one."""
+        """The first instant after the period."""
         return paris_midnight(self.last + timedelta(days=1))
 
     @property
@@ -34,7 +40,7 @@ class Period:
 
     @property
     def transfer_label(self) -> str:
-        """``Novembre : remboursement 1ère quinzaine``, beside a column that has the year."""
+        """``Novembre : remboursement 1ère quinzaine``, for files with a column for the year."""
         return f"{_MONTHS[self.last.month - 1]} : {self._what}"
 
     @property
@@ -45,10 +51,12 @@ class Period:
 
 
 def period_ending(last: date, kind: PeriodKind) -> Period:
-    """The period whose last day it is. Raises EndsNoPeriod."""
-    if last.year < 2000 or last.year > 9000 or period_with(last, kind).last != last:
-        ends = "a Sunday" if kind == "week" else "the 15th or the last day of a month"
-        raise EndsNoPeriod(f"{last} ends no period", errors={"cutoff": [f"{ends} is needed"]})
+    """The period with this last day. Raises EndsNoPeriod."""
+    if last.year < 2000 or period_with(last, kind).last != last:
+        french, english = _ENDS[kind]
+        raise EndsNoPeriod(
+            f"Le {last:%d/%m/%Y} ne termine aucune période : indiquez {french}.", errors={"cutoff": [f"Not {english}."]}
+        )
     return Period(kind, last)
 
 

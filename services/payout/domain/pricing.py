@@ -1,7 +1,8 @@
 """One booking and its year's revenue → what is reimbursed, by which rule (domain.md §7.1).
 
-A matching custom rule first; else, among the standard rules active at the instant of use and relevant, the one that
-pays least; the rule of books above 20 000 euros wins outright. Exact fractions, one rounding on the booking's total.
+A matching custom rule wins. Otherwise, of the standard rules that are relevant and active at the instant of use, the
+one that pays least; the rule for books above 20 000 euros wins over all others. Fractions are exact: the amount for the
+whole booking is rounded once.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from shared.kernel.money import Cents, share
 
 @dataclass(frozen=True, slots=True)
 class Priceable:
-    """What of a validated booking decides its price. Money in cents."""
+    """The facts of a validated booking that decide its price. Money in cents."""
 
     subcategory: str
     unit_price: Cents
@@ -52,8 +53,8 @@ class Price:
     reimbursed: Cents
     contribution: Cents
 
-    def pays_as(self, other: Price) -> bool:
-        """The same, by the same rule; the revenue may be another one."""
+    def pays_like(self, other: Price) -> bool:
+        """Whether both pay the same by the same rule, whatever their revenues."""
         return replace(self, revenue=other.revenue) == other
 
 
@@ -70,13 +71,13 @@ def price(
     return Price(revenue, rate, name, reimbursed, Cents(booking.total - reimbursed))
 
 
-def depends_on(least: Cents, most: Cents, register: Register = TODAY) -> bool:
-    """Whether a price may be another one as its revenue is ``least``, ``most`` or one between."""
-    return any(least <= threshold < most for threshold in register.thresholds)
+def crosses_threshold(lowest: Cents, highest: Cents, register: Register = TODAY) -> bool:
+    """Whether prices may differ between two revenues from ``lowest`` to ``highest``."""
+    return any(lowest <= threshold < highest for threshold in register.thresholds)
 
 
 def standard_rule(booking: Priceable, revenue: Cents, register: Register = TODAY) -> Rule:
-    """The standard rule that decides; every kind of booking has one at any time."""
+    """The standard rule that decides the price; every kind of booking has one at any instant."""
     candidates = [
         rule
         for rule in register.rules
@@ -88,7 +89,7 @@ def standard_rule(booking: Priceable, revenue: Cents, register: Register = TODAY
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Where a year's revenue stands on the standard scale; ``next_threshold`` None: on its last step."""
+    """The step of the standard scale that a year's revenue has reached; no ``next_threshold`` on the last one."""
 
     rate: str
     next_threshold: Cents | None

@@ -1,4 +1,4 @@
-"""What the files of a batch are written from: plain values, so that a file is a function of them and nothing else.
+"""The records that the files of a batch are written from: plain values, and a file is a pure function of them.
 
 Money is integer euro cents, instants are in UTC, days are civil days in Paris.
 """
@@ -12,14 +12,16 @@ from typing import Literal
 from shared.kernel.money import Cents
 
 FORM = 2
-"""How the files of a batch that opens now are written: since 2, its number is in the message's identifier and the delay
-in the details."""
+"""The format of the files of a batch that opens now.
+
+Format 2 adds the batch's number to the message's identifier, and the payment delay to the details.
+"""
 LineStatus = Literal["waiting", "no-bank-details", "in-batch", "carried-forward", "sent", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
 class Debtor:
-    """Whose account the transfers leave."""
+    """The account that pays the transfers, and its holder."""
 
     name: str
     iban: str
@@ -28,10 +30,10 @@ class Debtor:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A closed period, as it was at the close: it never changes afterwards.
+    """A closed period, as recorded at the close: it never changes afterwards.
 
-    ``lines`` sum to ``total``, and ``total = transferred + carried`` (``carried`` is what this batch adds to what its
-    accounts have carried forward: negative when an account owes, positive when an earlier debt was taken off).
+    ``lines`` sum to ``total``, and ``total = transferred + carried``. ``carried`` is negative when accounts get into
+    debt, positive when earlier debts are set off.
     """
 
     batch_id: int
@@ -52,29 +54,29 @@ class Batch:
     carried: Cents
     debtor: Debtor
     form: int | None
-    """Of its files (``FORM``): what was handed out once keeps its bytes. None for a batch of before it was noted."""
+    """The format of its files (``FORM``); None for batches closed before the format was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One credit transfer: everything that one (IBAN, BIC) receives from a batch. ``amount`` is positive."""
+    """One credit transfer: all that one (IBAN, BIC) receives from a batch. ``amount`` is positive."""
 
     end_to_end_id: str
-    """At most 35 characters of the SEPA set."""
+    """At most 35 characters of the SEPA character set."""
     amount: Cents
     iban: str
     bic: str
     holder: str
     siren: str
     remittance: str
-    """The text that the receiver reads: the batch's label."""
+    """The text that the payee reads: the batch's label."""
 
 
 @dataclass(frozen=True, slots=True)
 class VenuePaid:
-    """What one venue receives from a batch on one account, named as it was at the close: a row of venues.csv.
+    """The part of a batch that one account receives for one venue: a row of venues.csv. Names are those of the close.
 
-    ``iban`` and ``bic`` are None where every line was of 0 euros and the venue has no bank details.
+    ``iban`` and ``bic`` are None when all lines are of 0 euros and the venue has no bank details.
     """
 
     venue_id: int
@@ -95,8 +97,8 @@ class VenuePaid:
 class BatchLine:
     """One line of a batch: a row of details.csv.
 
-    ``corrects`` names the line that a correction corrects; its ``amount`` is what it takes from the price (negative,
-    or 0 when only the reimbursed amount was wrong). ``reimbursed + contribution = amount``.
+    ``corrects``: the line that this correction corrects; its ``amount`` is then the change of the price (negative, or
+    0 when only the reimbursed amount was wrong). ``reimbursed + contribution = amount``.
     """
 
     line_id: int
@@ -122,14 +124,14 @@ class BatchLine:
     contribution: Cents
     end_to_end_id: str | None
     counted_from: date | None
-    """The day of its event, or of its validation where there is no event; None for a correction."""
+    """The day of its event, else of its validation; None for a correction."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaidLine:
-    """One line as its cultural actor reads it: a row of the reimbursements CSV, 16 columns or 14.
+    """One line for its cultural actor: a row of the reimbursements CSV, of 16 or 14 columns.
 
-    Its year and label are those of its batch, or of the period that it falls into while it is in none.
+    Year and label are those of its batch, or of the period in which it falls due while it is in none.
     """
 
     line_id: int
@@ -156,9 +158,9 @@ class PaidLine:
 
 @dataclass(frozen=True, slots=True)
 class WalletBalance:
-    """What one young person has left: a row of wallets.csv.
+    """The balances of one young person: a row of wallets.csv.
 
-    ``theoretical`` is the credit less every live booking, ``actual`` the credit less what has been used.
+    ``theoretical`` is the credit minus all live bookings, ``actual`` the credit minus the used ones.
     """
 
     person_id: int

@@ -1,4 +1,4 @@
-"""Into which civil year of its establishment a booking falls, and what it adds to that year's revenue (decision 1)."""
+"""The civil year that a booking belongs to, and what it adds to the revenue of that year (decision 1)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.kernel.time import paris_day
 
 
 def revenue_year(used_at: datetime, register: Register = TODAY) -> int:
-    """The civil year, in UTC or in Paris as the engine of that instant has it."""
+    """The civil year, in the time zone of the engine that is active at that instant."""
     return used_at.year if register.engine(used_at).zone == "UTC" else paris_day(used_at).year
 
 

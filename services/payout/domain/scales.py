@@ -1,7 +1,7 @@
-"""The dated register of reimbursement rules (domain.md R20 to R22, §7.1), and what was known of it when.
+"""The dated register of reimbursement rules (domain.md R20 to R22, §7.1), with its earlier editions.
 
 A rate applies to the whole booking, not to the slice above a threshold. Every rule is a value with its validity;
-nothing else in the service knows a rate, a threshold or a date of change.
+no other module knows a rate, a threshold or a date of change.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ SCALE_B_STARTS = datetime(2021, 8, 31, 22, tzinfo=UTC)
 class Rule:
     """One rule of the register.
 
-    It is relevant for bookings of its kinds (educational or not, None: both) whose year's revenue, themselves
-    included, is above ``above`` and at most ``up_to`` cents, used from ``valid_from`` to before ``valid_until``.
-    ``rate`` is an exact decimal text. ``outright``: where it is relevant, it wins over every other standard rule.
+    It is relevant for bookings of its kinds (``educational`` None: educational or not) when the year's revenue with the
+    booking is above ``above`` and at most ``up_to`` cents. It is active for bookings used from ``valid_from`` to before
+    ``valid_until``. ``rate`` is an exact decimal text. ``outright``: where relevant, it wins over every other standard
+    rule.
     """
 
     name: str
@@ -64,8 +65,8 @@ _20_000, _40_000, _150_000 = Cents(20_000_00), Cents(40_000_00), Cents(150_000_0
 _A = "LegacyPreSeptember2021ReimbursementRateByVenue"
 _B = "ReimbursementRateByVenue"
 
-# The names are those of the real system, which partners' accountants know. Of rules that pay the same, the first is
-# named.
+# The names are those of the real system: partners' accountants know them. Of rules that pay the same, the first one
+# counts.
 RULES: tuple[Rule, ...] = (
     Rule("DigitalThingsReimbursement", "0", ("NOT_REIMBURSED",)),
     Rule("PhysicalOffersReimbursement", "1", STANDARD),
@@ -83,10 +84,10 @@ RULES: tuple[Rule, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class RevenueEngine:
-    """Which civil year a booking belongs to and what enters that year's revenue, for bookings used in a span of time.
+    """How revenue is counted for bookings used from ``valid_from`` to before ``valid_until``.
 
-    ``zone`` is that of the year's boundaries. ``kinds`` enter when not educational, ``educational_kinds`` when
-    educational.
+    ``zone``: the time zone of the year's boundaries. Bookings of ``kinds`` enter the revenue; educational ones do when
+    their kind is in ``educational_kinds``.
     """
 
     zone: Literal["UTC", "Europe/Paris"]
@@ -103,13 +104,13 @@ class RevenueEngine:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """The rules and engines as they were known from a day on (decision 6)."""
+    """The rules and engines as published on a day (decision 6)."""
 
     known_from: date
     rules: tuple[Rule, ...]
     engines: tuple[RevenueEngine, ...]
     thresholds: frozenset[Cents] = field(init=False)
-    """Above one of them, prices are other ones than up to it."""
+    """The revenues above which prices may change."""
 
     def __post_init__(self) -> None:
         bounds = {bound for rule in self.rules for bound in (rule.above, rule.up_to)}

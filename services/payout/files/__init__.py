@@ -1,4 +1,4 @@
-"""The files that leave payout: the bank's, the finance team's, and an establishment's own.
+"""Payout's files: for the bank, the finance team and cultural actors.
 
-Pure functions: records in, text or bytes out. The same records give the same bytes for ever.
+Pure functions from records to text or bytes: the same records always give the same bytes.
 """

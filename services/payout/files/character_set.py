@@ -1,11 +1,11 @@
-"""The characters that every SEPA bank must accept (EPC217-08, the Latin set), and how other text is written so."""
+"""The characters that every SEPA bank must accept (EPC217-08, Latin set), and the transliteration of others to them."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-_WRITTEN_OTHERWISE = str.maketrans(
+_TRANSLITERATED = str.maketrans(
     {
         "Œ": "OE",
         "œ": "oe",
@@ -43,12 +43,13 @@ _FOREIGN = re.compile(r"[^A-Za-z0-9/\-?:().,'+ ]")
 
 
 def sepa_text(text: str, *, at_most: int) -> str:
-    """``text`` in the SEPA character set, cut to ``at_most``: no accents, ligatures spelled out, anything else a space.
+    """``text`` in the SEPA character set, at most ``at_most`` characters of it.
 
-    Empty when nothing of it can be written so (a name in another script): the caller says what stands there instead.
-    A text neither begins nor ends with a slash and holds no two in a row: banks refuse those in references.
+    Accents are dropped, ligatures spelled out, and any other character becomes a space. Empty when no letter or digit
+    is left (a name in another script): the caller chooses a replacement. The result has no slash at its ends and no two
+    in a row, because banks refuse those in references.
     """
-    spelled = unicodedata.normalize("NFKD", text.translate(_WRITTEN_OTHERWISE))
+    spelled = unicodedata.normalize("NFKD", text.translate(_TRANSLITERATED))
     words = _FOREIGN.sub(" ", _ACCENT.sub("", spelled)).split()
     single_slashes = re.sub(r"/{2,}", "/", " ".join(words))
     trimmed = single_slashes.strip("/ ")[:at_most].strip("/ ")

@@ -1,4 +1,4 @@
-"""What the finance team receives beside the transfer file: venues, details and wallets.
+"""The finance team's tables beside the transfer file: venues, details and wallets.
 
 The headers are those of the real files of December 2021.
 """
@@ -45,12 +45,12 @@ DETAILS_HEADER = (
     "Marge",
 )
 DELAY = "Délai de paiement (jours)"
-"""The last column since the second form: from the event (or the validation) to the day of the transfer."""
+"""The last column since format 2: days from the event, else from the validation, to the execution of the transfer."""
 WALLETS_HEADER = ("ID de l'utilisateur", "Solde théorique", "Solde réel")
 
 
 def venues_csv(batch: Batch, venues: Sequence[VenuePaid]) -> str:
-    """What each venue receives, on which account. Raises FileNotValid when the rows do not sum to the batch's total."""
+    """The amount and the account of each venue. Raises FileNotValid when the rows do not sum to the batch's total."""
     _check_total(batch, sum(venue.total for venue in venues), "venues.csv")
     return table(VENUES_HEADER, (_venue_row(venue) for venue in venues))
 
@@ -58,11 +58,11 @@ def venues_csv(batch: Batch, venues: Sequence[VenuePaid]) -> str:
 def details_csv(batch: Batch, lines: Sequence[BatchLine]) -> str:
     """Every line of the batch. Raises FileNotValid when the lines are not those that the batch was closed with.
 
-    On each row, price = reimbursed + margin (``Marge``); the price is that of all the places booked. The delay is empty
-    for a correction. What was written in the form of before has no such column, for ever.
+    On each row, price = reimbursed + margin (``Marge``); the price is that of all booked places. The delay is empty for
+    a correction. Batches of the first format never get this column.
     """
     if len(lines) != batch.lines:
-        raise FileNotValid(f"details.csv: {len(lines)} lines, but batch {batch.number} was closed with {batch.lines}")
+        raise FileNotValid(f"details.csv : {len(lines)} lignes, et {batch.lines} à la clôture du lot {batch.number}")
     _check_total(batch, sum(line.reimbursed for line in lines), "details.csv")
     if batch.form is None:
         return table(DETAILS_HEADER, (_detail_row(line) for line in lines))
@@ -70,14 +70,14 @@ def details_csv(batch: Batch, lines: Sequence[BatchLine]) -> str:
 
 
 def wallets_csv(balances: Iterable[WalletBalance], *, has_header: bool = True) -> str:
-    """What each young person has left. Only its first part has the header."""
+    """The balances of young people. Only its first part has the header."""
     rows = ((str(one.person_id), amount(one.theoretical), amount(one.actual)) for one in balances)
     return table(WALLETS_HEADER, rows) if has_header else lines(rows)
 
 
 def _check_total(batch: Batch, total: int, name: str) -> None:
     if total != batch.total:
-        raise FileNotValid(f"{name}: {total} cents, but batch {batch.number} was closed with {batch.total}")
+        raise FileNotValid(f"{name} : {total} centimes, et {batch.total} à la clôture du lot {batch.number}")
 
 
 def _venue_row(venue: VenuePaid) -> tuple[str, ...]:
@@ -96,7 +96,9 @@ def _venue_row(venue: VenuePaid) -> tuple[str, ...]:
 
 def _detail_row(line: BatchLine) -> tuple[str, ...]:
     if line.reimbursed + line.contribution != line.amount:
-        raise FileNotValid(f"details.csv: line {line.line_id}: reimbursed and contribution do not make its price")
+        raise FileNotValid(
+            f"details.csv, ligne {line.line_id} : le prix n’est pas la somme du remboursé et de la marge"
+        )
     venue = line.venue
     return (
         _supplier(venue),

@@ -1,4 +1,4 @@
-"""What a cultural actor downloads: ``remboursements_pass_culture.csv``, 16 columns, or the 14 of April 2021."""
+"""A cultural actor's file ``remboursements_pass_culture.csv``: 16 columns, or the 14 of April 2021."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ STATUS_LABELS: Mapping[LineStatus, str] = MappingProxyType(
     {
         "waiting": "Remboursement en cours",
         "in-batch": "Remboursement en cours",
-        # set off in the account's next transfer: nobody has to do anything
+        # a debt is set off in the account's next transfer: nobody has to act
         "carried-forward": "Remboursement en cours",
         "sent": "Remboursement envoyé",
         "rejected": "Remboursement rejeté",
         "no-bank-details": "Remboursement impossible : IBAN et BIC manquants sur l'offreur",
     }
 )
-"""Words of the real file; the last one is decision 12."""
+"""The words of the real file; the last one is decision 12."""
 
 
 def reimbursements_csv(lines: Iterable[PaidLine], columns: Columns = 16) -> str:
-    """The lines in the order given. Amounts have a comma in 16 columns, a point in the older 14 (decision 13)."""
+    """The lines in the given order. Amounts have a decimal comma in 16 columns, a point in 14 (decision 13)."""
     header = HEADER if columns == 16 else OLDER_HEADER
     point = "," if columns == 16 else "."
     kept = [HEADER.index(name) for name in header]

@@ -1,10 +1,10 @@
-"""How every table of payout is written: for a double click in a French spreadsheet, and for a program.
+"""The CSV dialect of every table of payout: French spreadsheets open it, and programs read it.
 
 Semicolons, a UTF-8 byte order mark, CRLF, a decimal comma (a point would turn ``12.05`` into the 12th of May).
 
-A text that people typed (a name, an address) and that a spreadsheet would run as a formula gets an apostrophe in front,
-and its line breaks become spaces. Nothing that the platform itself writes is altered: amounts (a correction's is
-negative), instants, labels, identifiers and countermarks keep their exact bytes.
+Text that people typed (a name, an address) gets an apostrophe in front where a spreadsheet would run it as a formula,
+and its line breaks become spaces. Values that the platform writes keep their exact bytes: amounts (those of corrections
+are negative), instants, labels, identifiers and countermarks.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from services.payout.refusals import FileNotValid
 from shared.kernel.money import Cents, euros, round_half_away
 
 BYTE_ORDER_MARK = "\ufeff"
-_RUN_AS_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+_FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """The whole file as text, its byte order mark first: encode it as UTF-8."""
+    """The whole file as text with its byte order mark; to be encoded as UTF-8."""
     return BYTE_ORDER_MARK + lines(chain([header], rows))
 
 
 def lines(rows: Iterable[Sequence[str]]) -> str:
-    """Rows alone."""
+    """Rows without a header."""
     out = io.StringIO()
     csv.writer(out, delimiter=";", lineterminator="\r\n").writerows(rows)
     return out.getvalue()
 
 
 def typed(text: str) -> str:
-    """A text that somebody typed, on one line, that no spreadsheet runs."""
+    """Typed text on one line, protected against formula injection."""
     line = _CONTROL.sub(" ", text).strip()
-    return f"'{line}" if line.startswith(_RUN_AS_FORMULA) else line
+    return f"'{line}" if line.startswith(_FORMULA_STARTS) else line
 
 
 def amount(cents: Cents, point: str = ",") -> str:
-    """``1234`` → ``12,34``; a negative one keeps its sign."""
+    """``1234`` → ``12,34``, ``-1234`` → ``-12,34``."""
     return euros(cents, point=point)
 
 
@@ -55,7 +55,7 @@ def instant(at: datetime) -> str:
 
 
 def integer_percent(rate: str | None) -> str:
-    """``0.95`` → ``95%``; empty for a fixed amount (decision 13). Raises FileNotValid for what is no rate."""
+    """``0.95`` → ``95%``; empty for a fixed amount (decision 13). Raises FileNotValid for text that is no rate."""
     return "" if rate is None else f"{round_half_away(_rate(rate) * 100)}%"
 
 
@@ -72,4 +72,4 @@ def _rate(text: str) -> Fraction:
     try:
         return Fraction(Decimal(text))
     except (InvalidOperation, ValueError, OverflowError):
-        raise FileNotValid(f"not a rate: {text!r}") from None
+        raise FileNotValid(f"{text!r} n’est pas un taux") from None

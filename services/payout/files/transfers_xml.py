@@ -1,4 +1,4 @@
-"""A batch as its bank takes it: pain.001.001.03, one payment information, one credit transfer per account."""
+"""The transfer file of a batch: pain.001.001.03, one payment information, one credit transfer per account."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.03"
 _NSMAP: Any = {None: NAMESPACE}
 """The default namespace; the stubs of lxml know named ones only."""
 SCHEMA = Path(__file__).parent / "schemas" / "pain.001.001.03.xsd"
-LONGEST_NAME = 70
-LONGEST_REMITTANCE = 140
-LARGEST_TRANSFER = Cents(99_999_999_999)
+MAX_NAME_LENGTH = 70
+MAX_REMITTANCE_LENGTH = 140
+MAX_TRANSFER = Cents(99_999_999_999)
 """999 999 999.99 €: the schema allows more, the SEPA scheme does not."""
 SIREN_SCHEME = "SREN"
 """ISO 20022's external code for a SIREN."""
 NOT_PROVIDED = "NOTPROVIDED"
-"""What SEPA writes where something is asked for and not known (EPC132-08)."""
+"""SEPA's placeholder for a mandatory value that is not known (EPC132-08)."""
 
 
 def message_id(batch: Batch) -> str:
     """``passCulture-SCT-20211116-090000-12``: the second of the close, in UTC, and the batch's number.
 
-    Two periods may be closed within a second. 35 characters leave room for the number's last three digits.
+    The number keeps two batches closed within one second apart; 35 characters leave room for its last three digits.
     """
     of_close = f"passCulture-SCT-{batch.closed_at:%Y%m%d-%H%M%S}"
     return of_close if batch.form is None else f"{of_close}-{batch.batch_id % 1000}"
@@ -43,11 +43,11 @@ def message_id(batch: Batch) -> str:
 def transfers_xml(batch: Batch, transfers: Sequence[Transfer]) -> bytes:
     """The transfer file of a batch, in the order of ``transfers``: the same records give the same bytes.
 
-    Raises :class:`NothingToTransfer` without a transfer, and :class:`FileNotValid` when the transfers are not what the
-    batch says they are or the file is not valid against the schema.
+    Raises NothingToTransfer without a transfer, and FileNotValid when the transfers do not add up to the batch's figures
+    or the file is not valid against the schema.
     """
     if not transfers:
-        raise NothingToTransfer(f"Le lot {batch.number} ne verse rien : il n'a pas de fichier de virements.")
+        raise NothingToTransfer(f"Le lot {batch.number} ne verse rien : il n’a pas de fichier de virements.")
     _check(batch, transfers)
     document = _document(batch, transfers)
     _validate(document)
@@ -56,18 +56,20 @@ def transfers_xml(batch: Batch, transfers: Sequence[Transfer]) -> bytes:
 
 
 def _check(batch: Batch, transfers: Sequence[Transfer]) -> None:
-    """What the schema cannot see: the batch's own figures, doubled references, amounts that no bank takes."""
+    """Checks what the schema cannot: the batch's figures, repeated references, amounts that no bank accepts."""
     total = sum(transfer.amount for transfer in transfers)
     if (len(transfers), total) != (batch.transfers, batch.transferred):
         raise FileNotValid(
-            f"batch {batch.number}: {len(transfers)} transfers of {total} cents, "
-            f"but it was closed with {batch.transfers} of {batch.transferred}"
+            f"{len(transfers)} virements pour {total} centimes, "
+            f"et {batch.transfers} pour {batch.transferred} à la clôture du lot {batch.number}"
         )
     if len({transfer.end_to_end_id for transfer in transfers}) != len(transfers):
-        raise FileNotValid(f"batch {batch.number}: an end-to-end id stands twice")
+        raise FileNotValid(f"Le lot {batch.number} a deux virements de même identifiant")
     for transfer in transfers:
-        if not 0 < transfer.amount <= LARGEST_TRANSFER:
-            raise FileNotValid(f"transfer {transfer.end_to_end_id}: no bank takes {transfer.amount} cents")
+        if not 0 < transfer.amount <= MAX_TRANSFER:
+            raise FileNotValid(
+                f"Aucune banque n’accepte les {transfer.amount} centimes du virement {transfer.end_to_end_id}"
+            )
 
 
 def _document(batch: Batch, transfers: Sequence[Transfer]) -> etree._Element:
@@ -75,12 +77,12 @@ def _document(batch: Batch, transfers: Sequence[Transfer]) -> etree._Element:
     initiation = _add(document, "CstmrCdtTrfInitn")
     _group_header(initiation, batch)
     payment = _payment_information(initiation, batch)
-    blanks: dict[str, etree._Element] = {}
+    templates: dict[str, etree._Element] = {}
     for transfer in transfers:
-        # copying a filled-in form is twice as fast as building each: 20 000 transfers within a second
-        if transfer.remittance not in blanks:
-            blanks[transfer.remittance] = _blank_transfer(transfer.remittance)
-        payment.append(_filled(blanks[transfer.remittance], transfer))
+        # copying a template is twice as fast as building each element: 20 000 transfers within a second
+        if transfer.remittance not in templates:
+            templates[transfer.remittance] = _template(transfer.remittance)
+        payment.append(_filled(templates[transfer.remittance], transfer))
     return document
 
 
@@ -114,8 +116,8 @@ def _payment_information(initiation: etree._Element, batch: Batch) -> etree._Ele
     return payment
 
 
-def _blank_transfer(remittance: str) -> etree._Element:
-    """A credit transfer with the text that its receiver reads, and nothing else filled in."""
+def _template(remittance: str) -> etree._Element:
+    """A credit transfer with its remittance text only."""
     credit = etree.Element(f"{{{NAMESPACE}}}CdtTrfTxInf", nsmap=_NSMAP)
     _add(_add(credit, "PmtId"), "EndToEndId")
     _add(_add(credit, "Amt"), "InstdAmt").set("Ccy", "EUR")
@@ -126,12 +128,12 @@ def _blank_transfer(remittance: str) -> etree._Element:
     _add(identification, "Id")
     _add(_add(identification, "SchmeNm"), "Cd", SIREN_SCHEME)
     _add(_add(_add(credit, "CdtrAcct"), "Id"), "IBAN")
-    _add(_add(credit, "RmtInf"), "Ustrd", sepa_text(remittance, at_most=LONGEST_REMITTANCE))
+    _add(_add(credit, "RmtInf"), "Ustrd", sepa_text(remittance, at_most=MAX_REMITTANCE_LENGTH))
     return credit
 
 
-def _filled(blank: etree._Element, transfer: Transfer) -> etree._Element:
-    credit = deepcopy(blank)
+def _filled(template: etree._Element, transfer: Transfer) -> etree._Element:
+    credit = deepcopy(template)
     references, amount, agent, creditor, account, _ = credit
     name, identification = creditor
     references[0].text = transfer.end_to_end_id
@@ -141,7 +143,7 @@ def _filled(blank: etree._Element, transfer: Transfer) -> etree._Element:
     if _is_bic(transfer.bic):
         agent[0][0].text = transfer.bic
     else:
-        # one mistyped account must not keep the others from being paid; since 2016 an IBAN alone names an account
+        # one mistyped BIC must not block all transfers; since 2016 an IBAN alone identifies an account
         credit.remove(agent)
     if transfer.siren:
         identification[0][0][0].text = transfer.siren
@@ -158,13 +160,13 @@ def _is_bic(text: str) -> bool:
 
 
 def _debtor_name(batch: Batch) -> str:
-    return sepa_text(batch.debtor.name, at_most=LONGEST_NAME) or NOT_PROVIDED
+    return sepa_text(batch.debtor.name, at_most=MAX_NAME_LENGTH) or NOT_PROVIDED
 
 
 def _creditor_name(transfer: Transfer) -> str:
-    # a name in another script must not keep anybody from being paid
+    # a name in another script must not block a payment
     known_by = f"SIREN {transfer.siren}" if transfer.siren else NOT_PROVIDED
-    return sepa_text(transfer.holder, at_most=LONGEST_NAME) or known_by
+    return sepa_text(transfer.holder, at_most=MAX_NAME_LENGTH) or known_by
 
 
 def _add(parent: etree._Element, name: str, text: str | None = None) -> etree._Element:
@@ -178,7 +180,7 @@ def _validate(document: etree._Element) -> None:
     try:
         _schema().assertValid(document)
     except etree.DocumentInvalid as invalid:
-        raise FileNotValid(f"the transfer file is not valid (pain.001.001.03): {invalid}") from None
+        raise FileNotValid(f"pain.001.001.03 : {invalid}") from None
 
 
 @cache

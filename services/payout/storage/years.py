@@ -129,7 +129,7 @@ def _show_more(tx: Transaction, year: EstablishmentYear, since: datetime | None)
     later."""
     if year.since is not None and (since is None or since < year.since):
         rows = _provisional(tx.connection, [year.id], since, year.since)
-        year.show([open_line(row) for row in rows], since)
+        year.load_earlier([open_line(row) for row in rows], since)
 
 
 def _provisional(

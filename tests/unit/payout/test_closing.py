@@ -347,7 +347,7 @@ def test_what_cannot_be_written_is_no_answer_for_ever(stage: Stage, monkeypatch:
     """An error of the code: once it is repaired, the same key closes."""
     stage.validate(1, 2550)
     with monkeypatch.context() as broken:
-        broken.setattr("services.payout.files.transfers_xml.LARGEST_TRANSFER", 1)
+        broken.setattr("services.payout.files.transfers_xml.MAX_TRANSFER", 1)
         with pytest.raises(Refused) as caught:
             stage.close(key="k")
         with pytest.raises(FileNotValid):

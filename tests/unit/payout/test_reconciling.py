@@ -210,7 +210,7 @@ def test_a_line_that_was_not_priced_again_is_named(tmp_path: Path, monkeypatch: 
     stage = Stage(tmp_path)
     stage.settled_in()
     stage.validate(1, 100_00)
-    monkeypatch.setattr(establishment_year, "depends_on", lambda *_: False)
+    monkeypatch.setattr(establishment_year, "crosses_threshold", lambda *_: False)
     stage.validate(2, 20_000_00, used_at="2021-11-01T10:00:00Z")
     assert [(one["identity"], one["bookings"]) for one in found(stage)] == [(RULE, [1])]
 
@@ -221,7 +221,7 @@ def test_a_revenue_that_was_not_said_before_the_batch_is_named(tmp_path: Path, m
     stage.settled_in()
     stage.validate(1, 100_00)
     stage.validate(2, 50_00, used_at="2021-11-01T10:00:00Z")
-    monkeypatch.setattr(EstablishmentYear, "_say_revenue", lambda *_: None)
+    monkeypatch.setattr(EstablishmentYear, "_record_revenue", lambda *_: None)
     stage.close()
     assert [(one["identity"], one["bookings"]) for one in found(stage)] == [(CHAIN, [1])]
 

@@ -152,7 +152,7 @@ def test_rates(rate: str | None, integer: str, exact: str) -> None:
 
 @pytest.mark.parametrize("write", [integer_percent, exact_percent])
 def test_no_rate_at_all_is_refused(write: object) -> None:
-    with pytest.raises(FileNotValid, match="not a rate"):
+    with pytest.raises(FileNotValid, match="pas un taux"):
         write("beaucoup")  # type: ignore[operator]  # both take a text
 
 
@@ -219,9 +219,9 @@ def test_the_details_of_a_batch_of_before_have_the_columns_of_then() -> None:
 @pytest.mark.parametrize(
     ("lines", "complaint"),
     [
-        (LINES[:2], "2 lines"),
-        ((LINES[0], LINES[1], replace(LINES[2], reimbursed=Cents(1241), contribution=Cents(-1))), "3641 cents"),
-        ((LINES[0], replace(LINES[1], contribution=Cents(1)), LINES[2]), "line 502"),
+        (LINES[:2], "2 lignes"),
+        ((LINES[0], LINES[1], replace(LINES[2], reimbursed=Cents(1241), contribution=Cents(-1))), "3641 centimes"),
+        ((LINES[0], replace(LINES[1], contribution=Cents(1)), LINES[2]), "ligne 502"),
     ],
 )
 def test_details_that_do_not_add_up_are_refused(lines: tuple[object, ...], complaint: str) -> None:

@@ -153,7 +153,7 @@ def test_a_batch_that_pays_nobody_has_no_file() -> None:
         (replace(TRANSFER, iban="FR44 3000"), "IBAN"),
         (replace(TRANSFER, end_to_end_id="x" * 36), "EndToEndId"),
         (replace(TRANSFER, remittance="текст"), "Ustrd"),
-        (replace(TRANSFER, amount=Cents(3_641)), "closed with 1 of 3640"),
+        (replace(TRANSFER, amount=Cents(3_641)), "et 1 pour 3640 à la clôture"),
     ],
 )
 def test_what_is_not_valid_is_refused_and_says_where(transfer: Transfer, complaint: str) -> None:
@@ -164,11 +164,11 @@ def test_what_is_not_valid_is_refused_and_says_where(transfer: Transfer, complai
 @pytest.mark.parametrize("cents", [0, -1, 100_000_000_000])
 def test_amounts_that_no_bank_takes(cents: int) -> None:
     transfers = [replace(TRANSFER, amount=Cents(cents))]
-    with pytest.raises(FileNotValid, match="no bank takes"):
+    with pytest.raises(FileNotValid, match="Aucune banque"):
         transfers_xml(batch_of(transfers), transfers)
 
 
 def test_an_end_to_end_id_stands_once() -> None:
     transfers = [TRANSFER, TRANSFER]
-    with pytest.raises(FileNotValid, match="twice"):
+    with pytest.raises(FileNotValid, match="deux virements"):
         transfers_xml(batch_of(transfers), transfers)
