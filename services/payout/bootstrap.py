@@ -27,7 +27,7 @@ from services.payout.files.transfers_xml import MAX_NAME_LENGTH
 from services.payout.neighbours import Catalog, Identity, Wallet
 from services.payout.projections import projections
 from services.payout.publishing import publication
-from services.payout.reactions import FOLLOWED, reactions
+from services.payout.reactions import followed, reactions
 from services.payout.storage import batches, lines
 from services.payout.storage.years import Years
 from shared.eventstore import Store
@@ -63,7 +63,7 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
             )
         ),
         reactions=reactions(pricing),
-        followed=[FOLLOWED],
+        followed=[followed()],
         tasks=[Task("finish-payouts", RESUME_SECONDS, closing.resume)],
         open_work=_open_work,
     )

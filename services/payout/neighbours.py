@@ -8,7 +8,7 @@ from datetime import datetime
 
 from services.payout.domain.records import WalletBalance
 from services.payout.refusals import NotCaughtUp
-from shared.contracts.calls import booking, catalog, platform, wallet
+from shared.contracts.calls import booking, catalog, identity, platform, wallet
 from shared.kernel.errors import DomainError, Unavailable
 from shared.kernel.money import Cents
 from shared.messaging.bus import Bus
@@ -16,8 +16,8 @@ from shared.messaging.bus import Bus
 TIMEOUT_SECONDS = 30.0
 OFFER_SECONDS = 5.0
 CATCH_UP_SECONDS = 20.0
-MAX_PEOPLE = 500
-"""In one query."""
+PAGE = 500
+"""People in one query."""
 
 
 class Booking:
@@ -81,8 +81,8 @@ class Identity:
     def names(self, person_ids: Collection[int]) -> dict[int, Name]:
         """The names of those whom identity knows. Raises Unavailable."""
         wanted, found = sorted(set(person_ids)), {}
-        for begin in range(0, len(wanted), MAX_PEOPLE):
-            page = self._bus.query("identity", "people", {"accountIds": wanted[begin : begin + MAX_PEOPLE]})
+        for begin in range(0, len(wanted), PAGE):
+            page = self._bus.query(identity.People(account_ids=tuple(wanted[begin : begin + PAGE])))
             for number, person in page["people"].items():
                 found[int(number)] = Name(person["firstName"], person["lastName"])
         return found

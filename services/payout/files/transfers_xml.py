@@ -43,8 +43,8 @@ def message_id(batch: Batch) -> str:
 def transfers_xml(batch: Batch, transfers: Sequence[Transfer]) -> bytes:
     """The transfer file of a batch, in the order of ``transfers``: the same records give the same bytes.
 
-    Raises NothingToTransfer without a transfer, and FileNotValid when the transfers do not add up to the batch's figures
-    or the file is not valid against the schema.
+    Raises NothingToTransfer without a transfer; FileNotValid when the transfers do not add up to the batch's figures or
+    the file is not valid against the schema.
     """
     if not transfers:
         raise NothingToTransfer(f"Le lot {batch.number} ne verse rien : il n’a pas de fichier de virements.")

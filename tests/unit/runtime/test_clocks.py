@@ -39,7 +39,7 @@ def keep(stage: Stage, now: datetime) -> None:
 
 def test_a_simulated_clock_goes_on_from_where_it_stood(stage: Stage) -> None:
     assert restored_clock(START, stage.engine).now() == START
-    stage.command("clock-set", {"now": instant_text(LATER)})
+    stage.command("clock-set", {"now": instant_text(LATER)}, caller=None)
     assert restored_clock(START, stage.engine).now() == LATER
     assert restored_clock(LATER + timedelta(days=1), stage.engine).now() == LATER + timedelta(days=1)
     assert not isinstance(restored_clock(None, stage.engine), SettableClock)
@@ -82,7 +82,7 @@ def test_a_clock_that_could_not_be_stored_has_not_moved(stage: Stage) -> None:
 
     sa.event.listen(stage.engine, "commit", fail)
     with pytest.raises(Exception, match="cannot be reached"):
-        stage.command("clock-set", {"now": instant_text(LATER)})
+        stage.command("clock-set", {"now": instant_text(LATER)}, caller=None)
     sa.event.remove(stage.engine, "commit", fail)
     assert stage.clock.now() == START
     with stage.engine.connect() as opened:

@@ -1,4 +1,4 @@
-"""Where wallet's log stood at the close of a batch."""
+"""The position of wallet's log at the close of a batch."""
 
 import sqlalchemy as sa
 from alembic import op

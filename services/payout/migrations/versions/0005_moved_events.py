@@ -1,4 +1,4 @@
-"""Events that were moved, with their new start."""
+"""Events that were rescheduled, with their new start."""
 
 import sqlalchemy as sa
 from alembic import op

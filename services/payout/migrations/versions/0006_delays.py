@@ -1,4 +1,4 @@
-"""From which day the delay of a line is counted, and how a batch's files are written."""
+"""The day from which the delay of a line counts, and the format of a batch's files."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Who is suspended acts for no structure."""
+"""Accounts that are suspended: they act for no structure."""
 
 import sqlalchemy as sa
 from alembic import op
