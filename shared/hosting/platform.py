@@ -206,7 +206,6 @@ def run(settings: Settings, names: Sequence[str], *, ready: Any = None) -> None:
         {
             "settings": settings,
             "max_workers": MAX_WORKERS,
-            "WEB_SERVER_ADDRESS": f"{settings.bind}:{settings.port}",
         }
     )
     for name in names:

@@ -149,10 +149,10 @@ FRAMED_BADLY = {
     "another encoding": (b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", (411, "length-required")),
     "an unknown encoding": (b"Transfer-Encoding: x\r\n\r\n" + SMUGGLED, (411, "length-required")),
     "two lengths": (b"Content-Length: 2\r\nContent-Length: 47\r\n\r\n{}" + SMUGGLED, (400, "bad-request")),
-    "two lengths in one": (b"Content-Length: 2, 2\r\n\r\n{}", (400, "")),
+    "two lengths in one": (b"Content-Length: 2, 2\r\n\r\n{}", (400, "bad-request")),
     "no number": (b"Content-Length: 0_2\r\n\r\n{}", (400, "bad-request")),
     "a sign": (b"Content-Length: +2\r\n\r\n{}", (400, "bad-request")),
-    "a length and chunks": (b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", (400, "")),
+    "a length and chunks": (b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", (400, "bad-request")),
     "a length beyond reason": (b"Content-Length: 99999999999\r\n\r\n{}", (413, "too-large")),
 }
 

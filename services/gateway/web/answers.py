@@ -25,6 +25,7 @@ API_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+_ALWAYS = list(API_HEADERS.items())
 Verification = Literal["off", "tell", "raise"]
 
 
@@ -40,6 +41,13 @@ def said(answer: Any, status: int) -> Said:
     """The owner's answer as it came, with its version as a strong ETag."""
     version = answer.get("version")
     return Said(status, orjson.dumps(answer), headers={"ETag": f'"{version}"'} if isinstance(version, int) else {})
+
+
+def headers_of(answer: Said, request_id: str) -> list[tuple[str, str]]:
+    """Its own, and those of every answer."""
+    length = [] if answer.status == 204 else [("Content-Length", str(len(answer.body)))]
+    own = [("Content-Type", answer.media_type), *length, *{"Cache-Control": NOT_KEPT, **answer.headers}.items()]
+    return [*own, ("X-Request-Id", request_id), *_ALWAYS]
 
 
 def verify(schema: type[Schema], answer: Any, verification: Verification, path: str) -> None:

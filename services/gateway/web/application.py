@@ -17,13 +17,14 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response as AnyResponse
 
+from services.gateway.http.refusals import InternalError
 from services.gateway.routes import AUDIENCES, desk
 from services.gateway.schemas.problem import Problem
 from services.gateway.web.answers import API_HEADERS, NOT_KEPT, REQUEST_ID, Verification
 from services.gateway.web.documents import documents
 from services.gateway.web.gate import EXTENSION, Gate
 from services.gateway.web.mail_pages import mail_pages
-from services.gateway.web.problems import HTTP_CODES, InternalError, refusal_said, response_of
+from services.gateway.web.problems import HTTP_CODES, refusal_said, response_of
 from shared.eventstore.context import caused_by
 from shared.kernel.errors import DomainError
 from shared.kernel.identifiers import MAX_NUMBER

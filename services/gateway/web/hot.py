@@ -20,24 +20,25 @@ import structlog
 from marshmallow import Schema
 from werkzeug.http import HTTP_STATUS_CODES, generate_etag, quote_etag
 
+from services.gateway.http.connections import Environ, Wsgi
+from services.gateway.http.refusals import InternalError
 from services.gateway.routes import bookings, desk
 from services.gateway.schemas import bookings as booking_schemas
 from services.gateway.schemas import catalogue as catalogue_schemas
 from services.gateway.schemas import desk as desk_schemas
 from services.gateway.web.answers import (
-    API_HEADERS,
     KEPT_WHILE_IT_HOLDS,
-    NOT_KEPT,
     REQUEST_ID,
     Said,
     Verification,
+    headers_of,
     said,
     verify,
 )
 from services.gateway.web.audience import is_key
 from services.gateway.web.calls import deliver
 from services.gateway.web.gate import Gate
-from services.gateway.web.problems import InternalError, refusal_said
+from services.gateway.web.problems import refusal_said
 from services.gateway.web.security import caller_of, credentials_of
 from shared.eventstore.context import caused_by
 from shared.eventstore.outcomes import Caller
@@ -46,9 +47,7 @@ from shared.kernel.identifiers import MAX_NUMBER
 from shared.observability import metrics
 from shared.runtime import tokens
 
-Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
-Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 Handle = Callable[[Gate, Environ, str], Said | None]
 
 log = structlog.get_logger()
@@ -56,7 +55,6 @@ log = structlog.get_logger()
 LONGEST_BODY = 1_000
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _TOKEN = re.compile(r"[A-Za-z0-9]{6}")
-_ALWAYS = list(API_HEADERS.items())
 _STATUS_LINES = {code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATUS_CODES.items()}
 
 
@@ -91,7 +89,7 @@ class HotRoutes:
                 self._record(route.rule, environ["REQUEST_METHOD"], path, answer.status, started)
         if answer is None:
             return self._behind(environ, start_response)
-        start_response(_STATUS_LINES[answer.status], _headers(answer, request_id))
+        start_response(_STATUS_LINES[answer.status], headers_of(answer, request_id))
         return [answer.body] if answer.body else []
 
     def _answer(self, route: HotRoute, environ: Environ, path: str, last: str) -> Said | None:
@@ -111,12 +109,6 @@ class HotRoutes:
         seconds = time.perf_counter() - started
         metrics.requests.labels(method, rule, status).observe(seconds)
         log.info("request", method=method, path=path, status=status, milliseconds=round(seconds * 1000, 1))
-
-
-def _headers(answer: Said, request_id: str) -> list[tuple[str, str]]:
-    length = [] if answer.status == 204 else [("Content-Length", str(len(answer.body)))]
-    own = [("Content-Type", answer.media_type), *length, *{"Cache-Control": NOT_KEPT, **answer.headers}.items()]
-    return [*own, ("X-Request-Id", request_id), *_ALWAYS]
 
 
 def book(here: Gate, environ: Environ, last: str) -> Said | None:

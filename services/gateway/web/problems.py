@@ -39,9 +39,12 @@ _TABLE: tuple[tuple[str, int, str, str], ...] = (
     ("not-found", 404, "There is no such thing", "Nothing has this address, or it belongs to somebody else."),
     ("method-not-allowed", 405, "This address does not take this method", "`Allow` lists the methods that it takes."),
     ("not-acceptable", 406, "No such representation", "The address cannot be given in the format that was asked."),
+    ("request-timeout", 408, "The request took too long", "A head has 10 s, a body 20 s and more if it is long."),
     ("length-required", 411, "The body has no length", "Send it whole, with `Content-Length`, not in chunks."),
     ("too-large", 413, "The body is too large", "A body has at most 1 MiB, a document 10 MB."),
+    ("target-too-long", 414, "The address is too long", "A request line has at most 8 KiB."),
     ("unsupported-media-type", 415, "The body has another format", "JSON; a form (`multipart/form-data`) for a file."),
+    ("expectation-failed", 417, "Expect asks for something unknown", "Only `100-continue` is known."),
     ("invalid", 422, "Some values are not accepted", "`errors` says which field and why. Unknown fields are refused."),
     (
         "cursor-invalid",
@@ -49,7 +52,10 @@ _TABLE: tuple[tuple[str, int, str, str], ...] = (
         "The cursor is not one of ours",
         "Use `nextCursor` as it was given, with the same filters.",
     ),
+    ("fields-too-large", 431, "The header fields are too large", "100 fields and 16 KiB at most."),
     ("internal-error", 500, "Something went wrong on our side", "It was recorded under the answer's `X-Request-Id`."),
+    ("method-not-implemented", 501, "Unknown method", "No address of the platform knows this method."),
+    ("version-not-supported", 505, "Unknown version of HTTP", "HTTP/1.1 and HTTP/1.0 are known."),
     ("unavailable", 503, "Not available right now", "Nothing was stored; the same request may be sent again."),
     ("too-busy", 503, "Too many at once", "Nothing was stored; the same request may be sent again."),
     ("unknown-call", 404, "Unknown call", "One service asked another for what it does not know: versions differ."),
@@ -174,6 +180,7 @@ HTTP_CODES = {
     404: "not-found",
     405: "method-not-allowed",
     406: "not-acceptable",
+    408: "request-timeout",
     413: "too-large",
     415: "unsupported-media-type",
     422: "invalid",
@@ -186,16 +193,6 @@ HTTP_CODES = {
 class BadJson(DomainError):
     status = 400
     code = "bad-json"
-
-
-class InternalError(DomainError):
-    """What no code foresaw; the log has it."""
-
-    status = 500
-    code = "internal-error"
-
-    def __init__(self, detail: str = "something went wrong on our side; it was recorded") -> None:
-        super().__init__(detail)
 
 
 class UnsupportedMediaType(DomainError):

@@ -1,0 +1,98 @@
+"""Lengths and sizes of a request: what is taken up to its bound, and what is refused before it is read."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.gateway.http.heads import (
+    MAX_BODY_BYTES,
+    MAX_FIELDS,
+    MAX_HEAD_BYTES,
+    MAX_REQUEST_LINE_BYTES,
+    HeadParser,
+    RequestHead,
+)
+from services.gateway.routes.pro import FORM_AROUND_A_FILE
+from services.gateway.schemas.pro import MAX_DOCUMENT
+from shared.kernel.errors import DomainError
+
+LARGEST_FORM = MAX_DOCUMENT + FORM_AROUND_A_FILE
+
+
+def parsed(head: bytes, piece: int | None = None) -> RequestHead:
+    """Of a whole head, which arrives in pieces."""
+    parser, received = HeadParser(), bytearray()
+    for begin in range(0, len(head), piece or len(head)):
+        received += head[begin : begin + (piece or len(head))]
+        found = parser.parse(received)
+        if found is not None:
+            assert received == b"" and begin + (piece or len(head)) >= len(head)
+            return found
+    raise AssertionError("the head has no end")
+
+
+def with_framing(lengths: list[str], transfer_encodings: list[str]) -> bytes:
+    fields = [f"Content-Length: {length}" for length in lengths]
+    fields += [f"Transfer-Encoding: {encoding}" for encoding in transfer_encodings]
+    return "\r\n".join(["POST / HTTP/1.1", "Host: a", *fields, "", ""]).encode()
+
+
+@pytest.mark.parametrize("lengths", [[], ["0"], [" 17 "], [str(LARGEST_FORM)], [str(MAX_BODY_BYTES)]])
+def test_one_length_or_none(lengths: list[str]) -> None:
+    assert parsed(with_framing(lengths, [])).content_length == int((lengths or ["0"])[0])
+
+
+@pytest.mark.parametrize(
+    ("lengths", "encodings", "outcome"),
+    [
+        (["2", "2"], [], (400, "bad-request")),
+        (["2", "3"], ["chunked"], (400, "bad-request")),
+        (["+2"], [], (400, "bad-request")),
+        (["0x2"], [], (400, "bad-request")),
+        (["٢"], [], (400, "bad-request")),
+        ([""], [], (400, "bad-request")),
+        (["0" * 5_000 + "2"], [], (400, "bad-request")),
+        (["9" * 40], [], (400, "bad-request")),
+        ([], ["chunked"], (411, "length-required")),
+        ([], ["x"], (411, "length-required")),
+        ([], [""], (400, "bad-request")),
+        (["2"], ["identity"], (400, "bad-request")),
+        (["2"], ["chunked"], (400, "bad-request")),
+        ([str(MAX_BODY_BYTES + 1)], [], (413, "too-large")),
+    ],
+)
+def test_what_is_refused(lengths: list[str], encodings: list[str], outcome: tuple[int, str]) -> None:
+    for piece in (None, 1, 7):
+        with pytest.raises(DomainError) as refusal:
+            parsed(with_framing(lengths, encodings), piece)
+        assert (refusal.value.status, refusal.value.code) == outcome
+
+
+def of_size(line: int, head: int, fields: int = 1) -> bytes:
+    """A head whose request line has so many bytes, without its end, and the whole so many."""
+    begin = b"GET /".ljust(line - len(b" HTTP/1.1"), b"x") + b" HTTP/1.1\r\nHost: a\r\n"
+    begin += b"a:\r\n" * (fields - 2)
+    return begin + b"b: ".ljust(head - len(begin) - 4, b"y") + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize("piece", [None, 1_000, 1])
+def test_sizes_up_to_their_bounds(piece: int | None) -> None:
+    largest = of_size(MAX_REQUEST_LINE_BYTES - 2, MAX_HEAD_BYTES, MAX_FIELDS)
+    assert len(largest) == MAX_HEAD_BYTES and len(parsed(largest, piece).path) > 8_000
+
+
+@pytest.mark.parametrize("piece", [None, 1_000, 1])
+@pytest.mark.parametrize(
+    ("head", "outcome"),
+    [
+        (of_size(MAX_REQUEST_LINE_BYTES - 1, MAX_HEAD_BYTES), (414, "target-too-long")),
+        (of_size(100, MAX_HEAD_BYTES + 1), (431, "fields-too-large")),
+        (of_size(100, 4 * MAX_HEAD_BYTES), (431, "fields-too-large")),
+        (of_size(100, 1_000, MAX_FIELDS + 1), (431, "fields-too-large")),
+        (b"FOO" * MAX_REQUEST_LINE_BYTES, (414, "target-too-long")),
+    ],
+)
+def test_sizes_beyond_them(head: bytes, outcome: tuple[int, str], piece: int | None) -> None:
+    with pytest.raises(DomainError) as refusal:
+        parsed(head, piece)
+    assert (refusal.value.status, refusal.value.code) == outcome

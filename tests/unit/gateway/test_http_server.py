@@ -1,0 +1,436 @@
+"""The server over real sockets: what goes out, how long it waits, how many it serves at once."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import eventlet
+import pytest
+from eventlet.green import socket
+
+from services.gateway.http.connections import Times, Wsgi
+from services.gateway.http.server import Limits, Server
+from services.gateway.web.surface import refuse
+from shared.kernel.errors import DomainError
+from tests.platform import ROOT
+
+Address = tuple[str, int]
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+CLOSE = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+LONG = 600.0
+"""In seconds: a test that waits for it fails."""
+PATIENT = Times(head=LONG, body=LONG, idle=LONG, send=LONG, linger=LONG)
+
+
+def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [("X-Method", environ["REQUEST_METHOD"])])
+    return [environ["PATH_INFO"].encode(), body]
+
+
+def answering(status: str, headers: list[tuple[str, str]], pieces: Iterable[bytes]) -> Wsgi:
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response(status, headers)
+        return pieces
+
+    return application
+
+
+@contextmanager
+def serving(application: Wsgi = echo, **limits: Any) -> Iterator[Address]:
+    server = Server(application, refuse, Limits(**{"times": PATIENT, **limits}))
+    with eventlet.listen(("127.0.0.1", 0)) as listener:
+        accepting = eventlet.spawn(server.serve, listener)
+        try:
+            yield listener.getsockname()
+        finally:
+            accepting.kill()
+            server.stop()
+
+
+def connected(address: Address, source: str = "127.0.0.1") -> Any:
+    return socket.create_connection(address, timeout=LONG / 10, source_address=(source, 0))
+
+
+def exchanged(address: Address, *sent: bytes, ends: bool = True) -> bytes:
+    """Everything that comes back until the server closes; ``ends``: after the client has said that it sends no more."""
+    with connected(address) as client:
+        for piece in sent:
+            client.sendall(piece)
+            eventlet.sleep(0)
+        if ends:
+            client.shutdown(socket.SHUT_WR)
+        return received(client)
+
+
+def received(client: Any) -> bytes:
+    return b"".join(iter(lambda: client.recv(65_536), b""))
+
+
+def one_answer(client: Any) -> bytes:
+    """Of a connection that goes on."""
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += client.recv(65_536)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = int(re.search(rb"Content-Length: ([0-9]+)", head)[1])  # type: ignore[index]
+    while len(body) < length:
+        body += client.recv(65_536)
+    return head + b"\r\n\r\n" + body
+
+
+def problem(answer: bytes) -> tuple[int, str]:
+    """Of an answer that is a whole problem document and ends its connection."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"\r\nContent-Type: application/problem+json\r\n" in head and b"\r\nConnection: close" in head, head
+    assert b"\r\nX-Content-Type-Options: nosniff\r\n" in head and b"\r\nX-Request-Id: " in head, head
+    document = json.loads(body)
+    assert head.startswith(b"HTTP/1.1 %d " % document["status"])
+    return document["status"], document["code"]
+
+
+# --- answers --------------------------------------------------------------------------------------------------------
+
+
+def test_a_connection_serves_one_request_after_the_other() -> None:
+    with serving() as address, connected(address) as client:
+        for path in (b"/one", b"/two"):
+            client.sendall(GET.replace(b"/", path, 1))
+            answer = one_answer(client)
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\nX-Method: GET\r\nContent-Length: 4\r\nDate: ")
+            assert answer.endswith(path) and b"Connection:" not in answer and b"Server:" not in answer
+
+
+def test_pipelined_requests_are_answered_in_their_order() -> None:
+    with serving() as address:
+        answer = exchanged(
+            address, GET.replace(b"/", b"/one", 1) + POST + CLOSE.replace(b"/", b"/two", 1) + GET, ends=False
+        )
+    bodies = [part.partition(b"\r\n\r\n")[2] for part in answer.split(b"HTTP/1.1 200 OK")[1:]]
+    assert bodies == [b"/one", b"/abc", b"/two"]
+    assert answer.count(b"Connection: close") == 1
+
+
+@pytest.mark.parametrize("sent", [GET.replace(b"1.1", b"1.0"), CLOSE, CLOSE.replace(b"close", b"x , CLOSE")])
+def test_a_client_that_takes_one_answer_gets_one(sent: bytes) -> None:
+    with serving() as address:
+        assert b"\r\nConnection: close\r\n" in exchanged(address, sent, ends=False)
+
+
+@pytest.mark.parametrize("sent", [b"", b"\r\n"])
+def test_who_asks_nothing_is_answered_nothing(sent: bytes) -> None:
+    with serving() as address:
+        assert exchanged(address, sent) == b""
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "headers", "expected"),
+    [
+        (b"HEAD", "200 OK", [("Content-Length", "7")], [b"Content-Length: 7"]),
+        (b"HEAD", "200 OK", [], []),
+        (b"GET", "204 No Content", [], []),
+        (b"GET", "304 Not Modified", [], []),
+        (b"GET", "200 OK", [], [b"Content-Length: 7"]),
+    ],
+)
+def test_content_and_its_length(
+    method: bytes, status: str, headers: list[tuple[str, str]], expected: list[bytes]
+) -> None:
+    with serving(answering(status, headers, iter([b"con", b"tent"]))) as address:
+        head, _, body = exchanged(address, GET.replace(b"GET", method)).partition(b"\r\n\r\n")
+    assert re.findall(rb"Content-Length: \w+", head) == expected
+    assert body == (b"content" if (method, status) == (b"GET", "200 OK") else b"")
+
+
+class Failing:
+    """An answer that breaks in the middle, and says whether it was closed."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"half"
+        raise ZeroDivisionError
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    ("headers", "pieces"),
+    [
+        ([], Failing()),
+        ([("Content-Length", "6")], [b"longer than that"]),
+        ([("X", "a\r\nSet-Cookie: b")], []),
+        ([("X", "a\nb")], []),
+        ([("X", "\u20ac")], []),
+    ],
+)
+def test_an_application_that_fails_has_answered_nothing(headers: list[tuple[str, str]], pieces: Any) -> None:
+    with serving(answering("200 OK", headers, pieces)) as address:
+        assert problem(exchanged(address, GET + GET)) == (500, "internal-error")
+    assert getattr(pieces, "closed", True)
+
+
+def test_an_application_that_begins_no_answer_fails() -> None:
+    with serving(lambda *_: [b"content"]) as address:
+        assert problem(exchanged(address, GET)) == (500, "internal-error")
+
+
+def test_pieces_that_are_written_come_first() -> None:
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [])(b"written, ")
+        return [b"returned"]
+
+    with serving(application) as address:
+        assert exchanged(address, GET).endswith(b"\r\n\r\nwritten, returned")
+
+
+# --- bodies ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_body_that_nobody_reads_is_no_request() -> None:
+    smuggled = b"DELETE / HTTP/1.1\r\nHost: a\r\n\r\n" * 10_000
+    sent = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(smuggled) + smuggled
+    with serving(answering("413 Too Large", [], [])) as address, connected(address) as client:
+        for _ in range(2):
+            client.sendall(sent)
+            assert one_answer(client).startswith(b"HTTP/1.1 413 ")
+
+
+def test_who_waits_for_100_is_told_to_go_on_when_the_body_is_read() -> None:
+    head, body = POST[:-3].replace(b"\r\n\r\n", b"\r\nExpect: 100-Continue\r\n\r\n"), POST[-3:]
+    with serving() as address, connected(address) as client:
+        client.sendall(head)
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(body)
+        assert one_answer(client).endswith(b"/abc")
+        client.sendall(head + body)  # it does not wait: a 100 would tell it nothing
+        assert one_answer(client).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_who_waits_for_100_and_is_refused_keeps_the_body() -> None:
+    head = POST[:-3].replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
+    with serving(answering("401 Unauthorized", [], [])) as address:
+        answer = exchanged(address, head, ends=False)
+    assert answer.startswith(b"HTTP/1.1 401 ") and b"\r\nConnection: close" in answer
+
+
+@pytest.mark.parametrize("sent", [GET[:-2], b"GET", b"\r", POST[:-1]])
+def test_what_ends_early_is_refused(sent: bytes) -> None:
+    with serving() as address:
+        assert problem(exchanged(address, sent)) == (400, "bad-request")
+
+
+def test_a_refusal_of_a_head_request_has_no_content() -> None:
+    with serving() as address:
+        assert exchanged(address, b"HEAD / HTTP/1.1\r\n\r\n").partition(b"\r\n\r\n")[2] == b""
+
+
+# --- time -----------------------------------------------------------------------------------------------------------
+
+
+def trickled(address: Address, head: bytes, rest: bytes) -> bytes:
+    """What comes back for bytes that never stop coming, each of them soon after the one before."""
+    with connected(address) as client:
+        client.sendall(head)
+        for position in range(100_000):
+            client.settimeout(0.01)
+            try:
+                client.sendall(rest[position % len(rest)].to_bytes())
+                return client.recv(1) + received(client)
+            except TimeoutError:
+                continue
+    raise AssertionError("it was waited for without end")
+
+
+def test_a_head_has_a_time_in_all() -> None:
+    with serving(times=Times(head=0.3, linger=0.1)) as address:
+        assert problem(trickled(address, GET[:-2], b"X: y\r\n")) == (408, "request-timeout")
+
+
+def test_a_body_has_a_time_in_all() -> None:
+    with serving(times=Times(body=0.3, linger=0.1)) as address:
+        sent = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n"
+        assert problem(trickled(address, sent, b"x")) == (408, "request-timeout")
+
+
+def test_a_body_that_nobody_reads_has_a_time_too() -> None:
+    with serving(answering("200 OK", [], []), times=Times(body=0.3, linger=0.1)) as address:
+        sent = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n"
+        assert exchanged(address, sent, ends=False).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("before", [b"", GET])
+def test_a_connection_without_requests_is_closed_in_silence(before: bytes) -> None:
+    with serving(times=Times(idle=0.3, linger=0.1)) as address:
+        answer = exchanged(address, before, ends=False)
+    assert answer.count(b"HTTP/1.1 200 ") == answer.count(b"HTTP/1.1 ") == bool(before)
+
+
+def test_who_does_not_read_holds_up_nobody_and_is_left() -> None:
+    large = b"x" * (32 * 1024 * 1024)
+    times = Times(send=0.5, bytes_per_second=10**9, linger=0.1)
+    with serving(answering("200 OK", [], [large]), times=times) as address, connected(address) as client:
+        client.sendall(GET)
+        assert len(exchanged(address, GET)) > len(large)
+        eventlet.sleep(1)
+        assert len(received(client)) < len(large)
+
+
+def test_a_long_response_has_more_time() -> None:
+    large = b"x" * (32 * 1024 * 1024)
+    times = Times(send=0.2, bytes_per_second=len(large) / LONG)
+    with serving(answering("200 OK", [], [large]), times=times) as address, connected(address) as client:
+        client.sendall(CLOSE)
+        eventlet.sleep(1)
+        assert len(received(client)) > len(large)
+
+
+def test_a_fast_sender_takes_turns_with_the_others() -> None:
+    answered: list[float] = []
+    with serving() as address, connected(address) as flooding:
+        flood = eventlet.spawn(flooding.sendall, GET * 20_000)
+        reading = eventlet.spawn(received, flooding)
+        for _ in range(20):
+            begin = time.monotonic()
+            assert b"200 OK" in exchanged(address, GET)
+            answered.append(time.monotonic() - begin)
+        assert not flood.dead or not reading.dead, "the others were answered after the flood"
+        flood.kill()
+        reading.kill()
+
+
+# --- number ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_connection_that_is_idle_longest_makes_room() -> None:
+    with serving(connections=3) as address, ExitStack() as stack:
+        first, second, third = (stack.enter_context(connected(address)) for _ in range(3))
+        for client in (second, third, first):
+            client.sendall(GET)
+            one_answer(client)
+        fourth = stack.enter_context(connected(address))
+        fourth.sendall(GET)
+        assert one_answer(fourth)
+        assert second.recv(1) == b""
+        for client in (first, third, fourth):
+            client.sendall(GET)
+            assert one_answer(client)
+
+
+def test_who_comes_when_all_are_busy_is_refused_politely_until_one_is_free() -> None:
+    with serving(connections=3) as address, ExitStack() as stack:
+        busy = [stack.enter_context(connected(address)) for _ in range(3)]
+        for client in busy:
+            client.sendall(POST[:-1])
+            eventlet.sleep(0.05)
+        assert problem(exchanged(address, GET)) == (503, "too-busy")
+        busy[0].sendall(POST[-1:])
+        assert one_answer(busy[0]).endswith(b"/abc")
+        assert b"200 OK" in exchanged(address, GET)
+        for client in busy[1:]:
+            client.sendall(POST[-1:])
+            assert one_answer(client).endswith(b"/abc")
+
+
+def test_one_address_has_a_part_of_the_connections() -> None:
+    with serving(connections=5, connections_per_address=2) as address, ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(connected(address)).sendall(POST[:-1])
+            eventlet.sleep(0.05)
+        assert problem(exchanged(address, GET)) == (503, "too-busy")
+        with connected(address, "127.0.0.2") as client:
+            client.sendall(GET)
+            assert b"200 OK" in one_answer(client)
+
+
+def test_more_connections_than_are_answered_are_closed() -> None:
+    """A thousand at once, of which one is served: the others are refused or closed, and it goes on."""
+    with serving(connections=1, times=Times(linger=LONG)) as address, ExitStack() as stack:
+        busy = stack.enter_context(connected(address))
+        busy.sendall(POST[:-1])
+        eventlet.sleep(0.05)
+        for _ in range(1_000):
+            stack.enter_context(connected(address))
+        busy.sendall(POST[-1:])
+        assert one_answer(busy).endswith(b"/abc")
+
+
+OUT_OF_FILES = """
+    import eventlet
+    eventlet.monkey_patch()
+    import resource
+    from services.gateway.http.server import Limits, Server
+    from tests.unit.gateway.test_http_server import echo, refuse
+
+    server = Server(echo, refuse, Limits())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+    with eventlet.listen(("127.0.0.1", 0), backlog=100) as listener:
+        print(listener.getsockname()[1], flush=True)
+        server.serve(listener)
+"""
+
+
+def test_a_process_without_files_left_goes_on_when_it_has_some() -> None:
+    command = [sys.executable, "-c", textwrap.dedent(OUT_OF_FILES)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        try:
+            address = ("127.0.0.1", int(process.stdout.readline()))  # type: ignore[union-attr]
+            with ExitStack() as stack:
+                for _ in range(100):
+                    stack.enter_context(connected(address)).sendall(GET[:-2])
+                while b"Too many open files" not in process.stdout.readline():  # type: ignore[union-attr]
+                    assert process.poll() is None
+            assert b"200 OK" in exchanged(address, GET)
+        finally:
+            process.kill()
+
+
+def test_it_asks_for_the_files_that_it_may_have() -> None:
+    script = """
+        import resource
+        from services.gateway.http.server import Limits, Server
+        resource.setrlimit(resource.RLIMIT_NOFILE, (300, 1_000))
+        server = Server(None, None, Limits())
+        print(resource.getrlimit(resource.RLIMIT_NOFILE)[0], server.max_connections)
+    """
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "1000 744\n"
+
+
+def test_stopping_ends_every_connection() -> None:
+    with ExitStack() as stack:
+        with serving() as address:
+            idle, busy = (stack.enter_context(connected(address)) for _ in range(2))
+            busy.sendall(POST[:-1])
+            idle.sendall(GET)
+            one_answer(idle)
+        assert (idle.recv(1), busy.recv(1)) == (b"", b"")
+
+
+def test_the_desk_is_refused_in_its_own_format() -> None:
+    with serving() as address:
+        head, _, body = exchanged(address, b"GET /v2/bookings/token/ABCDEF HTTP/1.1\r\n\r\n").partition(b"\r\n\r\n")
+    assert b"Content-Type: application/json\r\n" in head and list(json.loads(body)) == ["global"]
+
+
+def test_a_refusal_that_nobody_answers_goes_out_as_one() -> None:
+    class Refusal(DomainError):
+        status = 409
+        code = "conflict"
+
+    def application(_environ: dict[str, Any], _start_response: Callable[..., Any]) -> Iterable[bytes]:
+        raise Refusal
+
+    with serving(application) as address:
+        assert problem(exchanged(address, GET)) == (409, "conflict")
