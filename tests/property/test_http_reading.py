@@ -9,22 +9,22 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import eventlet
 import h11
 import pytest
-from eventlet.green import socket
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.gateway.http.connections import Connection, Times
 from services.gateway.http.heads import MAX_BODY_BYTES
 from services.gateway.http.responses import Response
+from shared import green
 from shared.kernel.errors import DomainError
 
 Told = dict[str, str | bytes]
@@ -181,11 +181,11 @@ def refuse(refusal: DomainError, method: str, path: str) -> Response:
 @contextmanager
 def served(application: Recorder) -> Iterator[Any]:
     """A client whose connection the gateway serves."""
-    with eventlet.listen(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+    with green.listen(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
         accepted, peer = listener.accept()
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = Connection(accepted, peer, application, refuse, Times(), lambda *_: None)
-        serving = eventlet.spawn(connection.serve)
+        serving = green.spawn(connection.serve)
         yield client
         serving.wait()
 
@@ -196,7 +196,7 @@ def read_by_the_gateway(pieces: Iterable[bytes]) -> tuple[list[Told], str]:
         try:
             for piece in pieces:
                 client.sendall(piece)
-                eventlet.sleep(0)
+                green.sleep(0)
             client.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # it was refused meanwhile

@@ -29,6 +29,7 @@ Refuse = Callable[[DomainError, str, str], Response]
 """Logs the refusal of a method and a path, and gives the response to it."""
 
 log = structlog.get_logger()
+MAX_LOGGED_METHOD = 32
 _WITHOUT_CONTENT = ("1", "204", "304")
 
 
@@ -223,7 +224,7 @@ def _with_length(headers: Headers, content: bytes) -> Headers:
 def _request_line(received: bytearray) -> tuple[str, str]:
     """Method and path of a refused request, as far as they can be told: for the log and for the form of the refusal."""
     line = received[:MAX_REQUEST_LINE_BYTES].split(b"\r\n", 1)[0].decode("latin-1").split(" ")
-    return line[0], line[1].split("?")[0] if len(line) > 1 else ""
+    return line[0][:MAX_LOGGED_METHOD], line[1].split("?")[0] if len(line) > 1 else ""
 
 
 @lru_cache(500)

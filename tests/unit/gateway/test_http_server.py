@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import textwrap
@@ -12,13 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import eventlet
 import pytest
-from eventlet.green import socket
 
 from services.gateway.http.connections import Times, Wsgi
 from services.gateway.http.server import Limits, Server
 from services.gateway.web.surface import refuse
+from shared import green
 from shared.kernel.errors import DomainError
 from tests.platform import ROOT
 
@@ -48,8 +48,8 @@ def answering(status: str, headers: list[tuple[str, str]], pieces: Iterable[byte
 @contextmanager
 def serving(application: Wsgi = echo, **limits: Any) -> Iterator[Address]:
     server = Server(application, refuse, Limits(**{"times": PATIENT, **limits}))
-    with eventlet.listen(("127.0.0.1", 0)) as listener:
-        accepting = eventlet.spawn(server.serve, listener)
+    with green.listen(("127.0.0.1", 0)) as listener:
+        accepting = green.spawn(server.serve, listener)
         try:
             yield listener.getsockname()
         finally:
@@ -66,7 +66,7 @@ def exchanged(address: Address, *sent: bytes, ends: bool = True) -> bytes:
     with connected(address) as client:
         for piece in sent:
             client.sendall(piece)
-            eventlet.sleep(0)
+            green.sleep(0)
         if ends:
             client.shutdown(socket.SHUT_WR)
         return received(client)
@@ -283,7 +283,7 @@ def test_who_does_not_read_holds_up_nobody_and_is_left() -> None:
     with serving(answering("200 OK", [], [large]), times=times) as address, connected(address) as client:
         client.sendall(GET)
         assert len(exchanged(address, GET)) > len(large)
-        eventlet.sleep(1)
+        green.sleep(1)
         assert len(received(client)) < len(large)
 
 
@@ -292,15 +292,15 @@ def test_a_long_response_has_more_time() -> None:
     times = Times(send=0.2, bytes_per_second=len(large) / LONG)
     with serving(answering("200 OK", [], [large]), times=times) as address, connected(address) as client:
         client.sendall(CLOSE)
-        eventlet.sleep(1)
+        green.sleep(1)
         assert len(received(client)) > len(large)
 
 
 def test_a_fast_sender_takes_turns_with_the_others() -> None:
     answered: list[float] = []
     with serving() as address, connected(address) as flooding:
-        flood = eventlet.spawn(flooding.sendall, GET * 20_000)
-        reading = eventlet.spawn(received, flooding)
+        flood = green.spawn(flooding.sendall, GET * 20_000)
+        reading = green.spawn(received, flooding)
         for _ in range(20):
             begin = time.monotonic()
             assert b"200 OK" in exchanged(address, GET)
@@ -333,7 +333,7 @@ def test_who_comes_when_all_are_busy_is_refused_politely_until_one_is_free() -> 
         busy = [stack.enter_context(connected(address)) for _ in range(3)]
         for client in busy:
             client.sendall(POST[:-1])
-            eventlet.sleep(0.05)
+            green.sleep(0.05)
         assert problem(exchanged(address, GET)) == (503, "too-busy")
         busy[0].sendall(POST[-1:])
         assert one_answer(busy[0]).endswith(b"/abc")
@@ -347,7 +347,7 @@ def test_one_address_has_a_part_of_the_connections() -> None:
     with serving(connections=5, connections_per_address=2) as address, ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(connected(address)).sendall(POST[:-1])
-            eventlet.sleep(0.05)
+            green.sleep(0.05)
         assert problem(exchanged(address, GET)) == (503, "too-busy")
         with connected(address, "127.0.0.2") as client:
             client.sendall(GET)
@@ -359,7 +359,7 @@ def test_more_connections_than_are_answered_are_closed() -> None:
     with serving(connections=1, times=Times(linger=LONG)) as address, ExitStack() as stack:
         busy = stack.enter_context(connected(address))
         busy.sendall(POST[:-1])
-        eventlet.sleep(0.05)
+        green.sleep(0.05)
         for _ in range(1_000):
             stack.enter_context(connected(address))
         busy.sendall(POST[-1:])
@@ -367,15 +367,15 @@ def test_more_connections_than_are_answered_are_closed() -> None:
 
 
 OUT_OF_FILES = """
-    import eventlet
-    eventlet.monkey_patch()
+    from shared import green
+    green.monkey_patch()
     import resource
     from services.gateway.http.server import Limits, Server
     from tests.unit.gateway.test_http_server import echo, refuse
 
     server = Server(echo, refuse, Limits())
     resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
-    with eventlet.listen(("127.0.0.1", 0), backlog=100) as listener:
+    with green.listen(("127.0.0.1", 0), backlog=100) as listener:
         print(listener.getsockname()[1], flush=True)
         server.serve(listener)
 """
