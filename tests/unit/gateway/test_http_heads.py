@@ -13,10 +13,10 @@ from services.gateway.http.heads import (
     RequestHead,
 )
 from services.gateway.routes.pro import FORM_AROUND_A_FILE
-from services.gateway.schemas.pro import MAX_DOCUMENT
+from shared.contracts.calls.payout import MAX_DOCUMENT_BYTES
 from shared.kernel.errors import DomainError
 
-LARGEST_FORM = MAX_DOCUMENT + FORM_AROUND_A_FILE
+LARGEST_FORM = MAX_DOCUMENT_BYTES + FORM_AROUND_A_FILE
 
 
 def parsed(head: bytes, piece: int | None = None) -> RequestHead:
