@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.booking.application import stocks
+from services.booking import calls
 from services.booking.application.cancelling import Cancelling
 from services.booking.application.desk import Desk
 from services.booking.application.due import Due
@@ -22,7 +22,7 @@ from services.booking.storage import places
 from shared.eventstore import Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
-from shared.messaging.calls import CommandHandler, QueryHandler, bulk, calling, each, one, read, read_many, resuming
+from shared.messaging.calls import by_name
 from shared.notifications import Outbox, transports
 from shared.runtime.service import Service, Task, Timer
 from shared.runtime.settings import Settings
@@ -48,8 +48,8 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
     return Service(
         name="booking",
         store=store,
-        commands=_commands(requests, cancelling, desk, due),
-        queries=_queries(Reading(store, clock, identity), desk, Ledger(store)),
+        commands=by_name(calls.commands(requests, cancelling, desk, due)),
+        queries=by_name(calls.queries(Reading(store, clock, identity), desk, Ledger(store))),
         reactions=REACTIONS,
         followed=[FOLLOWED],
         timers=[
@@ -66,29 +66,3 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
         ],
         open_work=open_work,
     )
-
-
-def _commands(requests: Requests, cancelling: Cancelling, desk: Desk, due: Due) -> dict[str, CommandHandler]:
-    return {
-        "book": resuming(requests.book),
-        "cancel": each(cancelling.by_person),
-        "desk-use": bulk(desk.use),
-        "desk-keep": bulk(desk.keep),
-        "desk-cancel": each(cancelling.at_the_desk),
-        "set-quantity": one(stocks.set_quantity),
-        "staff-cancel": each(cancelling.by_staff),
-        "staff-restore": resuming(requests.restore),
-        "validate-due": each(due.validate_due),
-    }
-
-
-def _queries(reading: Reading, desk: Desk, ledger: Ledger) -> dict[str, QueryHandler]:
-    return {
-        "booking": read_many(reading.booking),
-        "bookings": read(reading.bookings),
-        "offer-bookings": read(reading.of_offer),
-        "counters": read(reading.counters),
-        "recap": calling(reading.recap),
-        "desk-look-up": read_many(desk.look_up),
-        "ledger": read(ledger.read),
-    }

@@ -19,11 +19,11 @@ class BookingService:
     booking = Hosted()
 
     @takes_commands
-    def decide(self, calls: Sequence[Call]) -> Any:
+    def decide(self, calls: Sequence[Call[Any]]) -> Any:
         return self.booking.decide(calls)
 
     @takes_queries
-    def answer(self, calls: Sequence[Call]) -> Any:
+    def answer(self, calls: Sequence[Call[Any]]) -> Any:
         return self.booking.answer(calls)
 
     @takes_messages("catalog", "identity", "payout")

@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from services.booking.domain.booking import Booking
+from shared.contracts.calls import wallet
+from shared.contracts.calls.contract import Command
 from shared.kernel.errors import DomainError, OutcomePending, Unavailable
 from shared.messaging.bus import Bus
 
@@ -23,35 +25,33 @@ class Wallet:
 
     def reserve(self, bookings: Sequence[Booking]) -> list[DomainError | None]:
         """For each: None when its credit is held, a refusal, or an Unavailable when that is not known."""
-        data = [
-            {
-                "bookingId": one.booking_id,
-                "attempt": one.attempt,
-                "personId": one.person_id,
-                "amountCents": one.terms.total,
-                "digital": one.terms.counts_as_digital,
-                "physical": one.terms.counts_as_physical,
-            }
+        commands = [
+            wallet.Reserve(
+                booking_id=one.booking_id,
+                attempt=one.attempt,
+                person_id=one.person_id,
+                amount=one.terms.total,
+                digital=one.terms.counts_as_digital,
+                physical=one.terms.counts_as_physical,
+            )
             for one in bookings
         ]
-        return self._ask("reserve", data, RESERVE_SECONDS)
+        return self._ask(commands, RESERVE_SECONDS)
 
     def release(self, bookings: Sequence[Booking]) -> list[DomainError | None]:
         """Gives held credit back; before its reservation arrives: a mark, so that it takes nothing."""
-        data = [
-            {"bookingId": one.booking_id, "attempt": one.attempt, "personId": one.person_id}
+        commands = [
+            wallet.Release(booking_id=one.booking_id, attempt=one.attempt, person_id=one.person_id)
             for one in bookings
             if one.terms.total > 0
         ]
-        return self._ask("release", data, RELEASE_SECONDS)
+        return self._ask(commands, RELEASE_SECONDS)
 
-    def _ask(self, name: str, data: Sequence[dict[str, Any]], seconds: float) -> list[DomainError | None]:
-        if not data:
-            return []
+    def _ask(self, commands: Sequence[Command], seconds: float) -> list[DomainError | None]:
         try:
-            answers = self._bus.commands("wallet", name, data, timeout=seconds)
+            answers = self._bus.commands(commands, timeout=seconds)
         except Unavailable as error:
-            return [error for _ in data]
+            return [error for _ in commands]
         return [_verdict(answer) for answer in answers]
 
 

@@ -25,7 +25,7 @@ from shared.projections import Projection, on
 Columns = dict[str, Any]
 
 
-def call_of(asked: Asked) -> Call:
+def call_of(asked: Asked) -> Call[Any]:
     """The command under whose key a request's outcome is stored."""
     caller = None if asked.account_id is None else Caller(asked.account_id)
     return Call(asked.name, asked.data, asked.key, caller)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.wallet import storage
-from services.wallet.application import reserving
+from services.wallet import calls, storage
 from services.wallet.application.lapsing import Lapsing
 from services.wallet.application.ledger import Ledger
 from services.wallet.application.reading import Reading
@@ -16,7 +15,7 @@ from services.wallet.reactions import REACTIONS, prepare
 from shared.eventstore import Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
-from shared.messaging.calls import bulk, read, read_many
+from shared.messaging.calls import by_name
 from shared.runtime.service import Service, Timer
 from shared.runtime.settings import Settings
 
@@ -30,17 +29,12 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
         publication=publication,
         projections=[Balances(), LedgerEntries()],
     )
-    reading, ledger = Reading(store), Ledger(store)
+
     return Service(
         name="wallet",
         store=store,
-        commands={"reserve": bulk(reserving.reserve), "release": bulk(reserving.release)},
-        queries={
-            "credit": read_many(reading.credit),
-            "entries": read(reading.entries),
-            "balances": read(reading.balances),
-            "ledger": read(ledger.ledger),
-        },
+        commands=by_name(calls.commands()),
+        queries=by_name(calls.queries(Reading(store), Ledger(store))),
         reactions=REACTIONS,
         prepare=prepare,
         timers=[Timer("credit-lapses", storage.next_lapse, Lapsing(store).run)],

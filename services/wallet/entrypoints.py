@@ -19,11 +19,11 @@ class WalletService:
     wallet = Hosted()
 
     @takes_commands
-    def decide(self, calls: Sequence[Call]) -> Any:
+    def decide(self, calls: Sequence[Call[Any]]) -> Any:
         return self.wallet.decide(calls)
 
     @takes_queries
-    def answer(self, calls: Sequence[Call]) -> Any:
+    def answer(self, calls: Sequence[Call[Any]]) -> Any:
         return self.wallet.answer(calls)
 
     @takes_messages("identity", "booking")

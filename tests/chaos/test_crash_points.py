@@ -113,7 +113,7 @@ class Machine:
             self._send,
             lambda: self._on("book", "cancel", Caller(YOUNG)),
             self._send,
-            lambda: self._on("book", "staff-restore", STAFF),
+            lambda: self._on("book", "staff-restore", STAFF, reason="collected"),
             lambda: self._use("free"),
             self._send,
         ]
@@ -121,9 +121,9 @@ class Machine:
     def _book(self, what: str) -> Any:
         return self._decide(Call("book", {"stockId": self.stocks[what], "quantity": 1}, what, Caller(YOUNG)))
 
-    def _on(self, what: str, name: str, caller: Caller) -> Any:
+    def _on(self, what: str, name: str, caller: Caller, **more: str) -> Any:
         booking = self._book(what)["bookingId"]  # the same key: the same answer
-        return self._decide(Call(name, {"bookingId": booking}, f"{name} {what}", caller))
+        return self._decide(Call(name, {"bookingId": booking, **more}, f"{name} {what}", caller))
 
     def _use(self, what: str) -> Any:
         return self._decide(Call("desk-use", {"countermark": self._book(what)["countermark"]}, None, DESK))

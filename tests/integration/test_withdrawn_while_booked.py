@@ -19,6 +19,7 @@ from services.booking.storage import bookings as stored
 from services.booking.storage import facts, places
 from services.booking.storage.tables import offers, shut_offerers, stocks
 from shared import green
+from shared.contracts.calls.booking import Book
 from shared.eventstore.outcomes import Call, Caller
 from shared.eventstore.store import Transaction
 from shared.kernel.randomness import Randomness
@@ -141,7 +142,8 @@ def booked_while(world: World, told: Told) -> tuple[Any, str]:
     stock = world.stock(offer)
     paused = Paused(world.settings.randomness())
     requests = Requests(world.store, Wallet(world.bus), paused)
-    call = Call("book", {"stockId": stock, "quantity": 1}, "k", Caller(YOUNG))
+    data = {"stockId": stock, "quantity": 1}
+    call = Call("book", data, "k", Caller(YOUNG), body=Book.read(data))
     booker = green.spawn(requests.book, [call])
     paused.reached.wait()
     teller = green.spawn(told, world, offer)

@@ -95,7 +95,8 @@ class Platform:
         self._on(which, lambda one: self.world.command("staff-cancel", data | {"bookingId": one["bookingId"]}, STAFF))
 
     def restore(self, which: int) -> None:
-        self._on(which, lambda one: self.world.command("staff-restore", {"bookingId": one["bookingId"]}, STAFF))
+        data = {"reason": "collected"}
+        self._on(which, lambda one: self.world.command("staff-restore", data | {"bookingId": one["bookingId"]}, STAFF))
 
     def resize(self, stock: int, quantity: int) -> None:
         self._try(lambda: self.world.command("set-quantity", {"stockId": self._stock(stock), "quantity": quantity}))
@@ -180,7 +181,7 @@ class Platform:
         self.recover()
         self.deliver()
         assert self.world.rows("open_requests") == 0
-        mine, theirs = self.world.query("ledger", {}), self.world.bus.query("wallet", "ledger", {})
+        mine, theirs = self.world.query("ledger", {}), self.world.bus.send_query("wallet", "ledger", {})
         assert mine["rowDifferences"] == theirs["rowDifferences"] == []
         assert {number: cents for number, cents in mine["bookings"].items() if cents} == {
             number: cents for number, cents in theirs["bookings"].items() if cents
@@ -193,7 +194,7 @@ class Platform:
             ).all()
         held = {row.person_id: row.held for row in live}
         for person in PEOPLE:
-            credit = self.world.bus.query("wallet", "credit", {"personId": person})["current"]
+            credit = self.world.bus.send_query("wallet", "credit", {"personId": person})["current"]
             assert credit["remainingCents"] == CREDIT - held.get(person, 0)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import structlog
 
-from services.booking.application.asked import countermark_in, number_in, text_in
 from services.booking.domain import errors
 from services.booking.domain.booking import Booking, Reason, Status, check_cancellable_at_the_desk
+from services.booking.domain.rules import read_countermark
 from services.booking.neighbours import Wallet
 from services.booking.projections import row_of
 from services.booking.shapes import booking_shape
@@ -17,6 +17,7 @@ from services.booking.storage import bookings as stored
 from services.booking.storage import places
 from services.booking.storage.facts import Access
 from services.booking.storage.places import Shelf
+from shared.contracts.calls import booking as calls
 from shared.eventstore import Store, Transaction
 from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.identifiers import stream_id
@@ -24,7 +25,7 @@ from shared.kernel.identifiers import stream_id
 ATTEMPTS = 8
 STAFF_REASONS = frozenset(Reason)
 log = structlog.get_logger()
-Decision = Callable[[Transaction, Call], Booking]
+Decision = Callable[[Transaction, Call[Any]], Booking]
 """Checks, and gives the booking to cancel with its reason and comment, or raises a refusal."""
 
 
@@ -65,16 +66,13 @@ class Cancelling:
     def __init__(self, store: Store, wallet: Wallet) -> None:
         self._store, self._wallet = store, wallet
 
-    def by_person(self, call: Call) -> Outcome:
-        """``{bookingId}``, the caller is the person → the booking."""
+    def by_person(self, call: Call[calls.Cancel]) -> Outcome:
         return self._decide(call, _by_person, shaped=True)
 
-    def by_staff(self, call: Call) -> Outcome:
-        """``{bookingId, reason}`` → the booking. ``reason``: one of domain.md §4.1, or a text of the staff's own."""
+    def by_staff(self, call: Call[calls.StaffCancel]) -> Outcome:
         return self._decide(call, _by_staff, shaped=True)
 
-    def at_the_desk(self, call: Call) -> Outcome:
-        """``{countermark}`` → {}."""
+    def at_the_desk(self, call: Call[calls.DeskCancel]) -> Outcome:
         return self._decide(call, _at_the_desk, shaped=False)
 
     def release(self, bookings: Sequence[Booking]) -> None:
@@ -84,7 +82,7 @@ class Cancelling:
         if unanswered:
             log.info("credit is released by message", count=len(unanswered), why=unanswered[0].code)
 
-    def _decide(self, call: Call, decision: Decision, *, shaped: bool) -> Outcome:
+    def _decide(self, call: Call[Any], decision: Decision, *, shaped: bool) -> Outcome:
         def work(tx: Transaction) -> Outcome:
             booking = decision(tx, call)
             tx.after_commit(lambda: self.release([booking]))
@@ -98,12 +96,12 @@ def _answer(tx: Transaction, booking: Booking) -> dict[str, Any]:
     return booking_shape(row_of(booking), place, tx.now)
 
 
-def _asked_for(tx: Transaction, call: Call) -> Booking | None:
-    return next(iter(load_to_cancel(tx, [number_in(call.data, "bookingId")])), None)
+def _booking(tx: Transaction, number: int) -> Booking | None:
+    return next(iter(load_to_cancel(tx, [number])), None)
 
 
-def _by_person(tx: Transaction, call: Call) -> Booking:
-    booking = _asked_for(tx, call)
+def _by_person(tx: Transaction, call: Call[calls.Cancel]) -> Booking:
+    booking = _booking(tx, call.body.booking_id)
     person = call.caller.account_id if call.caller else None
     if booking is None or booking.person_id != person or not booking.countermark:
         raise errors.UnknownBooking
@@ -111,9 +109,8 @@ def _by_person(tx: Transaction, call: Call) -> Booking:
     return cancel_all(tx, [booking], Reason.BENEFICIARY)[0]
 
 
-def _by_staff(tx: Transaction, call: Call) -> Booking:
-    booking = _asked_for(tx, call)
-    reason = text_in(call.data, "reason")
+def _by_staff(tx: Transaction, call: Call[calls.StaffCancel]) -> Booking:
+    booking, reason = _booking(tx, call.body.booking_id), call.body.reason
     if booking is None or not booking.countermark:
         raise errors.UnknownBooking
     booking.check_cancellable_by_staff()
@@ -121,9 +118,9 @@ def _by_staff(tx: Transaction, call: Call) -> Booking:
     return cancel_all(tx, [booking], named, comment=reason)[0]
 
 
-def _at_the_desk(tx: Transaction, call: Call) -> Booking:
-    mark = countermark_in(call.data)
-    row = stored.by_countermarks(tx.connection, [mark]).get(mark)
+def _at_the_desk(tx: Transaction, call: Call[calls.DeskCancel]) -> Booking:
+    mark = read_countermark(call.body.countermark)
+    row = stored.by_countermarks(tx.connection, [mark]).get(mark) if mark else None
     if row is None:
         raise errors.UnknownCountermark
     if not Access(tx.connection, [call.caller]).allows(call.caller, row.offerer_id):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from services.booking.application.asked import countermark_in
 from services.booking.application.cancelling import load
 from services.booking.domain import errors
 from services.booking.domain.booking import Booking, Means, check_usable
+from services.booking.domain.rules import read_countermark
 from services.booking.shapes import booking_shape
 from services.booking.storage import bookings as stored
 from services.booking.storage.facts import Access
+from shared.contracts.calls import booking as calls
 from shared.eventstore import Transaction
 from shared.eventstore.outcomes import Call, Caller, Outcome
 from shared.kernel.errors import DomainError
@@ -28,24 +29,23 @@ class Desk:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def look_up(self, connection: sa.Connection, calls: Sequence[Call]) -> list[dict[str, Any] | DomainError]:
-        """``{countermark}`` → the booking and its ``personId``, or a refusal."""
-        marks = [_mark(call) for call in calls]
+    def look_up(
+        self, connection: sa.Connection, batch: Sequence[Call[calls.DeskLookUp]]
+    ) -> list[dict[str, Any] | DomainError]:
+        marks = [read_countermark(call.body.countermark) for call in batch]
         rows = stored.by_countermarks(connection, [mark for mark in marks if mark is not None])
-        access = Access(connection, [call.caller for call in calls])
+        access = Access(connection, [call.caller for call in batch])
         now = self._clock.now()
-        return [_seen(rows.get(mark or ""), access, call, now) for call, mark in zip(calls, marks, strict=True)]
+        return [_seen(rows.get(mark or ""), access, call, now) for call, mark in zip(batch, marks, strict=True)]
 
-    def use(self, tx: Transaction, calls: Sequence[Call]) -> list[Outcome]:
-        """``{countermark}`` → {}: validated, at this instant."""
-        return _each(tx, calls, lambda booking, row, call: _use(tx, booking, row, call))
+    def use(self, tx: Transaction, batch: Sequence[Call[calls.DeskUse]]) -> list[Outcome]:
+        return _each(tx, batch, lambda booking, row, call: _use(tx, booking, row, call))
 
-    def keep(self, tx: Transaction, calls: Sequence[Call]) -> list[Outcome]:
-        """``{countermark}`` → {}: not validated any more."""
-        return _each(tx, calls, lambda booking, _row, _call: booking.keep(tx.now))
+    def keep(self, tx: Transaction, batch: Sequence[Call[calls.DeskKeep]]) -> list[Outcome]:
+        return _each(tx, batch, lambda booking, _row, _call: booking.keep(tx.now))
 
 
-def _seen(row: Any, access: Access, call: Call, now: datetime) -> dict[str, Any] | DomainError:
+def _seen(row: Any, access: Access, call: Call[Any], now: datetime) -> dict[str, Any] | DomainError:
     try:
         _check_known(row, access, call.caller)
         check_usable(row, now, row.timezone or PARIS_ZONE)
@@ -54,19 +54,21 @@ def _seen(row: Any, access: Access, call: Call, now: datetime) -> dict[str, Any]
     return booking_shape(row, row, now) | {"personId": row.person_id}
 
 
-def _use(tx: Transaction, booking: Booking, row: Any, call: Call) -> None:
+def _use(tx: Transaction, booking: Booking, row: Any, call: Call[Any]) -> None:
     means = Means.API if call.caller is not None and call.caller.offerer_id is not None else Means.DESK
     booking.validate_at_the_desk(tx.now, means, row.timezone or PARIS_ZONE)
 
 
-def _each(tx: Transaction, calls: Sequence[Call], decide: Any) -> list[Outcome]:
+def _each(
+    tx: Transaction, batch: Sequence[Call[Any]], decide: Callable[[Booking, Any, Call[Any]], None]
+) -> list[Outcome]:
     """Decides one after the other, on what the earlier ones of the batch left."""
-    marks = [_mark(call) for call in calls]
+    marks = [read_countermark(call.body.countermark) for call in batch]
     rows = stored.by_countermarks(tx.connection, [mark for mark in marks if mark is not None])
-    access = Access(tx.connection, [call.caller for call in calls])
+    access = Access(tx.connection, [call.caller for call in batch])
     loaded = {one.booking_id: one for one in load(tx, [row.booking_id for row in rows.values()])}
     outcomes: list[Outcome] = []
-    for call, mark in zip(calls, marks, strict=True):
+    for call, mark in zip(batch, marks, strict=True):
         row: Any = rows.get(mark or "")
         try:
             _check_known(row, access, call.caller)
@@ -76,13 +78,6 @@ def _each(tx: Transaction, calls: Sequence[Call], decide: Any) -> list[Outcome]:
             outcomes.append(refusal)
     tx.save(*loaded.values())
     return outcomes
-
-
-def _mark(call: Call) -> str | None:
-    try:
-        return countermark_in(call.data)
-    except errors.UnknownCountermark:
-        return None
 
 
 def _check_known(row: Any, access: Access, caller: Caller | None) -> None:

@@ -14,11 +14,10 @@ from services.booking.domain import rules
 from services.booking.domain.booking import Booking, Means, Reason, Status
 from services.booking.domain.stock import Stock
 from services.booking.storage import bookings as stored
+from shared.contracts.calls import booking as calls
 from shared.eventstore import Store, Transaction
 from shared.eventstore.outcomes import Call, Outcome
-from shared.kernel.errors import DomainError, Invalid
 from shared.kernel.identifiers import stream_id
-from shared.kernel.time import parse_instant
 
 AT_ONCE = 500
 """Bookings per transaction (domain.md §4.6)."""
@@ -65,13 +64,8 @@ class Due:
         """Notes which events are tomorrow; who booked them is told off the log, once."""
         self._in_parts(lambda tx: _remind(tx, now))
 
-    def validate_due(self, call: Call) -> Outcome:
-        """``{until}`` → ``{position}``: the published position at which everything due before ``until`` is told."""
-        try:
-            until = _until(call.data)
-        except DomainError as refusal:
-            return refusal
-        self.validate(min(until, self._store.clock.now()))
+    def validate_due(self, call: Call[calls.ValidateDue]) -> Outcome:
+        self.validate(min(call.body.until, self._store.clock.now()))
         return {"position": self._store.published_head()}
 
     def _in_parts(self, part: Callable[[Transaction], list[Any]]) -> None:
@@ -104,10 +98,3 @@ def _remind(tx: Transaction, now: datetime) -> list[Stock]:
         stock.reach_eve(tx.now)
     tx.save(*stocks)
     return stocks
-
-
-def _until(data: dict[str, Any]) -> datetime:
-    try:
-        return parse_instant(data["until"])
-    except (KeyError, TypeError, ValueError):
-        raise Invalid(errors={"until": ["Not an instant."]}) from None

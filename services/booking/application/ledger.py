@@ -10,10 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.booking.application.asked import count_in
 from services.booking.domain.booking import Booking
 from services.booking.projections import Columns, changed_columns
 from services.booking.storage.tables import bookings, stocks
+from shared.contracts.calls import booking as calls
 from shared.eventstore import Store
 from shared.eventstore.outcomes import Call
 from shared.kernel.time import instant_text, paris_day
@@ -84,12 +84,11 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def read(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+    def read(self, connection: sa.Connection, call: Call[calls.Ledger]) -> dict[str, Any]:
         """``{position?}`` (the log's end when left out) → what was validated up to there, per civil day of use in Paris
         and per booking, in cents, and the rows that differ from the fold of the whole log."""
         head = self._store.log.head(connection)
-        asked_for = count_in(call.data, "position")
-        position = head if asked_for is None else min(asked_for, head)
+        position = head if call.body.position is None else min(call.body.position, head)
         fold = Fold()
         for at, _recorded, event in self._store.log.events(connection, until=head, kinds=_KINDS):
             fold.follow(event)

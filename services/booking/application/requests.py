@@ -20,7 +20,6 @@ from typing import Any
 
 import structlog
 
-from services.booking.application.asked import number_in, text_in
 from services.booking.domain import errors, rules
 from services.booking.domain.booking import Asked, Booking, Reason, Status, Terms
 from services.booking.neighbours import Wallet
@@ -29,6 +28,7 @@ from services.booking.shapes import booking_shape
 from services.booking.storage import deciding, places
 from services.booking.storage.places import Held, Shelf
 from services.booking.storage.tables import open_requests
+from shared.contracts.calls import booking as commands
 from shared.eventstore import Store, Transaction, sql
 from shared.eventstore.outcomes import Call, KeyReused, Outcome, Repeated, find_outcomes
 from shared.kernel.errors import DomainError, OutcomePending, Unavailable
@@ -55,7 +55,7 @@ Answered = Sequence[tuple[Booking, Verdict]]
 class Batch:
     """Calls in hand: outcomes by index, and by index the bookings whose credit is to be asked for."""
 
-    calls: Sequence[Call]
+    calls: Sequence[Call[Any]]
     outcomes: dict[int, Outcome | Repeated] = field(default_factory=dict)
     open: dict[int, Booking] = field(default_factory=dict)
 
@@ -89,12 +89,10 @@ class Requests:
         self._tries: Counter[int] = Counter()
         self._in_hand: set[int] = set()
 
-    def book(self, calls: Sequence[Call]) -> list[Outcome | Repeated]:
-        """``{stockId, quantity}``, the caller is the person → the booking, or a refusal."""
+    def book(self, calls: Sequence[Call[commands.Book]]) -> list[Outcome | Repeated]:
         return self._run(calls, self._open_bookings)
 
-    def restore(self, calls: Sequence[Call]) -> list[Outcome | Repeated]:
-        """``{bookingId, reason?}``, for staff → the booking, used; its credit is asked for again."""
+    def restore(self, calls: Sequence[Call[commands.StaffRestore]]) -> list[Outcome | Repeated]:
         return self._run(calls, self._open_restores)
 
     def recover(self) -> None:
@@ -120,7 +118,9 @@ class Requests:
         self._tries.update(chosen)
         return chosen
 
-    def _run(self, calls: Sequence[Call], opening: Callable[[Transaction, Batch], None]) -> list[Outcome | Repeated]:
+    def _run(
+        self, calls: Sequence[Call[Any]], opening: Callable[[Transaction, Batch], None]
+    ) -> list[Outcome | Repeated]:
         def transaction_1(tx: Transaction) -> Batch:
             batch = Batch(calls)
             opening(tx, batch)
@@ -163,7 +163,7 @@ class Requests:
         answered = [pair for pair in verdicts if not isinstance(pair[1], Unavailable)]
         return self._close(answered) if answered else {}
 
-    def _later(self, call: Call) -> Outcome:
+    def _later(self, call: Call[Any]) -> Outcome:
         """The outcome that somebody else stored meanwhile, or that it is not known yet."""
         with self._store.reading() as connection:
             known = find_outcomes(connection, [call])
@@ -188,13 +188,12 @@ class Requests:
         batch.open |= {index: loaded[stream] for index, stream in resumed.items()}
 
     def _open_bookings(self, tx: Transaction, batch: Batch) -> None:
-        read, unreadable = _read(batch.calls)
-        found = deciding.at_request(tx, batch.calls, [(one.person_id, one.stock_id) for one in read.values()])
+        read = [_wanted(call) for call in batch.calls]
+        found = deciding.at_request(tx, batch.calls, [(one.person_id, one.stock_id) for one in read])
         shelf = found.shelf
         self._resume(tx, batch, found.known, found.open)
-        wanted = {index: one for index, one in read.items() if batch.is_fresh(index)}
-        decided = {index: refusal for index, refusal in unreadable.items() if batch.is_fresh(index)}
-        decided |= _refusals(tx.now, found, wanted)
+        wanted = {index: one for index, one in enumerate(read) if batch.is_fresh(index)}
+        decided = _refusals(tx.now, found, wanted)
         accepted = {index: one for index, one in wanted.items() if index not in decided}
         bookings = dict(zip(accepted, self._request(tx, shelf, list(accepted.values())), strict=True))
         decided |= self._set_aside(tx, shelf, bookings)
@@ -343,18 +342,9 @@ class Requests:
         raise RuntimeError(f"no free countermark in {DRAWS} draws")
 
 
-def _read(calls: Sequence[Call]) -> tuple[dict[int, Wanted], dict[int, Outcome]]:
-    """What the calls want, by index, and the refusals of what cannot be read."""
-    wanted: dict[int, Wanted] = {}
-    refused: dict[int, Outcome] = {}
-    for index, call in enumerate(calls):
-        try:
-            person = call.caller.account_id if call.caller is not None else 0
-            stock_id, quantity = number_in(call.data, "stockId"), number_in(call.data, "quantity")
-            wanted[index] = Wanted(person, stock_id, quantity, _asked(call))
-        except DomainError as refusal:
-            refused[index] = refusal
-    return wanted, refused
+def _wanted(call: Call[commands.Book]) -> Wanted:
+    person = call.caller.account_id if call.caller is not None else 0
+    return Wanted(person, call.body.stock_id, call.body.quantity, _asked(call))
 
 
 def _refusals(now: datetime, found: deciding.AtRequest, wanted: dict[int, Wanted]) -> dict[int, Outcome]:
@@ -402,9 +392,8 @@ def _no_room(shelf: Shelf, live: set[tuple[int, int]], booking: Booking) -> Doma
     return None
 
 
-def _restorable(tx: Transaction, call: Call) -> Booking:
-    text_in(call.data, "reason")
-    booking = tx.get(Booking, stream_id("booking", number_in(call.data, "bookingId")))
+def _restorable(tx: Transaction, call: Call[commands.StaffRestore]) -> Booking:
+    booking = tx.get(Booking, stream_id("booking", call.body.booking_id))
     if booking is None or not booking.countermark:
         raise errors.UnknownBooking
     booking.check_restorable()
@@ -481,5 +470,5 @@ def _is_sufficient(verdict: Verdict) -> bool:
     return verdict is None or verdict.code == "released"
 
 
-def _asked(call: Call) -> Asked:
+def _asked(call: Call[Any]) -> Asked:
     return Asked(call.name, call.key, call.caller.account_id if call.caller else None, call.data)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.booking.application.asked import count_in, number_in
 from services.booking.application.cancelling import cancel_all, load
 from services.booking.domain import errors
 from services.booking.domain.booking import Reason
 from services.booking.domain.stock import Stock
 from services.booking.storage import bookings as stored
 from services.booking.storage.places import Shelf
+from shared.contracts.calls import booking as calls
 from shared.eventstore import Message, Transaction
 from shared.eventstore.outcomes import Call
 from shared.kernel.identifiers import stream_id
@@ -67,9 +67,9 @@ def withdraw_stock(tx: Transaction, message: Message) -> None:
     cancel_all(tx, load(tx, stored.unused_of_stock(tx.connection, stock_id)), Reason.OFFERER)
 
 
-def set_quantity(tx: Transaction, call: Call) -> dict[str, Any]:
-    """``{stockId, quantity?}`` from catalog → ``{remaining?}``; refuses what would oversell."""
-    stock_id, quantity = number_in(call.data, "stockId"), count_in(call.data, "quantity")
+def set_quantity(tx: Transaction, call: Call[calls.SetQuantity]) -> dict[str, Any]:
+    """Refuses what would oversell."""
+    stock_id, quantity = call.body.stock_id, call.body.quantity
     held = Shelf.of(tx, [stock_id]).get(stock_id)
     stock = tx.get(Stock, stream_id("stock", stock_id))
     if held is None or stock is None:

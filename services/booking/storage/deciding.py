@@ -50,14 +50,14 @@ _AT_REQUEST = CombinedSelect(
 _AT_ANSWER = CombinedSelect(still=places.STILL_OPEN, people=facts.MAY_BOOK, stocks=places.LOCKED_STOCKS)
 
 
-def of_keys(tx: Transaction, calls: Sequence[Call]) -> tuple[dict[tuple[str, str], Outcome], Sequence[Any]]:
+def of_keys(tx: Transaction, calls: Sequence[Call[Any]]) -> tuple[dict[tuple[str, str], Outcome], Sequence[Any]]:
     """What was answered to the calls' keys, and which of them are under way."""
     keyed = _keyed(calls)
     found = _KEYS.read(tx.connection, keys_of(keyed))
     return known_outcomes(keyed, found["known"]), found["open"]
 
 
-def at_request(tx: Transaction, calls: Sequence[Call], wanted: Collection[tuple[int, int]]) -> AtRequest:
+def at_request(tx: Transaction, calls: Sequence[Call[Any]], wanted: Collection[tuple[int, int]]) -> AtRequest:
     """``wanted``: the (person, stock) of the calls.
 
     The keys are read under the locks of the stocks: one that is sent twice at once finds its own request.
@@ -96,5 +96,5 @@ def at_answer(tx: Transaction, numbers: Collection[int], people: Collection[int]
     )
 
 
-def _keyed(calls: Sequence[Call]) -> list[Call]:
+def _keyed(calls: Sequence[Call[Any]]) -> list[Call[Any]]:
     return [call for call in calls if call.key is not None]

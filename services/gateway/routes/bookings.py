@@ -12,8 +12,9 @@ from flask import Response, g
 from services.gateway.schemas import bookings as schemas
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, inquire, send
-from services.gateway.web.cursors import paged
+from services.gateway.web.cursors import page_of
 from services.gateway.web.gate import Gate, gate
+from shared.contracts.calls import booking as calls
 from shared.contracts.calls import identity
 from shared.contracts.calls.contract import SIGNED_IN
 from shared.eventstore.outcomes import Caller
@@ -33,47 +34,36 @@ QR_MODULE = 6
     body=schemas.NewBooking,
     answers=(201, schemas.Booking),
     key_required=True,
-    refuses=[
-        "not-found",
-        "not-a-beneficiary",
-        "already-booked",
-        "quantity-invalid",
-        "stock-not-bookable",
-        "insufficient-credit",
-        "digital-cap-reached",
-        "physical-cap-reached",
-        "no-activation-code",
-    ],
+    refuses=calls.Book.REFUSES,
 )
-def book(body: dict[str, Any]) -> Any:
+def book(body: schemas.NewBooking) -> Any:
     """Books one place or copy, or two of a duo offer, and gives its countermark."""
-    return _shown(send("booking", "book", body, batched=True))
+    return _shown(send(calls.Book(stock_id=body.stock_id, quantity=body.quantity), batched=True))
 
 
 @audience.endpoint(
     "GET",
     "/v1/me/bookings",
-    access=SIGNED_IN,
-    query=schemas.BookingsQuery,
+    query=calls.Bookings,
     answers=(200, schemas.Bookings),
     refuses=["cursor-invalid"],
 )
-def my_bookings(query: dict[str, Any]) -> Any:
+def my_bookings(query: calls.Bookings) -> Any:
     """Ongoing and ended bookings, newest first."""
-    page = paged("bookings", query, lambda asked: ask("booking", "bookings", asked))
+    page = page_of(query, ["status"], ask)
     return {**page, "items": to_its_person(gate(), g.caller, page["items"])}
 
 
-@audience.endpoint("GET", "/v1/me/bookings/<number:booking_id>", access=SIGNED_IN, answers=(200, schemas.Booking))
-def my_booking(booking_id: int) -> Any:
+@audience.endpoint("GET", "/v1/me/bookings/<number:booking_id>", query=calls.Booking, answers=(200, schemas.Booking))
+def my_booking(query: calls.Booking) -> Any:
     """One booking."""
-    return _shown(ask("booking", "booking", {"bookingId": booking_id}, batched=True))
+    return _shown(ask(query, batched=True))
 
 
-@audience.endpoint("GET", "/v1/me/bookings/<number:booking_id>/qr.svg", access=SIGNED_IN, media_type="image/svg+xml")
-def my_booking_qr(booking_id: int) -> Any:
+@audience.endpoint("GET", "/v1/me/bookings/<number:booking_id>/qr.svg", query=calls.Booking, media_type="image/svg+xml")
+def my_booking_qr(query: calls.Booking) -> Any:
     """The QR code that the desk reads, as a drawing; none for what cannot be shown at a desk any more."""
-    booking = ask("booking", "booking", {"bookingId": booking_id}, batched=True)
+    booking = ask(query, batched=True)
     text = booking.get("qrCode")
     if not text:
         raise NotFound("this booking has no QR code any more")
@@ -85,13 +75,12 @@ def my_booking_qr(booking_id: int) -> Any:
 @audience.endpoint(
     "POST",
     "/v1/me/bookings/<number:booking_id>/cancel",
-    access=SIGNED_IN,
+    command=calls.Cancel,
     answers=(200, schemas.Booking),
-    refuses=["cancellation-limit-passed", "already-used", "already-cancelled", "in-a-batch"],
 )
-def cancel_my_booking(booking_id: int) -> Any:
+def cancel_my_booking(command: calls.Cancel) -> Any:
     """Cancels a booking; the credit and the place are back at once."""
-    return _shown(send("booking", "cancel", {"bookingId": booking_id}))
+    return _shown(send(command))
 
 
 def _shown(booking: dict[str, Any]) -> dict[str, Any]:

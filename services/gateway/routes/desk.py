@@ -22,6 +22,7 @@ from services.gateway.web.calls import ask, inquire, send
 from services.gateway.web.gate import Gate, gate
 from services.gateway.web.problems import refusal_headers
 from services.gateway.web.security import address, desk_caller, required
+from shared.contracts.calls import booking as calls
 from shared.contracts.calls import identity
 from shared.contracts.identity import UNNAMED
 from shared.contracts.subcategories import SUBCATEGORIES
@@ -104,8 +105,7 @@ def look_up(token: str) -> Any:
 
 
 def looked_up(here: Gate, caller: Caller, token: str) -> dict[str, Any]:
-    countermark = countermark_of(token)
-    found = inquire(here, "booking", "desk-look-up", {"countermark": countermark}, caller=caller, batched=True)
+    found = inquire(here, calls.DeskLookUp(countermark=countermark_of(token)), caller=caller, batched=True)
     return desk_booking(found, _people(here, [found["personId"]])[found["personId"]])
 
 
@@ -118,17 +118,17 @@ def _people(here: Gate, person_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
 
 def use(token: str) -> None:
     """Validates a countermark."""
-    send("booking", "desk-use", {"countermark": countermark_of(token)}, batched=True)
+    send(calls.DeskUse(countermark=countermark_of(token)), batched=True)
 
 
 def keep(token: str) -> None:
     """Takes a validation back."""
-    send("booking", "desk-keep", {"countermark": countermark_of(token)})
+    send(calls.DeskKeep(countermark=countermark_of(token)))
 
 
 def cancel(token: str) -> None:
     """Cancels a booking for the structure, even after its cancellation limit, as long as it is not used."""
-    send("booking", "desk-cancel", {"countermark": countermark_of(token)})
+    send(calls.DeskCancel(countermark=countermark_of(token)))
 
 
 def desk_booking(found: dict[str, Any], person: dict[str, Any]) -> dict[str, Any]:
@@ -216,14 +216,14 @@ _route("PATCH", "/public/bookings/v1/cancel/token/<token>", "cancel_v1", cancel,
     error=schemas.DeskError,
     admits=at_the_desk(guessable=None),
 )
-def bookings_of_an_offer(query: dict[str, Any]) -> Any:
+def bookings_of_an_offer(query: schemas.OfferBookingsQuery) -> Any:
     """The bookings of an offer by number, from `firstIndex` on: to go on, ask from one more than the last."""
-    asked = dict(query)
-    if "beginningDatetime" in asked:
-        asked["beginningAt"] = asked.pop("beginningDatetime")
-    if "status" in asked:
-        asked["status"] = asked["status"].lower()
-    found = ask("booking", "offer-bookings", asked)["items"]
+    call = calls.OfferBookings(**query.given("offer_id", "first_index", "limit", "stock_id"))
+    if query.status is not None:
+        call = call.with_(status=query.status.lower())
+    if query.beginning_datetime is not None:
+        call = call.with_(beginning_at=query.beginning_datetime)
+    found = ask(call)["items"]
     people = _people(gate(), [one["personId"] for one in found]) if found else {}
     return {"bookings": [offer_booking(one, people[one["personId"]]) for one in found]}
 

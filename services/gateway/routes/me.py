@@ -11,9 +11,8 @@ from services.gateway.schemas import people as schemas
 from services.gateway.schemas.accounts import TokenPair
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
-from services.gateway.web.cursors import paged
 from services.gateway.web.security import address
-from shared.contracts.calls import identity
+from shared.contracts.calls import identity, wallet
 from shared.contracts.calls.contract import SIGNED_IN
 
 audience = Audience("Me", "The signed-in person: profile, steps, credit.")
@@ -32,33 +31,32 @@ NO_CREDIT: dict[str, Any] = {
 def me() -> Any:
     """Who is signed in, the next step towards a credit, and the credit."""
     profile = ask(identity.Me(), batched=True)
-    credit = _credit({})
+    credit = _credit(wallet.Credit(person_id=g.caller.account_id))
     return {**profile, "credit": credit if credit["credits"] else None}
 
 
-@audience.endpoint("GET", "/v1/me/credit", access=SIGNED_IN, query=schemas.AsOf, answers=(200, schemas.Credits))
-def my_credit(query: dict[str, Any]) -> Any:
+OWN = {"person_id": lambda: g.caller.account_id}
+
+
+@audience.endpoint("GET", "/v1/me/credit", query=wallet.Credit, supplied=OWN, answers=(200, schemas.Credits))
+def my_credit(query: wallet.Credit) -> Any:
     """The current credit and all of them, now or as of an instant."""
     return _credit(query)
 
 
-def _credit(query: dict[str, Any]) -> dict[str, Any]:
-    found = ask("wallet", "credit", {"personId": g.caller.account_id, **query}, batched=True)
+def _credit(query: wallet.Credit) -> dict[str, Any]:
+    found = ask(query, batched=True)
     return {**(found.get("current") or NO_CREDIT), "credits": found["credits"]}
 
 
-@audience.endpoint(
+audience.forwards(
     "GET",
     "/v1/me/credit/entries",
-    access=SIGNED_IN,
-    query=schemas.EntriesQuery,
+    wallet.Entries,
+    operation="my_credit_entries",
+    supplied=OWN,
     answers=(200, schemas.CreditEntries),
-    refuses=["cursor-invalid"],
 )
-def my_credit_entries(query: dict[str, Any]) -> Any:
-    """The lines of the ledger, oldest first, each with the balance after it."""
-    person = {"personId": g.caller.account_id}
-    return paged("entries", query, lambda asked: ask("wallet", "entries", asked | person))
 
 
 audience.forwards("POST", "/v1/me/phone-code", identity.SendPhoneCode, answers=(200, schemas.Standing))

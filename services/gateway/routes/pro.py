@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from flask import Response
@@ -11,15 +12,15 @@ from services.gateway.bookings_files import bookings_csv, bookings_xlsx
 from services.gateway.schemas import pro as schemas
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask, send
-from services.gateway.web.cursors import paged
+from services.gateway.web.cursors import page_of
 from services.gateway.web.gate import gate
-from shared.contracts.calls import catalog, identity, payout
+from shared.contracts.calls import booking, catalog, identity, payout
 from shared.contracts.calls.contract import PRO
 from shared.kernel.errors import Invalid, NotFound
 
 audience = Audience("Cultural actors", "Structures, venues, offers, stocks, bank details, reimbursements.")
 
-EARLIEST, LATEST = "2019-02-01", "2199-12-31"
+EARLIEST, LATEST = date(2019, 2, 1), date(2199, 12, 31)
 """No booking lies outside: the first credits were granted in February 2019."""
 
 FORM_AROUND_A_FILE = 16 * 1024
@@ -29,6 +30,8 @@ FILE_SECONDS = 60.0
 
 MOST_ROWS = 100_000
 """Of a file."""
+
+RECAP_FILTERS = ("period_from", "period_to", "venue_ids", "offer_name", "event_date")
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 NO_COUNTERS = {"activeOffers": 0, "ongoingBookings": 0, "validatedBookings": 0, "soldOutOffers": 0}
@@ -79,7 +82,7 @@ def _counters(venue_ids: list[int]) -> dict[int, dict[str, int]]:
     if not venue_ids:
         return {}
     offers = ask(catalog.Counters(venue_ids=tuple(venue_ids)))
-    bookings = ask("booking", "counters", {"venueIds": venue_ids})
+    bookings = ask(booking.Counters(venue_ids=tuple(venue_ids)))
     return {
         venue_id: {**NO_COUNTERS, **offers.get(str(venue_id), {}), **bookings.get(str(venue_id), {})}
         for venue_id in venue_ids
@@ -184,21 +187,21 @@ def my_reimbursements_file(query: payout.ReimbursementsCsv) -> Any:
     answers=(200, schemas.Recap),
     refuses=["cursor-invalid"],
 )
-def my_venues_bookings(query: dict[str, Any]) -> Any:
+def my_venues_bookings(query: schemas.RecapQuery) -> Any:
     """What was booked at the caller's venues, newest first, a row for each place."""
-    return paged("recap", query, lambda asked: ask("booking", "recap", _recap_data(asked)))
+    return page_of(_recap(query), RECAP_FILTERS, ask)
 
 
 @audience.endpoint("GET", "/v1/pro/bookings.csv", access=PRO, query=schemas.RecapFileQuery, media_type="text/csv")
-def my_venues_bookings_file(query: dict[str, Any]) -> Any:
+def my_venues_bookings_file(query: schemas.RecapFileQuery) -> Any:
     """The same as a file of 13 columns; what would have more than 100 000 rows is refused."""
-    return csv_file(bookings_csv(_each_row(_recap_data(query))), "reservations_pass_culture.csv")
+    return csv_file(bookings_csv(_each_row(_recap(query))), "reservations_pass_culture.csv")
 
 
 @audience.endpoint("GET", "/v1/pro/bookings.xlsx", access=PRO, query=schemas.RecapFileQuery, media_type=XLSX)
-def my_venues_bookings_sheet(query: dict[str, Any]) -> Any:
+def my_venues_bookings_sheet(query: schemas.RecapFileQuery) -> Any:
     """The same rows for a spreadsheet: texts are texts, prices are numbers."""
-    content = bookings_xlsx(_each_row(_recap_data(query)), gate().clock.now())
+    content = bookings_xlsx(_each_row(_recap(query)), gate().clock.now())
     response = Response(content, mimetype=XLSX)
     response.headers["Content-Disposition"] = 'attachment; filename="reservations_pass_culture.xlsx"'
     return response
@@ -220,28 +223,28 @@ def attendees_file(stock_id: int) -> Any:
 def _attendees(stock_id: int) -> list[dict[str, Any]]:
     """Raises NotFound for a stock of somebody else's. Booking can be long before the day: the period is everything."""
     ask(catalog.Stock(stock_id=stock_id))
-    rows = _each_row({"stockId": stock_id, "periodFrom": EARLIEST, "periodTo": LATEST})
+    rows = _each_row(booking.Recap(stock_id=stock_id, period_from=EARLIEST, period_to=LATEST))
     return [row for row in rows if row["status"] != "cancelled"]
 
 
-def _recap_data(query: dict[str, Any]) -> dict[str, Any]:
+def _recap(query: schemas.RecapFileQuery) -> booking.Recap:
     """The booking service takes a list of venues."""
-    data = {name: value for name, value in query.items() if name != "venueId"}
-    return data if "venueId" not in query else {**data, "venueIds": [query["venueId"]]}
+    recap = booking.Recap(**query.given("period_from", "period_to", "offer_name", "event_date", "cursor", "limit"))
+    return recap if query.venue_id is None else recap.with_(venue_ids=(query.venue_id,))
 
 
-def _each_row(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _each_row(query: booking.Recap) -> Iterator[dict[str, Any]]:
     """Page by page. Raises Invalid where it would be more than MOST_ROWS: a file is whole or it is not given."""
-    asked, count = dict(data), 0
+    count = 0
     while True:
-        page = ask("booking", "recap", asked, seconds=60.0)
+        page = ask(query, seconds=60.0)
         count += len(page["items"])
         if count > MOST_ROWS:
             raise Invalid(errors={"periodFrom": [f"More than {MOST_ROWS} rows: ask for a shorter period."]})
         yield from page["items"]
         if page["nextCursor"] is None:
             return
-        asked = {"cursor": page["nextCursor"]}
+        query = booking.Recap(cursor=page["nextCursor"])
 
 
 def csv_file(text: str, name: str) -> Response:

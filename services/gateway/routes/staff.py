@@ -11,16 +11,14 @@ from flask import Response
 from services.gateway.schemas import staff as schemas
 from services.gateway.schemas.pro import Documents
 from services.gateway.web.audience import Audience
-from services.gateway.web.calls import ask, send
+from services.gateway.web.calls import ask
 from services.gateway.web.cursors import paged
-from shared.contracts.calls import catalog, identity, payout
+from shared.contracts.calls import booking, catalog, identity, payout
 from shared.contracts.calls.contract import STAFF
 
 audience = Audience("Staff", "What waits for a decision, and the decisions.")
 
 EXTENSIONS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"}
-CREDIT = ["insufficient-credit", "digital-cap-reached", "physical-cap-reached"]
-CANCELS = ["already-cancelled", "already-reimbursed", "in-a-batch"]
 
 
 def _pending(name: str, query: dict[str, Any], service: str, call: str, **about: str) -> dict[str, Any]:
@@ -124,30 +122,14 @@ audience.forwards("POST", f"{ACCOUNT}/suspend", identity.SuspendAccount, answers
 audience.forwards("POST", f"{ACCOUNT}/unsuspend", identity.UnsuspendAccount, answers=(200, schemas.Decided))
 
 
-@audience.endpoint(
-    "POST",
-    "/v1/staff/bookings/<number:booking_id>/cancel",
-    access=STAFF,
-    body=schemas.Reason,
-    answers=(200, schemas.Decided),
-    refuses=CANCELS,
-)
-def cancel_booking(body: dict[str, Any], booking_id: int) -> Any:
-    """Cancels any booking that is in no batch."""
-    return send("booking", "staff-cancel", {"bookingId": booking_id, **body}) or {}
+BOOKING = "/v1/staff/bookings/<number:booking_id>"
 
-
-@audience.endpoint(
-    "POST",
-    "/v1/staff/bookings/<number:booking_id>/restore",
-    access=STAFF,
-    body=schemas.Reason,
-    answers=(200, schemas.Decided),
-    refuses=["not-cancelled", "stock-not-bookable", *CREDIT],
+audience.forwards(
+    "POST", f"{BOOKING}/cancel", booking.StaffCancel, operation="cancel_booking", answers=(200, schemas.Decided)
 )
-def restore_booking(body: dict[str, Any], booking_id: int) -> Any:
-    """Takes a cancellation back, for what was collected all the same: the credit is taken again."""
-    return send("booking", "staff-restore", {"bookingId": booking_id, **body}) or {}
+audience.forwards(
+    "POST", f"{BOOKING}/restore", booking.StaffRestore, operation="restore_booking", answers=(200, schemas.Decided)
+)
 
 
 audience.forwards(

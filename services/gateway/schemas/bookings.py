@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from marshmallow import Schema, fields
 
-from services.gateway.web.fields import Flag, Moment, Strict, WholeNumber, cents, cursor, limit, number, one_of
+from services.gateway.web.fields import Flag, Moment, WholeNumber, cents, number
+from shared.contracts.calls.booking import STATUSES
+from shared.contracts.calls.contract import Data
+from shared.contracts.calls.types import Id
+from shared.contracts.fields import Whole
 from shared.kernel.identifiers import MAX_NUMBER
 
-STATUSES = ("confirmed", "used", "cancelled", "reimbursed")
 
+class Places(Whole):
+    """The offer decides how many are too many: a number larger than every JSON reader keeps exact becomes the largest
+    exact one."""
 
-class Places(WholeNumber):
-    """How many are too many is for the offer to say: beyond the largest number that travels, that one is handed on."""
+    def __init__(self) -> None:
+        super().__init__(1, MAX_NUMBER, metadata={"description": "1, or 2 where the offer is duo."})
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int:
         return min(super()._deserialize(value, attr, data, **options), MAX_NUMBER)
 
 
-class NewBooking(Strict):
-    stockId = number(required=True)
-    quantity = Places(1, MAX_NUMBER, required=True, metadata={"description": "1, or 2 where the offer is duo."})
-
-
-class BookingsQuery(Strict):
-    status = one_of("ongoing", "ended", *STATUSES)
-    cursor = cursor()
-    limit = limit()
+class NewBooking(Data):
+    stock_id: Id
+    quantity: Annotated[int, Places()]
 
 
 class BookedVenue(Schema):

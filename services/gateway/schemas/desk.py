@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Annotated
+
 from marshmallow import Schema, fields
 
-from services.gateway.web.fields import Day, Flag, Moment, Strict, WholeNumber, limit, number, one_of
+from services.gateway.web.fields import Day, Flag, Moment, WholeNumber, number
+from shared.contracts.calls.booking import MAX_OFFER_BOOKINGS, STATUSES
+from shared.contracts.calls.contract import Data
+from shared.contracts.calls.types import Id
+from shared.contracts.fields import DateTime, Number, OneOf, Whole
+
+PARTNER_STATUSES = tuple(status.upper() for status in STATUSES)
 
 
 class DeskBooking(Schema):
@@ -31,13 +40,15 @@ class DeskBooking(Schema):
     venueName = fields.String(required=True)
 
 
-class OfferBookingsQuery(Strict):
-    offerId = number(in_query=True, required=True)
-    firstIndex = number(in_query=True, metadata={"description": "The number from which the page begins; 1 by default."})
-    limit = limit(50)
-    stockId = number(in_query=True)
-    status = one_of("CONFIRMED", "USED", "CANCELLED", "REIMBURSED")
-    beginningDatetime = Moment(metadata={"description": "The start of the event."})
+class OfferBookingsQuery(Data):
+    offer_id: Id
+    first_index: (
+        Annotated[int, Number(metadata={"description": "The number from which the page begins; 1 by default."})] | None
+    ) = None
+    limit: Annotated[int, Whole(1, MAX_OFFER_BOOKINGS)] | None = None
+    stock_id: Id | None = None
+    status: Annotated[str, OneOf(PARTNER_STATUSES)] | None = None
+    beginning_datetime: Annotated[datetime, DateTime(metadata={"description": "The start of the event."})] | None = None
 
 
 class OfferBooking(Schema):
@@ -48,7 +59,7 @@ class OfferBooking(Schema):
         required=True, allow_none=True, metadata={"description": "Until when a dated booking may be cancelled."}
     )
     price = fields.Float(required=True, metadata={"description": "Euros, of one place, as booked."})
-    status = fields.String(required=True, metadata={"enum": ["CONFIRMED", "USED", "CANCELLED", "REIMBURSED"]})
+    status = fields.String(required=True, metadata={"enum": list(PARTNER_STATUSES)})
     offerId = number(required=True)
     stockId = number(required=True)
     priceCategoryId = number(required=True, allow_none=True, metadata={"description": "Always null."})

@@ -9,8 +9,6 @@ from services.gateway.web.fields import (
     Strict,
     WholeNumber,
     cents,
-    cursor,
-    limit,
     number,
 )
 from shared.kernel.identifiers import MAX_NUMBER
@@ -18,15 +16,6 @@ from shared.kernel.identifiers import MAX_NUMBER
 KINDS_OF_ENTRY = ("granted", "recredited", "reserved", "spent", "unspent", "released", "lapsed")
 
 STEPS = ["confirm-email", "confirm-phone", "check-identity", "complete-profile", "await-review", None]
-
-
-class AsOf(Strict):
-    asOf = Moment(metadata={"description": "As it stood then, by what was recorded up to that instant."})
-
-
-class EntriesQuery(AsOf):
-    cursor = cursor()
-    limit = limit()
 
 
 class Suspended(Schema):

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from marshmallow import Schema, fields
 
 from services.gateway.schemas.catalogue import OFFER_STATUSES
 from services.gateway.web.fields import (
-    Day,
     Flag,
     Moment,
     Strict,
-    Text,
     UploadedFile,
     WholeNumber,
     cents,
-    cursor,
-    limit,
     number,
     one_of,
 )
+from shared.contracts.calls.booking import MAX_RECAP_BOOKINGS, RecapFilters
 from shared.contracts.calls.catalog import MAX_CODES, MAX_QUANTITY
 from shared.contracts.calls.payout import DOCUMENT_KINDS, MAX_DOCUMENT_BYTES
+from shared.contracts.calls.types import Id, NextPage
+from shared.contracts.fields import Whole
 
 LINE_STATUSES = ("waiting", "no-bank-details", "in-batch", "carried-forward", "sent", "rejected")
 
@@ -172,19 +173,13 @@ class Offers(Schema):
     nextCursor = fields.String(required=True, allow_none=True)
 
 
-class RecapFileQuery(Strict):
-    """Days are those of the venue."""
-
-    periodFrom = Day(metadata={"description": "First day of booking; without it the period is of 60 days."})
-    periodTo = Day()
-    venueId = number(in_query=True)
-    offerName = Text(1, 140)
-    eventDate = Day()
+class RecapFileQuery(RecapFilters):
+    venue_id: Id | None = None
 
 
 class RecapQuery(RecapFileQuery):
-    cursor = cursor()
-    limit = limit(1000)
+    cursor: NextPage | None = None
+    limit: Annotated[int, Whole(1, MAX_RECAP_BOOKINGS)] | None = None
 
 
 class ReimbursementLine(Schema):

@@ -225,7 +225,7 @@ class Audience(Blueprint):
         refuses: Mapping[int, str],
         error: type[Schema],
         admits: ContextDecorator,
-        query: type[Schema] | None = None,
+        query: type[Data] | None = None,
     ) -> Callable[[View], View]:
         """Registers a view of the partners' format: ``refuses`` says the keys of the error for each status.
 
@@ -234,7 +234,7 @@ class Audience(Blueprint):
 
         def register(view: View) -> View:
             status, schema_out = answers
-            decorated = view if query is None else self.arguments(query, location="query")(view)
+            decorated = view if query is None else reading(view, query, "query", rule, NOTHING_SUPPLIED)
             decorated = admits(self._answering(decorated, status, schema_out, None))
             decorated = self.doc(security=[{"token": []}])(decorated)
             for refused, keys in {**refuses, 500: "global", 503: "global"}.items():

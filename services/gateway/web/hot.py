@@ -40,6 +40,7 @@ from services.gateway.web.calls import deliver
 from services.gateway.web.gate import Gate
 from services.gateway.web.problems import refusal_said
 from services.gateway.web.security import caller_of, credentials_of
+from shared.contracts.calls.booking import Book, DeskUse
 from shared.eventstore.context import caused_by
 from shared.eventstore.outcomes import Caller
 from shared.kernel.errors import DomainError
@@ -115,10 +116,10 @@ def book(here: Gate, environ: Environ, last: str) -> Said | None:
     caller, key = _caller(here, environ), environ.get("HTTP_IDEMPOTENCY_KEY", "").strip()
     if last != "bookings" or caller is None or not is_key(key):
         return None
-    body = _new_booking(environ)
-    if body is None:
+    command = _new_booking(environ)
+    if command is None:
         return None
-    answer = deliver(here, "booking", "book", body, caller=caller, key=key, batched=True)
+    answer = deliver(here, command, caller=caller, key=key, batched=True)
     answered = said(bookings.to_its_person(here, caller, [answer.result])[0], 201)
     if not answer.replayed:
         return answered
@@ -148,8 +149,8 @@ def use(here: Gate, environ: Environ, last: str) -> Said | None:
     if not _TOKEN.fullmatch(last) or not credentials_of(authorization):
         return None
     with desk.admitted(here, _address(environ), authorization) as caller:
-        countermark = desk.countermark_of(last)
-        deliver(here, "booking", "desk-use", {"countermark": countermark}, caller=caller, key=None, batched=True)
+        command = DeskUse(countermark=desk.countermark_of(last))
+        deliver(here, command, caller=caller, key=None, batched=True)
     return Said(204, b"", "text/html; charset=utf-8")
 
 
@@ -160,7 +161,7 @@ def _caller(here: Gate, environ: Environ) -> Caller | None:
         return None
 
 
-def _new_booking(environ: Environ) -> dict[str, Any] | None:
+def _new_booking(environ: Environ) -> Book | None:
     """The body, where it is just what it should be; otherwise it is put back for Flask to refuse."""
     length, kind = environ.get("CONTENT_LENGTH", ""), environ.get("CONTENT_TYPE", "")
     if kind != "application/json" or not length.isdecimal() or int(length) > LONGEST_BODY:
@@ -175,8 +176,11 @@ def _new_booking(environ: Environ) -> dict[str, Any] | None:
     if type(body) is not dict or len(body) != 2 or raw.count(b'"') != 4:
         return None
     stock_id, quantity = body.get("stockId"), body.get("quantity")
-    fits = type(stock_id) is int and 1 <= stock_id <= MAX_NUMBER
-    return body if fits and type(quantity) is int and 1 <= quantity <= MAX_NUMBER else None
+    if type(stock_id) is not int or not 1 <= stock_id <= MAX_NUMBER:
+        return None
+    if type(quantity) is not int or not 1 <= quantity <= MAX_NUMBER:
+        return None
+    return Book(stock_id=stock_id, quantity=quantity)
 
 
 def _address(environ: Environ) -> str:

@@ -11,10 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.wallet import storage
-from services.wallet.application import requests
 from services.wallet.domain.credit import Place
 from services.wallet.domain.entries import entries
 from services.wallet.domain.wallet import Wallet
+from shared.contracts.calls import wallet as calls
 from shared.eventstore import Store
 from shared.eventstore.outcomes import Call
 from shared.kernel.money import ZERO, Cents
@@ -77,11 +77,10 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def ledger(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
+    def ledger(self, connection: sa.Connection, call: Call[calls.Ledger]) -> dict[str, Any]:
         """``{position?}``, of wallet's own log → its sums, how far the others' logs had been handled, differences."""
         head = self._store.log.head(connection)
-        asked = call.data.get("position")
-        position = head if asked is None else min(head, requests.number(call.data, "position", least=0))
+        position = head if call.body.position is None else min(head, call.body.position)
         fold = self._fold(connection, position)
         return {
             "position": position,

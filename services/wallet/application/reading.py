@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from services.wallet import storage
-from services.wallet.application import requests
 from services.wallet.domain.credit import Credit
 from services.wallet.domain.entries import Entry, entries
 from services.wallet.domain.wallet import Wallet
+from shared.contracts.calls import wallet as calls
+from shared.contracts.calls.contract import CursorInvalid, number_after
 from shared.eventstore import Store
-from shared.eventstore.outcomes import Call
-from shared.kernel.errors import DomainError, NotFound
+from shared.eventstore.outcomes import Call, Caller
+from shared.kernel.errors import DomainError, Invalid, NotFound
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import Cents
-from shared.kernel.time import instant_text
+from shared.kernel.time import instant_text, parse_optional_instant
 
 SEES_ALL = frozenset({"staff", "finance", "operator"})
 
@@ -27,50 +28,39 @@ class Reading:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def credit(self, connection: sa.Connection, calls: Sequence[Call]) -> list[Any]:
-        """``{personId, asOf?}`` → ``{current, credits}``; ``current`` is null for who has none."""
-        people = [_person(call) for call in calls]
-        live = {person for person, call in zip(people, calls, strict=True) if call.data.get("asOf") is None}
-        owned = storage.credits_of(connection, sorted(person for person in live if isinstance(person, int)))
-        now = self._store.clock.now()
-        answers: list[Any] = []
-        for person, call in zip(people, calls, strict=True):
-            if isinstance(person, DomainError):
-                answers.append(person)
-            elif call.data.get("asOf") is None:
-                answers.append(_credits_view(owned.get(person, []), now))
-            else:
-                answers.append(self._credit_as_of(connection, person, call))
-        return answers
+    def credit(
+        self, connection: sa.Connection, batch: Sequence[Call[calls.Credit]]
+    ) -> list[dict[str, Any] | DomainError]:
+        """``current`` is null for a person without a credit."""
+        refused = [_refusal(call.body.person_id, call.caller) for call in batch]
+        live = {call.body.person_id for call in batch if call.body.as_of is None}
+        owned, now = storage.credits_of(connection, sorted(live)), self._store.clock.now()
+        return [
+            refusal or self._credit(connection, call.body, owned, now)
+            for call, refusal in zip(batch, refused, strict=True)
+        ]
 
-    def entries(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
-        """``{personId, cursor?, limit?, asOf?}`` → ``{items, nextCursor}``, the oldest first."""
-        person = _person(call)
-        if isinstance(person, DomainError):
-            raise person
-        after, limit, as_of = requests.page(call.data)
+    def entries(self, connection: sa.Connection, call: Call[calls.Entries]) -> dict[str, Any]:
+        person, limit = call.body.person_id, call.body.limit
+        if (refusal := _refusal(person, call.caller)) is not None:
+            raise refusal
+        after, as_of = _read_cursor(call.body)
         if as_of is None:
             found = storage.entries_of(connection, person, after, limit + 1)
         else:
             lines = entries(self._history(connection, person, as_of))
             found = [entry for entry in lines if entry.entry_id > after][: limit + 1]
-        page, text = found[:limit], instant_text(as_of)
+        page = found[:limit]
         return {
             "items": [_entry_view(entry) for entry in page],
-            "nextCursor": requests.cursor(page[-1].entry_id, text) if len(found) > limit else None,
+            "nextCursor": _cursor(page[-1], as_of) if len(found) > limit else None,
         }
 
-    def balances(self, connection: sa.Connection, call: Call) -> dict[str, Any]:
-        """``{position?, cursor?, limit?}`` → ``{position, items, nextCursor}``: what everybody had left when the log
-        stood at a position, by person. ``theoreticalCents`` is what can still be booked with, ``actualCents`` that and
-        what is held for bookings; what has lapsed is nobody's any more.
-
-        One position gives the same answer for ever.
-        """
-        if call.caller is not None and not call.caller.roles & SEES_ALL:
-            raise NotFound("There is no such list.")
-        position, after, limit = requests.people(call.data, self._store.log.head(connection))
-        found = storage.people_after(connection, after, limit + 1)
+    def balances(self, connection: sa.Connection, call: Call[calls.Balances]) -> dict[str, Any]:
+        """``theoreticalCents`` is what can still be booked with, ``actualCents`` that and what is held for bookings."""
+        head, limit = self._store.log.head(connection), call.body.limit
+        position = head if call.body.position is None else min(head, call.body.position)
+        found = storage.people_after(connection, number_after(call.body.cursor) or 0, limit + 1)
         people = found[:limit]
         owned = storage.credits_of(connection, people)
         # asked after the rows were read: whoever's rows had moved on by then is among these
@@ -83,7 +73,7 @@ class Reading:
             "items": [
                 _balance_view(person, owned[person]) for person in people if owned.get(person) and person not in moved
             ],
-            "nextCursor": requests.cursor(people[-1]) if len(found) > limit else None,
+            "nextCursor": str(people[-1]) if len(found) > limit else None,
         }
 
     def _wallets_at(self, connection: sa.Connection, people: Iterable[int], position: int) -> Iterable[Wallet]:
@@ -94,33 +84,44 @@ class Reading:
             wallets[event.originator_id] = event.mutate(wallets.get(event.originator_id))
         return wallets.values()
 
-    def _credit_as_of(self, connection: sa.Connection, person: int, call: Call) -> Any:
-        try:
-            as_of = requests.instant(call.data, "asOf")
-        except DomainError as refusal:
-            return refusal
-        assert as_of is not None
+    def _credit(
+        self, connection: sa.Connection, query: calls.Credit, owned: Mapping[int, Sequence[Credit]], now: datetime
+    ) -> dict[str, Any]:
+        if query.as_of is None:
+            return _credits_view(owned.get(query.person_id, ()), now)
         wallet: Wallet | None = None
-        for event in self._history(connection, person, as_of):
+        for event in self._history(connection, query.person_id, query.as_of):
             wallet = event.mutate(wallet)
-        if wallet is None:
-            return _credits_view([], as_of)
-        return _credits_view(wallet.credits.values(), as_of)
+        return _credits_view(() if wallet is None else wallet.credits.values(), query.as_of)
 
     def _history(self, connection: sa.Connection, person: int, as_of: datetime) -> list[Any]:
         return list(self._store.log.streams(connection, [stream_id("wallet", person)], recorded_until=as_of))
 
 
-def _person(call: Call) -> int | DomainError:
-    """Whose wallet: a person sees their own only; somebody else's is not found (decision 21)."""
+def _refusal(person_id: int, caller: Caller | None) -> DomainError | None:
+    """A person sees their own wallet only; somebody else's is not found (decision 21)."""
+    if caller is None or caller.account_id == person_id or caller.roles & SEES_ALL:
+        return None
+    return NotFound("There is no such wallet.")
+
+
+def _cursor(last: Entry, as_of: datetime | None) -> str:
+    """The last line shown, and the ``asOf`` of its page: ``5~2021-11-02T09:00:00Z``."""
+    return str(last.entry_id) if as_of is None else f"{last.entry_id}~{instant_text(as_of)}"
+
+
+def _read_cursor(query: calls.Entries) -> tuple[int, datetime | None]:
+    """After which line, and as of when. A cursor brings its ``asOf`` along. Raises CursorInvalid."""
+    if query.cursor is None:
+        return 0, query.as_of
+    after, _, text = query.cursor.partition("~")
     try:
-        person = requests.number(call.data, "personId")
-    except DomainError as refusal:
-        return refusal
-    caller = call.caller
-    if caller is not None and caller.account_id != person and not caller.roles & SEES_ALL:
-        return NotFound("There is no such wallet.")
-    return person
+        as_of = parse_optional_instant(text or None)
+    except (ValueError, OverflowError):
+        raise CursorInvalid(errors={"cursor": ["Not a cursor of this list."]}) from None
+    if query.as_of not in (None, as_of):
+        raise Invalid(errors={"cursor": ["Of another asOf."]})
+    return number_after(after) or 0, as_of
 
 
 def _credits_view(owned: Iterable[Credit], at: datetime) -> dict[str, Any]:

@@ -2,41 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Any
 
-from shared.contracts.calls.contract import API_KEY, PLATFORM, PRO, SIGNED_IN, STAFF, Command, Query
+from marshmallow import ValidationError, fields, validate
+
+from shared.contracts.calls.contract import API_KEY, PLATFORM, PRO, SIGNED_IN, STAFF, Command, Data, Query
 from shared.contracts.calls.types import CivilDay, Id, Ids, Instant, NextPage, PageSize, Position, Reason
-from shared.contracts.fields import OneOf, Text, Whole
+from shared.contracts.fields import Date, OneOf, Text, Whole
 from shared.kernel.identifiers import MAX_NUMBER
 
 STATUSES = ("confirmed", "used", "cancelled", "reimbursed")
-MAX_RECAP_ROWS = 1_000
+MAX_RECAP_BOOKINGS = 1_000
 MAX_OFFER_BOOKINGS = 50
+MAX_TYPED = 100
+_PERIOD = "First day of booking; without it the period is of 60 days."
 
-_BOOKABLE = ("stock-not-bookable", "insufficient-credit", "digital-cap-reached", "physical-cap-reached")
+_CREDIT = ("insufficient-credit", "digital-cap-reached", "physical-cap-reached")
 _AT_THE_DESK = SIGNED_IN | API_KEY
-_DESK = ("countermark-unknown", "not-your-booking", "booking-cancelled", "already-reimbursed")
+_KNOWN = ("countermark-unknown", "not-your-booking", "booking-cancelled")
+_USABLE = (*_KNOWN, "already-reimbursed", "already-used", "too-early")
 
-Countermark = Annotated[str, Text(1, 100)]
-"""As typed or scanned; letters of either case. Text that cannot be a countermark is an unknown one."""
+
+class Typed(fields.String):
+    """Text as somebody typed or scanned it, whatever its characters."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(validate=validate.Length(0, MAX_TYPED), **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("Not text.")
+        return value
+
+
+Countermark = Annotated[str, Typed()]
+"""In upper or lower case. Text that cannot be a countermark is an unknown one."""
 
 
 class Book(
     Command,
     by=SIGNED_IN,
-    refuses=("not-found", "not-a-beneficiary", "already-booked", "quantity-invalid", *_BOOKABLE, "no-activation-code"),
+    refuses=(
+        "not-found",
+        "not-a-beneficiary",
+        "already-booked",
+        "quantity-invalid",
+        "stock-not-bookable",
+        *_CREDIT,
+        "no-activation-code",
+    ),
 ):
     """Books one place or copy, or two of a duo offer, and gives its countermark."""
 
     stock_id: Id
-    quantity: Annotated[int, Whole(1, MAX_NUMBER, metadata={"description": "1, or 2 where the offer is duo."})]
+    quantity: Annotated[int, Whole(1, MAX_NUMBER)]
 
 
-class Cancel(
-    Command,
-    by=SIGNED_IN,
-    refuses=("cancellation-limit-passed", "already-used", "already-cancelled", "in-a-batch"),
-):
+class Cancel(Command, by=SIGNED_IN, refuses=("cancellation-limit-passed", "already-used", "already-cancelled")):
     """Cancels a booking; the credit and the place are back at once."""
 
     booking_id: Id
@@ -56,25 +79,27 @@ class Bookings(Query, by=SIGNED_IN):
     limit: PageSize = 50
 
 
-class DeskLookUp(Query, by=_AT_THE_DESK, refuses=(*_DESK, "already-used", "too-early")):
+class DeskLookUp(Query, by=_AT_THE_DESK, refuses=_USABLE):
     """A booking by its countermark, with its ``personId``."""
 
     countermark: Countermark
 
 
-class DeskUse(Command, by=_AT_THE_DESK, refuses=(*_DESK, "already-used", "too-early")):
+class DeskUse(Command, by=_AT_THE_DESK, refuses=_USABLE):
     """Validates a countermark."""
 
     countermark: Countermark
 
 
-class DeskKeep(Command, by=_AT_THE_DESK, refuses=(*_DESK, "not-used", "in-a-batch", "activation-code-booking")):
+class DeskKeep(
+    Command, by=_AT_THE_DESK, refuses=(*_KNOWN, "already-reimbursed", "not-used", "activation-code-booking")
+):
     """Takes a validation back."""
 
     countermark: Countermark
 
 
-class DeskCancel(Command, by=_AT_THE_DESK, refuses=(*_DESK, "already-used", "already-cancelled")):
+class DeskCancel(Command, by=_AT_THE_DESK, refuses=(*_KNOWN, "already-used")):
     """Cancels a booking for the structure, even after its cancellation limit, as long as it is not used."""
 
     countermark: Countermark
@@ -88,50 +113,59 @@ class OfferBookings(Query, by=_AT_THE_DESK):
     status: Annotated[str, OneOf(STATUSES)] | None = None
     beginning_at: Instant | None = None
     first_index: Id = 1
-    limit: Annotated[int, Whole(1, 100)] = MAX_OFFER_BOOKINGS
+    limit: Annotated[int, Whole(1, MAX_OFFER_BOOKINGS)] = MAX_OFFER_BOOKINGS
 
 
-class SetQuantity(Command, by=PLATFORM, refuses=("quantity-below-booked",)):
+class SetQuantity(Command, by=PLATFORM, refuses=("stock-not-bookable", "quantity-below-booked")):
     """Changes how many of a stock there are, for catalog: ``{remaining}``; null is no limit."""
 
     stock_id: Id
-    quantity: Annotated[int, Whole(0, MAX_NUMBER)] | None = None
+    quantity: Annotated[int, Whole(0, MAX_NUMBER)] | None
 
 
-class StaffCancel(Command, by=STAFF, refuses=("already-cancelled", "already-reimbursed", "in-a-batch")):
+class StaffCancel(Command, by=STAFF, refuses=("already-cancelled", "in-a-batch")):
     """Cancels any booking that is in no batch. ``reason``: one of domain.md §4.1, or a text of staff's own."""
 
     booking_id: Id
     reason: Reason
 
 
-class StaffRestore(Command, by=STAFF, refuses=("not-cancelled", *_BOOKABLE)):
+class StaffRestore(Command, by=STAFF, refuses=("not-cancelled", "already-booked", "stock-not-bookable", *_CREDIT)):
     """Takes a cancellation back, for what was collected all the same: the credit is taken again."""
 
     booking_id: Id
-    reason: Reason = ""
+    reason: Reason
 
 
 class Counters(Query, by=PRO | STAFF | PLATFORM):
-    """By venue: places in ongoing and in validated bookings, and its sold-out offers."""
+    """By venue: places in ongoing and in validated bookings, and its sold-out offers.
+
+    A structure's people see its venues only; staff and services see all.
+    """
 
     venue_ids: Ids
 
 
-class Recap(Query, by=PRO | STAFF | API_KEY | PLATFORM):
-    """What was booked at the caller's venues, newest first, a row for each place: ``{items, total, nextCursor}``.
+class RecapFilters(Data):
+    """Days are those of the venue."""
 
-    Days are those of the venue; without a period the last 60. The countermark is null while an undated booking waits.
-    """
-
-    period_from: CivilDay | None = None
+    period_from: Annotated[date, Date(metadata={"description": _PERIOD})] | None = None
     period_to: CivilDay | None = None
-    venue_ids: Ids | None = None
     offer_name: Annotated[str, Text(1, 140)] | None = None
     event_date: CivilDay | None = None
+
+
+class Recap(RecapFilters, Query, by=PRO | STAFF | PLATFORM):
+    """What was booked at the caller's venues, newest first, a row for each place: ``{items, total, nextCursor}``.
+
+    ``limit`` counts bookings, ``total`` places. The
+    countermark is null while an undated booking waits. The cursor brings the filters of its first page along.
+    """
+
+    venue_ids: Ids | None = None
     stock_id: Id | None = None
     cursor: NextPage | None = None
-    limit: Annotated[int, Whole(1, MAX_RECAP_ROWS)] = MAX_RECAP_ROWS
+    limit: Annotated[int, Whole(1, MAX_RECAP_BOOKINGS)] = MAX_RECAP_BOOKINGS
 
 
 class ValidateDue(Command, by=PLATFORM):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from shared.contracts.calls.contract import FINANCE, OPERATOR, PLATFORM, SIGNED_IN, STAFF, Command, Query
-from shared.contracts.calls.types import Id, Instant, NextPage, PageSize, Position
-from shared.contracts.fields import Price, Whole
+from shared.contracts.calls.types import Id, NextPage, PageSize, Position
+from shared.contracts.fields import DateTime, Price, Whole
 from shared.kernel.money import Cents
 
 MAX_BALANCES = 5_000
+AsOf = Annotated[
+    datetime,
+    DateTime(metadata={"description": "As it stood then, by what was recorded up to that instant."}),
+]
 _CREDIT = ("insufficient-credit", "digital-cap-reached", "physical-cap-reached", "released", "reservation-differs")
 
 
@@ -39,14 +44,14 @@ class Credit(Query, by=SIGNED_IN | PLATFORM):
     """
 
     person_id: Id
-    as_of: Instant | None = None
+    as_of: AsOf | None = None
 
 
 class Entries(Query, by=SIGNED_IN | PLATFORM):
     """The lines of a person's ledger, oldest first, each with the balance after it: ``{items, nextCursor}``."""
 
     person_id: Id
-    as_of: Instant | None = None
+    as_of: AsOf | None = None
     cursor: NextPage | None = None
     limit: PageSize = 50
 

@@ -273,7 +273,7 @@ def test_an_interrupted_restore_is_finished_by_recovery(world: World) -> None:
     world.cancel(booked["bookingId"])
     world.bus.away.add("wallet")
     with pytest.raises(DomainError) as pending:
-        world.command("staff-restore", {"bookingId": booked["bookingId"], "reason": ""}, STAFF, "r")
+        world.command("staff-restore", {"bookingId": booked["bookingId"], "reason": "collected"}, STAFF, "r")
     assert pending.value.code == "outcome-pending"
     world.bus.away.clear()
     world.recover()

@@ -45,8 +45,11 @@ def test_an_unknown_countermark_is_not_found(world: World, what: str) -> None:
 @pytest.mark.parametrize("what", ["look-up", "use", "keep", "cancel"])
 def test_anothers_countermark_is_forbidden(world: World, what: str) -> None:
     booked = world.book(world.stock())
-    for caller in (OTHER, OTHER_SOFTWARE, None):
+    for caller in (OTHER, OTHER_SOFTWARE):
         assert refusal(world, what, booked["countermark"], caller) == (403, "user")
+    with pytest.raises(DomainError) as nobody:
+        world.desk(what, booked["countermark"], None)
+    assert nobody.value.status == 401
 
 
 @pytest.mark.parametrize("what", ["look-up", "use"])

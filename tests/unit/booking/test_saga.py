@@ -13,6 +13,7 @@ import structlog
 
 from services.booking.application.requests import Requests
 from services.booking.neighbours import Wallet
+from shared.contracts.calls.booking import Book
 from shared.eventstore.outcomes import Call, Caller, Repeated
 from shared.kernel.errors import DomainError, OutcomePending
 from shared.kernel.time import parse_instant
@@ -159,7 +160,8 @@ def test_a_key_that_was_refused_stays_refused_when_there_are_places_again(world:
     world.cancel(taken["bookingId"], 2_000)
     book_many = world.service.commands["book"].resuming
     assert book_many is not None
-    (repeated,) = book_many([Call("book", {"stockId": stock, "quantity": 1}, "k", Caller(YOUNG))])
+    data = {"stockId": stock, "quantity": 1}
+    (repeated,) = book_many([Call("book", data, "k", Caller(YOUNG), body=Book.read(data))])
     assert isinstance(repeated, Repeated) and isinstance(repeated.outcome, DomainError)
     assert repeated.outcome.to_outcome()["code"] == "stock-not-bookable"
     assert (world.counts(stock), world.rows("open_requests")) == ((0, 0), 0)

@@ -187,10 +187,10 @@ class World:
     def command(
         self, name: str, data: dict[str, Any], caller: Caller | None = None, key: str | None = None
     ) -> dict[str, Any]:
-        return self.bus.command("booking", name, data, key=key, caller=caller).result
+        return self.bus.send_command("booking", name, data, key=key, caller=caller).result
 
     def query(self, name: str, data: dict[str, Any], caller: Caller | None = None) -> Any:
-        return self.bus.query("booking", name, data, caller=caller)
+        return self.bus.send_query("booking", name, data, caller=caller)
 
     def book(self, stock_id: int, person: int = YOUNG, quantity: int = 1, key: str | None = None) -> dict[str, Any]:
         data = {"stockId": stock_id, "quantity": quantity}

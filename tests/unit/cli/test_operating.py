@@ -36,7 +36,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
         consumer.epoch = "other"
     activated = {"personId": ZOE, "kind": "age-18", "age": 18, "birthDate": None, "activatedAt": NOW}
     wallet.consumers["identity"].handle([message("identity", "BeneficiaryActivated", 1, activated)])
-    wallet.bus.command("wallet", "reserve", {"bookingId": 1, "attempt": 1, "personId": ZOE, **held(25_50)})
+    wallet.bus.send_command("wallet", "reserve", {"bookingId": 1, "attempt": 1, "personId": ZOE, **held(25_50)})
     never_held = {"bookingId": 5, "attempt": 1, "personId": ZOE, "totalCents": 9_00, "usedAt": NOW}
     wallet.consumers["booking"].handle([message("booking", "CountermarkValidated", 1, never_held)])
     wallet.store.engine.dispose()

@@ -84,10 +84,10 @@ class Stage:
 
     def reserve(self, booking: int, amount: int, **more: Any) -> Any:
         data = {"bookingId": booking, "attempt": 1, "personId": ZOE, "digital": False, "physical": False, **more}
-        return self.bus.command("wallet", "reserve", {"amountCents": amount, **data}).result
+        return self.bus.send_command("wallet", "reserve", {"amountCents": amount, **data}).result
 
     def release(self, booking: int, **more: Any) -> Any:
-        return self.bus.command(
+        return self.bus.send_command(
             "wallet", "release", {"bookingId": booking, "attempt": 1, "personId": ZOE, **more}
         ).result
 
@@ -99,13 +99,13 @@ class Stage:
         return {**times, "bookingId": booking, "attempt": 1, "personId": ZOE, "totalCents": amount, **more}
 
     def credit(self, person: int = ZOE, **more: Any) -> Any:
-        return self.bus.query("wallet", "credit", {"personId": person, **more})
+        return self.bus.send_query("wallet", "credit", {"personId": person, **more})
 
     def entries(self, person: int = ZOE, **more: Any) -> Any:
-        return self.bus.query("wallet", "entries", {"personId": person, **more})
+        return self.bus.send_query("wallet", "entries", {"personId": person, **more})
 
     def ledger(self, **data: Any) -> Any:
-        ledger = self.bus.query("wallet", "ledger", data)
+        ledger = self.bus.send_query("wallet", "ledger", data)
         totals = ledger["totals"]
         places = (totals[name] for name in ("available", "reserved", "spent", "lapsed"))
         assert totals["granted"] == sum(places)

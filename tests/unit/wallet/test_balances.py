@@ -28,7 +28,7 @@ def stage(tmp_path: Path) -> Stage:
 
 
 def balances(stage: Stage, **data: Any) -> Any:
-    return stage.bus.query("wallet", "balances", data)
+    return stage.bus.send_query("wallet", "balances", data)
 
 
 def left(stage: Stage, **data: Any) -> dict[int, tuple[int, int]]:
@@ -95,6 +95,6 @@ def test_bad_questions_are_refused(stage: Stage, wrong: dict[str, Any]) -> None:
 
 def test_no_young_person_sees_the_list(stage: Stage) -> None:
     with pytest.raises(Refused) as refused:
-        stage.bus.query("wallet", "balances", {}, caller=person(7, "beneficiary"))
-    assert refused.value.status == 404
-    assert stage.bus.query("wallet", "balances", {}, caller=person(0, "finance")) == balances(stage)
+        stage.bus.send_query("wallet", "balances", {}, caller=person(7, "beneficiary"))
+    assert refused.value.status == 403
+    assert stage.bus.send_query("wallet", "balances", {}, caller=person(0, "finance")) == balances(stage)

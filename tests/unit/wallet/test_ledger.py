@@ -70,7 +70,7 @@ def test_up_to_a_position_it_says_how_far_booking_had_been_heard(stage: Stage) -
 @pytest.mark.parametrize("table", ["wallets", "credits", "attempts", "ledger_entries"])
 def test_a_row_that_is_gone_is_found(stage: Stage, table: str) -> None:
     execute(stage, sa.text(f"DELETE FROM {table} WHERE person_id = {ZOE}"))
-    found = stage.bus.query("wallet", "ledger", {})["rowDifferences"]
+    found = stage.bus.send_query("wallet", "ledger", {})["rowDifferences"]
     assert {difference["table"] for difference in found} == {table}
 
 
@@ -79,7 +79,7 @@ def test_what_was_granted_is_held_against_what_people_are_shown(stage: Stage) ->
     topic = stored_events.c.topic == "Wallet.Granted"
 
     def astray() -> int:
-        totals = stage.bus.query("wallet", "ledger", {})["totals"]
+        totals = stage.bus.send_query("wallet", "ledger", {})["totals"]
         return int(totals["granted"] - sum(cents for name, cents in totals.items() if name != "granted"))
 
     assert astray() == 0
@@ -116,7 +116,7 @@ def test_a_row_that_nothing_led_to_is_found(stage: Stage) -> None:
 def test_a_cent_altered_in_the_log_is_found(stage: Stage) -> None:
     altered = sa.func.replace(stored_events.c.state, '"amount":4000', '"amount":4001')
     execute(stage, stored_events.update().where(stored_events.c.topic == "Wallet.Spent").values(state=altered))
-    ledger = stage.bus.query("wallet", "ledger", {})
+    ledger = stage.bus.send_query("wallet", "ledger", {})
     assert ledger["bookings"]["4"] == 40_01
     assert ledger["rowDifferences"]
     assert {"log", "credits"} <= {difference["table"] for difference in ledger["rowDifferences"]}

@@ -99,17 +99,17 @@ def test_a_cursor_keeps_its_as_of(stage: Stage) -> None:
 )
 def test_bad_questions_are_refused(stage: Stage, wrong: dict[str, Any]) -> None:
     with pytest.raises(Refused) as refused:
-        stage.bus.query("wallet", "entries", {"personId": ZOE, **wrong})
+        stage.bus.send_query("wallet", "entries", {"personId": ZOE, **wrong})
     assert refused.value.status == 422
 
 
 def test_a_person_sees_their_own_wallet_only(stage: Stage) -> None:
-    own = stage.bus.query("wallet", "credit", {"personId": ZOE}, caller=person(ZOE, "beneficiary"))
+    own = stage.bus.send_query("wallet", "credit", {"personId": ZOE}, caller=person(ZOE, "beneficiary"))
     assert own["current"]["grantedCents"] == 300_00
-    assert stage.bus.query("wallet", "credit", {"personId": ZOE}, caller=person(0, "finance")) == own
+    assert stage.bus.send_query("wallet", "credit", {"personId": ZOE}, caller=person(0, "finance")) == own
     for name in ("credit", "entries"):
         with pytest.raises(Refused) as refused:
-            stage.bus.query("wallet", name, {"personId": ZOE}, caller=person(8, "beneficiary"))
+            stage.bus.send_query("wallet", name, {"personId": ZOE}, caller=person(8, "beneficiary"))
         assert refused.value.status == 404
     with pytest.raises(Refused) as refused:
         stage.credit(asOf="nonsense")
