@@ -124,7 +124,10 @@ class SetQuantity(Command, by=PLATFORM, refuses=("stock-not-bookable", "quantity
 
 
 class StaffCancel(Command, by=STAFF, refuses=("already-cancelled", "in-a-batch")):
-    """Cancels any booking that is in no batch. ``reason``: one of domain.md §4.1, or a text of staff's own."""
+    """Cancels any booking that is in no batch.
+
+    ``reason``: one of domain.md §4.1, or a text of staff's own.
+    """
 
     booking_id: Id
     reason: Reason

@@ -48,7 +48,10 @@ class Credit(Query, by=SIGNED_IN | PLATFORM):
 
 
 class Entries(Query, by=SIGNED_IN | PLATFORM):
-    """The lines of a person's ledger, oldest first, each with the balance after it: ``{items, nextCursor}``."""
+    """The lines of the ledger, oldest first, each with the balance after it.
+
+    ``{items, nextCursor}``, of one person's wallet. The cursor brings the ``asOf`` of its first page along.
+    """
 
     person_id: Id
     as_of: AsOf | None = None
