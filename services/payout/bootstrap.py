@@ -7,13 +7,11 @@ from typing import cast
 import sqlalchemy as sa
 
 from services.payout import calls
-from services.payout.application.announcing import Announcing
 from services.payout.application.bank_answers import BankAnswers
 from services.payout.application.closing import Closing, Terms
 from services.payout.application.custom_rules import AddingRules
 from services.payout.application.establishment_years import EstablishmentYears
 from services.payout.application.payouts import BalancesFile
-from services.payout.application.pricing import Pricing
 from services.payout.application.reconciling import Reconciling
 from services.payout.application.reimbursements import Reimbursements
 from services.payout.domain.bank_details import BankDetails
@@ -29,7 +27,6 @@ from services.payout.projections import projections
 from services.payout.publishing import publication
 from services.payout.reactions import followed, reactions
 from services.payout.storage import batches, lines
-from services.payout.storage.years import Years
 from shared.eventstore import Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
@@ -44,15 +41,11 @@ AGGREGATES = (EstablishmentYear, PayoutBatch, BankDetails, Agreement)
 def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
     store = Store(engine, clock=clock, aggregates=AGGREGATES, publication=publication, projections=projections())
     debtor, period = _debtor(settings), cast(PeriodKind, settings.payout_period)
-    years = Years()
-    pricing, announcing = Pricing(years), Announcing(store, years)
-    closing = Closing(store, bus, years, announcing, Terms(period, debtor))
+    closing = Closing(store, bus, Terms(period, debtor))
     return Service(
         name="payout",
         store=store,
-        commands=by_name(
-            calls.commands(pricing, AddingRules(store, Catalog(bus)), closing, BankAnswers(store, announcing))
-        ),
+        commands=by_name(calls.commands(AddingRules(store, Catalog(bus)), closing, BankAnswers(store))),
         queries=by_name(
             calls.queries(
                 closing,
@@ -62,7 +55,7 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
                 Reconciling(store, bus),
             )
         ),
-        reactions=reactions(pricing),
+        reactions=reactions(),
         followed=[followed()],
         tasks=[Task("finish-payouts", RESUME_SECONDS, closing.resume)],
         open_work=_open_work,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from services.payout.application import bank_answers, bank_details, custom_rules, documents, payouts
+from services.payout.application import bank_answers, bank_details, custom_rules, documents, payouts, pricing
 from services.payout.application.bank_answers import BankAnswers
 from services.payout.application.closing import Closing
 from services.payout.application.custom_rules import AddingRules
 from services.payout.application.establishment_years import EstablishmentYears
 from services.payout.application.payouts import BalancesFile
-from services.payout.application.pricing import Pricing
 from services.payout.application.reconciling import Reconciling
 from services.payout.application.reimbursements import Reimbursements
 from shared.contracts.calls import payout as calls
 from shared.messaging.calls import CommandHandler, QueryHandler, calling, one, read, saga
 
 
-def commands(pricing: Pricing, rules: AddingRules, closing: Closing, answers: BankAnswers) -> list[CommandHandler]:
+def commands(rules: AddingRules, closing: Closing, answers: BankAnswers) -> list[CommandHandler]:
     return [
         one(calls.SubmitBankDetails, bank_details.submit),
         one(calls.AcceptBankDetails, bank_details.accept),

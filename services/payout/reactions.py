@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.payout.application.pricing import Pricing
+from services.payout.application import pricing
 from services.payout.storage import references, tables
 from shared.eventstore import Message, Transaction
 from shared.kernel.time import parse_instant
@@ -12,7 +12,7 @@ from shared.messaging.reactions import Reactions
 from shared.projections.followed import Followed
 
 
-def reactions(pricing: Pricing) -> Reactions:
+def reactions() -> Reactions:
     return Reactions(
         {
             ("booking", "CountermarkValidated", 1): pricing.validated,

@@ -11,25 +11,21 @@ PAGE = 1_000
 MAX_PAGES = 100_000
 
 
-class Announcing:
-    def __init__(self, store: Store, years: Years) -> None:
-        self._store = store
-        self._years = years
+def announce_reimbursed(store: Store) -> None:
+    """Page by page, each in a transaction of its own, until every paid line has its event."""
+    for _ in range(MAX_PAGES):
+        if not store.run(_announce_page):
+            return
 
-    def announce_reimbursed(self) -> None:
-        """Page by page, each in a transaction of its own, until every paid line has its event."""
-        for _ in range(MAX_PAGES):
-            if not self._store.run(self._announce_page):
-                return
 
-    def _announce_page(self, tx: Transaction) -> int:
-        candidates = lines.next_to_announce(tx.connection, PAGE)
-        if not candidates:
-            return 0
-        years = self._years.load(tx, lines.keys_of(tx.connection, candidates), since=tx.now)  # no price changes
-        for line in lines.to_announce(tx.connection, candidates):
-            year = years[line.establishment, line.year]
-            facts = (line.line_id, line.booking_id, line.batch_id, Cents(line.reimbursed_cents))
-            year.reimburse(tx.now, *facts, is_correction=line.corrects is not None)
-        tx.save(*years.values())
-        return len(candidates)
+def _announce_page(tx: Transaction) -> int:
+    candidates = lines.next_to_announce(tx.connection, PAGE)
+    if not candidates:
+        return 0
+    years = Years.of(tx).load(lines.keys_of(tx.connection, candidates), since=tx.now)  # no price changes
+    for line in lines.to_announce(tx.connection, candidates):
+        year = years[line.establishment, line.year]
+        facts = (line.line_id, line.booking_id, line.batch_id, Cents(line.reimbursed_cents))
+        year.reimburse(tx.now, *facts, is_correction=line.corrects is not None)
+    tx.save(*years.values())
+    return len(candidates)

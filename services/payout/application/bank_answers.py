@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from services.payout.application import payouts
-from services.payout.application.announcing import Announcing
+from services.payout.application.announcing import announce_reimbursed
 from services.payout.domain.batches import PayoutBatch
 from services.payout.refusals import BatchNotClosed, NoSuchBatch
 from shared.contracts.calls import payout as calls
@@ -17,9 +17,8 @@ from shared.kernel.identifiers import stream_id
 
 
 class BankAnswers:
-    def __init__(self, store: Store, announcing: Announcing) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._announcing = announcing
 
     def mark_sent(self, batch: Sequence[Call[calls.MarkSent]]) -> list[Outcome]:
         """The batch of each call, whose bookings are reimbursed. A repetition changes nothing.
@@ -27,7 +26,7 @@ class BankAnswers:
         Refuses with NoSuchBatch, BatchNotClosed, NoSuchTransfer, TransferAnswered.
         """
         outcomes = [self._store.decide(call, partial(_send, call)) for call in batch]
-        self._announcing.announce_reimbursed()
+        announce_reimbursed(self._store)
         return outcomes
 
 

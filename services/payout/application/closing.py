@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from services.payout import answers
 from services.payout.application import figures, payouts
-from services.payout.application.announcing import Announcing
+from services.payout.application.announcing import announce_reimbursed
 from services.payout.domain.bank_calendar import next_working_day
 from services.payout.domain.batches import PayoutBatch, Totals
 from services.payout.domain.establishment_year import Entry
@@ -52,11 +52,9 @@ class Terms:
 
 
 class Closing:
-    def __init__(self, store: Store, bus: Bus, years: Years, announcing: Announcing, terms: Terms) -> None:
+    def __init__(self, store: Store, bus: Bus, terms: Terms) -> None:
         self._store = store
         self._booking, self._wallet, self._consumers = Booking(bus), Wallet(bus), Consumers(bus)
-        self._years = years
-        self._announcing = announcing
         self._terms = terms
 
     def preview(self, connection: sa.Connection, call: Call[calls.Preview]) -> dict[str, Any]:
@@ -85,7 +83,7 @@ class Closing:
                 self._enter_and_close(batch_id)
                 metrics.saga_recoveries.labels("payout").inc()
         finally:
-            self._announcing.announce_reimbursed()  # a close that fails must not delay the lines that the bank has paid
+            announce_reimbursed(self._store)  # a close that fails must not delay the lines that the bank has paid
 
     def _outcome(self, call: Call[calls.Close]) -> Outcome:
         try:
@@ -120,7 +118,7 @@ class Closing:
             batch_id = int(batch.batch_id)
         if batch is None or batch.status == "closing":
             self._enter_and_close(batch_id)
-        self._announcing.announce_reimbursed()
+        announce_reimbursed(self._store)
         with self._store.reading() as connection:
             return payouts.one(connection, batch_id)
 
@@ -180,13 +178,14 @@ class Closing:
         candidates = lines.next_to_enter(tx.connection, cutoff, batch.last_line_id, PAGE)
         if not candidates:
             return 0
-        years = self._years.load(tx, lines.keys_of(tx.connection, candidates))
+        years = Years.of(tx)
+        of_key = years.load(lines.keys_of(tx.connection, candidates))
         entering: dict[tuple[str, int], list[Entry]] = defaultdict(list)
         for line, entry in _entries(tx.connection, lines.entering(tx.connection, cutoff, candidates)):
             entering[line.establishment, line.year].append(entry)
         for key, entries in sorted(entering.items()):
-            years[key].enter(tx.now, batch_id, entries, self._years.rules(tx))
-            tx.save(years[key])
+            of_key[key].enter(tx.now, batch_id, entries, years.rules)
+            tx.save(of_key[key])
         return len(candidates)
 
     def _finish(self, tx: Transaction, batch_id: int) -> date | None:

@@ -21,86 +21,90 @@ UNDONE = ("invalidated", "cancelled")
 """The reasons of corrections that take a whole line back."""
 
 
-class Pricing:
-    def __init__(self, years: Years) -> None:
-        self._years = years
-
-    def validated(self, tx: Transaction, message: Message) -> None:
-        """CountermarkValidated: a line at its place in its establishment's year. A repetition changes nothing."""
-        booking = _booking(message.data)
-        live = _live(self._years.lines_of_booking(tx, booking.booking_id))
-        if live is not None:
-            if (live.attempt, live.used_at) == (booking.attempt, booking.used_at):
-                return
-            self._undo(tx, message, live, "invalidated")
-        key = (message.data["establishment"], revenue_year(booking.used_at))
-        year = self._years.one(tx, *key, since=booking.used_at)
-        year.validate(message.occurred_at, self._years.next_line_id(tx), booking, self._years.rules(tx))
-        tx.save(year)
-
-    def invalidated(self, tx: Transaction, message: Message) -> None:
-        """CountermarkInvalidated: removes the line, or corrects it when a batch holds it (decision 30)."""
-        self._take_back(tx, message, "invalidated")
-
-    def cancelled(self, tx: Transaction, message: Message) -> None:
-        """BookingCancelled: most were never validated and have no line."""
-        self._take_back(tx, message, "cancelled")
-
-    def correct(self, tx: Transaction, call: Call[calls.Correct]) -> dict[str, Any]:
-        """Sets what a line in a batch should have reimbursed; the difference is a line of the next batch.
-
-        Raises NoSuchLine; NotInABatch, because an open line is undone at the desk or by staff; Invalid for more than
-        the booking's price, or its custom rule's amount: a typing error must not become a transfer.
-        """
-        booking_id, right = call.body.booking_id, call.body.reimbursed
-        rows = self._years.lines_of_booking(tx, booking_id)
-        live = _live(rows)
-        if live is None:
-            raise NoSuchLine(f"La réservation {booking_id} n’a aucune ligne de remboursement.")
-        if live.provisional:
-            raise NotInABatch(
-                f"La réservation {booking_id} n’est encore dans aucun lot : faites plutôt annuler sa validation."
-            )
-        limit = max(live.amount_cents, live.reimbursed_cents)
-        if right > limit:
-            raise Invalid(
-                f"Vous ne pouvez pas rembourser plus de {euros(Cents(limit), point=',')} € pour cette réservation.",
-                errors={"reimbursedCents": [f"At most {limit}."]},
-            )
-        more = Cents(right - _with_corrections(rows, live)[1])
-        if more == 0:
-            return {"lineId": None, "corrects": live.line_id, "reimbursedCents": 0}
-        reason = f"staff: {call.body.reason}"
-        correction = Correction(self._years.next_line_id(tx), live.line_id, ZERO, more, ZERO, reason)
-        self._add(tx, live, correction, tx.now)
-        return {"lineId": correction.line_id, "corrects": live.line_id, "reimbursedCents": more}
-
-    def _take_back(self, tx: Transaction, message: Message, reason: str) -> None:
-        live = _live(self._years.lines_of_booking(tx, message.data["bookingId"]))
-        if live is not None:
-            self._undo(tx, message, live, reason)
-
-    def _undo(self, tx: Transaction, message: Message, live: Any, reason: str) -> None:
-        if live.provisional:
-            year = self._years.one(tx, live.establishment, live.year, since=live.used_at)
-            year.invalidate(message.occurred_at, live.line_id, reason, self._years.rules(tx))
-            tx.save(year)
+def validated(tx: Transaction, message: Message) -> None:
+    """CountermarkValidated: a line at its place in its establishment's year. A repetition changes nothing."""
+    years, booking = Years.of(tx), _booking(message.data)
+    live = _live(years.lines_of_booking(booking.booking_id))
+    if live is not None:
+        if (live.attempt, live.used_at) == (booking.attempt, booking.used_at):
             return
-        amount, reimbursed = _with_corrections(self._years.lines_of_booking(tx, live.booking_id), live)
-        correction = Correction(
-            self._years.next_line_id(tx),
-            live.line_id,
-            Cents(-amount),
-            Cents(-reimbursed),
-            Cents(-live.entering_cents),
-            reason,
-        )
-        self._add(tx, live, correction, message.occurred_at)
+        _undo(tx, message, live, "invalidated")
+    year = years.one((message.data["establishment"], revenue_year(booking.used_at)), since=booking.used_at)
+    year.validate(message.occurred_at, years.next_line_id(), booking, years.rules)
+    tx.save(year)
 
-    def _add(self, tx: Transaction, live: Any, correction: Correction, at: datetime) -> None:
-        year = self._years.one(tx, live.establishment, live.year)
-        year.correct(at, validation(live), correction, self._years.rules(tx))
+
+def invalidated(tx: Transaction, message: Message) -> None:
+    """CountermarkInvalidated: removes the line, or corrects it when a batch holds it (decision 30)."""
+    _take_back(tx, message, "invalidated")
+
+
+def cancelled(tx: Transaction, message: Message) -> None:
+    """BookingCancelled: most were never validated and have no line."""
+    _take_back(tx, message, "cancelled")
+
+
+def correct(tx: Transaction, call: Call[calls.Correct]) -> dict[str, Any]:
+    """Sets what a line in a batch should have reimbursed; the difference is a line of the next batch.
+
+    Raises NoSuchLine; NotInABatch, because an open line is undone at the desk or by staff; Invalid for more than the
+    booking's price, or its custom rule's amount: a typing error must not become a transfer.
+    """
+    booking_id, right = call.body.booking_id, call.body.reimbursed
+    years = Years.of(tx)
+    rows = years.lines_of_booking(booking_id)
+    live = _live(rows)
+    if live is None:
+        raise NoSuchLine(f"La réservation {booking_id} n’a aucune ligne de remboursement.")
+    if live.provisional:
+        raise NotInABatch(
+            f"La réservation {booking_id} n’est encore dans aucun lot : faites plutôt annuler sa validation."
+        )
+    limit = max(live.amount_cents, live.reimbursed_cents)
+    if right > limit:
+        raise Invalid(
+            f"Vous ne pouvez pas rembourser plus de {euros(Cents(limit), point=',')} € pour cette réservation.",
+            errors={"reimbursedCents": [f"At most {limit}."]},
+        )
+    more = Cents(right - _with_corrections(rows, live)[1])
+    if more == 0:
+        return {"lineId": None, "corrects": live.line_id, "reimbursedCents": 0}
+    reason = f"staff: {call.body.reason}"
+    correction = Correction(years.next_line_id(), live.line_id, ZERO, more, ZERO, reason)
+    _add(tx, live, correction, tx.now)
+    return {"lineId": correction.line_id, "corrects": live.line_id, "reimbursedCents": more}
+
+
+def _take_back(tx: Transaction, message: Message, reason: str) -> None:
+    live = _live(Years.of(tx).lines_of_booking(message.data["bookingId"]))
+    if live is not None:
+        _undo(tx, message, live, reason)
+
+
+def _undo(tx: Transaction, message: Message, live: Any, reason: str) -> None:
+    years = Years.of(tx)
+    if live.provisional:
+        year = years.one((live.establishment, live.year), since=live.used_at)
+        year.invalidate(message.occurred_at, live.line_id, reason, years.rules)
         tx.save(year)
+        return
+    amount, reimbursed = _with_corrections(years.lines_of_booking(live.booking_id), live)
+    correction = Correction(
+        years.next_line_id(),
+        live.line_id,
+        Cents(-amount),
+        Cents(-reimbursed),
+        Cents(-live.entering_cents),
+        reason,
+    )
+    _add(tx, live, correction, message.occurred_at)
+
+
+def _add(tx: Transaction, live: Any, correction: Correction, at: datetime) -> None:
+    years = Years.of(tx)
+    year = years.one((live.establishment, live.year))
+    year.correct(at, validation(live), correction, years.rules)
+    tx.save(year)
 
 
 def _live(rows: Sequence[Any]) -> Any | None:

@@ -1,18 +1,17 @@
-"""Establishments' years for deciding: restored from rows instead of from their long streams.
+"""Establishments' years for decisions: restored from rows instead of from their long streams.
 
-A row is written in the transaction of its events and locked while something is decided on it; reconciliation proves
-that rows are what the events say.
+The rows are written in the transaction of the events and locked while a decision is made on them; reconciliation proves
+that they are what the events lead to.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
@@ -28,70 +27,61 @@ Key = tuple[str, int]
 """An establishment and a civil year."""
 
 
-@dataclass(slots=True)
-class _Known:
-    years: dict[UUID, EstablishmentYear] = field(default_factory=dict)
-    bookings: set[int] = field(default_factory=set)
-    rules: list[CustomRule] | None = None
-    numbers: deque[int] = field(default_factory=deque)
-    asked_for: int = 1
-
-
 class Years:
-    """Each year once per transaction: what was decided on it within the transaction is seen by what follows."""
+    """The years of one transaction, each loaded once: a decision sees the earlier ones of the same transaction."""
 
-    def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Transaction, _Known] = WeakKeyDictionary()
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._years: dict[UUID, EstablishmentYear] = {}
+        self._bookings: set[int] = set()
+        self._line_ids: deque[int] = deque()
+        self._block = 1
 
-    def load(
-        self, tx: Transaction, keys: Iterable[Key], *, since: datetime | None = None
-    ) -> dict[Key, EstablishmentYear]:
-        """Locks and restores them in two statements, with their open lines used at ``since`` or later (None: all).
+    @classmethod
+    def of(cls, tx: Transaction) -> Years:
+        found: Years | None = tx.kept.get(cls)
+        if found is None:
+            found = tx.kept[cls] = cls(tx)
+        return found
 
-        Those that do not exist yet begin now.
+    def load(self, keys: Iterable[Key], *, since: datetime | None = None) -> dict[Key, EstablishmentYear]:
+        """Locks and restores years in two statements, with their open lines used at ``since`` or later (None: all).
+
+        A year that does not exist begins now.
         """
-        known = self._of(tx).years
         wanted = {EstablishmentYear.stream(*key): key for key in keys}
-        unread = sorted(identifier for identifier in wanted if identifier not in known)
+        unread = sorted(identifier for identifier in wanted if identifier not in self._years)
         if unread:
-            known.update(_restored(tx, unread, since))
-        for identifier in wanted:
-            if identifier not in known:
-                known[identifier] = EstablishmentYear.begin(tx.now, *wanted[identifier])
-            _show_more(tx, known[identifier], since)
-        return {key: known[identifier] for identifier, key in wanted.items()}
+            self._years.update(_restored(self._tx, unread, since))
+        for identifier, key in wanted.items():
+            if identifier not in self._years:
+                self._years[identifier] = EstablishmentYear.begin(self._tx.now, *key)
+            _load_earlier(self._tx, self._years[identifier], since)
+        return {key: self._years[identifier] for identifier, key in wanted.items()}
 
-    def one(
-        self, tx: Transaction, establishment: str, year: int, *, since: datetime | None = None
-    ) -> EstablishmentYear:
-        return self.load(tx, [(establishment, year)], since=since)[establishment, year]
+    def one(self, key: Key, *, since: datetime | None = None) -> EstablishmentYear:
+        return self.load([key], since=since)[key]
 
-    def rules(self, tx: Transaction) -> Sequence[CustomRule]:
-        known = self._of(tx)
-        if known.rules is None:
-            known.rules = all_rules(tx.connection)
-        return known.rules
+    @cached_property
+    def rules(self) -> Sequence[CustomRule]:
+        """Every custom rule."""
+        return all_rules(self._tx.connection)
 
-    def next_line_id(self, tx: Transaction) -> int:
-        """A number never given before. Asked for in blocks that double: a batch of messages asks a few times only."""
-        known = self._of(tx)
-        if not known.numbers:
-            first = tx.next_number("line", known.asked_for)
-            known.numbers.extend(range(first, first + known.asked_for))
-            known.asked_for *= 2
-        return known.numbers.popleft()
+    def next_line_id(self) -> int:
+        """A number never given before. Numbers are drawn in blocks that double: few statements for many messages."""
+        if not self._line_ids:
+            first = self._tx.next_number("line", self._block)
+            self._line_ids.extend(range(first, first + self._block))
+            self._block *= 2
+        return self._line_ids.popleft()
 
-    def lines_of_booking(self, tx: Transaction, booking_id: int) -> Sequence[sa.Row[Any]]:
-        """Its lines, what this transaction has decided included."""
-        known = self._of(tx)
-        if booking_id in known.bookings:
-            tx.flush()
-        known.bookings.add(booking_id)
+    def lines_of_booking(self, booking_id: int) -> Sequence[sa.Row[Any]]:
+        """The lines of a booking, with those that this transaction has decided."""
+        if booking_id in self._bookings:
+            self._tx.flush()
+        self._bookings.add(booking_id)
         query = sa.select(lines).where(lines.c.booking_id == booking_id).order_by(lines.c.line_id)
-        return tx.connection.execute(query).all()
-
-    def _of(self, tx: Transaction) -> _Known:
-        return self._known.setdefault(tx, _Known())
+        return self._tx.connection.execute(query).all()
 
 
 def by_id(connection: sa.Connection, year_id: UUID) -> sa.Row[Any] | None:
@@ -124,9 +114,11 @@ def _restored(tx: Transaction, identifiers: list[UUID], since: datetime | None) 
     }
 
 
-def _show_more(tx: Transaction, year: EstablishmentYear, since: datetime | None) -> None:
-    """Earlier lines, when they are needed. Nothing decided in this transaction has touched their rows: it came
-    later."""
+def _load_earlier(tx: Transaction, year: EstablishmentYear, since: datetime | None) -> None:
+    """Loads earlier open lines where a decision needs them.
+
+    Their rows are current: decisions of this transaction concerned later lines only.
+    """
     if year.since is not None and (since is None or since < year.since):
         rows = _provisional(tx.connection, [year.id], since, year.since)
         year.load_earlier([open_line(row) for row in rows], since)
