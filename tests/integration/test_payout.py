@@ -1,4 +1,4 @@
-"""Payout on PostgreSQL: the very tests that run on SQLite, and a close that several processes make at once."""
+"""Payout on PostgreSQL: the tests that run on SQLite, and closes by several processes at once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VENUES, BOOKINGS = 5, 400
 @pytest.fixture
 def stage(empty: Empty, tmp_path: Path) -> Stage:
     made = Stage(tmp_path, engine=empty("payout"))
-    made.settled_in()
+    made.set_up()
     return made
 
 
@@ -51,7 +51,7 @@ def many_validated(stage: Stage) -> None:
 
 
 def undo_some(stage: Stage) -> None:
-    """While the close is under way; what the consumer meets is handed over again."""
+    """Invalidates bookings during the close; after a conflict the messages are delivered again."""
     for number in range(3, BOOKINGS, 29):
         try:
             stage.invalidate(number, venue=1 + number % VENUES)
@@ -71,7 +71,7 @@ def catch_up(stage: Stage) -> None:
     raise AssertionError("never caught up")
 
 
-def test_closed_by_several_at_once_it_is_one_batch(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_closes_make_one_batch(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.payout.application.closing.PAGE", 25)
     many_validated(stage)
     stage.clock.move_to(stage.clock.now().replace(day=16))
@@ -99,7 +99,7 @@ FIRST, SECOND = Period("fortnight", date(2021, 11, 15)), Period("fortnight", dat
 
 
 def open_both(stage: Stage, one: Period, other: Period) -> list[Any]:
-    """``other`` is opened while ``one`` has been, but is not committed; gives the batches' numbers or the refusals."""
+    """Opens ``other`` while ``one`` is opened but not committed; returns the batches' numbers, or the refusals."""
     stage.clock.move_to(stage.clock.now().replace(month=12, day=2))
     closings = [service.tasks[0].run.__self__ for service in (stage.service, stage.replica()[1])]  # type: ignore[attr-defined]
     opened, may_commit = green.Event(), green.Event()
@@ -125,7 +125,7 @@ def open_both(stage: Stage, one: Period, other: Period) -> list[Any]:
     return [first.wait(), second.wait()]
 
 
-def test_a_period_does_not_open_while_an_earlier_one_is_being_closed(stage: Stage) -> None:
+def test_a_period_does_not_open_during_the_close_of_an_earlier_one(stage: Stage) -> None:
     assert open_both(stage, FIRST, SECOND) == [1, BatchNotClosed]
     stage.service.tasks[0].run()
     assert stage.command("close", {"cutoff": "2021-11-30"})["batchId"] == 2, "no number was lost"
@@ -135,23 +135,23 @@ def test_a_period_does_not_open_after_a_later_one(stage: Stage) -> None:
     assert open_both(stage, SECOND, FIRST) == [1, EarlierThanLastBatch]
 
 
-def test_one_period_opened_twice_at_once_is_one_batch(stage: Stage) -> None:
+def test_one_period_opened_concurrently_is_one_batch(stage: Stage) -> None:
     assert open_both(stage, FIRST, FIRST) == [1, 1]
 
 
 @pytest.mark.parametrize(("one", "other"), [(FIRST, SECOND), (SECOND, FIRST)], ids=["later", "earlier"])
-def test_without_their_turn_both_would_open(
+def test_without_the_lock_both_periods_open(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, one: Period, other: Period
 ) -> None:
-    """The control: what was looked at before the other one was committed says nothing of it."""
+    """The control: under READ COMMITTED, the checks do not see the other transaction's batch."""
     monkeypatch.setattr("services.payout.storage.batches.lock_opening", lambda _connection: None)
     numbers = iter((1, 2))
     monkeypatch.setattr("shared.eventstore.Transaction.next_number", lambda *_: next(numbers))
     assert open_both(stage, one, other) == [1, 2]
 
 
-def agreed_at_once(stage: Stage) -> list[Any]:
-    """Four rules for one offer, each another amount."""
+def agreed_concurrently(stage: Stage) -> list[Any]:
+    """Four rules for one offer, with different amounts."""
 
     def agree(amount: int) -> Any:
         rule = {"offerId": 1, "amountCents": amount, "start": "2021-11-03T00:00:00Z"}
@@ -163,14 +163,14 @@ def agreed_at_once(stage: Stage) -> list[Any]:
     return list(green.Pool(4).imap(agree, (100, 200, 300, 400)))
 
 
-def test_of_rules_that_overlap_one_is_agreed_on(stage: Stage) -> None:
-    told = agreed_at_once(stage)
+def test_one_of_several_overlapping_rules_is_agreed(stage: Stage) -> None:
+    told = agreed_concurrently(stage)
     assert told.count("custom-rule-overlaps") == 3
     assert len(stage.query("custom-rules")["items"]) == 1
 
 
-def test_without_the_number_first_they_are_not_seen(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control: the others are read before anybody waits."""
+def test_without_the_other_rules_all_of_them_are_agreed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: a transaction that does not see the others' rules agrees its own."""
     whole = custom_rules.all_rules
     monkeypatch.setattr(custom_rules, "all_rules", lambda connection: whole(connection)[:0])
-    assert len([one for one in agreed_at_once(stage) if isinstance(one, int)]) > 1
+    assert len([one for one in agreed_concurrently(stage) if isinstance(one, int)]) > 1

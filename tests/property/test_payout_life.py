@@ -1,4 +1,4 @@
-"""Whatever happens to bookings between closes, every identity holds and every line is where it should be."""
+"""After any sequence of validations, corrections and closes, every identity holds."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Life:
 
 @settings(max_examples=12, deadline=None)
 @given(OPERATIONS)
-def test_whatever_happens_everything_adds_up(operations: list[Any]) -> None:
+def test_everything_adds_up_after_any_sequence(operations: list[Any]) -> None:
     with TemporaryDirectory() as folder:
         life = Life(Path(folder))
         for operation in [*operations, ("close",), ("sent",), ("close",)]:
@@ -102,7 +102,7 @@ DUES = st.lists(
 
 
 @given(DUES)
-def test_what_accounts_are_due_is_transferred_or_carried_forward(rows: list[tuple[int, int, int]]) -> None:
+def test_an_accounts_dues_are_transferred_or_carried_forward(rows: list[tuple[int, int, int]]) -> None:
     dues = [AccountDue(f"FR{n}", "B", "x", "s", 1, Cents(total), Cents(before)) for n, total, before in rows]
     netted = net(4, "label", dues)
     for one in netted:

@@ -9,5 +9,5 @@ from tests.unit.payout.stage import Stage
 def stage(tmp_path: Path) -> Stage:
     """One structure with one venue, paid on an accepted account."""
     made = Stage(tmp_path)
-    made.settled_in()
+    made.set_up()
     return made

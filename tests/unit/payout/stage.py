@@ -1,4 +1,4 @@
-"""A payout service on a store of its own; identity, catalog, booking and wallet are played."""
+"""A payout service on a store of its own; stubs answer for identity, catalog, booking and wallet."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ EPOCH = "epoch-of-the-stage"
 SARAH = Caller(90, frozenset({"pro"}))
 STRANGER = Caller(91, frozenset({"pro"}))
 OFFICE = Caller(92, frozenset({"staff", "finance"}))
-"""The finance team and staff, who make the calls for which a test names nobody."""
+"""The finance team and staff: the default caller."""
 SIREN = "800000014"
 
 
 def iban(number: int) -> str:
-    """A valid French one."""
+    """A valid French IBAN."""
     account = f"{number:011d}"
     key = 97 - (89 * 30004 + 15 * 1 + 3 * int(account)) % 97
     bban = f"3000400001{account}{key:02d}"
@@ -74,7 +74,7 @@ class Stage:
             self.process.catch_up(source)
 
     def copy(self, folder: Path) -> Stage:
-        """Another stage, which goes on from here: what was stored, told and used."""
+        """Another stage with the same stored rows, messages and validations."""
         with closing(sqlite3.connect(folder / "payout.sqlite")) as stored:
             self.engine.raw_connection().driver_connection.backup(stored)
         made = Stage(folder, self.clock.now())
@@ -125,7 +125,7 @@ class Stage:
         return {"offerId": data["offerId"]}
 
     def _wallet_balances(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Two people, told one at a time; what they have left is told by the position that is asked for."""
+        """Two people on two pages; the position in the query decides their balances."""
         position = data.get("position") or self.wallet_position
         first = data.get("cursor") is None
         person, cents = (7, 100 * position) if first else (8, 0)
@@ -133,7 +133,7 @@ class Stage:
         return {"position": position, "items": [item], "nextCursor": "8" if first else None}
 
     def message(self, source: str, kind: str, /, **data: Any) -> Message:
-        """Another service publishes; payout has not heard it yet."""
+        """Another service publishes; payout has not received it yet."""
         log = self.logs[source]
         position = len(log) + 1
         number = data.get("bookingId", data.get("venueId", data.get("offererId", 0)))
@@ -157,11 +157,11 @@ class Stage:
         )
         return log[-1]
 
-    def tell(self, source: str, kind: str, /, **data: Any) -> None:
+    def receive(self, source: str, kind: str, /, **data: Any) -> None:
         self.process.react(source, [self.message(source, kind, **data)])
 
     def structure(self, offerer: int = 1, siren: str = SIREN, pro: int = SARAH.account_id) -> None:
-        self.tell(
+        self.receive(
             "identity",
             "OffererRegistered",
             offererId=offerer,
@@ -172,10 +172,10 @@ class Stage:
             city="Strasbourg",
             registeredAt=instant_text(START),
         )
-        self.tell("identity", "ProAttached", accountId=pro, offererId=offerer, at=instant_text(START))
+        self.receive("identity", "ProAttached", accountId=pro, offererId=offerer, at=instant_text(START))
 
     def venue(self, number: int = 1, offerer: int = 1) -> None:
-        self.tell(
+        self.receive(
             "catalog",
             "VenueOpened",
             venueId=number,
@@ -193,7 +193,7 @@ class Stage:
     def establishment(venue: int) -> str:
         return f"{SIREN}{venue:05d}"
 
-    def settled_in(self) -> None:
+    def set_up(self) -> None:
         """One structure with one venue, paid on an accepted account."""
         self.structure()
         self.venue()
@@ -207,7 +207,7 @@ class Stage:
         return int(submitted["bankDetailsId"])
 
     def submitted(self, number: int = 5) -> int:
-        """Bank details of Sarah's structure that wait for staff."""
+        """Bank details of Sarah's structure that await a decision."""
         data = {"offererId": 1, "iban": iban(number), "bic": "BNPAFRPP", "holder": "Star"}
         return int(self.command("submit-bank-details", data, caller=SARAH)["bankDetailsId"])
 
@@ -216,7 +216,7 @@ class Stage:
         return self.command("add-document", data, caller=caller)
 
     def validation(self, booking: int, cents: int, *, used_at: str | None = None, venue: int = 1, **more: Any) -> Any:
-        """The data of a CountermarkValidated, noted for the ledgers of the others."""
+        """The data of a CountermarkValidated, recorded for the ledgers of booking and wallet."""
         used = used_at or instant_text(self.clock.now())
         data = {
             "bookingId": booking,
@@ -243,12 +243,12 @@ class Stage:
         return data
 
     def validate(self, booking: int, cents: int, **more: Any) -> None:
-        self.tell("booking", "CountermarkValidated", **self.validation(booking, cents, **more))
+        self.receive("booking", "CountermarkValidated", **self.validation(booking, cents, **more))
 
     def invalidate(self, booking: int, *, venue: int = 1) -> None:
         cents, _ = self.used.pop(booking)
         now = instant_text(self.clock.now())
-        self.tell(
+        self.receive(
             "booking",
             "CountermarkInvalidated",
             bookingId=booking,

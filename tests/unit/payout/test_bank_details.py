@@ -1,4 +1,4 @@
-"""Which account is paid: asked for, accepted, mistyped."""
+"""Bank details: submitted, accepted, rejected, invalid."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.kernel.errors import Refused
 from tests.unit.payout.stage import SARAH, STRANGER, Stage, iban, refused
 
 
-def test_bank_details_of_a_venue_come_before_those_of_its_structure(stage: Stage) -> None:
+def test_a_venues_bank_details_take_precedence_over_its_structures(stage: Stage) -> None:
     number = {"offererId": 1, "iban": iban(5), "bic": "BNPAFRPP", "holder": "Star"}
     assert refused(stage, "submit-bank-details", number, caller=STRANGER) == "not-found"
     bad = {**number, "iban": "FR761234", "bic": "x"}
@@ -28,9 +28,9 @@ def test_bank_details_of_a_venue_come_before_those_of_its_structure(stage: Stage
 
 
 @pytest.mark.parametrize("told", ["OffererClosed", "OffererRejected"])
-def test_a_closed_structure_changes_no_bank_details(stage: Stage, told: str) -> None:
+def test_a_closed_structure_cannot_change_bank_details(stage: Stage, told: str) -> None:
     details = stage.submitted()
-    stage.tell("identity", told, offererId=1, at="2021-11-02T09:00:00Z", reason="ended")
+    stage.receive("identity", told, offererId=1, at="2021-11-02T09:00:00Z", reason="ended")
     bank = {"offererId": 1, "iban": iban(6), "bic": "BNPAFRPP", "holder": "Star"}
     venue = {**bank, "venueId": 1}
     for data in (bank, {name: value for name, value in venue.items() if name != "offererId"}):
@@ -41,7 +41,7 @@ def test_a_closed_structure_changes_no_bank_details(stage: Stage, told: str) -> 
 
 
 @pytest.mark.parametrize("bic", ["BNPAFRPO", "BNPAFR0P"])
-def test_a_bic_that_no_bank_has_is_refused(stage: Stage, bic: str) -> None:
+def test_an_impossible_bic_is_refused(stage: Stage, bic: str) -> None:
     data = {"offererId": 1, "iban": iban(5), "bic": bic, "holder": "Star"}
     with pytest.raises(Refused) as caught:
         stage.command("submit-bank-details", data, caller=SARAH)

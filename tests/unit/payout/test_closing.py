@@ -1,4 +1,4 @@
-"""A period previewed, closed, paid and rejected."""
+"""Previews, closes, transfers sent and rejected, debts."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def test_preview_then_close_then_sent(stage: Stage) -> None:
     stage.balanced()
 
 
-def test_the_files_of_a_batch_are_the_same_for_ever(stage: Stage) -> None:
+def test_the_files_of_a_batch_never_change(stage: Stage) -> None:
     stage.validate(1, 2550)
     batch = stage.close()
     number = {"batchId": batch["batchId"]}
     xml, details = stage.query("transfers-xml", number)["text"], stage.query("details-csv", number)["text"]
     assert "<CtrlSum>25.50</CtrlSum>" in xml
     assert iban(1) in xml
-    stage.tell(
+    stage.receive(
         "identity", "OffererRegistered", offererId=1, siren="x", name="Renamed", address="", postalCode="", city=""
     )
     stage.accepted_account(2)
@@ -66,7 +66,7 @@ def test_the_files_of_a_batch_are_the_same_for_ever(stage: Stage) -> None:
     assert stage.query("payouts")["items"][0]["batchId"] == batch["batchId"]
 
 
-def test_balances_are_those_of_the_close_for_ever(stage: Stage) -> None:
+def test_the_file_of_balances_never_changes(stage: Stage) -> None:
     number = {"batchId": stage.close()["batchId"]}
     stage.wallet_position = 90
     begin = stage.query("wallets-csv", number)
@@ -80,7 +80,7 @@ def test_balances_are_those_of_the_close_for_ever(stage: Stage) -> None:
     assert unknown.value.code == "batch-not-found"
 
 
-def test_a_batch_of_before_balances_were_noted_has_no_file_of_them(stage: Stage) -> None:
+def test_a_batch_without_wallets_position_has_no_file_of_balances(stage: Stage) -> None:
     number = {"batchId": stage.close()["batchId"]}
     with stage.engine.begin() as connection:
         connection.execute(batches.update().values(wallet_position=None))
@@ -89,7 +89,7 @@ def test_a_batch_of_before_balances_were_noted_has_no_file_of_them(stage: Stage)
     assert (refusal.value.code, refusal.value.status) == ("balances-not-noted", 404)
 
 
-def test_a_wallet_that_lags_holds_the_close_up(stage: Stage) -> None:
+def test_a_close_waits_until_wallet_has_caught_up(stage: Stage) -> None:
     stage.bus.handlers["wallet", "reached"] = lambda _data, _caller: _raise(Unavailable("not there yet"))
     stage.clock.move_to(stage.clock.now().replace(day=16))
     assert refused(stage, "close", {"cutoff": "2021-11-15"}, key="k") == "not-caught-up"
@@ -101,7 +101,7 @@ def _raise(refusal: Exception) -> Any:
     raise refusal
 
 
-def test_what_cannot_be_closed(stage: Stage) -> None:
+def test_invalid_cutoffs_are_refused(stage: Stage) -> None:
     assert refused(stage, "close", {"cutoff": "2021-11-14"}) == "cutoff-ends-no-period"
     assert refused(stage, "close", {"cutoff": "yesterday"}) == "invalid"
     assert refused(stage, "close", {"cutoff": "2021-11-15"}, key="early") == "cutoff-in-the-future"
@@ -111,7 +111,7 @@ def test_what_cannot_be_closed(stage: Stage) -> None:
         stage.query("preview", {"cutoff": "2021-11-15"})
 
 
-def test_a_validation_on_its_way_holds_the_close_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_close_is_refused_while_a_validation_is_in_flight(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.payout.neighbours.CATCH_UP_SECONDS", 0.1)
     stage.message("booking", "CountermarkValidated", **stage.validation(1, 2550))
     stage.clock.move_to(stage.clock.now().replace(day=16))
@@ -120,20 +120,20 @@ def test_a_validation_on_its_way_holds_the_close_up(stage: Stage, monkeypatch: p
     assert stage.command("close", {"cutoff": "2021-11-15"}, key="k")["totalCents"] == 2550
 
 
-def test_a_message_among_the_dead_letters_holds_the_close_up(stage: Stage) -> None:
+def test_a_close_is_refused_while_booking_has_dead_letters(stage: Stage) -> None:
     stage.validate(1, 2550, totalCents=9999)
     stage.clock.move_to(stage.clock.now().replace(day=16))
     assert refused(stage, "close", {"cutoff": "2021-11-15"}) == "not-caught-up"
 
 
-def test_validated_before_its_event_it_waits_for_the_batch_after_the_start(stage: Stage) -> None:
+def test_a_booking_validated_before_its_event_is_paid_after_the_start(stage: Stage) -> None:
     stage.validate(1, 2550, beginningAt="2021-11-20T19:00:00Z")
     stage.validate(2, 1000)
     assert stage.close()["totalCents"] == 1000
     assert stage.close("2021-11-30", "2021-12-01T09:00:00Z")["totalCents"] == 2550
 
 
-def test_without_bank_details_lines_wait_and_say_so(stage: Stage) -> None:
+def test_lines_without_bank_details_wait_and_show_it(stage: Stage) -> None:
     stage.structure(2, "800000022")
     stage.venue(5, offerer=2)
     stage.validate(1, 2550, venue=5, offererId=2)
@@ -207,7 +207,7 @@ def test_a_validation_taken_back_after_the_close_is_a_line_of_the_next_batch(sta
     stage.balanced()
 
 
-def test_staff_correct_what_a_line_should_have_paid(stage: Stage) -> None:
+def test_staff_correct_the_amount_of_a_line(stage: Stage) -> None:
     stage.validate(1, 2550)
     right = {"bookingId": 1, "reason": "wrong price", "reimbursedCents": 2000}
     assert refused(stage, "correct", right) == "line-not-in-a-batch"
@@ -221,7 +221,7 @@ def test_staff_correct_what_a_line_should_have_paid(stage: Stage) -> None:
     stage.balanced()
 
 
-def test_an_account_that_comes_out_at_nothing_is_settled_at_the_close(stage: Stage) -> None:
+def test_lines_that_cancel_each_other_out_are_reimbursed_at_the_close(stage: Stage) -> None:
     stage.validate(1, 1000)
     stage.close()
     stage.invalidate(1)
@@ -232,7 +232,7 @@ def test_an_account_that_comes_out_at_nothing_is_settled_at_the_close(stage: Sta
     stage.balanced()
 
 
-def test_told_twice_it_is_one_line_and_used_again_another(stage: Stage) -> None:
+def test_a_repeated_validation_is_one_line_and_a_second_use_another(stage: Stage) -> None:
     stage.validate(1, 2550)
     stage.validate(1, 2550)
     assert len(stage.lines()) == 1
@@ -243,7 +243,7 @@ def test_told_twice_it_is_one_line_and_used_again_another(stage: Stage) -> None:
     stage.balanced()
 
 
-def test_a_close_in_many_pages_interrupted_and_taken_up_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_close_of_many_pages_is_resumed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.payout.application.closing.PAGE", 3)
     for number in range(1, 12):
         stage.validate(number, 100 * number, venue=1)
@@ -256,7 +256,7 @@ def test_a_close_in_many_pages_interrupted_and_taken_up_again(stage: Stage, monk
     stage.balanced()
 
 
-def test_weeks_when_the_setting_says_so(tmp_path: Any) -> None:
+def test_the_setting_makes_periods_weeks(tmp_path: Any) -> None:
     weekly = Stage(tmp_path, PAYOUT_PERIOD="week")
     weekly.structure()
     weekly.venue()
@@ -267,7 +267,7 @@ def test_weeks_when_the_setting_says_so(tmp_path: Any) -> None:
 
 
 def moved(stage: Stage, stock: int, begins: str) -> None:
-    stage.tell(
+    stage.receive(
         "catalog",
         "EventRescheduled",
         stockId=stock,
@@ -278,11 +278,9 @@ def moved(stage: Stage, stock: int, begins: str) -> None:
     )
 
 
-@pytest.mark.parametrize("moved_first", [True, False], ids=["heard before", "heard after"])
-def test_what_was_validated_is_paid_after_the_start_that_its_event_was_moved_to(
-    stage: Stage, moved_first: bool
-) -> None:
-    """The two come from two services: whichever is heard first."""
+@pytest.mark.parametrize("moved_first", [True, False], ids=["moved first", "validated first"])
+def test_a_validated_booking_is_paid_after_the_new_start_of_its_event(stage: Stage, moved_first: bool) -> None:
+    """The messages of two services may arrive in either order."""
     if moved_first:
         moved(stage, 4, "2021-11-16T19:00:00Z")
     stage.validate(1, 2550, stockId=4, beginningAt="2021-11-15T19:00:00Z")
@@ -296,15 +294,15 @@ def test_what_was_validated_is_paid_after_the_start_that_its_event_was_moved_to(
     stage.balanced()
 
 
-def test_an_event_moved_to_an_earlier_day_is_paid_earlier(stage: Stage) -> None:
+def test_the_bookings_of_an_event_moved_to_an_earlier_day_are_paid_earlier(stage: Stage) -> None:
     stage.validate(1, 2550, stockId=4, beginningAt="2021-11-16T19:00:00Z")
     moved(stage, 4, "2021-11-17T19:00:00Z")
     moved(stage, 4, "2021-11-14T19:00:00Z")
     assert stage.close()["totalCents"] == 2550
 
 
-def stored_of_before(stage: Stage, bic: str) -> None:
-    """Another structure's account, accepted when any two letters or digits passed for a bank's place."""
+def with_mistyped_bic(stage: Stage, bic: str) -> None:
+    """Stores another structure's account with a BIC that older releases accepted."""
     stage.structure(2, "800000022")
     stage.venue(5, offerer=2)
     submitted = BankDetails.submit(stage.clock.now(), 99, 2, None, Account(iban(8), bic, "Star 8"))
@@ -313,8 +311,8 @@ def stored_of_before(stage: Stage, bic: str) -> None:
         tx.save(submitted)
 
 
-def test_an_account_that_was_accepted_with_a_mistyped_bic_holds_nobody_up(stage: Stage) -> None:
-    stored_of_before(stage, "BNPAFRPO")
+def test_an_accepted_account_with_a_mistyped_bic_blocks_no_transfer(stage: Stage) -> None:
+    with_mistyped_bic(stage, "BNPAFRPO")
     stage.validate(1, 2550)
     stage.validate(2, 1000, venue=5, offererId=2)
     batch = stage.close(key="k")
@@ -330,9 +328,9 @@ def test_an_account_that_was_accepted_with_a_mistyped_bic_holds_nobody_up(stage:
     stage.balanced()
 
 
-def test_a_close_that_such_an_account_had_stopped_is_finished(stage: Stage) -> None:
-    """The lines were in the batch, and its file could not be written."""
-    stored_of_before(stage, "BNPAFR0P")
+def test_a_close_stopped_by_a_mistyped_bic_is_finished(stage: Stage) -> None:
+    """Its lines are in the batch; an older release could not write its file."""
+    with_mistyped_bic(stage, "BNPAFR0P")
     stage.validate(1, 2550)
     stage.validate(2, 1000, venue=5, offererId=2)
     opened_and_entered(stage, date(2021, 11, 15))
@@ -343,8 +341,8 @@ def test_a_close_that_such_an_account_had_stopped_is_finished(stage: Stage) -> N
     stage.balanced()
 
 
-def test_what_cannot_be_written_is_no_answer_for_ever(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error of the code: once it is repaired, the same key closes."""
+def test_an_invalid_file_is_not_stored_as_the_outcome_of_a_close(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect of the code: once it is repaired, the same key closes."""
     stage.validate(1, 2550)
     with monkeypatch.context() as broken:
         broken.setattr("services.payout.files.transfers_xml.MAX_TRANSFER", 1)
@@ -357,13 +355,13 @@ def test_what_cannot_be_written_is_no_answer_for_ever(stage: Stage, monkeypatch:
 
 
 @pytest.mark.parametrize("name", ["Культура", "--"])
-def test_payout_does_not_start_with_a_debtor_that_no_file_can_name(tmp_path: Any, name: str) -> None:
+def test_payout_does_not_start_with_a_debtor_outside_the_sepa_characters(tmp_path: Any, name: str) -> None:
     with pytest.raises(BadSettings, match="DEBTOR_NAME"):
         Stage(tmp_path, DEBTOR_NAME=name)
 
 
 def opened_and_entered(stage: Stage, cutoff: date) -> None:
-    """A close that stopped half-way."""
+    """A close that stopped before its last transaction."""
     stage.clock.move_to(stage.clock.now().replace(day=16))
     closing = closing_of(stage)
     stage.store.run(lambda tx: closing._open(tx, Period("fortnight", cutoff), 3))
@@ -374,7 +372,7 @@ def closing_of(stage: Stage) -> Any:
     return stage.service.tasks[0].run.__self__  # type: ignore[attr-defined]  # the composition's own
 
 
-def test_a_later_period_closes_after_the_one_that_stopped_half_way(stage: Stage) -> None:
+def test_a_later_period_closes_after_an_interrupted_one(stage: Stage) -> None:
     stage.validate(1, 2550)
     opened_and_entered(stage, date(2021, 11, 15))
     stage.validate(2, 1000)
@@ -383,7 +381,7 @@ def test_a_later_period_closes_after_the_one_that_stopped_half_way(stage: Stage)
     stage.balanced()
 
 
-def test_two_periods_closed_at_one_instant_have_files_of_two_names(stage: Stage) -> None:
+def test_two_periods_closed_at_one_instant_have_different_message_ids(stage: Stage) -> None:
     stage.validate(1, 2550)
     stage.validate(2, 1000, used_at="2021-10-31T09:00:00Z")
     stage.close("2021-10-31", "2021-11-16T09:00:00Z")
@@ -394,20 +392,20 @@ def test_two_periods_closed_at_one_instant_have_files_of_two_names(stage: Stage)
 
 
 def delays(stage: Stage, batch_id: int = 1) -> dict[str, str]:
-    """Of a batch's lines, by what they cost."""
+    """Price → delay, of a batch's lines."""
     text = stage.query("details-csv", {"batchId": batch_id})["text"].removeprefix("\ufeff")
     rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=";"))
     return {row["Prix de la réservation"]: row["Délai de paiement (jours)"] for row in rows}
 
 
 def counted() -> dict[str, float]:
-    """The delays that this process has counted."""
+    """Count and sum of the delays that this process has observed."""
     found = {one.name: one.value for one in next(iter(metrics.payout_delays.collect())).samples if not one.labels}
     return {name.removeprefix("passculture_payout_delay_days_"): value for name, value in found.items()}
 
 
-def test_the_delay_from_the_event_to_the_transfer_is_told(stage: Stage) -> None:
-    """Executed on the 17th; validated on the 2nd."""
+def test_the_delay_from_the_event_to_the_transfer_is_reported(stage: Stage) -> None:
+    """Validated on the 2nd, executed on the 17th."""
     before = counted()
     stage.validate(1, 1001)
     stage.validate(2, 1002, beginningAt="2021-11-10T19:00:00Z")
@@ -424,7 +422,7 @@ def test_the_delay_from_the_event_to_the_transfer_is_told(stage: Stage) -> None:
     stage.close("2021-11-30", "2021-12-01T09:00:00Z")
     assert counted()["count"] - after["count"] == 1, "once for each line, and none for a correction"
     moved(stage, 4, "2021-11-20T19:00:00Z")
-    assert delays(stage)["10,03"] == "2", "what was handed out does not change"
+    assert delays(stage)["10,03"] == "2", "the file never changes"
     stage.balanced()
 
 
@@ -437,7 +435,7 @@ def in_debt(stage: Stage) -> None:
     assert stage.close("2021-11-30", "2021-12-01T09:00:00Z")["carriedCents"] == -1550
 
 
-def test_what_is_owed_follows_whoever_owes_it_to_another_account(stage: Stage) -> None:
+def test_a_debt_follows_its_debtor_to_another_account(stage: Stage) -> None:
     in_debt(stage)
     stage.accepted_account(2)
     stage.validate(3, 5000)
@@ -453,7 +451,7 @@ def test_what_is_owed_follows_whoever_owes_it_to_another_account(stage: Stage) -
     stage.balanced()
 
 
-def test_it_waits_on_the_new_account_until_there_is_something_to_set_it_off_against(stage: Stage) -> None:
+def test_a_moved_debt_waits_on_the_new_account_until_it_can_be_set_off(stage: Stage) -> None:
     in_debt(stage)
     stage.accepted_account(2)
     assert stage.close("2021-12-15", "2021-12-16T09:00:00Z")["transfers"] == 0
@@ -464,7 +462,7 @@ def test_it_waits_on_the_new_account_until_there_is_something_to_set_it_off_agai
     stage.balanced()
 
 
-def test_what_is_owed_stays_where_one_who_owes_it_is_still_paid(stage: Stage) -> None:
+def test_a_debt_stays_on_an_account_that_still_pays_one_of_its_debtors(stage: Stage) -> None:
     stage.venue(2)
     in_debt(stage)
     stage.validate(7, 100, venue=2)

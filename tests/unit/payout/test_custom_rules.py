@@ -1,4 +1,4 @@
-"""Agreements about an offer or a structure: who they are about, from when, and that none overlaps another."""
+"""Custom rules: their offer or structure, their start, and that none overlaps another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.unit.payout.stage import Stage, refused
 
 
 @pytest.mark.parametrize("owner", [{"offerId": 10}, {"offererId": 10}], ids=str)
-def test_a_custom_rule_is_about_an_offer_or_a_structure_that_there_is(stage: Stage, owner: dict[str, int]) -> None:
+def test_a_custom_rule_needs_an_existing_offer_or_structure(stage: Stage, owner: dict[str, int]) -> None:
     rule = {**owner, "amountCents": 3000, "start": "2021-11-03T00:00:00Z"}
     for _ in range(2):
         with pytest.raises(Refused) as unknown:
@@ -20,7 +20,7 @@ def test_a_custom_rule_is_about_an_offer_or_a_structure_that_there_is(stage: Sta
     assert stage.command("add-custom-rule", {**rule, **dict.fromkeys(owner, 1)})["customRuleId"] == 1
 
 
-def test_without_catalog_a_rule_about_an_offer_is_not_decided(stage: Stage) -> None:
+def test_a_rule_for_an_offer_stays_undecided_without_catalog(stage: Stage) -> None:
     rule = {"offerId": 1, "amountCents": 3000, "start": "2021-11-03T00:00:00Z"}
     stage.bus.away.add("catalog")
     with pytest.raises(Unavailable):

@@ -1,4 +1,4 @@
-"""Documents beside bank details: told by their bytes, kept once, seen by whom they concern."""
+"""Documents of bank details: their types, that each is stored once, and who may see them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def refused(stage: Stage, *arguments: Any, **more: Any) -> tuple[int, str]:
     return refusal.value.status, refusal.value.code
 
 
-def kept_files(stage: Stage) -> int:
+def stored_files(stage: Stage) -> int:
     with stage.engine.connect() as connection:
         return connection.execute(sa.select(sa.func.count()).select_from(document_contents)).scalar_one()
 
@@ -50,11 +50,11 @@ def kept_files(stage: Stage) -> int:
         (b"", None),
     ],
 )
-def test_a_document_is_told_by_its_bytes(content: bytes, media_type: str | None) -> None:
+def test_the_bytes_of_a_document_decide_its_type(content: bytes, media_type: str | None) -> None:
     assert media_type_of(content) == media_type
 
 
-def test_a_document_is_added_listed_and_read_as_it_was_sent(stage: Stage) -> None:
+def test_a_document_is_added_listed_and_read_unchanged(stage: Stage) -> None:
     details = stage.submitted()
     added = [add(stage, details, PDF), add(stage, details, PNG, "kbis"), add(stage, details, JPEG, "sirene")]
     assert [one["mediaType"] for one in added] == ["application/pdf", "image/png", "image/jpeg"]
@@ -68,16 +68,16 @@ def test_a_document_is_added_listed_and_read_as_it_was_sent(stage: Stage) -> Non
     stage.balanced()
 
 
-def test_the_same_file_is_kept_once(stage: Stage) -> None:
+def test_the_same_file_is_stored_once(stage: Stage) -> None:
     one, other = stage.submitted(), stage.submitted(6)
     first = add(stage, one)
     assert add(stage, one) == first
     assert add(stage, one, kind="kbis")["documentId"] != first["documentId"]
     assert add(stage, other)["sha256"] == first["sha256"]
-    assert kept_files(stage) == 1
+    assert stored_files(stage) == 1
 
 
-def test_what_is_not_accepted_leaves_nothing(stage: Stage) -> None:
+def test_a_refused_document_is_not_stored(stage: Stage) -> None:
     details = stage.submitted()
     assert refused(stage, details, b"MZ\x90") == (422, "document-invalid")
     assert refused(stage, details, b"") == (422, "document-invalid")
@@ -90,15 +90,15 @@ def test_what_is_not_accepted_leaves_nothing(stage: Stage) -> None:
         stage.command("add-document", {"bankDetailsId": details, "kind": "rib", "content": "é"}, caller=SARAH)
     assert refusal.value.errors == {"content": ["Not base64."]}
     assert stage.query("documents", {"bankDetailsId": details}, caller=STAFF)["items"] == []
-    assert kept_files(stage) == 0
+    assert stored_files(stage) == 0
 
 
-def test_exactly_the_largest_is_accepted(stage: Stage) -> None:
+def test_a_document_of_the_maximum_size_is_accepted(stage: Stage) -> None:
     content = b"%PDF-" + b" " * (MAX_DOCUMENT_BYTES - 10) + b"%%EOF"
     assert add(stage, stage.submitted(), content)["size"] == MAX_DOCUMENT_BYTES
 
 
-def test_no_more_than_ten_and_none_once_decided(stage: Stage) -> None:
+def test_ten_documents_at_most_and_none_after_the_decision(stage: Stage) -> None:
     details = stage.submitted()
     for number in range(MAX_DOCUMENTS):
         add(stage, details, PDF.replace(b"1.7", str(number).encode()))
@@ -107,10 +107,10 @@ def test_no_more_than_ten_and_none_once_decided(stage: Stage) -> None:
     first = add(stage, other)
     stage.command("accept-bank-details", {"bankDetailsId": other})
     assert refused(stage, other, JPEG) == (409, "bank-details-already-decided")
-    assert add(stage, other) == first, "asked again, it answers the same"
+    assert add(stage, other) == first, "a repetition gets the same answer"
 
 
-def test_documents_are_seen_by_whom_they_concern(stage: Stage) -> None:
+def test_only_staff_and_the_structures_people_see_documents(stage: Stage) -> None:
     details = stage.submitted()
     document = {"bankDetailsId": details, "documentId": add(stage, details)["documentId"]}
     for name, data in (("documents", {"bankDetailsId": details}), ("document", document)):

@@ -1,4 +1,4 @@
-"""Lines in order, priced and re-priced: whatever the order of arrival, the same prices."""
+"""Lines in order, priced and re-priced: prices do not depend on the order of arrival."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def prices(one: EstablishmentYear) -> list[tuple[int, int, str | None, int]]:
     ]
 
 
-def test_the_whole_booking_gets_the_rate_of_the_revenue_that_includes_it() -> None:
+def test_the_revenue_with_the_booking_decides_the_rate_of_all_of_it() -> None:
     one = year()
     one.validate(NOW, 1, booking(1, 19_990_00), ())
     one.validate(NOW, 2, booking(2, 20_00, hours=1), ())
     assert prices(one) == [(1, 1999000, "1", 1999000), (2, 2001000, "0.95", 1900)]
 
 
-def test_an_earlier_booking_learnt_later_prices_the_others_again() -> None:
+def test_a_late_validation_reprices_the_bookings_after_it() -> None:
     one = year()
     one.validate(NOW, 1, booking(1, 100_00, hours=2), ())
     one.collect_events()
@@ -60,7 +60,7 @@ def test_an_earlier_booking_learnt_later_prices_the_others_again() -> None:
     assert prices(one) == [(2, 2000000, "1", 2000000), (1, 2010000, "0.95", 9500)]
 
 
-def test_a_revenue_that_moves_within_its_step_is_said_when_its_line_enters_a_batch() -> None:
+def test_a_revenue_that_moves_within_its_step_is_recorded_when_its_line_enters_a_batch() -> None:
     one = year()
     one.validate(NOW, 1, booking(1, 100_00, hours=2), ())
     one.collect_events()
@@ -76,7 +76,7 @@ def test_a_revenue_that_moves_within_its_step_is_said_when_its_line_enters_a_bat
     assert one.fixed_revenue == one.revenue == 15000
 
 
-def test_of_those_after_it_only_what_crosses_a_threshold_is_priced_again() -> None:
+def test_only_lines_that_cross_a_threshold_are_repriced() -> None:
     one = year()
     for number in range(1, 401):
         one.validate(NOW, number, booking(number, 100_00, hours=number), ())
@@ -86,7 +86,7 @@ def test_of_those_after_it_only_what_crosses_a_threshold_is_priced_again() -> No
     assert [event.line_id for event in voided] == [198, 199, 200, 398, 399, 400]
 
 
-def test_a_revenue_that_fell_is_said_before_the_batch_too() -> None:
+def test_a_revenue_that_fell_is_recorded_before_the_batch_too() -> None:
     one = year()
     one.validate(NOW, 1, booking(1, 50_00, hours=1), ())
     one.validate(NOW, 2, booking(2, 100_00, hours=2), ())
@@ -97,7 +97,7 @@ def test_a_revenue_that_fell_is_said_before_the_batch_too() -> None:
     assert [event.price.revenue for event in priced] == [10000]
 
 
-def test_what_is_left_behind_by_a_batch_is_priced_after_it() -> None:
+def test_an_open_line_that_a_batch_leaves_out_is_priced_after_it() -> None:
     one = year()
     one.validate(NOW, 1, booking(1, 100_00, hours=1), ())
     one.validate(NOW, 2, booking(2, 19_950_00, hours=2), ())
@@ -106,8 +106,7 @@ def test_what_is_left_behind_by_a_batch_is_priced_after_it() -> None:
     assert prices(one) == [(1, 2015000, "0.95", 9500)]
 
 
-def test_what_comes_after_is_priced_again_though_it_was_just_below_the_threshold() -> None:
-    """The late booking itself crosses it."""
+def test_a_late_booking_that_crosses_a_threshold_reprices_the_lines_after_it() -> None:
     one = year()
     one.validate(NOW, 1, booking(1, 19_500_00, hours=1), ())
     one.validate(NOW, 2, booking(2, 100_00, hours=3), ())
@@ -115,7 +114,7 @@ def test_what_comes_after_is_priced_again_though_it_was_just_below_the_threshold
     assert prices(one) == [(1, 1950000, "1", 1950000), (3, 2010000, "0.95", 57000), (2, 2020000, "0.95", 9500)]
 
 
-def test_what_is_in_a_batch_stays_and_comes_first() -> None:
+def test_frozen_lines_keep_their_prices_and_come_first() -> None:
     one = year()
     one.validate(NOW, 1, booking(1, 15_000_00, hours=1), ())
     one.validate(NOW, 2, booking(2, 10_000_00, hours=2), ())
@@ -126,7 +125,7 @@ def test_what_is_in_a_batch_stays_and_comes_first() -> None:
     assert [row[:3] for row in prices(one)] == [(3, 1010000, "1"), (1, 2510000, "0.95")]
 
 
-def test_taking_a_validation_back_prices_what_came_after_again() -> None:
+def test_an_invalidation_reprices_the_later_lines() -> None:
     one = year()
     one.validate(NOW, 1, booking(1, 20_000_00), ())
     one.validate(NOW, 2, booking(2, 100_00, hours=1), ())
@@ -134,7 +133,7 @@ def test_taking_a_validation_back_prices_what_came_after_again() -> None:
     assert prices(one) == [(2, 10000, "1", 10000)]
 
 
-def test_a_correction_takes_its_revenue_out_of_what_comes_after() -> None:
+def test_a_correction_lowers_the_revenue_of_the_open_lines() -> None:
     one = year()
     first = booking(1, 20_000_00)
     one.validate(NOW, 1, first, ())
@@ -147,7 +146,7 @@ def test_a_correction_takes_its_revenue_out_of_what_comes_after() -> None:
     assert one.revenue == 10000
 
 
-def test_a_booking_of_nothing_and_one_not_reimbursed_do_not_move_the_others() -> None:
+def test_free_and_unreimbursed_bookings_do_not_move_the_others() -> None:
     one = year()
     one.validate(NOW, 1, booking(1, 100_00, hours=2), ())
     one.collect_events()
@@ -186,7 +185,7 @@ def test_any_order_of_arrival_gives_the_prices_of_the_sorted_order(rows: list[An
 
 @settings(max_examples=150, deadline=None)
 @given(BOOKINGS, st.randoms(), st.data())
-def test_a_booking_that_came_and_went_leaves_no_trace(rows: list[Any], random: Any, data: Any) -> None:
+def test_a_validation_and_its_invalidation_leave_no_trace(rows: list[Any], random: Any, data: Any) -> None:
     bookings = made(rows)
     gone = set(data.draw(st.lists(st.sampled_from([one.booking_id for one in bookings]), unique=True)))
     kept, both = year(), year()
@@ -237,7 +236,7 @@ def test_sums_add_up_and_the_fold_of_the_stream_is_the_state(rows: list[Any], da
 
 @settings(max_examples=150, deadline=None)
 @given(BOOKINGS, AMOUNTS, st.integers(0, 60), st.integers(0, 60))
-def test_what_comes_before_a_place_need_not_be_known(rows: list[Any], cents: int, hours: int, earlier: int) -> None:
+def test_a_decision_needs_only_the_later_lines(rows: list[Any], cents: int, hours: int, earlier: int) -> None:
     whole, bookings = year(), made(rows)
     for each in bookings:
         whole.validate(NOW, each.booking_id, each, RULES)

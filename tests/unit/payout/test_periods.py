@@ -1,4 +1,4 @@
-"""Fortnights, weeks, cut-offs, labels and the days on which banks work."""
+"""Fortnights, weeks, cut-offs, labels, and the working days of banks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_an_instant_falls_into_the_period_of_its_day_in_paris() -> None:
     assert period_of(late, "week").last == date(2021, 11, 21)
 
 
-def test_banks_rest_on_the_closing_days_of_target() -> None:
+def test_banks_are_closed_on_the_closing_days_of_target() -> None:
     assert easter_sunday(2021) == date(2021, 4, 4)
     assert easter_sunday(2024) == date(2024, 3, 31)
     closed = [(2021, 4, 2), (2021, 4, 5), (2021, 5, 1), (2021, 12, 25), (2021, 11, 14), (2024, 12, 26), (2024, 1, 1)]

@@ -1,4 +1,4 @@
-"""Every case that the real system answered, through the code of ``passculture price``."""
+"""Every recorded price of the real system, through the code of ``passculture price``."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_every_single_booking_is_priced_as_the_real_system_did(kind: str) -> Non
 
 
 @pytest.mark.parametrize("sequence", CASES["sequences"], ids=lambda sequence: sequence["name"])
-def test_every_sequence_adds_its_revenue_up(sequence: dict[str, Any]) -> None:
+def test_the_revenue_of_every_sequence_adds_up(sequence: dict[str, Any]) -> None:
     outs = list(price_lines(map(as_line, sequence["bookings"]), (), REGISTER_2021))
     for out, case in zip(outs, sequence["bookings"], strict=True):
         assert_priced(out, case)
@@ -67,7 +67,7 @@ def test_every_sequence_adds_its_revenue_up(sequence: dict[str, Any]) -> None:
     assert total == int(Decimal(sequence["total_stored"]) * 100)
 
 
-def test_establishments_interleaved_do_not_touch_each_other() -> None:
+def test_interleaved_establishments_are_independent() -> None:
     sequences = CASES["sequences"][:4]
     tagged = [(case, f"e{number}") for number, sequence in enumerate(sequences) for case in sequence["bookings"]]
     tagged.sort(key=lambda pair: pair[0]["date_used"])
@@ -84,7 +84,7 @@ def test_todays_register_counts_digital_bookings_from_2022() -> None:
         assert json.loads(list(price_lines(lines, (), register))[1])["rate"] == expected
 
 
-def test_the_new_year_is_that_of_paris_from_2022() -> None:
+def test_years_begin_in_paris_from_2022() -> None:
     line = {"siret": "x", "subcategory": "CONCERT", "educational": False, "unitPriceCents": 2_500_000, "quantity": 1}
     instants = ("2021-12-31T22:59:59Z", "2021-12-31T23:00:00Z", "2022-12-31T22:59:59Z", "2022-12-31T23:00:00Z")
     outs = [json.loads(out) for out in price_lines(json.dumps({**line, "usedAt": at}) for at in instants)]
@@ -112,7 +112,7 @@ GOOD |= {"usedAt": "2021-06-01T00:00:00Z"}
         (json.dumps({**GOOD, "revenueCents": "1"}), "revenueCents"),
     ],
 )
-def test_a_bad_line_ends_it_with_its_number(bad: str, named: str) -> None:
+def test_a_bad_line_stops_the_command_with_its_number(bad: str, named: str) -> None:
     app = typer.Typer()
     app.command()(price)
     result = CliRunner().invoke(app, input=f"{json.dumps(GOOD)}\n{bad}\n")

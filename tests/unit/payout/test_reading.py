@@ -1,4 +1,4 @@
-"""What a cultural actor and the finance team read: lines, files of them, a year, now and as of then."""
+"""Reimbursements and establishments' years, now and as of an instant; their files and cursors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.kernel.time import instant_text
 from tests.unit.payout.stage import OFFICE, SARAH, STRANGER, Stage, refused
 
 
-def test_the_reimbursements_of_a_structure_are_its_own(stage: Stage) -> None:
+def test_actors_see_the_reimbursements_of_their_structures_only(stage: Stage) -> None:
     stage.validate(1, 2550)
     assert stage.query("reimbursements", caller=STRANGER)["items"] == []
     line = next(iter(stage.lines().values()))
@@ -29,12 +29,14 @@ def test_the_reimbursements_of_a_structure_are_its_own(stage: Stage) -> None:
     assert "Martin 7" in rows[1]
     assert rows[1][-1] == "Remboursement envoyé"
     early = {"columns": 16, "asOf": "2021-11-15T00:00:00Z"}
-    assert stage.query("reimbursements-csv", early, caller=SARAH)["text"].count("\r\n") == 1, "it waited then"
+    assert stage.query("reimbursements-csv", early, caller=SARAH)["text"].count("\r\n") == 1, (
+        "it was waiting at that instant"
+    )
     older = stage.query("reimbursements-csv", {"columns": 14}, caller=SARAH)["text"]
     assert older.count(";", 0, older.index("\n")) == 13
 
 
-def test_a_line_in_no_batch_shows_the_revenue_up_to_it_as_it_is_by_now(stage: Stage) -> None:
+def test_an_open_line_shows_its_current_revenue(stage: Stage) -> None:
     stage.validate(1, 2550)
     stage.clock.move_to(stage.clock.now().replace(day=3))
     stage.validate(2, 1090, used_at="2021-11-01T10:00:00Z")
@@ -56,7 +58,7 @@ def test_a_line_in_no_batch_shows_the_revenue_up_to_it_as_it_is_by_now(stage: St
     stage.balanced()
 
 
-def test_a_year_and_how_it_stood(stage: Stage) -> None:
+def test_a_year_now_and_as_of_an_instant(stage: Stage) -> None:
     stage.validate(1, 15_000_00)
     stage.clock.move_to(stage.clock.now().replace(day=10))
     stage.validate(2, 10_000_00)
@@ -72,7 +74,7 @@ def test_a_year_and_how_it_stood(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["0" * 19 + "1" + "9" * 20, "9" * 18, "0", "-1", "", "1.0", "١"])
-def test_a_cursor_that_no_list_gave_is_refused(stage: Stage, cursor: str) -> None:
+def test_an_invalid_cursor_is_refused(stage: Stage, cursor: str) -> None:
     for name, caller in (("reimbursements", SARAH), ("payouts", OFFICE), ("pending-bank-details", OFFICE)):
         with pytest.raises(Refused) as caught:
             stage.query(name, {"cursor": cursor}, caller=caller)
@@ -80,7 +82,7 @@ def test_a_cursor_that_no_list_gave_is_refused(stage: Stage, cursor: str) -> Non
 
 
 @pytest.mark.parametrize(("first", "last", "found"), [("1900-01-01", "2200-12-30", 1), ("2200-12-30", "2200-12-30", 0)])
-def test_days_at_the_ends_of_the_calendar_are_days(stage: Stage, first: str, last: str, found: int) -> None:
+def test_the_first_and_last_days_of_the_calendar_are_accepted(stage: Stage, first: str, last: str, found: int) -> None:
     stage.validate(1, 2550)
     assert len(stage.lines(periodFrom=first, periodTo=last)) == found
     for cutoff in (first, last):

@@ -29,7 +29,7 @@ MONEY = {
 def story(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     """Everything that payout can have stored."""
     stage = Stage(tmp_path_factory.mktemp("story"))
-    stage.settled_in()
+    stage.set_up()
     stage.structure(2, "800000022")
     stage.venue(5, offerer=2)
     stage.command("add-custom-rule", {"offererId": 2, "amountCents": 100, "start": "2022-11-03T00:00:00Z"})
@@ -153,7 +153,7 @@ def test_what_is_reimbursed_is_held_against_records_of_their_own(
 ) -> None:
     """Paid, at the bank and carried forward are not read off the lines: a cent in any of them, and they differ."""
     stage = Stage(tmp_path)
-    stage.settled_in()
+    stage.set_up()
     stage.venue(2)
     stage.accepted_account(2, venue=2)
     stage.validate(1, 2550)
@@ -208,7 +208,7 @@ def test_a_line_that_was_told_as_reimbursed_with_another_amount_is_named(stage: 
 def test_a_line_that_was_not_priced_again_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: nobody looks at what comes after a booking that was learnt later."""
     stage = Stage(tmp_path)
-    stage.settled_in()
+    stage.set_up()
     stage.validate(1, 100_00)
     monkeypatch.setattr(establishment_year, "crosses_threshold", lambda *_: False)
     stage.validate(2, 20_000_00, used_at="2021-11-01T10:00:00Z")
@@ -218,7 +218,7 @@ def test_a_line_that_was_not_priced_again_is_named(tmp_path: Path, monkeypatch: 
 def test_a_revenue_that_was_not_said_before_the_batch_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: lines enter batches with the revenue of their pricing."""
     stage = Stage(tmp_path)
-    stage.settled_in()
+    stage.set_up()
     stage.validate(1, 100_00)
     stage.validate(2, 50_00, used_at="2021-11-01T10:00:00Z")
     monkeypatch.setattr(EstablishmentYear, "_record_revenue", lambda *_: None)

@@ -1,4 +1,4 @@
-"""How names and labels are written for a bank."""
+"""Names and labels in the SEPA character set."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from services.payout.files.character_set import sepa_text
         ("", ""),
     ],
 )
-def test_written_with_what_every_bank_accepts(text: str, written: str) -> None:
+def test_text_is_written_in_the_sepa_characters(text: str, written: str) -> None:
     assert sepa_text(text, at_most=70) == written
 
 
-def test_cut_without_a_trailing_space() -> None:
+def test_shortened_text_has_no_trailing_space() -> None:
     assert sepa_text("abc def", at_most=4) == "abc"
 
 
 @given(st.text(max_size=200), st.integers(1, 140))
-def test_whatever_comes_only_the_set_goes_out(text: str, at_most: int) -> None:
+def test_the_result_has_sepa_characters_only(text: str, at_most: int) -> None:
     written = sepa_text(text, at_most=at_most)
     assert len(written) <= at_most
     assert re.fullmatch(r"[A-Za-z0-9/\-?:().,'+ ]*", written)

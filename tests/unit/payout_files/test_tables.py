@@ -1,4 +1,4 @@
-"""The tables, read back as a spreadsheet and as a program read them."""
+"""The CSV files, read as spreadsheets and programs read them."""
 
 from __future__ import annotations
 
@@ -83,11 +83,11 @@ def test_reimbursements_of_april_in_14_columns_with_a_point() -> None:
     ]
 
 
-def test_no_reimbursement_yet_is_a_header_alone() -> None:
+def test_a_file_without_lines_is_a_header() -> None:
     assert rows(reimbursements_csv([])) == [list(HEADER)]
 
 
-def test_an_instant_on_the_second_keeps_its_microseconds() -> None:
+def test_instants_always_have_microseconds() -> None:
     line = replace(PAID_LINE, used_at=datetime(2021, 11, 9, 18, 30, tzinfo=UTC))
     assert rows(reimbursements_csv([line]))[1][11] == "2021-11-09 18:30:00.000000"
 
@@ -97,13 +97,13 @@ def test_a_fixed_amount_has_no_rate_and_a_correction_its_sign() -> None:
     assert rows(reimbursements_csv([line]))[1][12:15] == ["-26,00", "", "-12,50"]
 
 
-def test_every_status_has_its_words() -> None:
+def test_every_status_has_a_label() -> None:
     assert set(STATUS_LABELS) == set(get_args(LineStatus))
     sent = rows(reimbursements_csv([replace(PAID_LINE, status="sent")]))
     assert sent[1][-1] == "Remboursement envoyé"
 
 
-def test_typed_formulas_are_not_run_and_nothing_else_is_touched() -> None:
+def test_typed_formulas_are_escaped_and_other_values_unchanged() -> None:
     line = replace(
         PAID_LINE,
         offer_name='=HYPERLINK("http://x";"y")',
@@ -151,7 +151,7 @@ def test_rates(rate: str | None, integer: str, exact: str) -> None:
 
 
 @pytest.mark.parametrize("write", [integer_percent, exact_percent])
-def test_no_rate_at_all_is_refused(write: object) -> None:
+def test_text_that_is_no_rate_is_refused(write: object) -> None:
     with pytest.raises(FileNotValid, match="pas un taux"):
         write("beaucoup")  # type: ignore[operator]  # both take a text
 
@@ -210,7 +210,7 @@ def test_a_correction_has_no_delay() -> None:
     assert [line[-1] for line in lines] == ["", "10", "10"]
 
 
-def test_the_details_of_a_batch_of_before_have_the_columns_of_then() -> None:
+def test_the_details_of_a_batch_of_the_first_format_have_its_columns() -> None:
     header, *lines = rows(details_csv(replace(BATCH, form=None), LINES))
     assert header == list(DETAILS_HEADER)
     assert {len(line) for line in lines} == {18}

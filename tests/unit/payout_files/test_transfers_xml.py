@@ -1,4 +1,4 @@
-"""The transfer file, read back as its bank reads it."""
+"""The transfer file, read as its bank reads it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from shared.kernel.money import Cents
 from tests.unit.payout_files.records import BATCH, BIC, IBAN, TRANSFER
 
 OFFICIAL_SCHEMA = "ed4be42522e3e35b108b3ad2ebbcc65da987cddbf6cfdc20828cd4fd0d69c51a"
-OF_THE_FIRST_FORM = "b41af47673680ec5571c97898af2eae8a28a6001ea6c8170112b71794f2d34e3"
-"""The file of ``BATCH`` as it was handed out before forms were noted."""
+SHA256_OF_FORMAT_1 = "b41af47673680ec5571c97898af2eae8a28a6001ea6c8170112b71794f2d34e3"
+"""Of the file of ``BATCH`` in the first format."""
 
 
 def texts(content: bytes, path: str) -> list[str | None]:
@@ -82,10 +82,10 @@ def test_message_ids_fit_and_follow_the_close() -> None:
     assert re.fullmatch(r".{1,35}", message_id(replace(late, batch_id=123_456)))
 
 
-def test_the_file_of_a_batch_of_before_keeps_its_bytes() -> None:
+def test_the_file_of_a_batch_of_the_first_format_keeps_its_bytes() -> None:
     content = transfers_xml(replace(BATCH, form=None), [TRANSFER])
     assert texts(content, "GrpHdr/MsgId") == ["passCulture-SCT-20211116-090000"]
-    assert hashlib.sha256(content).hexdigest() == OF_THE_FIRST_FORM
+    assert hashlib.sha256(content).hexdigest() == SHA256_OF_FORMAT_1
 
 
 def test_every_transfer_in_order_and_the_sum_of_all() -> None:
@@ -98,7 +98,7 @@ def test_every_transfer_in_order_and_the_sum_of_all() -> None:
     assert texts(content, "Cdtr/Nm")[1] == "Theatre no 1 + Cie"
 
 
-def test_transfers_may_carry_different_texts() -> None:
+def test_transfers_may_have_different_remittance_texts() -> None:
     transfers = [
         TRANSFER,
         replace(TRANSFER, end_to_end_id="b" * 32, remittance="Octobre 2021 : remboursement 2nde quinzaine"),
@@ -110,13 +110,13 @@ def test_transfers_may_carry_different_texts() -> None:
     ]
 
 
-def test_a_name_in_another_script_is_paid_under_its_siren() -> None:
+def test_a_payee_in_another_script_is_named_by_its_siren() -> None:
     content = transfers_xml(BATCH, [replace(TRANSFER, holder="Театр")])
     assert texts(content, "Cdtr/Nm") == ["SIREN 213401722"]
 
 
 @pytest.mark.parametrize("bic", ["BNPAFRPO", "BNPAFR0P", "BNPAFR1P", "BDFEFP", ""])
-def test_an_account_whose_bic_no_bank_has_is_known_by_its_iban(bic: str) -> None:
+def test_an_account_with_an_impossible_bic_is_identified_by_its_iban(bic: str) -> None:
     other = replace(TRANSFER, end_to_end_id="b" * 32)
     content = transfers_xml(batch_of([TRANSFER, other]), [replace(TRANSFER, bic=bic), other])
     assert texts(content, "CdtTrfTxInf/CdtrAgt/FinInstnId/BIC") == [BIC]
@@ -124,13 +124,13 @@ def test_an_account_whose_bic_no_bank_has_is_known_by_its_iban(bic: str) -> None
     assert texts(content, "CtrlSum") == ["72.80", "72.80"]
 
 
-def test_what_is_not_known_of_a_creditor_is_left_out() -> None:
+def test_unknown_facts_of_a_payee_are_left_out() -> None:
     content = transfers_xml(BATCH, [replace(TRANSFER, holder="Театр", siren="")])
     assert texts(content, "Cdtr/Nm") == ["NOTPROVIDED"]
     assert texts(content, "Cdtr/Id/OrgId/Othr/Id") == []
 
 
-def test_a_batch_that_opened_with_a_debtor_that_no_file_can_name_still_closes() -> None:
+def test_a_batch_with_a_debtor_outside_the_sepa_characters_has_a_file() -> None:
     content = transfers_xml(replace(BATCH, debtor=replace(BATCH.debtor, name="Культура", bic="BDFEFRPO")), [TRANSFER])
     assert texts(content, "PmtInf/Dbtr/Nm") == ["NOTPROVIDED"]
     assert texts(content, "PmtInf/DbtrAgt/FinInstnId/Othr/Id") == ["NOTPROVIDED"]
@@ -156,19 +156,19 @@ def test_a_batch_that_pays_nobody_has_no_file() -> None:
         (replace(TRANSFER, amount=Cents(3_641)), "et 1 pour 3640 à la clôture"),
     ],
 )
-def test_what_is_not_valid_is_refused_and_says_where(transfer: Transfer, complaint: str) -> None:
+def test_an_invalid_file_is_refused_with_the_reason(transfer: Transfer, complaint: str) -> None:
     with pytest.raises(FileNotValid, match=complaint):
         transfers_xml(BATCH, [transfer])
 
 
 @pytest.mark.parametrize("cents", [0, -1, 100_000_000_000])
-def test_amounts_that_no_bank_takes(cents: int) -> None:
+def test_amounts_that_no_bank_accepts(cents: int) -> None:
     transfers = [replace(TRANSFER, amount=Cents(cents))]
     with pytest.raises(FileNotValid, match="Aucune banque"):
         transfers_xml(batch_of(transfers), transfers)
 
 
-def test_an_end_to_end_id_stands_once() -> None:
+def test_a_repeated_end_to_end_id_is_refused() -> None:
     transfers = [TRANSFER, TRANSFER]
     with pytest.raises(FileNotValid, match="deux virements"):
         transfers_xml(batch_of(transfers), transfers)

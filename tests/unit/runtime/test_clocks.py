@@ -47,7 +47,7 @@ def test_a_simulated_clock_goes_on_from_where_it_stood(stage: Stage) -> None:
 
 def test_no_clock_starts_before_what_was_recorded(stage: Stage) -> None:
     stage.clock.move_to(LATER)
-    stage.settled_in()
+    stage.set_up()
     check(stage, LATER)
     with pytest.raises(BadSettings, match=r"is before the last event of payout, recorded at 2021-11-03T"):
         check(stage, START)
@@ -57,7 +57,7 @@ def test_no_clock_starts_before_what_was_recorded(stage: Stage) -> None:
 
 def test_the_real_clock_does_not_go_on_before_a_simulated_one(stage: Stage) -> None:
     stage.clock.move_to(TO_COME)
-    stage.settled_in()
+    stage.set_up()
     check(stage, None)  # a machine's clock that is set right is nobody's mistake
     keep(stage, TO_COME)
     with pytest.raises(BadSettings, match="its clock is a simulated one"):
@@ -67,7 +67,7 @@ def test_the_real_clock_does_not_go_on_before_a_simulated_one(stage: Stage) -> N
 def test_who_writes_beside_a_simulated_platform_goes_by_its_clock(stage: Stage) -> None:
     check_to_write(stage, None)
     keep(stage, START)
-    stage.settled_in()
+    stage.set_up()
     check_to_write(stage, START)
     with pytest.raises(BadSettings, match="the clock of this state is simulated and is at 2021-11-02T"):
         check_to_write(stage, None)
