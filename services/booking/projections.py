@@ -7,7 +7,8 @@ in the transaction that decides; their handlers serve comparisons and rebuilds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,7 @@ from services.booking.domain.stock import Stock
 from services.booking.storage import tables
 from shared.eventstore import sql
 from shared.eventstore.outcomes import Call, Caller
-from shared.projections import Projection, on
+from shared.projections import Projection, Rows, on
 
 Columns = dict[str, Any]
 
@@ -152,10 +153,23 @@ _CHANGES: dict[type, Callable[[Any], Columns]] = {
 }
 
 
-def changed_columns(event: Any) -> Columns:
-    """The columns that an event changes in the row of its booking; none when ``bookings`` does not show it."""
-    change = _CHANGES.get(type(event))
-    return change(event) if change else {}
+class _Changes(Rows):
+    """The columns that events change, booking by booking."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        super().__init__(connection)
+        self._changes: dict[int, Columns] = {}
+
+    def add(self, booking_id: int, columns: Columns) -> None:
+        self._changes.setdefault(booking_id, {}).update(columns)
+
+    def write(self) -> None:
+        new = [columns for columns in self._changes.values() if "person_id" in columns]
+        sql.insert_many(self.connection, tables.bookings, sorted(new, key=lambda row: row["booking_id"]))
+        changed = (
+            {"booking_id": number, **columns} for number, columns in self._changes.items() if "person_id" not in columns
+        )
+        sql.update_many(self.connection, tables.bookings, "booking_id", changed)
 
 
 class Bookings(Projection):
@@ -164,19 +178,44 @@ class Bookings(Projection):
     name = "bookings"
     version = 2
     tables = (tables.bookings,)
+    rows = _Changes
 
-    def apply(self, connection: sa.Connection, events: Iterable[Any], *, live: bool = True) -> None:
-        changes: dict[int, Columns] = {}
-        for event in events:
-            columns = changed_columns(event)
-            if columns:
-                changes.setdefault(event.booking_id, {}).update(columns)
-        new = [columns for columns in changes.values() if "person_id" in columns]
-        sql.insert_many(connection, tables.bookings, sorted(new, key=lambda row: row["booking_id"]))
-        changed = (
-            {"booking_id": number, **columns} for number, columns in changes.items() if "person_id" not in columns
+    @on(*_CHANGES)
+    def changed(self, rows: _Changes, event: Booking.Event) -> None:
+        rows.add(event.booking_id, _CHANGES[type(event)](event))
+
+
+class _Stocks(Rows):
+    """The counts that events change, stock by stock; everything else is written at once."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        super().__init__(connection)
+        self._taken: Counter[int] = Counter()
+        self._booked: Counter[int] = Counter()
+
+    def count(self, terms: Terms, *, taken: int = 0, booked: int = 0) -> None:
+        """Adds ``taken`` and ``booked`` times the places of a booking."""
+        self._taken[terms.stock_id] += taken * terms.quantity
+        self._booked[terms.stock_id] += booked * terms.quantity
+
+    def set(self, stock_id: int, **columns: Any) -> None:
+        self.connection.execute(tables.stocks.update().where(tables.stocks.c.stock_id == stock_id).values(**columns))
+
+    def write(self) -> None:
+        if not self._taken:
+            return
+        stocks = tables.stocks.c
+        self.connection.execute(
+            tables.stocks.update()
+            .where(stocks.stock_id == sa.bindparam("stock"))
+            .values(
+                taken=stocks.taken + sa.bindparam("more_taken"), booked=stocks.booked + sa.bindparam("more_booked")
+            ),
+            [
+                {"stock": number, "more_taken": taken, "more_booked": self._booked[number]}
+                for number, taken in sorted(self._taken.items())
+            ],
         )
-        sql.update_many(connection, tables.bookings, "booking_id", changed)
 
 
 class Places(Projection):
@@ -185,9 +224,10 @@ class Places(Projection):
     name = "places"
     version = 2
     tables = (tables.stocks, tables.activation_codes)
+    rows = _Stocks
 
     @on(Stock.Opened)
-    def opened(self, connection: sa.Connection, event: Stock.Opened) -> None:
+    def opened(self, rows: _Stocks, event: Stock.Opened) -> None:
         row = {
             "stock_id": event.stock_id,
             "offer_id": event.offer_id,
@@ -203,75 +243,104 @@ class Places(Projection):
             "is_withdrawn": False,
             "eve_due": rules.eve_run(event.beginning_at, event.timestamp),
         }
-        sql.insert_many(connection, tables.stocks, [row])
+        sql.insert_many(rows.connection, tables.stocks, [row])
         codes = enumerate(event.activation_codes, start=1)
         sql.insert_many(
-            connection,
+            rows.connection,
             tables.activation_codes,
             [{"stock_id": event.stock_id, "rank": rank, "code": code, "booking_id": None} for rank, code in codes],
         )
 
     @on(Stock.Repriced)
-    def repriced(self, connection: sa.Connection, event: Stock.Repriced) -> None:
-        self._set(connection, event.stock_id, price=event.price, booking_limit_at=event.booking_limit_at)
+    def repriced(self, rows: _Stocks, event: Stock.Repriced) -> None:
+        rows.set(event.stock_id, price=event.price, booking_limit_at=event.booking_limit_at)
 
     @on(Stock.QuantityChanged)
-    def quantity_changed(self, connection: sa.Connection, event: Stock.QuantityChanged) -> None:
-        self._set(connection, event.stock_id, quantity=event.quantity)
+    def quantity_changed(self, rows: _Stocks, event: Stock.QuantityChanged) -> None:
+        rows.set(event.stock_id, quantity=event.quantity)
 
     @on(Stock.Rescheduled)
-    def rescheduled(self, connection: sa.Connection, event: Stock.Rescheduled) -> None:
+    def rescheduled(self, rows: _Stocks, event: Stock.Rescheduled) -> None:
         eve_due = rules.eve_run(event.beginning_at, event.timestamp)
         dates = {"beginning_at": event.beginning_at, "booking_limit_at": event.booking_limit_at}
-        self._set(connection, event.stock_id, **dates, eve_due=eve_due)
+        rows.set(event.stock_id, **dates, eve_due=eve_due)
 
     @on(Stock.Withdrawn)
-    def withdrawn(self, connection: sa.Connection, event: Stock.Withdrawn) -> None:
-        self._set(connection, event.stock_id, is_withdrawn=True, eve_due=None)
+    def withdrawn(self, rows: _Stocks, event: Stock.Withdrawn) -> None:
+        rows.set(event.stock_id, is_withdrawn=True, eve_due=None)
 
     @on(Stock.EveReached)
-    def eve_reached(self, connection: sa.Connection, event: Stock.EveReached) -> None:
-        self._set(connection, event.stock_id, eve_due=None)
+    def eve_reached(self, rows: _Stocks, event: Stock.EveReached) -> None:
+        rows.set(event.stock_id, eve_due=None)
 
     @on(Booking.Requested, live=False)
-    def requested(self, connection: sa.Connection, event: Booking.Requested) -> None:
-        self._count(connection, event.terms, taken=event.terms.quantity)
+    def requested(self, rows: _Stocks, event: Booking.Requested) -> None:
+        rows.count(event.terms, taken=1)
         if event.activation_code is not None:
             codes = tables.activation_codes
             which = (codes.c.stock_id == event.terms.stock_id) & (codes.c.code == event.activation_code)
             free = sa.select(sa.func.min(codes.c.rank)).where(which, codes.c.booking_id.is_(None)).scalar_subquery()
             statement = codes.update().where(codes.c.stock_id == event.terms.stock_id, codes.c.rank == free)
-            connection.execute(statement.values(booking_id=event.booking_id))
+            rows.connection.execute(statement.values(booking_id=event.booking_id))
 
     @on(Booking.RestoreRequested, live=False)
-    def restore_requested(self, connection: sa.Connection, event: Booking.RestoreRequested) -> None:
-        self._count(connection, event.terms, taken=event.terms.quantity)
+    def restore_requested(self, rows: _Stocks, event: Booking.RestoreRequested) -> None:
+        rows.count(event.terms, taken=1)
 
     @on(Booking.Confirmed, Booking.Restored, live=False)
-    def booked(self, connection: sa.Connection, event: Booking.Confirmed | Booking.Restored) -> None:
-        self._count(connection, event.terms, booked=event.terms.quantity)
+    def booked(self, rows: _Stocks, event: Booking.Confirmed | Booking.Restored) -> None:
+        rows.count(event.terms, booked=1)
 
-    @on(Booking.Rejected, Booking.RestoreRejected, live=False)
-    def rejected(self, connection: sa.Connection, event: Booking.Rejected | Booking.RestoreRejected) -> None:
-        self._count(connection, event.terms, taken=-event.terms.quantity)
-        if isinstance(event, Booking.Rejected):
-            codes = tables.activation_codes
-            statement = codes.update().where(codes.c.booking_id == event.booking_id)
-            connection.execute(statement.values(booking_id=None))
+    @on(Booking.Rejected, live=False)
+    def rejected(self, rows: _Stocks, event: Booking.Rejected) -> None:
+        rows.count(event.terms, taken=-1)
+        codes = tables.activation_codes
+        given = codes.c.booking_id == event.booking_id
+        rows.connection.execute(codes.update().where(given).values(booking_id=None))
+
+    @on(Booking.RestoreRejected, live=False)
+    def restore_rejected(self, rows: _Stocks, event: Booking.RestoreRejected) -> None:
+        rows.count(event.terms, taken=-1)
 
     @on(Booking.Cancelled, live=False)
-    def cancelled(self, connection: sa.Connection, event: Booking.Cancelled) -> None:
-        self._count(connection, event.terms, taken=-event.terms.quantity, booked=-event.terms.quantity)
+    def cancelled(self, rows: _Stocks, event: Booking.Cancelled) -> None:
+        rows.count(event.terms, taken=-1, booked=-1)
 
-    @staticmethod
-    def _set(connection: sa.Connection, stock_id: int, **columns: Any) -> None:
-        connection.execute(tables.stocks.update().where(tables.stocks.c.stock_id == stock_id).values(**columns))
 
-    @staticmethod
-    def _count(connection: sa.Connection, terms: Terms, *, taken: int = 0, booked: int = 0) -> None:
-        stocks = tables.stocks
-        statement = stocks.update().where(stocks.c.stock_id == terms.stock_id)
-        connection.execute(statement.values(taken=stocks.c.taken + taken, booked=stocks.c.booked + booked))
+class _Guarded(Rows):
+    """What bookings claim for themselves: a person's offer, a countermark, an open request."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        super().__init__(connection)
+        self._live: dict[int, Columns] = {}
+        self._open: dict[int, Columns] = {}
+        self._marks: list[Columns] = []
+        self._closed: set[int] = set()
+        self._ended: set[int] = set()
+
+    def request(self, booking_id: int, live: Columns, request: Columns) -> None:
+        self._live[booking_id], self._open[booking_id] = live, request
+
+    def claim(self, booking_id: int, countermark: str) -> None:
+        self._marks.append({"countermark": countermark, "booking_id": booking_id})
+
+    def close(self, booking_id: int) -> None:
+        """Its request is answered."""
+        if self._open.pop(booking_id, None) is None:
+            self._closed.add(booking_id)
+
+    def end(self, booking_id: int) -> None:
+        """It is rejected or cancelled."""
+        self.close(booking_id)
+        if self._live.pop(booking_id, None) is None:
+            self._ended.add(booking_id)
+
+    def write(self) -> None:
+        sql.delete_many(self.connection, tables.live_bookings, "booking_id", self._ended)
+        sql.delete_many(self.connection, tables.open_requests, "booking_id", self._closed)
+        sql.insert_many(self.connection, tables.live_bookings, list(self._live.values()))
+        sql.insert_many(self.connection, tables.open_requests, list(self._open.values()))
+        sql.insert_many(self.connection, tables.countermarks, self._marks)
 
 
 class Guards(Projection):
@@ -280,27 +349,25 @@ class Guards(Projection):
     name = "guards"
     version = 1
     tables = (tables.live_bookings, tables.countermarks, tables.open_requests)
+    rows = _Guarded
 
     @on(Booking.Requested, Booking.RestoreRequested, live=False)
-    def requested(self, connection: sa.Connection, event: Booking.Requested | Booking.RestoreRequested) -> None:
+    def requested(self, rows: _Guarded, event: Booking.Requested | Booking.RestoreRequested) -> None:
         live = {"person_id": event.person_id, "offer_id": event.terms.offer_id, "booking_id": event.booking_id}
-        sql.insert_many(connection, tables.live_bookings, [live])
-        sql.insert_many(connection, tables.open_requests, [open_request(event.booking_id, event.asked)])
+        rows.request(event.booking_id, live, open_request(event.booking_id, event.asked))
 
     @on(Booking.Confirmed, live=False)
-    def confirmed(self, connection: sa.Connection, event: Booking.Confirmed) -> None:
-        mark = {"countermark": event.countermark, "booking_id": event.booking_id}
-        sql.insert_many(connection, tables.countermarks, [mark])
-        sql.delete_many(connection, tables.open_requests, "booking_id", [event.booking_id])
+    def confirmed(self, rows: _Guarded, event: Booking.Confirmed) -> None:
+        rows.claim(event.booking_id, event.countermark)
+        rows.close(event.booking_id)
 
     @on(Booking.Restored, live=False)
-    def restored(self, connection: sa.Connection, event: Booking.Restored) -> None:
-        sql.delete_many(connection, tables.open_requests, "booking_id", [event.booking_id])
+    def restored(self, rows: _Guarded, event: Booking.Restored) -> None:
+        rows.close(event.booking_id)
 
     @on(Booking.Rejected, Booking.RestoreRejected, Booking.Cancelled, live=False)
-    def ended(self, connection: sa.Connection, event: Any) -> None:
-        sql.delete_many(connection, tables.live_bookings, "booking_id", [event.booking_id])
-        sql.delete_many(connection, tables.open_requests, "booking_id", [event.booking_id])
+    def ended(self, rows: _Guarded, event: Booking.Rejected | Booking.RestoreRejected | Booking.Cancelled) -> None:
+        rows.end(event.booking_id)
 
 
 def projections() -> list[Projection]:

@@ -7,7 +7,7 @@ by row and written with few statements, in the order of their keys.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ from services.payout.domain.custom_rules import Agreement
 from services.payout.domain.establishment_year import CORRECTION, EstablishmentYear, Validation
 from services.payout.storage import tables
 from shared.eventstore import sql
-from shared.projections import Projection, on
+from shared.projections import Projection, Rows, on
 
 _YEAR_SUMS = (
     "fixed_revenue_cents",
@@ -48,11 +48,11 @@ _UNPAID = (
 """Lines of this batch, and lines that earlier batches carried forward."""
 
 
-class _Rows:
+class _Rows(Rows):
     """The rows that the events of a flush change, until they are written."""
 
     def __init__(self, connection: sa.Connection) -> None:
-        self.connection = connection
+        super().__init__(connection)
         self._clear()
 
     def _clear(self) -> None:
@@ -149,6 +149,7 @@ class Reimbursements(Projection):
 
     name = "reimbursements"
     version = 1
+    rows = _Rows
     tables = (
         tables.lines,
         tables.establishment_years,
@@ -159,12 +160,6 @@ class Reimbursements(Projection):
         tables.transfers,
         tables.carried,
     )
-
-    def apply(self, connection: sa.Connection, events: Iterable[Any], *, live: bool = True) -> None:
-        rows = _Rows(connection)
-        for event in events:
-            self.fold(rows, event, live=live)
-        rows.write()
 
     @on(EstablishmentYear.Opened)
     def opened(self, rows: _Rows, event: EstablishmentYear.Opened) -> None:

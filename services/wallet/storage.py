@@ -19,9 +19,10 @@ from services.wallet.domain.wallet import Attempt, Key, Wallet
 from shared.eventstore import sql
 from shared.eventstore.combined import CombinedSelect
 from shared.eventstore.sql import BigNumber, Instant
-from shared.eventstore.tables import stored_events, tracking
+from shared.eventstore.tables import stored_events
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import ZERO, Cents
+from shared.messaging.following import tracked_positions
 
 metadata = sa.MetaData()
 
@@ -104,11 +105,21 @@ _DECIDED_ON = CombinedSelect(wallets=_WALLETS, credits=_CREDITS, attempts=_ATTEM
 def load(
     connection: sa.Connection, people: Collection[int], keys: Collection[Key], at: datetime
 ) -> tuple[list[Wallet], list[KnownAttempt]]:
-    """The wallets of people, without attempts, their rows locked in sorted order; and those of the attempts that are
-    known.
+    """Locks the rows of wallets in sorted order and reads them, without attempts, and the known ones of the attempts.
 
-    Raises MoneyAstray when a row does not add up."""
+    Raises MoneyAstray when a row does not add up.
+    """
     sql.lock_rows(connection, wallets, "person_id", people)
+    loaded, known = read(connection, people, keys, at)
+    for wallet in loaded:
+        wallet.check()
+    return loaded, known
+
+
+def read(
+    connection: sa.Connection, people: Collection[int], keys: Collection[Key], at: datetime
+) -> tuple[list[Wallet], list[KnownAttempt]]:
+    """``load``, without locks and without checks."""
     given = {"people": people, "bookings": {booking for booking, _ in keys}}
     found = _DECIDED_ON.read(connection, given)
     owned = _by_owner(found["credits"])
@@ -129,6 +140,17 @@ def _by_owner(rows: Iterable[Any]) -> dict[int, list[Credit]]:
     for person, *columns in rows:
         found.setdefault(person, []).append(Credit(*columns))
     return found
+
+
+def all_credits(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+    """``person_id`` and the places of every credit."""
+    query = sa.select(credits.c.person_id, credits.c.available, credits.c.reserved, credits.c.spent, credits.c.lapsed)
+    return connection.execute(query).all()
+
+
+def versions(connection: sa.Connection) -> dict[int, int]:
+    """Up to which event of its stream each person's rows are folded."""
+    return dict(connection.execute(sa.select(wallets.c.person_id, wallets.c.version)).tuples().all())
 
 
 def people_after(connection: sa.Connection, after: int, limit: int) -> list[int]:
@@ -180,10 +202,22 @@ def entry_row(entry: Entry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in _ENTRY_FIELDS}
 
 
-def last_balance(connection: sa.Connection, person_id: int) -> Cents:
-    """The balance after the last line."""
-    last = sa.select(ledger_entries.c.balance).where(ledger_entries.c.person_id == person_id)
-    return Cents(connection.execute(last.order_by(ledger_entries.c.entry_id.desc()).limit(1)).scalar() or ZERO)
+_LAST_ENTRIES = (
+    sa.select(ledger_entries.c.person_id, sa.func.max(ledger_entries.c.entry_id).label("entry_id"))
+    .where(sql.among_given(ledger_entries.c.person_id, "people"))
+    .group_by(ledger_entries.c.person_id)
+    .subquery()
+)
+_LAST_BALANCES = sa.select(ledger_entries.c.person_id, ledger_entries.c.balance).join(
+    _LAST_ENTRIES,
+    (ledger_entries.c.person_id == _LAST_ENTRIES.c.person_id) & (ledger_entries.c.entry_id == _LAST_ENTRIES.c.entry_id),
+)
+
+
+def last_balances(connection: sa.Connection, people: Collection[int]) -> dict[int, Cents]:
+    """Each person's balance after the last line; 0 without a line."""
+    found = connection.execute(_LAST_BALANCES, {"people": people})
+    return dict.fromkeys(people, ZERO) | {row.person_id: Cents(row.balance) for row in found}
 
 
 def entries_of(connection: sa.Connection, person_id: int, after: int, limit: int) -> list[Entry]:
@@ -213,7 +247,7 @@ def consumed(connection: sa.Connection, source: str, own_position: int, head: in
     was handled after that message had no effect on any credit.
     """
     if own_position >= head:
-        return connection.execute(sa.select(tracking.c.position).where(tracking.c.source == source)).scalar() or 0
+        return tracked_positions(connection).get(source, 0)
     caused = stored_events.c.causation_id.startswith(f"{source}:", autoescape=True)
     query = sa.select(stored_events.c.causation_id).where(stored_events.c.id <= own_position, caused)
     cause = connection.execute(query.order_by(stored_events.c.id.desc()).limit(1)).scalar()

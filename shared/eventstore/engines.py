@@ -5,6 +5,7 @@ What ``Database`` has to know of an engine is in the engine's execution options,
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,7 @@ IS_AUTOCOMMIT, WRITE_LOCK, WRITES = "is_autocommit", "write_lock", "writes"
 """Execution options: of engines whose connections are in autocommit mode; of SQLite's engines, the lock that a writer
 holds; of connections, whether a transaction writes."""
 
+SCRATCH_CACHE_KIB = 32 * 1024
 KEEPALIVES = {
     "keepalives": 1,
     "keepalives_idle": 10,
@@ -134,6 +136,19 @@ def _sqlite(url: str, durable: bool) -> sa.Engine:
     return engine
 
 
+def scratch_engine() -> sa.Engine:
+    """SQLite's own temporary database, on one connection: SQLite writes pages to an unnamed file once they outgrow the
+    cache, and deletes it with the connection."""
+    made = sa.create_engine(
+        "sqlite://", creator=lambda: sqlite3.connect("", check_same_thread=False), poolclass=sa.pool.StaticPool
+    )
+    dialect, statements = _shared_dialect()
+    engine = sa.Engine(made.pool, dialect, made.url, execution_options={"compiled_cache": statements})
+    sa.event.listen(engine, "connect", _configure_scratch)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
 @cache
 def _shared_dialect() -> tuple[sa.Dialect, sa.util.LRUCache[Any, Any]]:
     """One dialect, and the statements compiled for it, for all SQLite files of the process.
@@ -152,6 +167,13 @@ def _configure_sqlite(connection: Any, durable: bool) -> None:
     cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _configure_scratch(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # as above
+    connection.executescript(
+        f"PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA cache_size=-{SCRATCH_CACHE_KIB}"
+    )
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

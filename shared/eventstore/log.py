@@ -124,12 +124,15 @@ class Log:
         *,
         after: int = 0,
         until: int | None = None,
+        recorded_until: datetime | None = None,
         kinds: Sequence[type] = (),
+        streams: Sequence[UUID] = (),
         at_once: int = PAGE,
     ) -> Iterator[tuple[int, datetime, Any]]:
-        """(position, recorded at, event) of the whole log in order, perhaps of some kinds only.
+        """(position, recorded at, event) of the log in order.
 
-        ``at_once``: the size of a page. A caller that wants no more than that reads one page.
+        ``kinds``, ``streams``: only events of one of the kinds, or of one of the streams. ``at_once``: the size of a
+        page. A caller that wants no more than that reads one page.
         """
         table = stored_events.c
         query = sa.select(
@@ -137,8 +140,12 @@ class Log:
         ).order_by(table.id)
         if until is not None:
             query = query.where(table.id <= until)
-        if kinds:
-            query = query.where(sql.among(table.topic, [self.mapper.name(kind) for kind in kinds]))
+        if recorded_until is not None:
+            query = query.where(table.recorded_at <= recorded_until)
+        chosen = [sql.among(table.topic, [self.mapper.name(kind) for kind in kinds])] if kinds else []
+        chosen += [sql.among(table.originator_id, streams)] if streams else []
+        if chosen:
+            query = query.where(sa.or_(*chosen))
         while True:
             page = connection.execute(query.where(table.id > after).limit(at_once)).all()
             for position, recorded_at, stream, version, name, state in page:

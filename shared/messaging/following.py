@@ -13,6 +13,11 @@ from shared.kernel.errors import Invalid
 from shared.messaging.dead_letters import WAITING
 
 
+def tracked_positions(connection: sa.Connection) -> dict[str, int]:
+    """Up to which position each source is followed."""
+    return {row.source: row.position for row in connection.execute(sa.select(tracking))}
+
+
 def follow(tx: Transaction, source: str, histories: dict[str, Any], position: int | None = None) -> dict[str, Any]:
     """Makes the source's present history the tracked one. ``histories``: what ``histories.stored`` returns there.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, TypeVar
 
@@ -13,7 +14,7 @@ F = TypeVar("F", bound=Callable[..., None])
 def on(*kinds: type, live: bool = True) -> Callable[[F], F]:
     """The decorated method folds events of these kinds.
 
-    ``live=False``: the use case wrote these rows itself, in the statement that decided; only a rebuild folds them.
+    ``live=False``: the use case writes these rows itself, in the statement that decides; only a second fold calls it.
     """
 
     def mark(method: F) -> F:
@@ -23,16 +24,29 @@ def on(*kinds: type, live: bool = True) -> Callable[[F], F]:
     return mark
 
 
+class Rows(ABC):
+    """Gathers the rows that the events of a flush change, and writes them with few statements."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+
+    @abstractmethod
+    def write(self) -> None:
+        """Writes what was gathered, once the events are folded."""
+
+
 class Projection:
     """One read model. Subclasses give ``name``, ``version`` and ``tables`` and mark methods with ``@on``.
 
-    A handler reads the event and the projection's own tables, nothing else, so that the model can be folded again
-    beside the live one and compared with it.
+    A handler takes the connection and an event, or an instance of ``rows`` and an event where a subclass gathers. It
+    reads the event and the projection's own tables, nothing else, so that the model can be folded a second time and
+    compared.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]
     tables: ClassVar[Sequence[sa.Table]]
+    rows: ClassVar[type[Rows] | None] = None
 
     def __init__(self) -> None:
         self._handlers: dict[type, tuple[Callable[[Any, Any], None], bool]] = {}
@@ -44,17 +58,15 @@ class Projection:
 
     @property
     def kinds(self) -> list[type]:
-        """The events that it folds."""
+        """The kinds of events that it folds."""
         return list(self._handlers)
 
     def apply(self, connection: sa.Connection, events: Iterable[Any], *, live: bool = True) -> None:
-        """Folds events in order; ``live=False`` when it is a rebuild, which folds everything."""
+        """Folds events in order; ``live=False`` for a second fold, which calls the handlers of all kinds."""
+        gathered = None if self.rows is None else self.rows(connection)
         for event in events:
-            self.fold(connection, event, live=live)
-
-    def fold(self, target: Any, event: Any, *, live: bool) -> None:
-        """Calls the handler of one event. ``target`` is its first argument: the connection, unless a subclass gathers
-        the rows of many events before it writes them."""
-        handler, is_live = self._handlers.get(type(event), (None, True))
-        if handler is not None and (is_live or not live):
-            handler(target, event)
+            handler, is_live = self._handlers.get(type(event), (None, True))
+            if handler is not None and (is_live or not live):
+                handler(connection if gathered is None else gathered, event)
+        if gathered is not None:
+            gathered.write()

@@ -1,9 +1,9 @@
-"""Folds a read model again from the logs, beside the live one, and says where they differ or puts it in its place.
+"""Compares a read model with a second fold of the logs, or replaces its rows by it.
 
-Of a ``Projection`` that is the service's own log, of a ``Followed`` model the sources', each as far as it was followed.
-The second fold goes into a SQLite database of its own, so the live tables are only read. A comparison sees both up to
-one position. A rebuild folds and compares while the service goes on; its writers wait only for the last few events to
-be folded and for the rows that differ to be written.
+A ``Projection`` is folded from the service's own log, a ``Followed`` model from the logs of its sources, up to the
+tracked positions. The second fold has a SQLite database of its own, so the live tables are only read. A comparison sees
+both at one position. A rebuild folds and compares while the service runs; writers wait only while it folds the last few
+events and writes the rows that differ.
 """
 
 from __future__ import annotations
@@ -14,38 +14,36 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from operator import itemgetter
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
 
 from shared import green
 from shared.eventstore import Conflict, Message, Store, Transaction, sql
-from shared.eventstore.engines import make_engine
 from shared.eventstore.tables import dead_letters, tracking
 from shared.projections import Projection
+from shared.projections.folding import batches, fold, scratch_database
 from shared.projections.followed import Followed, ReadLog
 
 log = structlog.get_logger()
 MAX_DIFFERENCES = 100
 PAGE = 1000
-BREATH = 100
-"""After so many events or rows the others of the process have their turn."""
 LOCK_SECONDS = 0.2
-"""So long a rebuild waits for the writers, and new ones behind it: less than the second after which PostgreSQL finds a
-deadlock and ends one of those in it, who might be a writer."""
+"""How long a rebuild waits for the locks of writers. PostgreSQL looks for deadlocks after a second and might end a
+writer."""
 LOCK_TRIES, LOCK_PAUSE_SECONDS = 50, 0.2
 
-T = TypeVar("T")
 Key = tuple[Any, ...]
 Row = dict[str, Any]
+Values = tuple[Any, ...]
 Model = Projection | Followed
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A row that is not what the log says. ``live`` or ``folded`` is None where it is missing."""
+    """A row that differs from the fold. ``live`` or ``folded`` is None when the row is missing there."""
 
     table: str
     key: dict[str, Any]
@@ -55,14 +53,14 @@ class Difference:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a rebuild has folded: ``position`` of ``head``, both of the log, or summed over the sources' logs."""
+    """How far a rebuild has folded: ``position`` of ``head``, in the log or summed over the logs of the sources."""
 
     position: int = 0
     head: int = 0
     began: float = field(default_factory=time.monotonic)
 
     def seconds_left(self) -> float | None:
-        """If it goes on as it went until now; None before anything is known."""
+        """An estimate from the speed so far; None before the first batch."""
         if not self.position:
             return None
         return (time.monotonic() - self.began) * (self.head - self.position) / self.position
@@ -71,20 +69,31 @@ class Progress:
 def compare(store: Store, model: Model, read_log: ReadLog | None = None) -> list[Difference]:
     """Where the live rows differ from the logs, at most ``MAX_DIFFERENCES``; an empty list when they are equal.
 
-    ``read_log``: for a ``Followed`` model. Raises what it raises.
+    ``read_log``: for a ``Followed`` model; what it raises is passed on.
     """
     with _fold(store, model, Progress(), read_log) as fold:
-        fold.catch_up()
-        with store.snapshot() as live:
-            fold.go_on(live)
-            found = (one for table in model.tables for one in _differences(table, live, fold.scratch))
-            return list(islice(found, MAX_DIFFERENCES))
+        return _compared(store, fold, model.tables)
+
+
+def compare_own(store: Store) -> list[Difference]:
+    """``compare`` for all read models that are folded from the service's own log, in one pass over it."""
+    tables = [table for model in store.projections for table in model.tables]
+    with scratch_database(tables) as scratch:
+        return _compared(store, _OwnFold(store, store.projections, scratch, Progress()), tables)
+
+
+def _compared(store: Store, fold: _Fold, tables: Sequence[sa.Table]) -> list[Difference]:
+    fold.catch_up()
+    with store.snapshot() as live:
+        fold.go_on(live)
+        found = (one for table in tables for one in _differences(table, live, fold.scratch))
+        return list(islice(found, MAX_DIFFERENCES))
 
 
 def rebuild(store: Store, model: Model, progress: Progress | None = None, read_log: ReadLog | None = None) -> int:
-    """Puts freshly folded rows in the place of the live ones, in one transaction; gives how many rows there are.
+    """Replaces the live rows that differ by the folded ones, in one transaction; returns how many rows the model has.
 
-    Only rows that differ are written. Raises Conflict when the writers leave no gap for it.
+    Raises Conflict when writers hold the locks all the time.
     """
     with _fold(store, model, progress or Progress(), read_log) as fold:
         fold.catch_up()
@@ -110,9 +119,10 @@ def rebuild(store: Store, model: Model, progress: Progress | None = None, read_l
 
 
 def keep_writers_away(connection: sa.Connection, tables: Sequence[sa.Table]) -> None:
-    """Until the end of the transaction; readers go on. Before the log's lock, as the writers do it: rows, then the log.
+    """Locks the tables against writers until the end of the transaction; readers go on.
 
-    A writer that waited for one of the rows that are replaced would get no lock on it, and go on without one.
+    The order of locks is that of the writers: rows first, then the log. A row lock would not do: a writer that waits
+    for a row which is deleted and inserted again goes on without a lock.
     """
     if connection.dialect.name == "postgresql":
         quote = connection.dialect.identifier_preparer.quote
@@ -131,7 +141,7 @@ class _Fold(ABC):
         self.scratch = scratch
 
     def catch_up(self) -> None:
-        """Beside the service, until little is left."""
+        """Folds while the service runs, until little is left."""
         while True:
             with self._store.reading() as live:
                 if self.go_on(live) < PAGE:
@@ -139,33 +149,29 @@ class _Fold(ABC):
 
     @abstractmethod
     def go_on(self, live: sa.Connection) -> int:
-        """Folds what ``live`` has seen beyond what is folded; gives how many events or messages it was."""
+        """Folds the events or messages that ``live`` sees and that are not folded yet; returns how many there were."""
 
 
 class _OwnFold(_Fold):
-    """Of the service's own log."""
+    """From the service's own log, several read models in one pass."""
 
-    def __init__(self, store: Store, model: Projection, scratch: sa.Connection, progress: Progress) -> None:
+    def __init__(self, store: Store, models: Sequence[Projection], scratch: sa.Connection, progress: Progress) -> None:
         super().__init__(store, scratch, progress)
-        self._model = model
-        sql.create_tables(scratch, model.tables)
+        self._models = models
+        self._kinds = [kind for model in models for kind in model.kinds]
 
     def go_on(self, live: sa.Connection) -> int:
-        progress, events = self._progress, 0
+        progress, count = self._progress, 0
         progress.head = self._store.log.head(live)
-        begin, kinds = progress.position, self._model.kinds
-        for position, _, event in self._store.log.events(live, after=begin, until=progress.head, kinds=kinds):
-            self._model.apply(self.scratch, [event], live=False)
-            progress.position = position
-            events += 1
-            if events % BREATH == 0:
-                green.sleep(0)
+        events = self._store.log.events(live, after=progress.position, until=progress.head, kinds=self._kinds)
+        for progress.position, folded in fold(self._models, events, self.scratch):
+            count += len(folded)
         progress.position = progress.head
-        return events
+        return count
 
 
 class _FollowedFold(_Fold):
-    """Of the sources' logs, each as far as the service has followed it."""
+    """From the logs of the sources, each up to the tracked position of the service."""
 
     def __init__(
         self, store: Store, model: Followed, scratch: sa.Connection, progress: Progress, read_log: ReadLog
@@ -174,8 +180,7 @@ class _FollowedFold(_Fold):
         self._model, self._read_log = model, read_log
         self._reached = dict.fromkeys(model.sources, 0)
         self._apart: dict[tuple[str, int], Message] = {}
-        """What has a letter that was not replayed: the live rows are without it, too."""
-        sql.create_tables(scratch, model.all_tables())
+        """Messages among the dead letters that were not replayed: the live rows lack them too."""
 
     def go_on(self, live: sa.Connection) -> int:
         followed = {row.source: row.position for row in live.execute(sa.select(tracking))}
@@ -188,7 +193,7 @@ class _FollowedFold(_Fold):
         return handled
 
     def _letters(self, live: sa.Connection) -> set[tuple[str, int]]:
-        """(source, position) of what failed, waits behind it or was discarded."""
+        """(source, position) of failed, parked and discarded messages."""
         query = sa.select(dead_letters.c.source, dead_letters.c.position).where(dead_letters.c.state != "replayed")
         return {(row.source, row.position) for row in live.execute(query)}
 
@@ -207,7 +212,7 @@ class _FollowedFold(_Fold):
         return handled
 
     def _react(self, messages: Sequence[Message]) -> None:
-        """All of them; when one fails, the others."""
+        """Handles messages; bisects when one of them fails, so that the others are handled."""
         if not messages:
             return
         try:
@@ -224,23 +229,19 @@ class _FollowedFold(_Fold):
 
 @contextmanager
 def _fold(store: Store, model: Model, progress: Progress, read_log: ReadLog | None) -> Iterator[_Fold]:
-    with TemporaryDirectory(prefix="fold-") as folder:
-        engine = make_engine(f"sqlite:///{folder}/scratch.sqlite", durable=False)
-        try:
-            with engine.connect() as scratch, scratch.begin():
-                if isinstance(model, Projection):
-                    yield _OwnFold(store, model, scratch, progress)
-                else:
-                    assert read_log is not None
-                    yield _FollowedFold(store, model, scratch, progress, read_log)
-        finally:
-            engine.dispose()
+    if isinstance(model, Projection):
+        with scratch_database(model.tables) as scratch:
+            yield _OwnFold(store, [model], scratch, progress)
+    else:
+        assert read_log is not None
+        with scratch_database(model.all_tables()) as scratch:
+            yield _FollowedFold(store, model, scratch, progress, read_log)
 
 
 class _Suspects:
-    """The rows that may differ: those that did when all were compared, and those that were folded since.
+    """The rows that may differ: those that differed when all were compared, and those folded since.
 
-    A row that was equal stays so as long as no event changes it; the two are compared again once nobody writes.
+    An equal row stays equal until an event changes it. The suspects are compared again once writers are locked out.
     """
 
     def __init__(self, tables: Sequence[sa.Table], scratch: sa.Connection) -> None:
@@ -249,13 +250,13 @@ class _Suspects:
         sql.create_tables(scratch, self._noted.values())
 
     def compare(self, live: sa.Connection) -> None:
-        """All rows."""
+        """Compares all rows and notes those that differ."""
         for table, noted in self._noted.items():
-            for found in _pages(_differences(table, live, self._scratch)):
+            for found in batches(_differences(table, live, self._scratch), PAGE):
                 sql.insert_many(self._scratch, noted, [difference.key for difference in found])
 
     def follow(self) -> None:
-        """From here on whatever is folded is noted."""
+        """Notes every row that is folded from now on."""
         quote = self._scratch.dialect.identifier_preparer.quote
         for table, noted in self._noted.items():
             names = [quote(column.name) for column in noted.columns]
@@ -266,28 +267,22 @@ class _Suspects:
                 )
 
     def put_right(self, live: sa.Connection) -> None:
-        """Writes those that differ as they were folded."""
+        """Replaces those that differ by the folded rows."""
         for table, noted in self._noted.items():
             keys = [tuple(row) for row in self._scratch.execute(sa.select(noted))]
             missing: list[Row] = []
-            for page in _pages(keys):
+            for page in batches(keys, PAGE):
                 wrong, right = _rows_of(table, page, live), _rows_of(table, page, self._scratch)
                 differing = [key for key in page if wrong.get(key) != right.get(key)]
                 missing += [right[key] for key in differing if key in right]
                 if gone := [key for key in differing if key in wrong]:
                     live.execute(table.delete().where(_is_among(table, gone)))
-            for rows in _pages(missing):
+            for rows in batches(missing, PAGE):
                 live.execute(table.insert(), rows)
 
 
-def _pages(items: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(items)
-    while page := list(islice(rest, PAGE)):
-        yield page
-
-
 def _keys_of(table: sa.Table) -> sa.Table:
-    """A table for keys of a table."""
+    """A table of the keys of another."""
     columns = [sa.Column(column.name, column.type, primary_key=True) for column in table.primary_key]
     return sa.Table(f"suspects_in_{table.name}", sa.MetaData(), *columns)
 
@@ -304,9 +299,27 @@ def _is_among(table: sa.Table, keys: Sequence[Key]) -> sa.ColumnElement[bool]:
 
 
 def _rows_of(table: sa.Table, keys: Sequence[Key], connection: sa.Connection) -> dict[Key, Row]:
-    names = [column.name for column in table.primary_key]
-    found = [dict(row._mapping) for row in connection.execute(sa.select(table).where(_is_among(table, keys)))]
-    return {tuple(row[name] for name in names): row for row in found}
+    return {key: _named(table, row) for key, row in _fetched(table, keys, connection).items()}
+
+
+def _fetched(table: sa.Table, keys: Sequence[Key], connection: sa.Connection) -> dict[Key, Values]:
+    return _by_key(table, connection.execute(sa.select(table).where(_is_among(table, keys))))
+
+
+def _by_key(table: sa.Table, rows: Iterable[Any]) -> dict[Key, Values]:
+    key_of = itemgetter(*_key_places(table))
+    if len(table.primary_key) == 1:
+        return {(key_of(row),): tuple(row) for row in rows}
+    return {key_of(row): tuple(row) for row in rows}
+
+
+def _key_places(table: sa.Table) -> list[int]:
+    names = list(table.columns.keys())
+    return [names.index(column.name) for column in table.primary_key]
+
+
+def _named(table: sa.Table, values: Values) -> Row:
+    return dict(zip(table.columns.keys(), values, strict=True))
 
 
 def _count(table: sa.Table, connection: sa.Connection) -> int:
@@ -314,29 +327,39 @@ def _count(table: sa.Table, connection: sa.Connection) -> int:
 
 
 def _differences(table: sa.Table, live: sa.Connection, scratch: sa.Connection) -> Iterator[Difference]:
-    """In pages of either side, each beside the other side's rows of the same keys: the two databases may sort text
-    differently, and neither side need fit into memory."""
+    """Compares page by page, each page with the rows of the same keys on the other side: the two databases may sort
+    text differently, and neither side has to fit into memory."""
     names = [column.name for column in table.primary_key]
-    for mine in _rows(table, live):
-        folded = _rows_of(table, list(mine), scratch)
-        for key, row in mine.items():
+
+    def difference(key: Key, row: Values | None, folded: Values | None) -> Difference:
+        return Difference(table.name, dict(zip(names, key, strict=True)), shown(row), shown(folded))
+
+    def shown(values: Values | None) -> Row | None:
+        return None if values is None else _named(table, values)
+
+    known = 0
+    for page in _pages(table, live):
+        folded = _fetched(table, list(page), scratch)
+        known += len(folded)
+        for key, row in page.items():
             if row != folded.get(key):
-                yield Difference(table.name, dict(zip(names, key, strict=True)), row, folded.get(key))
-    for folded in _rows(table, scratch):
-        there = _rows_of(table, list(folded), live)
+                yield difference(key, row, folded.get(key))
+    if known == _count(table, scratch):
+        return
+    for folded in _pages(table, scratch):
+        there = _fetched(table, list(folded), live)
         for key, row in folded.items():
             if key not in there:
-                yield Difference(table.name, dict(zip(names, key, strict=True)), None, row)
+                yield difference(key, None, row)
 
 
-def _rows(table: sa.Table, connection: sa.Connection) -> Iterator[dict[Key, Row]]:
-    """All of a table, page by page, in the order of its primary key."""
+def _pages(table: sa.Table, connection: sa.Connection) -> Iterator[dict[Key, Values]]:
+    """The rows of a table by key, page by page, in the order of the primary key."""
     key = list(table.primary_key)
     query = sa.select(table).order_by(*key).limit(PAGE)
-    page = [dict(row._mapping) for row in connection.execute(query)]
+    page = _by_key(table, connection.execute(query))
     while page:
-        yield {tuple(row[column.name] for column in key): row for row in page}
+        yield page
         green.sleep(0)
-        last = [sa.literal(page[-1][column.name], column.type) for column in key]
-        later = query.where(sa.tuple_(*key) > sa.tuple_(*last))
-        page = [dict(row._mapping) for row in connection.execute(later)]
+        last = [sa.literal(value, column.type) for value, column in zip(next(reversed(page)), key, strict=True)]
+        page = _by_key(table, connection.execute(query.where(sa.tuple_(*key) > sa.tuple_(*last))))

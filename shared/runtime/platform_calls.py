@@ -114,7 +114,7 @@ class PlatformCalls:
             return {
                 "published": self._store.log.published_head(connection),
                 "relayed": self._running.relayed,
-                "tracked": self._running.tracked_positions(connection),
+                "tracked": following.tracked_positions(connection),
                 "open": self._service.open_work(connection),
                 "now": instant_text(self._running.clock.now()),
             }
@@ -156,8 +156,10 @@ class PlatformCalls:
         }
 
     def _compare_projection(self, call: Call[calls.CompareProjection]) -> dict[str, Any]:
-        model = self._read_model(call.body.name)
-        differences = rebuilding.compare(self._store, model, self._published)
+        if call.body.name is None:
+            differences = rebuilding.compare_own(self._store)
+        else:
+            differences = rebuilding.compare(self._store, self._read_model(call.body.name), self._published)
         return {
             "differences": [
                 {

@@ -15,12 +15,13 @@ from shared import green
 from shared.contracts.calls import platform as calls
 from shared.eventstore import Message
 from shared.eventstore.sql import Instant
-from shared.eventstore.tables import stored_events, tracking
+from shared.eventstore.tables import stored_events
 from shared.kernel.errors import DomainError, Unavailable
 from shared.kernel.time import Clock, SettableClock, instant_text, parse_instant
 from shared.messaging import dead_letters
 from shared.messaging.bus import Bus
 from shared.messaging.consuming import Consumer, Page, SourceCutShort
+from shared.messaging.following import tracked_positions
 from shared.observability import metrics
 from shared.observability.health import Part
 from shared.projections.rebuilding import Progress
@@ -147,11 +148,7 @@ class RunningService:
 
     def _tracked(self) -> dict[str, int]:
         with self.store.reading() as connection:
-            return self.tracked_positions(connection)
-
-    @staticmethod
-    def tracked_positions(connection: sa.Connection) -> dict[str, int]:
-        return {row.source: row.position for row in connection.execute(sa.select(tracking))}
+            return tracked_positions(connection)
 
     @staticmethod
     def backlog(connection: sa.Connection, after: int) -> dict[str, Any]:

@@ -182,7 +182,8 @@ class Platform:
         self.deliver()
         assert self.world.rows("open_requests") == 0
         mine, theirs = self.world.query("ledger", {}), self.world.bus.send_query("wallet", "ledger", {})
-        assert mine["rowDifferences"] == theirs["rowDifferences"] == []
+        assert mine["contradictions"] == theirs["contradictions"] == self.world.differences() == []
+        assert self.world.bus.send_query("wallet", "compare-projection", {})["differences"] == []
         assert {number: cents for number, cents in mine["bookings"].items() if cents} == {
             number: cents for number, cents in theirs["bookings"].items() if cents
         }

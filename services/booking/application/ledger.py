@@ -1,142 +1,80 @@
-"""Sums folded from the log itself, never from read models, and the rows that differ from what the log says."""
+"""Booking's figures for reconciliation, folded from its log and never read from read models."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
 from services.booking.domain.booking import Booking
-from services.booking.projections import Columns, changed_columns
-from services.booking.storage.tables import bookings, stocks
 from shared.contracts.calls import booking as calls
-from shared.eventstore import Store
+from shared.eventstore import Connection, Store
 from shared.eventstore.outcomes import Call
-from shared.kernel.time import instant_text, paris_day
+from shared.kernel.time import paris_day
 
-MOST_DIFFERENCES = 100
-_TAKES = (Booking.Requested, Booking.RestoreRequested)
-_BOOKS = (Booking.Confirmed, Booking.Restored)
+MAX_CONTRADICTIONS = 100
 _KINDS = (
-    *_TAKES,
-    *_BOOKS,
+    Booking.Requested,
     Booking.Rejected,
-    Booking.RestoreRejected,
+    Booking.Confirmed,
     Booking.Validated,
     Booking.Invalidated,
     Booking.Cancelled,
     Booking.Moved,
-    Booking.ExpiryApproached,
-    Booking.EnteredBatch,
-    Booking.Reimbursed,
+    Booking.RestoreRequested,
+    Booking.RestoreRejected,
+    Booking.Restored,
 )
+"""The events that carry the terms of a booking."""
 
 
 @dataclass(slots=True)
 class Fold:
-    """What the log says of validations (up to a position) and of rows (up to its end)."""
+    """Validations up to a position, and contradictions up to the end of the log."""
 
     days: Counter[str] = field(default_factory=Counter)
     validated: dict[int, int] = field(default_factory=dict)
-    rows: dict[int, Columns] = field(default_factory=dict)
-    taken: Counter[int] = field(default_factory=Counter)
-    booked: Counter[int] = field(default_factory=Counter)
     totals: dict[int, int] = field(default_factory=dict)
-    torn: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """Bookings whose own events disagree about the amount, which is frozen when they are made."""
+    contradictions: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Bookings whose events disagree about the amount, which never changes: (later, first)."""
 
-    def sum_up(self, event: Any) -> None:
-        """A validation counts on the civil day of its use; taking it back takes it from that day."""
+    def validate(self, event: Any) -> None:
+        """A validation counts on the civil day of its use; an invalidation subtracts it from that day."""
+        day = paris_day(event.used_at).isoformat()
         if isinstance(event, Booking.Validated):
-            self.days[paris_day(event.used_at).isoformat()] += event.terms.total
+            self.days[day] += event.terms.total
             self.validated[event.booking_id] = event.terms.total
-        elif isinstance(event, Booking.Invalidated):
-            self.days[paris_day(event.used_at).isoformat()] -= event.terms.total
+        else:
+            self.days[day] -= event.terms.total
             del self.validated[event.booking_id]
 
-    def follow(self, event: Any) -> None:
-        self._compare(event)
-        columns = changed_columns(event)
-        if columns:
-            self.rows.setdefault(event.booking_id, {}).update(columns)
-        if isinstance(event, _TAKES):
-            self.taken[event.terms.stock_id] += event.terms.quantity
-        elif isinstance(event, _BOOKS):
-            self.booked[event.terms.stock_id] += event.terms.quantity
-        elif isinstance(event, Booking.Rejected | Booking.RestoreRejected):
-            self.taken[event.terms.stock_id] -= event.terms.quantity
-        elif isinstance(event, Booking.Cancelled):
-            self.taken[event.terms.stock_id] -= event.terms.quantity
-            self.booked[event.terms.stock_id] -= event.terms.quantity
-
-    def _compare(self, event: Any) -> None:
-        if terms := getattr(event, "terms", None):
-            frozen = self.totals.setdefault(event.booking_id, terms.total)
-            if terms.total != frozen:
-                self.torn[event.booking_id] = (terms.total, frozen)
+    def compare(self, event: Any) -> None:
+        first = self.totals.setdefault(event.booking_id, event.terms.total)
+        if event.terms.total != first:
+            self.contradictions[event.booking_id] = event.terms.total, first
 
 
 class Ledger:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def read(self, connection: sa.Connection, call: Call[calls.Ledger]) -> dict[str, Any]:
-        """``{position?}`` (the log's end when left out) → what was validated up to there, per civil day of use in Paris
-        and per booking, in cents, and the rows that differ from the fold of the whole log."""
+    def read(self, connection: Connection, call: Call[calls.Ledger]) -> dict[str, Any]:
+        """``{position?}`` (default: the end of the log) → validated cents per civil day of use in Paris and per
+        booking, and the bookings whose events contradict each other."""
         head = self._store.log.head(connection)
         position = head if call.body.position is None else min(call.body.position, head)
         fold = Fold()
         for at, _recorded, event in self._store.log.events(connection, until=head, kinds=_KINDS):
-            fold.follow(event)
-            if at <= position:
-                fold.sum_up(event)
+            fold.compare(event)
+            if at <= position and isinstance(event, Booking.Validated | Booking.Invalidated):
+                fold.validate(event)
         return {
             "position": position,
             "days": {day: {"validated": amount} for day, amount in sorted(fold.days.items())},
             "totals": {"validated": sum(fold.validated.values())},
             "bookings": {str(number): amount for number, amount in sorted(fold.validated.items())},
-            "rowDifferences": list(_first(_differences(connection, fold))),
+            "contradictions": [
+                {"stream": f"booking {number}", "bookings": [number], "detail": f"costs {later}, and {first} before"}
+                for number, (later, first) in list(fold.contradictions.items())[:MAX_CONTRADICTIONS]
+            ],
         }
-
-
-def _first(found: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for _, difference in zip(range(MOST_DIFFERENCES), found, strict=False):
-        yield difference
-
-
-def _differences(connection: sa.Connection, fold: Fold) -> Iterator[dict[str, Any]]:
-    for number, (later, first) in fold.torn.items():
-        yield {"table": "stored_events", "bookingId": number, "column": "unit_price", "row": later, "fold": first}
-    unseen = dict(fold.rows)
-    for row in connection.execute(sa.select(bookings).order_by(bookings.c.booking_id)).mappings():
-        expected = unseen.pop(row["booking_id"], None)
-        yield from _of_row("bookings", {"bookingId": row["booking_id"]}, dict(row), expected)
-    for number in unseen:
-        yield {"table": "bookings", "bookingId": number, "column": None, "row": None, "fold": "a booking"}
-    for row in connection.execute(sa.select(stocks).order_by(stocks.c.stock_id)).mappings():
-        stock_id = row["stock_id"]
-        counts = {"taken": fold.taken[stock_id], "booked": fold.booked[stock_id]}
-        yield from _of_row("stocks", {"stockId": stock_id}, {name: row[name] for name in counts}, counts)
-
-
-def _of_row(table: str, which: Columns, row: Columns, expected: Columns | None) -> Iterator[dict[str, Any]]:
-    if expected is None:
-        yield {"table": table, **which, "column": None, "row": "a booking", "fold": None}
-        return
-    for column, value in row.items():
-        if value != expected.get(column):
-            yield {
-                "table": table,
-                **which,
-                "column": column,
-                "row": _plain(value),
-                "fold": _plain(expected.get(column)),
-            }
-
-
-def _plain(value: Any) -> Any:
-    return instant_text(value) if isinstance(value, datetime) else value

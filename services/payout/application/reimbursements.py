@@ -86,12 +86,8 @@ class Reimbursements:
             yield connection
             return
         years = lines.years_of_offerers(connection, access.own_offerers(connection, call))
-        topics = [
-            self._store.mapper.name(kind)
-            for kind in self._store.mapper.kinds()
-            if kind.__qualname__.startswith((PayoutBatch.__name__, BankDetails.__name__))
-        ]
-        with replayed(self._store, connection, recorded_until=call.body.as_of, streams=years, topics=topics) as past:
+        kinds = [kind for kind in self._store.mapper.kinds() if issubclass(kind, PayoutBatch.Event | BankDetails.Event)]
+        with replayed(self._store, connection, recorded_until=call.body.as_of, kinds=kinds, streams=years) as past:
             yield past
 
     def _paid_line(

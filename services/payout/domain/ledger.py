@@ -26,6 +26,8 @@ BATCH_FILE = "transfers of a batch = control sum of its file"
 BATCH_SENT = "transfers sent = lines paid by them"
 CARRIED = "lines carried forward = what accounts carry forward"
 RULE = "reimbursed = what the rule gives"
+ROWS = "rows = fold of the log"
+STREAM = "the events of a stream agree"
 CHAIN = "revenue of a price = revenue before it + what its booking adds"
 MAX_BOOKINGS = 100
 

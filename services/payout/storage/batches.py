@@ -49,6 +49,11 @@ def newest_first(connection: sa.Connection, before: int | None, limit: int) -> S
     return connection.execute(query.order_by(batches.c.batch_id.desc()).limit(limit)).all()
 
 
+def closed(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+    query = sa.select(batches).where(batches.c.status == "closed").order_by(batches.c.batch_id)
+    return connection.execute(query).all()
+
+
 def transfer_statuses(connection: sa.Connection, batch_ids: Iterable[int]) -> dict[int, set[str]]:
     """The statuses of each batch's transfers; none of a batch that transfers nothing."""
     query = (
@@ -65,6 +70,35 @@ def transfer_statuses(connection: sa.Connection, batch_ids: Iterable[int]) -> di
 def transfer_rows(connection: sa.Connection, batch_id: int) -> Sequence[sa.Row[Any]]:
     query = sa.select(transfers).where(transfers.c.batch_id == batch_id)
     return connection.execute(query.order_by(transfers.c.end_to_end_id)).all()
+
+
+def all_transfers(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+    return connection.execute(sa.select(transfers).order_by(transfers.c.end_to_end_id)).all()
+
+
+def transferred(connection: sa.Connection, batch_id: int) -> Cents:
+    """What the transfers of a batch amount to."""
+    return _total(connection, transfers.c.amount_cents, transfers.c.batch_id == batch_id)
+
+
+def pending_total(connection: sa.Connection) -> Cents:
+    """What the transfers amount to for which the bank has not answered."""
+    return _total(connection, transfers.c.amount_cents, transfers.c.status == "pending")
+
+
+def carried_on(connection: sa.Connection, batch_id: int) -> Cents:
+    """What a batch adds to the amounts that its accounts carry forward."""
+    added = batch_accounts.c.carried_cents - batch_accounts.c.brought_forward_cents
+    return _total(connection, added, batch_accounts.c.batch_id == batch_id)
+
+
+def carried_total(connection: sa.Connection) -> Cents:
+    """What all accounts carry forward."""
+    return _total(connection, carried.c.carried_cents)
+
+
+def _total(connection: sa.Connection, amount: sa.ColumnElement[int], *where: sa.ColumnElement[bool]) -> Cents:
+    return Cents(int(connection.execute(sa.select(sa.func.sum(amount)).where(*where)).scalar() or 0))
 
 
 def carried_by(connection: sa.Connection, ibans: Iterable[str] | None = None) -> dict[tuple[str, str], Cents]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from services.payout.domain.batches import AccountName
 from services.payout.storage.bank_details import is_payable
 from services.payout.storage.tables import (
     MAY_ENTER,
@@ -23,6 +24,8 @@ from services.payout.storage.tables import (
 from shared.eventstore import sql
 from shared.eventstore.sql import Instant
 from shared.kernel.money import Cents
+
+_PAGE = 2000
 
 
 def begins_at() -> sa.ColumnElement[datetime | None]:
@@ -213,6 +216,38 @@ def open_revenues(connection: sa.Connection, rows: Iterable[Any]) -> dict[int, C
     )
     query = sa.select(running).where(sql.among(running.c.line_id, [row.line_id for row in wanted]))
     return {row.line_id: Cents(int(row.revenue)) for row in connection.execute(query)}
+
+
+def in_order(connection: sa.Connection) -> Iterable[sa.Row[Any]]:
+    """Every line, in the order of their numbers; they need not fit into memory."""
+    return connection.execute(sa.select(lines).order_by(lines.c.line_id)).yield_per(_PAGE)
+
+
+def owners(connection: sa.Connection) -> dict[int, int]:
+    """Venue → structure, of every venue that has a line."""
+    return dict(connection.execute(sa.select(lines.c.venue_id, lines.c.offerer_id).distinct()).tuples().all())
+
+
+def sums_of_batch(connection: sa.Connection, batch_id: int) -> sa.Row[Any]:
+    """``lines, reimbursed, contribution`` of all lines of a batch."""
+    query = sa.select(
+        sa.func.count().label("lines"),
+        _sum(lines.c.reimbursed_cents, "reimbursed"),
+        _sum(lines.c.contribution_cents, "contribution"),
+    ).join(batch_lines, batch_lines.c.line_id == lines.c.line_id)
+    return connection.execute(query.where(batch_lines.c.batch_id == batch_id)).one()
+
+
+def carried_by_account(connection: sa.Connection) -> dict[AccountName, Cents]:
+    """What the lines that are carried forward add up to, by (IBAN, BIC)."""
+    key = (lines.c.iban, lines.c.bic)
+    query = sa.select(*key, _sum(lines.c.reimbursed_cents, "reimbursed")).where(lines.c.status == "carried-forward")
+    return {(row.iban, row.bic): Cents(row.reimbursed) for row in connection.execute(query.group_by(*key))}
+
+
+def bookings_of_transfer(connection: sa.Connection, end_to_end_id: str, limit: int) -> Sequence[int]:
+    query = sa.select(lines.c.booking_id).where(lines.c.end_to_end_id == end_to_end_id).order_by(lines.c.booking_id)
+    return connection.execute(query.limit(limit)).scalars().all()
 
 
 def years_of_offerers(connection: sa.Connection, offerer_ids: Iterable[int]) -> Sequence[UUID]:

@@ -190,15 +190,12 @@ class Wallet(Aggregate):
     def restored(
         cls, person_id: int, version: int, credits: Iterable[Credit], attempts: dict[Key, Attempt], at: datetime
     ) -> Wallet:
-        """As it stood after ``version`` events, with only the attempts that matter; what is decided comes after.
-
-        Raises MoneyAstray when the rows do not add up."""
+        """The wallet after ``version`` events, from its rows, with only the attempts that a decision is about."""
         wallet = object.__new__(cls)
         wallet.__base_init__(originator_id=stream_id("wallet", person_id), originator_version=version, timestamp=at)
         cls.__init__(wallet, person_id=person_id)
         wallet.credits = {credit.credit_id: credit for credit in credits}
         wallet.attempts = attempts
-        wallet.check()
         return wallet
 
     @property

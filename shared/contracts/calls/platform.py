@@ -63,9 +63,12 @@ class Projections(Query, by=OPERATOR | PLATFORM):
 
 
 class CompareProjection(Query, by=OPERATOR | PLATFORM):
-    """Folds a read model again beside the live one: ``{differences: [{table, key, live, folded}]}``."""
+    """Compares a read model with a second fold: ``{differences: [{table, key, live, folded}]}``.
 
-    name: Name
+    Without a name: all read models that are folded from the service's own log, in one pass over it.
+    """
+
+    name: Name | None = None
 
 
 class Stream(Query, by=OPERATOR | PLATFORM):

@@ -256,7 +256,11 @@ class World:
             return connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()
 
     def differences(self) -> list[dict[str, Any]]:
-        return self.query("ledger", {})["rowDifferences"]
+        """Rows that differ from a second fold of the log, and bookings whose events contradict each other."""
+        return [
+            *self.query("compare-projection", {})["differences"],
+            *self.query("ledger", {})["contradictions"],
+        ]
 
     def _people(self, data: dict[str, Any], _caller: Caller | None) -> dict[str, Any]:
         if "identity" in self.bus.away:

@@ -59,10 +59,12 @@ class Stage:
         } | {
             ("booking", "validate-due"): lambda _data, _caller: {"position": len(self.logs["booking"])},
             ("booking", "ledger"): lambda data, _caller: self._booking_ledger(),
+            ("booking", "compare-projection"): lambda _data, _caller: {"differences": []},
             ("catalog", "offer"): lambda data, _caller: self._offer(data),
             ("wallet", "reached"): lambda _data, _caller: {"reached": True},
             ("wallet", "balances"): lambda data, _caller: self._wallet_balances(data),
             ("wallet", "ledger"): lambda data, _caller: self._wallet_ledger(),
+            ("wallet", "compare-projection"): lambda _data, _caller: {"differences": []},
             ("identity", "people"): lambda data, _caller: {
                 "people": {
                     str(number): {"firstName": "Zoé", "lastName": f"Martin {number}", "email": "", "phoneNumber": ""}
@@ -103,7 +105,7 @@ class Stage:
             "days": {day: {"validated": cents} for day, cents in days.items()},
             "totals": {"validated": sum(days.values())},
             "bookings": {str(number): cents for number, (cents, _) in self.used.items()},
-            "rowDifferences": [],
+            "contradictions": [],
         }
 
     def _wallet_ledger(self) -> dict[str, Any]:
@@ -115,7 +117,7 @@ class Stage:
             "days": {day: {"spent": sums["validated"]} for day, sums in told["days"].items()},
             "totals": {"granted": spent + 5, "available": 5, "reserved": 0, "spent": spent, "lapsed": 0},
             "bookings": told["bookings"],
-            "rowDifferences": [],
+            "contradictions": [],
         }
 
     def _offer(self, data: dict[str, Any]) -> dict[str, Any]:

@@ -249,10 +249,18 @@ def test_a_cent_in_the_others_ledgers_is_found_with_its_booking(stage: Stage) ->
 
 
 def test_rows_that_another_service_reports_are_differences(stage: Stage) -> None:
+    row = {"booking_id": 4, "unit_price": 1}
+    altered = {"table": "bookings", "key": {"booking_id": 4}, "live": row, "folded": {**row, "unit_price": 2}}
+    stage.bus.handlers["booking", "compare-projection"] = lambda _data, _caller: {"differences": [altered]}
+    (one,) = found(stage)
+    assert (one["where"], one["bookings"], one["detail"]) == ("booking.bookings", [4], "unit_price: 1 ≠ 2")
+
+
+def test_events_that_contradict_each_other_are_differences(stage: Stage) -> None:
     booking = stage._booking_ledger()
-    booking["rowDifferences"] = [{"table": "bookings", "bookingId": 4, "column": "total_cents", "row": 1, "fold": 2}]
+    booking["contradictions"] = [{"stream": "booking 4", "bookings": [4], "detail": "costs 2, and 1 before"}]
     stage.bus.handlers["booking", "ledger"] = lambda _data, _caller: booking
-    assert [(one["where"], one["bookings"]) for one in found(stage)] == [("booking.bookings", [4])]
+    assert [(one["where"], one["bookings"]) for one in found(stage)] == [("booking: booking 4", [4])]
 
 
 def test_what_is_in_flight_is_listed_and_is_no_difference(stage: Stage) -> None:

@@ -111,6 +111,11 @@ class Stage:
         assert totals["granted"] == sum(places)
         return ledger
 
+    def differences(self) -> list[dict[str, Any]]:
+        """Rows that differ from a second fold of the log."""
+        found: list[dict[str, Any]] = self.bus.send_query("wallet", "compare-projection", {})["differences"]
+        return found
+
     def pass_time(self, **more: float) -> None:
         """The clock moves on, and what falls due is done."""
         self.clock.move_to(self.clock.now() + timedelta(**more))

@@ -89,7 +89,7 @@ def test_at_18_the_old_credit_lapses_and_a_new_one_is_granted_beside_it(tmp_path
     answer = stage.credit()
     assert answer["credits"][0]["lapsedCents"] == 30_00
     assert answer["current"]["remainingCents"] == 300_00
-    assert stage.ledger()["rowDifferences"] == []
+    assert stage.differences() == stage.ledger()["contradictions"] == []
 
 
 def test_what_is_left_lapses_at_the_expiry_as_of_that_instant(stage: Stage) -> None:

@@ -140,7 +140,7 @@ def test_a_batch_is_decided_in_order_and_a_refused_call_does_not_touch_its_neigh
     assert codes == [{}, "insufficient-credit", {}, {}, {}, "invalid", "insufficient-credit"]
     assert remaining(stage) == 0
     assert stage.credit(99)["current"]["remainingCents"] == 250_00
-    assert stage.ledger()["rowDifferences"] == []
+    assert stage.differences() == stage.ledger()["contradictions"] == []
 
 
 def test_two_hundred_reservations_of_as_many_people_in_one_batch(stage: Stage) -> None:

@@ -4,7 +4,9 @@ What is filled in is what the log says. Whoever was validated, taken back and is
 by the run itself. Of the validations that the desk took back before they were due the due instant is put right.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +18,7 @@ down_revision = "0003"
 
 PAGE = 1000
 TWO_DAYS = timedelta(hours=48)
+Columns = dict[str, Any]
 
 bookings = sa.table(
     "bookings",
@@ -52,7 +55,7 @@ def _index(name: str, table: str, column: str) -> None:
     op.create_index(name, table, [column], postgresql_where=where, sqlite_where=where)
 
 
-def _fill(table, key, which, column_of) -> None:
+def _fill(table: Any, key: Any, which: Any, column_of: Callable[[Any], Columns | None]) -> None:
     connection, last = op.get_bind(), 0
     while rows := connection.execute(sa.select(table).where(which, key > last).order_by(key).limit(PAGE)).all():
         for row in rows:
@@ -61,18 +64,18 @@ def _fill(table, key, which, column_of) -> None:
         last = rows[-1][0]
 
 
-def _warning(row):
+def _warning(row: Any) -> Columns:
     short = row.subcategory == "LIVRE_PAPIER" and row.booked_at >= datetime(2021, 9, 22, tzinfo=UTC)
     day = (row.expires_at - timedelta(days=5 if short else 7)).date()
     return {"warning_due": datetime.combine(day, time(5, 30, tzinfo=UTC))}
 
 
-def _validation(row):
+def _validation(row: Any) -> Columns | None:
     due = row.beginning_at + TWO_DAYS
     taken_back_at = row.validation_due - TWO_DAYS
     return {"validation_due": due} if row.validation_due > due >= taken_back_at else None
 
 
-def _eve(row):
+def _eve(row: Any) -> Columns:
     day = row.beginning_at.date() - timedelta(days=1)
     return {"eve_due": datetime.combine(day, time(16, tzinfo=UTC))}
