@@ -4,6 +4,7 @@
 store        transactions: rows first, then the log, under the log's lock
 log          appends events in a total order, reads streams and published messages
 mapper       domain events to rows and back, by stable names
+projection   read models that are folded in the transaction of their events
 publication  domain events to messages
 outcomes     the outcomes of calls by idempotency key
 context      the cause that goes with every event, and the positions of commits

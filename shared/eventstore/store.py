@@ -22,11 +22,11 @@ from shared.eventstore.database import Database
 from shared.eventstore.log import Log
 from shared.eventstore.mapper import EventMapper
 from shared.eventstore.outcomes import Call, Outcome, Outcomes
+from shared.eventstore.projection import Projection
 from shared.eventstore.publication import Message, Publication
 from shared.eventstore.waiting import READ_SECONDS, limit_answers
 from shared.kernel.errors import DomainError, Unavailable
 from shared.kernel.time import Clock
-from shared.projections import Projection
 
 A = TypeVar("A", bound=Aggregate)
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from shared.eventstore.engines import scratch_engine
 from shared.projections import Projection
 
 BATCH = 100
-"""Events that are folded together; other greenlets run between two batches."""
+"""Events that are folded together; other green threads run between two batches."""
 
 T = TypeVar("T")
 

@@ -85,7 +85,7 @@ def compare_own(store: Store) -> list[Difference]:
 def _compared(store: Store, fold: _Fold, tables: Sequence[sa.Table]) -> list[Difference]:
     fold.catch_up()
     with store.snapshot() as live:
-        fold.go_on(live)
+        fold.advance(live)
         found = (one for table in tables for one in _differences(table, live, fold.scratch))
         return list(islice(found, MAX_DIFFERENCES))
 
@@ -99,17 +99,17 @@ def rebuild(store: Store, model: Model, progress: Progress | None = None, read_l
         fold.catch_up()
         suspects = _Suspects(model.tables, fold.scratch)
         with store.snapshot() as live:
-            fold.go_on(live)
+            fold.advance(live)
             suspects.compare(live)
-        suspects.follow()
+        suspects.note_changes()
         for attempt in range(1, LOCK_TRIES + 1):
             fold.catch_up()
             try:
                 with store.transaction() as tx:
                     keep_writers_away(tx.connection, model.tables)
                     store.log.lock(tx.connection)
-                    fold.go_on(tx.connection)
-                    suspects.put_right(tx.connection)
+                    fold.advance(tx.connection)
+                    suspects.replace_differing(tx.connection)
                 break
             except Conflict:
                 if attempt == LOCK_TRIES:
@@ -144,11 +144,11 @@ class _Fold(ABC):
         """Folds while the service runs, until little is left."""
         while True:
             with self._store.reading() as live:
-                if self.go_on(live) < PAGE:
+                if self.advance(live) < PAGE:
                     return
 
     @abstractmethod
-    def go_on(self, live: sa.Connection) -> int:
+    def advance(self, live: sa.Connection) -> int:
         """Folds the events or messages that ``live`` sees and that are not folded yet; returns how many there were."""
 
 
@@ -160,7 +160,7 @@ class _OwnFold(_Fold):
         self._models = models
         self._kinds = [kind for model in models for kind in model.kinds]
 
-    def go_on(self, live: sa.Connection) -> int:
+    def advance(self, live: sa.Connection) -> int:
         progress, count = self._progress, 0
         progress.head = self._store.log.head(live)
         events = self._store.log.events(live, after=progress.position, until=progress.head, kinds=self._kinds)
@@ -179,34 +179,34 @@ class _FollowedFold(_Fold):
         super().__init__(store, scratch, progress)
         self._model, self._read_log = model, read_log
         self._reached = dict.fromkeys(model.sources, 0)
-        self._apart: dict[tuple[str, int], Message] = {}
+        self._left_out: dict[tuple[str, int], Message] = {}
         """Messages among the dead letters that were not replayed: the live rows lack them too."""
 
-    def go_on(self, live: sa.Connection) -> int:
+    def advance(self, live: sa.Connection) -> int:
         followed = {row.source: row.position for row in live.execute(sa.select(tracking))}
         targets = {source: followed.get(source, 0) for source in self._model.sources}
         self._progress.head = sum(targets.values())
-        letters = self._letters(live)
-        handled = sum(self._follow(source, target, letters) for source, target in targets.items())
-        for which in [which for which in self._apart if which not in letters]:
-            self._react([self._apart.pop(which)])
+        dead = self._dead_letters(live)
+        handled = sum(self._follow(source, target, dead) for source, target in targets.items())
+        for which in [which for which in self._left_out if which not in dead]:
+            self._react([self._left_out.pop(which)])
         return handled
 
-    def _letters(self, live: sa.Connection) -> set[tuple[str, int]]:
+    def _dead_letters(self, live: sa.Connection) -> set[tuple[str, int]]:
         """(source, position) of failed, parked and discarded messages."""
         query = sa.select(dead_letters.c.source, dead_letters.c.position).where(dead_letters.c.state != "replayed")
         return {(row.source, row.position) for row in live.execute(query)}
 
-    def _follow(self, source: str, target: int, letters: set[tuple[str, int]]) -> int:
+    def _follow(self, source: str, target: int, dead: set[tuple[str, int]]) -> int:
         handled = 0
         while self._reached[source] < target:
             page = self._read_log(source, self._reached[source], PAGE)
-            told = [message for message in page if message.position <= target]
-            apart = {(source, one.position): one for one in told if (source, one.position) in letters}
-            self._apart |= apart
-            self._react([one for one in told if (source, one.position) not in apart])
-            handled += len(told)
-            self._reached[source] = told[-1].position if len(told) == len(page) and told else target
+            messages = [message for message in page if message.position <= target]
+            left_out = {(source, one.position): one for one in messages if (source, one.position) in dead}
+            self._left_out |= left_out
+            self._react([one for one in messages if (source, one.position) not in left_out])
+            handled += len(messages)
+            self._reached[source] = messages[-1].position if len(messages) == len(page) and messages else target
             self._progress.position = sum(self._reached.values())
             green.sleep(0)
         return handled
@@ -220,7 +220,7 @@ class _FollowedFold(_Fold):
                 self._model.react(Transaction(self._store, self.scratch), messages)
         except Exception as error:
             if len(messages) == 1:
-                log.warning("not folded", model=self._model.name, message_id=messages[0].id, error=repr(error))
+                log.warning("message not folded", model=self._model.name, message_id=messages[0].id, error=repr(error))
                 return
             half = len(messages) // 2
             self._react(messages[:half])
@@ -255,7 +255,7 @@ class _Suspects:
             for found in batches(_differences(table, live, self._scratch), PAGE):
                 sql.insert_many(self._scratch, noted, [difference.key for difference in found])
 
-    def follow(self) -> None:
+    def note_changes(self) -> None:
         """Notes every row that is folded from now on."""
         quote = self._scratch.dialect.identifier_preparer.quote
         for table, noted in self._noted.items():
@@ -266,7 +266,7 @@ class _Suspects:
                     f"CREATE TRIGGER {noted.name}_{what} AFTER {what} ON {quote(table.name)} BEGIN {notes} END"
                 )
 
-    def put_right(self, live: sa.Connection) -> None:
+    def replace_differing(self, live: sa.Connection) -> None:
         """Replaces those that differ by the folded rows."""
         for table, noted in self._noted.items():
             keys = [tuple(row) for row in self._scratch.execute(sa.select(noted))]
@@ -288,7 +288,7 @@ def _keys_of(table: sa.Table) -> sa.Table:
 
 
 def _note(table: str, names: Sequence[str], side: str) -> str:
-    # an OR IGNORE would not hold here: within a trigger the outer statement's own policy does
+    # not OR IGNORE: within a trigger SQLite applies the conflict policy of the outer statement
     values = ", ".join(f"{side}.{name}" for name in names)
     same = " AND ".join(f"{name} = {side}.{name}" for name in names)
     return f"INSERT INTO {table} SELECT {values} WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {same}); "
@@ -347,9 +347,9 @@ def _differences(table: sa.Table, live: sa.Connection, scratch: sa.Connection) -
     if known == _count(table, scratch):
         return
     for folded in _pages(table, scratch):
-        there = _fetched(table, list(folded), live)
+        stored = _fetched(table, list(folded), live)
         for key, row in folded.items():
-            if key not in there:
+            if key not in stored:
                 yield difference(key, None, row)
 
 
