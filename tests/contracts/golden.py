@@ -18,6 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from services.gateway.catalogue import rendering
 from shared.contracts.messages import MESSAGES
 from shared.eventstore import Publication
 from shared.eventstore.mapper import EventMapper
@@ -75,20 +76,21 @@ class Golden:
 
     def missing(self) -> list[str]:
         """Names of what has no sample yet."""
-        found = [f"{self.service} {event} as it is stored" for event in self.events if self._is_unknown_shape(event)]
+        found = [f"{self.service} {event} as it is stored" for event in self.events if not self.shape_is_known(event)]
         for event in self.events:
             for name, version, _ in self.published(event):
                 if self.message(event, name, version) is None:
                     found.append(f"{self.service} {name} v{version}")
         return found
 
-    def _is_unknown_shape(self, event: str) -> bool:
-        return shape(self.encoded(event)) not in map(shape, self.stored(event))
+    def shape_is_known(self, event: str) -> bool:
+        """Whether the event is stored today in a shape that there is a sample of."""
+        return shape(self.encoded(event)) in map(shape, self.stored(event))
 
     def add_missing(self) -> None:
         for event in self.events:
             sample = self.samples.setdefault(event, {"stored": []})
-            if self._is_unknown_shape(event):
+            if not self.shape_is_known(event):
                 sample["stored"].append(self.encoded(event))
             for name, version, data in self.published(event):
                 sample.setdefault(name, {}).setdefault(str(version), data)
@@ -118,12 +120,33 @@ def golden(service: str) -> Golden:
     return Golden(service)
 
 
+RENDERINGS = FOLDER / "gateway.json"
+"""The body of the example offer in every rendering of the gateway's catalogue, by its number."""
+
+
+def renderings() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(RENDERINGS.read_text("utf-8"))["renderings"]
+    return found
+
+
+def rendered() -> dict[str, Any]:
+    """The example offer in the example venue, as the gateway renders it today."""
+    offer, venue = (golden("catalog").published(event)[0][2] for event in ("Offer.Published", "Venue.Opened"))
+    body: dict[str, Any] = json.loads(rendering.lasting_body(offer, venue))
+    return body
+
+
 def main() -> None:
     for service in MESSAGES:
         found = golden(service)
         for name in found.missing():
             print(f"added: {name}")  # noqa: T201  # a command
         found.add_missing()
+    known = renderings()
+    if str(rendering.RENDERING) not in known:
+        print(f"added: rendering {rendering.RENDERING}")  # noqa: T201
+        known[str(rendering.RENDERING)] = rendered()
+        RENDERINGS.write_text(json.dumps({"renderings": known}, ensure_ascii=False, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

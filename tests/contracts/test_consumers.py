@@ -106,7 +106,7 @@ def test_a_newer_version_that_says_something_else_is_parked_and_changes_nothing(
     letters = {(letter["source"], letter["position"]): letter for letter in reader.dead_letters()}
     assert set(letters) == {(message.source, message.position) for message in concerning}
     assert {letter["state"] for letter in letters.values()} == {"failed"}
-    assert all(" version 99 is not understood: version 1, which is known" in one["error"] for one in letters.values())
+    assert all(" version 99 is not understood: version " in letter["error"] for letter in letters.values())
     untouched = read(name, {source: [] for source in MESSAGES})
     apart = ("tracking", "sqlite_sequence")
     assert without(reader.rows(), apart) == without(untouched.rows(), apart)

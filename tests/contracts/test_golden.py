@@ -60,6 +60,7 @@ def test_all_events_of_a_message_are_published_in_the_same_versions(service: str
 def test_a_published_version_never_changes(service: str, event: str) -> None:
     for name, version, data in golden(service).published(event):
         sample = golden(service).message(event, name, version)
+        assert sample is not None, f"no sample of {service} {name} v{version}: {HOW_TO_ADD}"
         assert data == sample, (
             f"{service} {name} v{version} is not published as before: a published version never changes, "
             f"so publish version {version + 1} beside it"
@@ -158,6 +159,7 @@ def test_an_activation_at_18_gives_no_birth_date() -> None:
 @pytest.mark.parametrize(("service", "event"), EVENTS)
 def test_an_event_is_stored_as_its_newest_sample(service: str, event: str) -> None:
     found = golden(service)
+    assert found.shape_is_known(event), f"no sample of {service} {event} as it is stored: {HOW_TO_ADD}"
     newest = found.stored(event)[-1]
     assert found.encoded(event) == newest, f"{service} {event}: samples are never edited, leave the example as it was"
     assert vars(found.decoded(event, newest)) == vars(found.events[event])
