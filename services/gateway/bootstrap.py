@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import sqlalchemy as sa
 
 from services.gateway import catalogue
@@ -14,8 +16,11 @@ from shared.eventstore import Publication, Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
 from shared.runtime.process import Process
-from shared.runtime.service import Service
+from shared.runtime.service import Service, Task
 from shared.runtime.settings import Settings
+
+RENDER_SECONDS = 3600.0
+"""At the start of a release, and again for what a process of the older one wrote since."""
 
 publication = Publication("gateway")
 """The gateway decides nothing, so it publishes nothing."""
@@ -24,7 +29,14 @@ publication = Publication("gateway")
 def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
     """What runs beside the HTTP surface: reactions that keep the catalogue's read model."""
     store = Store(engine, clock=clock, aggregates=(), publication=publication)
-    return Service("gateway", store, reactions=catalogue.reactions(), followed=[catalogue.followed()])
+    return Service(
+        "gateway",
+        store,
+        reactions=catalogue.reactions(),
+        followed=[catalogue.followed()],
+        tasks=[Task("render-offers-again", RENDER_SECONDS, partial(catalogue.render_again, store))],
+        open_work=catalogue.count_outdated,
+    )
 
 
 def open_gate(settings: Settings, process: Process) -> Gate:

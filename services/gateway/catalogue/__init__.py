@@ -9,5 +9,16 @@ from services.gateway.catalogue.cursors import CursorInvalid
 from services.gateway.catalogue.reactions import followed, reactions
 from services.gateway.catalogue.search import offer, offer_json, search
 from services.gateway.catalogue.tables import metadata
+from services.gateway.catalogue.writing import count_outdated, render_again
 
-__all__ = ["CursorInvalid", "followed", "metadata", "offer", "offer_json", "reactions", "search"]
+__all__ = [
+    "CursorInvalid",
+    "count_outdated",
+    "followed",
+    "metadata",
+    "offer",
+    "offer_json",
+    "reactions",
+    "render_again",
+    "search",
+]

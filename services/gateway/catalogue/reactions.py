@@ -11,11 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway.catalogue import rendering
-from services.gateway.catalogue.places import on_sphere
 from services.gateway.catalogue.tables import offerers, offers, stocks, tags, venues, words
-from services.gateway.catalogue.words import plain, weighted_words
-from shared.contracts.subcategories import SUBCATEGORIES
+from services.gateway.catalogue.writing import write_offer
 from shared.eventstore import Message, Transaction, sql
 from shared.kernel.time import parse_instant
 from shared.messaging.reactions import Reaction, Reactions
@@ -65,7 +62,7 @@ def venue_told(tx: Transaction, message: Message) -> None:
     sql.upsert(tx.connection, venues, [{"venue_id": venue["venueId"], "facts": venue}])
     shown = sa.select(offers.c.facts, offers.c.is_published).where(offers.c.venue_id == venue["venueId"])
     for facts, is_published in tx.connection.execute(shown).all():
-        _write_offer(tx.connection, facts, venue, is_published=is_published)
+        write_offer(tx.connection, facts, venue, is_published=is_published)
 
 
 def offer_told(tx: Transaction, message: Message) -> None:
@@ -73,7 +70,7 @@ def offer_told(tx: Transaction, message: Message) -> None:
     venue = tx.connection.execute(
         sa.select(venues.c.facts).where(venues.c.venue_id == offer["venueId"])
     ).scalar_one()  # catalog told of the venue before
-    _write_offer(tx.connection, offer, venue, is_published=True)
+    write_offer(tx.connection, offer, venue, is_published=True)
 
 
 def offer_withdrawn(tx: Transaction, message: Message) -> None:
@@ -148,53 +145,6 @@ class _PlacesLeft:
 
 def _update_stock(tx: Transaction, data: dict[str, Any], **values: Any) -> None:
     tx.connection.execute(sa.update(stocks).where(stocks.c.stock_id == data["stockId"]).values(**values))
-
-
-def _write_offer(
-    connection: sa.Connection, offer: dict[str, Any], venue: dict[str, Any], *, is_published: bool
-) -> None:
-    """The row that is sent and searched, its words and its tags."""
-    subcategory = SUBCATEGORIES[offer["subcategory"]]
-    lat, lon = (None, None) if offer["isDigital"] else (venue["lat"], venue["lon"])
-    x, y, z = (None, None, None) if lat is None or lon is None else on_sphere(lat, lon)
-    row = {
-        "offer_id": offer["offerId"],
-        "venue_id": offer["venueId"],
-        "offerer_id": offer["offererId"],
-        "is_published": is_published,
-        "body": rendering.lasting_body(offer, venue),
-        "rendering": rendering.RENDERING,
-        "facts": offer,
-        "category": subcategory.category,
-        "subcategory": subcategory.id,
-        "kind": rendering.kind_of(offer),
-        "is_duo": offer["isDuo"],
-        "published_at": parse_instant(offer["publishedAt"]),
-        "lat": lat,
-        "lon": lon,
-        "x": x,
-        "y": y,
-        "z": z,
-    }
-    sql.upsert(connection, offers, [row])
-    _write_words(connection, offer, venue, subcategory.app_label)
-
-
-def _write_words(connection: sa.Connection, offer: dict[str, Any], venue: dict[str, Any], label: str) -> None:
-    offer_id = offer["offerId"]
-    place = " ".join(filter(None, (venue["name"], venue["city"])))
-    weights = weighted_words(
-        [(offer["name"], 8), (" ".join(offer["tags"]), 4), (label, 4), (place, 3), (offer["description"], 1)]
-    )
-    _replace(connection, words, offer_id, [{"word": word, "weight": weight} for word, weight in weights.items()])
-    plain_tags = dict.fromkeys(plain(tag) for tag in offer["tags"])
-    _replace(connection, tags, offer_id, [{"tag": tag} for tag in plain_tags])
-
-
-def _replace(connection: sa.Connection, table: sa.Table, offer_id: int, rows: list[dict[str, Any]]) -> None:
-    connection.execute(sa.delete(table).where(table.c.offer_id == offer_id))
-    if rows:
-        connection.execute(table.insert(), [{"offer_id": offer_id, **row} for row in rows])
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -41,7 +41,7 @@ _OFFER_FIELDS = (
 
 
 RENDERING = 1
-"""Raised whenever ``lasting_body`` makes another body of the same facts: stored ones are then rendered again."""
+"""Raised whenever the same facts give another body, other words or other columns: rows are then written again."""
 
 
 def kind_of(offer: dict[str, Any]) -> str:

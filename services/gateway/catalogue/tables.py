@@ -39,7 +39,7 @@ offers = sa.Table(
     sa.Column("offerer_id", BigNumber, nullable=False),
     sa.Column("is_published", sa.Boolean, nullable=False),
     sa.Column("body", sa.Text, nullable=False),  # what is sent, as JSON, but for the stocks
-    sa.Column("rendering", sa.Integer, nullable=False, server_default="1"),  # by which rendering.RENDERING it was made
+    sa.Column("rendering", sa.Integer, nullable=False, server_default="1"),  # rendering.RENDERING when it was written
     sa.Column("facts", Facts("catalog", "OfferPublished"), nullable=False),  # to render the body again
     sa.Column("category", sa.Text, nullable=False),
     sa.Column("subcategory", sa.Text, nullable=False),
@@ -56,6 +56,7 @@ offers = sa.Table(
     sa.Index("catalogue_offers_place", "lat", "lon"),
     sa.Index("catalogue_offers_category", "category", "subcategory"),
     sa.Index("catalogue_offers_venue", "venue_id"),
+    sa.Index("catalogue_offers_rendering", "rendering"),
 )
 
 words = sa.Table(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from services.gateway import catalogue
+from services.gateway.catalogue import writing
 from services.gateway.catalogue.rendering import RENDERING
-from services.gateway.catalogue.tables import offers
+from services.gateway.catalogue.tables import offers, words
 from services.gateway.schemas.catalogue import PublicOffer
 from tests.unit.gateway_catalogue.shelf import Shelf
 
@@ -237,3 +239,46 @@ def test_one_of_this_release_is_sent_as_it_is(shelf: Shelf) -> None:
     render_as_an_older_release(shelf, RENDERING)
     seen = shelf.see()
     assert seen is not None and seen["old"] == 1
+
+
+def renderings(shelf: Shelf) -> set[int]:
+    with shelf.store.reading() as connection:
+        return set(connection.execute(sa.select(offers.c.rendering)).scalars())
+
+
+def test_what_an_older_release_rendered_is_written_again(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Page by page, also what the public does not see, which stays so."""
+    monkeypatch.setattr(writing, "PAGE", 2)
+    shelf.concert()
+    for number in range(2, 6):
+        shelf.offer(number)
+    shelf.hear("OfferWithdrawn", "catalog", offerId=5, reason="deactivated")
+    before = rows(shelf)
+    render_as_an_older_release(shelf, RENDERING - 1)
+    with shelf.store.transaction() as tx:
+        tx.connection.execute(sa.delete(words))
+    with shelf.store.reading() as connection:
+        assert catalogue.count_outdated(connection) == 2, "of the next page"
+    catalogue.render_again(shelf.store)
+    assert rows(shelf) == before
+    assert renderings(shelf) == {RENDERING}
+    with shelf.store.reading() as connection:
+        assert catalogue.count_outdated(connection) == 0
+
+
+def test_what_this_release_rendered_stays(shelf: Shelf) -> None:
+    """The control."""
+    shelf.concert()
+    render_as_an_older_release(shelf, RENDERING)
+    before = rows(shelf)
+    catalogue.render_again(shelf.store)
+    assert rows(shelf) == before
+
+
+def rows(shelf: Shelf) -> list[tuple[Any, ...]]:
+    with shelf.store.reading() as connection:
+        of_offers = connection.execute(
+            sa.select(offers.c.body, offers.c.is_published).order_by(offers.c.offer_id)
+        ).all()
+        of_words = connection.execute(sa.select(words).order_by(words.c.word, words.c.offer_id)).all()
+    return [tuple(row) for row in (*of_offers, *of_words)]

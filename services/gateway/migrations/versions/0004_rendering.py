@@ -1,4 +1,4 @@
-"""Which rendering made the body of an offer: one of an older release is rendered again when it is read."""
+"""Which rendering made an offer's row: one of an older release is rendered again."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,3 +9,4 @@ down_revision = "0003"
 
 def upgrade() -> None:
     op.add_column("catalogue_offers", sa.Column("rendering", sa.Integer, nullable=False, server_default="1"))
+    op.create_index("catalogue_offers_rendering", "catalogue_offers", ["rendering"])
