@@ -1,12 +1,12 @@
-"""Guessing is slow: failures of sign-in, codes and countermark look-ups, counted where every replica sees them.
+"""Limits guessing: counts failed sign-ins, codes and countermark look-ups, for all replicas together.
 
-Ten a minute per subject (decisions 22 and 32), by the machine's clock. A success is never counted. The table holds the
-last minute only.
+A subject may fail ten times a minute (decisions 22 and 32), by the machine's clock. A success is not counted. The table
+holds the last minute only.
 
-What is asked at once is no more than what is asked one after another: in a process a subject has as many attempts open
-as it may still fail, and the next one waits. What is only looked up need not wait: it is told nothing, whatever was
-found, once its subject has failed too often. That is counted in memory, so a success writes nothing; at worst each
-replica lets ten failures through before it hears of the others'.
+Concurrent attempts give no more guesses than consecutive ones: a process lets a subject have as many attempts open as
+failures are left to it, and the next one waits. A look-up, which changes nothing, does not wait: its result is withheld
+once its subject has failed too often. These counts are in memory, so a success writes nothing; at worst each replica
+lets ten failures pass before it reads those of the others.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ from shared.messaging.answering import TooBusy
 
 ALLOWED = 10
 WINDOW_SECONDS = 60.0
-LOOK_SECONDS = 0.25
-"""For so long another replica's failures may not be known here."""
-MOST_KNOWN = 10_000
+REFRESH_SECONDS = 0.25
+"""How old what is known of the other replicas' failures may be."""
+MAX_SUBJECTS = 10_000
 WAIT_SECONDS = 10.0
-"""For so long an attempt waits for those before it."""
+"""How long an attempt waits for those before it."""
 
 
 @dataclass(slots=True)
 class _Subject:
-    """What this process knows of one."""
+    """The attempts of a subject in this process."""
 
-    asking: int = 0
-    """Attempts that are open or wait for it."""
+    attempts: int = 0
+    """Open ones, and those that wait."""
 
     open: int = 0
     failed: deque[float] = field(default_factory=lambda: deque(maxlen=ALLOWED))
     waiting: deque[green.Event] = field(default_factory=deque)
 
     def check(self, now: float) -> None:
-        """Raises TooManyRequests when no failure is left."""
+        """Raises TooManyRequests if no failure is left."""
         while self.failed and self.failed[0] <= now - WINDOW_SECONDS:
             self.failed.popleft()
         if len(self.failed) >= ALLOWED:
             raise _too_many(self.failed[0], now)
 
     def has_room(self, now: float) -> bool:
-        """For one more attempt. Raises TooManyRequests when no failure is left."""
+        """Whether one more attempt may begin. Raises TooManyRequests if no failure is left."""
         self.check(now)
         return self.open < ALLOWED - len(self.failed)
 
@@ -64,7 +64,7 @@ class _Subject:
 
 
 class Failures:
-    """A subject is whatever must not fail too often: an address, an account, an API key, an e-mail."""
+    """The failures of all subjects: addresses, accounts, API keys, e-mails."""
 
     def __init__(
         self, store: Store, machine_time: Callable[[], float] = time.time, wait_seconds: float = WAIT_SECONDS
@@ -72,29 +72,29 @@ class Failures:
         self._store = store
         self._time = machine_time
         self._wait_seconds = wait_seconds
-        self._refused: frozenset[str] | None = frozenset()
-        """Who has failed too often, as it was when the table was last looked at; None: too many to know."""
-        self._looked = -LOOK_SECONDS
+        self._blocked: frozenset[str] | None = frozenset()
+        """The subjects that have failed too often, as last read from the table; None if they are too many."""
+        self._refreshed_at = -REFRESH_SECONDS
         self._subjects: dict[str, _Subject] = {}
 
     @contextmanager
-    def looking(self, *subjects: str) -> Iterator[Looking]:
-        """As ``attempt``, for what changes nothing: any number at once, and TooManyRequests in the place of what was
-        found, or of why not, when others have failed too often meanwhile."""
-        looking = Looking(self)
+    def look_up(self, *subjects: str) -> Iterator[LookUp]:
+        """Like ``attempt``, for queries: no limit on concurrency; once a subject has used up its failures the caller
+        gets TooManyRequests instead of the result."""
+        look_up = LookUp(self)
         for subject in subjects:
-            looking.take(subject)
+            look_up.take(subject)
         try:
-            yield looking
+            yield look_up
         except DomainError:
-            if not looking.has_failed:
-                self.check_known(*looking.subjects)
+            if not look_up.has_failed:
+                self.check_known(*look_up.subjects)
             raise
-        self.check_known(*looking.subjects)
+        self.check_known(*look_up.subjects)
 
     @contextmanager
     def attempt(self, *subjects: str) -> Iterator[Attempt]:
-        """What may fail, of these subjects. Raises TooManyRequests; TooBusy when those before it take too long."""
+        """An attempt of some subjects that may fail. Raises TooManyRequests, or TooBusy after WAIT_SECONDS."""
         attempt = Attempt(self)
         try:
             for subject in subjects:
@@ -105,10 +105,10 @@ class Failures:
                 self._leave(subject)
 
     def take(self, subject: str) -> None:
-        """Waits for a place among the subject's open attempts. Raises as ``attempt``."""
+        """Opens an attempt of the subject, after waiting until it may. Raises as ``attempt``."""
         self.check(subject)
         known = self._subjects.setdefault(subject, _Subject())
-        known.asking += 1
+        known.attempts += 1
         try:
             if known.waiting or not known.has_room(self._time()):
                 self._wait(known)
@@ -139,38 +139,38 @@ class Failures:
         self._forget(subject, known)
 
     def _forget(self, subject: str, known: _Subject) -> None:
-        """One attempt less: the next one's turn. Nothing is kept of a subject of whom there is nothing to know."""
-        known.asking -= 1
+        """Ends an attempt and wakes the next one. A subject without attempts and failures is not kept."""
+        known.attempts -= 1
         known.wake_next()
-        if not known.asking and not known.failed:
+        if not known.attempts and not known.failed:
             del self._subjects[subject]
 
     def check_known(self, *subjects: str) -> None:
-        """``check``, of the failures that were counted in this process."""
+        """Like ``check``, with the failures that this process has counted."""
         for subject in subjects:
             if (known := self._subjects.get(subject)) is not None:
                 known.check(self._time())
 
     def check(self, *subjects: str) -> None:
-        """Raises TooManyRequests when any of the subjects has failed ten times within the last minute.
+        """Raises TooManyRequests if one of the subjects has failed ten times within the last minute.
 
-        Most have not, and who has is looked up for all who ask within a quarter of a second, and after each failure
-        that is counted here.
+        Most have not: the blocked subjects are read once for all calls of a quarter of a second, and after each failure
+        that this process counts.
         """
         now = self._time()
-        if not 0 <= now - self._looked < LOOK_SECONDS:
-            self._look(now)
-        if self._refused is None or not self._refused.isdisjoint(_hashed(subjects)):
+        if not 0 <= now - self._refreshed_at < REFRESH_SECONDS:
+            self._refresh(now)
+        if self._blocked is None or not self._blocked.isdisjoint(_hashed(subjects)):
             self._check(now, subjects)
 
-    def _look(self, now: float) -> None:
+    def _refresh(self, now: float) -> None:
         table = failures.c
         query = sa.select(table.subject).where(table.at > now - WINDOW_SECONDS).group_by(table.subject)
         with self._store.reading() as connection:
-            many = query.having(sa.func.count() >= ALLOWED).limit(MOST_KNOWN + 1)
-            found = frozenset(connection.execute(many).scalars())
-        self._refused = found if len(found) <= MOST_KNOWN else None
-        self._looked = now
+            blocked = query.having(sa.func.count() >= ALLOWED).limit(MAX_SUBJECTS + 1)
+            found = frozenset(connection.execute(blocked).scalars())
+        self._blocked = found if len(found) <= MAX_SUBJECTS else None
+        self._refreshed_at = now
 
     def _check(self, now: float, subjects: Sequence[str]) -> None:
         with self._store.reading() as connection:
@@ -186,42 +186,42 @@ class Failures:
                 raise _too_many(instants[ALLOWED - 1], now)
 
     def count(self, *subjects: str) -> None:
-        """Writes one failure of each subject, and forgets what is older than the window."""
+        """Stores a failure of each subject, and deletes those that are older than the window."""
         now = self._time()
-        for subject in subjects:  # at once: writing takes time, and others ask meanwhile
+        for subject in subjects:  # before the transaction, for concurrent attempts
             self._subjects.setdefault(subject, _Subject()).failed.append(now)
-        if len(self._subjects) > MOST_KNOWN:
+        if len(self._subjects) > MAX_SUBJECTS:
             self._forget_old(now)
         with self._store.transaction() as tx:
             tx.connection.execute(failures.delete().where(failures.c.at <= now - WINDOW_SECONDS))
             tx.connection.execute(failures.insert(), [{"subject": subject, "at": now} for subject in _hashed(subjects)])
-        self._looked = now - LOOK_SECONDS
+        self._refreshed_at = now - REFRESH_SECONDS
 
     def _forget_old(self, now: float) -> None:
         for subject, known in list(self._subjects.items()):
-            if not known.asking and known.failed[-1] <= now - WINDOW_SECONDS:
+            if not known.attempts and known.failed[-1] <= now - WINDOW_SECONDS:
                 del self._subjects[subject]
 
 
 class Attempt:
-    """Something that may fail, and of which subjects it is one."""
+    """An open attempt and its subjects."""
 
     def __init__(self, failures: Failures) -> None:
         self._failures = failures
         self.subjects: list[str] = []
 
     def take(self, subject: str) -> None:
-        """It is this one's too. Raises as ``Failures.attempt``."""
+        """Adds a subject. Raises as ``Failures.attempt``."""
         self._failures.take(subject)
         self.subjects.append(subject)
 
     def failed(self) -> None:
-        """It did, and is counted of each of its subjects."""
+        """Counts a failure of each subject."""
         self._failures.count(*self.subjects)
 
 
-class Looking(Attempt):
-    """An attempt that holds no place."""
+class LookUp(Attempt):
+    """An attempt that is not limited in concurrency."""
 
     has_failed = False
 
@@ -231,18 +231,18 @@ class Looking(Attempt):
         self.subjects.append(subject)
 
     def failed(self) -> None:
-        """Raises TooManyRequests when it is one too many: it is not counted then."""
+        """Counts a failure of each subject. Raises TooManyRequests instead if a subject has used up its failures."""
         self._failures.check_known(*self.subjects)
         self.has_failed = True
         super().failed()
 
 
 def _too_many(first: float, now: float) -> TooManyRequests:
-    """``first``: the instant of the oldest of the failures that are too many."""
+    """``first``: the instant of the oldest failure within the window."""
     seconds = int(first + WINDOW_SECONDS - now) + 1
     return TooManyRequests("too many failures: wait a little", extra={"retryAfter": max(1, seconds)})
 
 
 def _hashed(subjects: Sequence[str]) -> list[str]:
-    """No address, e-mail or key stands in the table."""
+    """The table holds no address, e-mail or key."""
     return sorted({hashlib.sha256(subject.encode("utf-8", "replace")).hexdigest() for subject in subjects})

@@ -74,7 +74,7 @@ def admitted(
     """Who asks, and no more than ten failures a minute: bad credentials and unknown countermarks (decision 22).
     ``guessable``: the status that says that something was guessed wrong. ``looks``: it changes nothing."""
     credentials = required(authorization)  # nobody who sent nothing has failed at guessing
-    begun = here.failures.looking if looks else here.failures.attempt
+    begun = here.failures.look_up if looks else here.failures.attempt
     with begun(f"desk-{from_where}") as attempt:
         try:
             caller = desk_caller(here, credentials)

@@ -39,7 +39,7 @@ class CountsAfterwards(Failures):
         self.check(*subjects)
         yield Later(self, subjects)
 
-    looking = attempt  # type: ignore[assignment]
+    look_up = attempt  # type: ignore[assignment]
 
 
 class Later(Attempt):
