@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-
 from services.booking import calls
 from services.booking.application.cancelling import Cancelling
 from services.booking.application.desk import Desk
@@ -19,7 +17,7 @@ from services.booking.projections import projections
 from services.booking.publishing import publication
 from services.booking.reactions import FOLLOWED, REACTIONS
 from services.booking.storage import places
-from shared.eventstore import Store
+from shared.eventstore import Connection, Engine, Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
 from shared.messaging.calls import by_name
@@ -32,7 +30,7 @@ MAIL_SECONDS, IDLE_SECONDS = 0.2, 2.0
 FORGET_SECONDS = 3_600.0
 
 
-def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
+def build(settings: Settings, clock: Clock, bus: Bus, engine: Engine) -> Service:
     store = Store(engine, clock=clock, aggregates=[Booking, Stock], publication=publication, projections=projections())
     wallet, identity = Wallet(bus), Identity(bus)
     requests = Requests(store, wallet, settings.randomness())
@@ -42,7 +40,7 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Serv
     mails = Mails(store, identity, outbox)
     desk = Desk(clock)
 
-    def open_work(connection: sa.Connection) -> int:
+    def open_work(connection: Connection) -> int:
         return places.count_open(connection) + mails.open_work(connection)
 
     return Service(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from services.booking.domain.booking import Booking
@@ -32,8 +31,8 @@ def booking_created(event: Booking.Confirmed) -> dict[str, Any]:
         "unitPriceCents": terms.unit_price,
         "totalCents": terms.total,
         "bookedAt": instant_text(event.booked_at),
-        "beginningAt": _text(terms.beginning_at),
-        "cancellationLimitAt": _text(event.cancellation_limit_at),
+        "beginningAt": instant_text(terms.beginning_at),
+        "cancellationLimitAt": instant_text(event.cancellation_limit_at),
         "stockRemaining": event.stock_remaining,
     }
 
@@ -75,7 +74,7 @@ def countermark_validated(event: Booking.Validated) -> dict[str, Any]:
         "unitPriceCents": terms.unit_price,
         "totalCents": terms.total,
         "bookedAt": instant_text(event.booked_at),
-        "beginningAt": _text(terms.beginning_at),
+        "beginningAt": instant_text(terms.beginning_at),
         "usedAt": instant_text(event.used_at),
         "by": event.by,
     }
@@ -117,7 +116,3 @@ def stock_sold_out(event: Stock.SoldOut) -> dict[str, Any]:
 @publication.publishes(Stock.Available, "StockAvailable")
 def stock_available(event: Stock.Available) -> dict[str, Any]:
     return {"stockId": event.stock_id, "offerId": event.offer_id, "remaining": event.remaining}
-
-
-def _text(instant: datetime | None) -> str | None:
-    return None if instant is None else instant_text(instant)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import cast
 
-import sqlalchemy as sa
-
 from services.payout import calls
 from services.payout.application.bank_answers import BankAnswers
 from services.payout.application.closing import Closing, Terms
@@ -27,7 +25,7 @@ from services.payout.projections import projections
 from services.payout.publishing import publication
 from services.payout.reactions import followed, reactions
 from services.payout.storage import batches, lines
-from shared.eventstore import Store
+from shared.eventstore import Connection, Engine, Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
 from shared.messaging.calls import by_name
@@ -38,7 +36,7 @@ RESUME_SECONDS = 5.0
 AGGREGATES = (EstablishmentYear, PayoutBatch, BankDetails, Agreement)
 
 
-def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
+def build(settings: Settings, clock: Clock, bus: Bus, engine: Engine) -> Service:
     store = Store(engine, clock=clock, aggregates=AGGREGATES, publication=publication, projections=projections())
     debtor, period = _debtor(settings), cast(PeriodKind, settings.payout_period)
     closing = Closing(store, bus, Terms(period, debtor))
@@ -69,6 +67,6 @@ def _debtor(settings: Settings) -> Debtor:
     return Debtor(settings.debtor.name, settings.debtor.iban, settings.debtor.bic)
 
 
-def _open_work(connection: sa.Connection) -> int:
+def _open_work(connection: Connection) -> int:
     """Closes under way, and reimbursements to announce."""
     return len(batches.closing(connection)) + lines.count_to_announce(connection)

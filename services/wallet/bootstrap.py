@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-
 from services.wallet import calls, storage
 from services.wallet.application.lapsing import Lapsing
 from services.wallet.application.ledger import Ledger
@@ -12,7 +10,7 @@ from services.wallet.domain.wallet import Wallet
 from services.wallet.projections import Balances, LedgerEntries
 from services.wallet.publishing import publication
 from services.wallet.reactions import REACTIONS, prepare
-from shared.eventstore import Store
+from shared.eventstore import Engine, Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
 from shared.messaging.calls import by_name
@@ -20,7 +18,7 @@ from shared.runtime.service import Service, Timer
 from shared.runtime.settings import Settings
 
 
-def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
+def build(settings: Settings, clock: Clock, bus: Bus, engine: Engine) -> Service:
     """Wallet asks nobody anything and needs no setting of its own: ``settings`` and ``bus`` are not used."""
     store = Store(
         engine,

@@ -305,8 +305,8 @@ class DateTime(fields.DateTime):
                 pass
         raise ValidationError("Not an instant (RFC 3339 with an offset, such as 2021-11-02T09:00:00Z).")
 
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **_: Any) -> str | None:
-        return None if value is None else instant_text(value)
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **_: Any) -> str | None:
+        return instant_text(value)
 
 
 class Instant(fields.String):

@@ -18,9 +18,9 @@ sql          what SQLite and PostgreSQL write differently
 ===========  ===========================================================================
 """
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from shared.eventstore.publication import Message, Publication
 from shared.eventstore.store import Conflict, Store, StoreUnavailable, Transaction
 
-__all__ = ["Conflict", "Connection", "Message", "Publication", "Store", "StoreUnavailable", "Transaction"]
+__all__ = ["Conflict", "Connection", "Engine", "Message", "Publication", "Store", "StoreUnavailable", "Transaction"]

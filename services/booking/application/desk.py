@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
 from services.booking.application.cancelling import load
 from services.booking.domain import errors
 from services.booking.domain.booking import Booking, Means, check_usable
@@ -16,7 +14,7 @@ from services.booking.shapes import booking_shape
 from services.booking.storage import bookings as stored
 from services.booking.storage.facts import Access
 from shared.contracts.calls import booking as calls
-from shared.eventstore import Transaction
+from shared.eventstore import Connection, Transaction
 from shared.eventstore.outcomes import Call, Caller, Outcome
 from shared.kernel.errors import DomainError
 from shared.kernel.time import PARIS, Clock
@@ -30,7 +28,7 @@ class Desk:
         self._clock = clock
 
     def look_up(
-        self, connection: sa.Connection, batch: Sequence[Call[calls.DeskLookUp]]
+        self, connection: Connection, batch: Sequence[Call[calls.DeskLookUp]]
     ) -> list[dict[str, Any] | DomainError]:
         marks = [read_countermark(call.body.countermark) for call in batch]
         rows = stored.by_countermarks(connection, [mark for mark in marks if mark is not None])

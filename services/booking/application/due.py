@@ -7,15 +7,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
 from services.booking.application.cancelling import Cancelling, cancel_all, load, load_to_cancel
 from services.booking.domain import rules
 from services.booking.domain.booking import Booking, Means, Reason, Status
 from services.booking.domain.stock import Stock
 from services.booking.storage import bookings as stored
 from shared.contracts.calls import booking as calls
-from shared.eventstore import Store, Transaction
+from shared.eventstore import Connection, Store, Transaction
 from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.identifiers import stream_id
 
@@ -27,7 +25,7 @@ class Due:
     def __init__(self, store: Store, cancelling: Cancelling) -> None:
         self._store, self._cancelling = store, cancelling
 
-    def next_validation(self, connection: sa.Connection) -> datetime | None:
+    def next_validation(self, connection: Connection) -> datetime | None:
         """Just after start + 48 h: at 48 h exactly, not yet (decision 31)."""
         due = stored.first_validation(connection)
         return due and due + rules.TICK
@@ -36,7 +34,7 @@ class Due:
         """Validates what fell due before ``now``; ``usedAt`` is start + 48 h, however late this runs (decision 5)."""
         self._in_parts(lambda tx: _validate(tx, now))
 
-    def next_expiry(self, connection: sa.Connection) -> datetime | None:
+    def next_expiry(self, connection: Connection) -> datetime | None:
         return stored.first_expiry(connection)
 
     def expire(self, now: datetime) -> None:
@@ -50,14 +48,14 @@ class Due:
 
         self._in_parts(part)
 
-    def next_warning(self, connection: sa.Connection) -> datetime | None:
+    def next_warning(self, connection: Connection) -> datetime | None:
         return stored.first_warning(connection)
 
     def warn(self, now: datetime) -> None:
         """Notes whose expiry is near; the mail is written off the log, once."""
         self._in_parts(lambda tx: _warn(tx, now))
 
-    def next_eve(self, connection: sa.Connection) -> datetime | None:
+    def next_eve(self, connection: Connection) -> datetime | None:
         return stored.first_eve(connection)
 
     def remind(self, now: datetime) -> None:

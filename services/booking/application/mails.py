@@ -10,16 +10,14 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-import sqlalchemy as sa
-
 from services.booking import letters
 from services.booking.domain.booking import Booking, Reason, Status
 from services.booking.domain.stock import Stock
 from services.booking.neighbours import Identity
 from services.booking.storage import bookings as stored
-from services.booking.storage.tables import mail_progress
+from services.booking.storage import mail_progress as progress
 from shared.contracts.identity import UNNAMED
-from shared.eventstore import Store
+from shared.eventstore import Connection, Store
 from shared.kernel.errors import Unavailable
 from shared.notifications import Mail, Notification, Outbox, Push
 
@@ -45,7 +43,7 @@ class Mails:
         No more than are about to be sent: the log keeps the others, and callers keep the processor.
         """
         with self._store.reading() as connection:
-            position = _position(connection)
+            position = progress.position(connection)
             head = self._store.log.head(connection)
             if head == position or not self._outbox.has_room(connection):
                 return
@@ -62,27 +60,19 @@ class Mails:
         written = [one for at, event, rows in told for one in _notifications(at, event, rows, people)]
         self._write(written, position, reached)
 
-    def open_work(self, connection: sa.Connection) -> int:
+    def open_work(self, connection: Connection) -> int:
         """1 while mails are to be written, and those that wait to be sent."""
-        position = _position(connection)
+        position = progress.position(connection)
         waiting = islice(self._store.log.events(connection, after=position, kinds=KINDS, at_once=1), 1)
         return len(list(waiting)) + self._outbox.open_work(connection)
 
     def _write(self, written: Sequence[tuple[str, Notification]], position: int, reached: int) -> None:
         with self._store.transaction() as tx:
-            moved = tx.connection.execute(
-                mail_progress.update().where(mail_progress.c.position == position).values(position=reached)
-            )
-            if moved.rowcount == 1:  # otherwise another process has written them
+            if progress.advance(tx.connection, position, reached):  # else another process has written them
                 self._outbox.write_all(tx, written)
 
 
-def _position(connection: sa.Connection) -> int:
-    position: int = connection.execute(sa.select(mail_progress.c.position)).scalar_one()
-    return position
-
-
-def _told(connection: sa.Connection, found: Sequence[tuple[int, Any, Any]]) -> list[tuple[int, Any, list[Any]]]:
+def _told(connection: Connection, found: Sequence[tuple[int, Any, Any]]) -> list[tuple[int, Any, list[Any]]]:
     """(position, event, rows): the bookings that an event is about, as they are by now."""
     numbers = [event.booking_id for _, _, event in found if not isinstance(event, Stock.Event)]
     own = stored.by_numbers(connection, numbers)

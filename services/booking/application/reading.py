@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
-
-import sqlalchemy as sa
 
 from services.booking.application.cursors import read_recap_cursor, recap_cursor
 from services.booking.domain import errors
@@ -16,11 +14,11 @@ from services.booking.neighbours import Identity
 from services.booking.shapes import booking_shape
 from services.booking.storage import bookings as stored
 from services.booking.storage import facts
-from services.booking.storage.tables import bookings
+from services.booking.storage.bookings import RecapFilter, Span
 from shared.contracts.calls import booking as calls
 from shared.contracts.calls.contract import number_after
 from shared.contracts.identity import UNNAMED
-from shared.eventstore import Store, sql
+from shared.eventstore import Connection, Store
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError, Invalid, Unavailable
 from shared.kernel.time import Clock, instant_text
@@ -34,13 +32,13 @@ class Reading:
         self._store, self._clock, self._identity = store, clock, identity
 
     def booking(
-        self, connection: sa.Connection, batch: Sequence[Call[calls.Booking]]
+        self, connection: Connection, batch: Sequence[Call[calls.Booking]]
     ) -> list[dict[str, Any] | DomainError]:
         rows = stored.by_numbers(connection, [call.body.booking_id for call in batch])
         now = self._clock.now()
         return [_own(rows.get(call.body.booking_id), call.caller, now) for call in batch]
 
-    def bookings(self, connection: sa.Connection, call: Call[calls.Bookings]) -> dict[str, Any]:
+    def bookings(self, connection: Connection, call: Call[calls.Bookings]) -> dict[str, Any]:
         query, now = call.body, self._clock.now()
         found = stored.of_person(
             connection,
@@ -56,7 +54,7 @@ class Reading:
             "nextCursor": str(page[-1].booking_id) if len(found) > query.limit else None,
         }
 
-    def of_offer(self, connection: sa.Connection, call: Call[calls.OfferBookings]) -> dict[str, Any]:
+    def of_offer(self, connection: Connection, call: Call[calls.OfferBookings]) -> dict[str, Any]:
         """Its structure's own people and API keys only."""
         query = call.body
         offerer_id = facts.offerer_of(connection, query.offer_id)
@@ -76,7 +74,7 @@ class Reading:
         )
         return {"items": [booking_shape(row, row, now) | {"personId": row.person_id} for row in rows]}
 
-    def counters(self, connection: sa.Connection, call: Call[calls.Counters]) -> dict[str, dict[str, int]]:
+    def counters(self, connection: Connection, call: Call[calls.Counters]) -> dict[str, dict[str, int]]:
         venue_ids = self._visible(connection, call.caller, call.body.venue_ids)
         now = self._clock.now()
         counts = stored.counts_of_venues(connection, venue_ids, now)
@@ -95,9 +93,9 @@ class Reading:
         query, before = read_recap_cursor(call.body)
         now = self._clock.now()
         with self._store.reading() as connection:
-            conditions = self._conditions(connection, call.caller, query, now)
-            found = stored.recap(connection, conditions, before=before, limit=query.limit + 1)
-            total = stored.recap_total(connection, conditions)
+            wanted = self._recap_filter(connection, call.caller, query, now)
+            found = stored.recap(connection, wanted, before=before, limit=query.limit + 1)
+            total = stored.recap_total(connection, wanted)
         page = found[: query.limit]
         people = self._people({row.person_id for row in page})
         return {
@@ -108,28 +106,26 @@ class Reading:
             else None,
         }
 
-    def _conditions(
-        self, connection: sa.Connection, caller: Caller | None, query: calls.Recap, now: datetime
-    ) -> list[sa.ColumnElement[bool]]:
-        venue_ids = self._recap_venues(connection, caller, query)
-        conditions = [_within(connection, bookings.c.booked_at, venue_ids, _period(query, now))]
-        if query.event_date is not None:
-            that_day = query.event_date, query.event_date
-            conditions.append(_within(connection, bookings.c.beginning_at, venue_ids, lambda _zone: that_day))
-        if query.stock_id is not None:
-            conditions.append(bookings.c.stock_id == query.stock_id)
-        if query.offer_name:
-            conditions.append(bookings.c.offer_name.icontains(query.offer_name, autoescape=True))
-        return conditions
+    def _recap_filter(
+        self, connection: Connection, caller: Caller | None, query: calls.Recap, now: datetime
+    ) -> RecapFilter:
+        zones = facts.zones(connection, self._recap_venues(connection, caller, query))
+        day = query.event_date
+        return RecapFilter(
+            booked=_spans(zones, _period(query, now)),
+            dated=None if day is None else _spans(zones, lambda _zone: (day, day)),
+            stock_id=query.stock_id,
+            offer_name=query.offer_name,
+        )
 
-    def _recap_venues(self, connection: sa.Connection, caller: Caller | None, query: calls.Recap) -> list[int]:
+    def _recap_venues(self, connection: Connection, caller: Caller | None, query: calls.Recap) -> list[int]:
         if query.venue_ids is not None:
             return self._visible(connection, caller, query.venue_ids)
         offerers = facts.Access(connection, [caller]).offerers(caller)
         return [venue.venue_id for venue in facts.venues_of(connection, offerers)]
 
     @staticmethod
-    def _visible(connection: sa.Connection, caller: Caller | None, venue_ids: Collection[int]) -> list[int]:
+    def _visible(connection: Connection, caller: Caller | None, venue_ids: Collection[int]) -> list[int]:
         """Those of the venues that the caller may see; another service and staff see all."""
         if caller is None or "staff" in caller.roles:
             return sorted(set(venue_ids))
@@ -168,19 +164,16 @@ def _period(query: calls.Recap, now: datetime) -> Period:
     return days
 
 
-def _within(
-    connection: sa.Connection, column: sa.ColumnElement[Any], venue_ids: Collection[int], period: Period
-) -> sa.ColumnElement[bool]:
-    """Civil days on the clocks of each venue."""
+def _spans(zones: Mapping[int, str], period: Period) -> list[Span]:
+    """The civil days of a period by the clocks of each venue. ``zones``: venue → time zone."""
     by_zone: dict[str, list[int]] = {}
-    for venue_id, zone in facts.zones(connection, venue_ids).items():
+    for venue_id, zone in zones.items():
         by_zone.setdefault(zone, []).append(venue_id)
-    periods = []
-    for zone, among in sorted(by_zone.items()):
+    spans = []
+    for zone, venue_ids in sorted(by_zone.items()):
         first, last = period(zone)
-        begins, ends = _midnight(first, zone), _midnight(last + timedelta(days=1), zone)
-        periods.append(sa.and_(sql.among(bookings.c.venue_id, among), column >= begins, column < ends))
-    return sa.or_(*periods) if periods else sa.false()
+        spans.append(Span(venue_ids, _midnight(first, zone), _midnight(last + timedelta(days=1), zone)))
+    return spans
 
 
 def _midnight(day: date, zone: str) -> datetime:

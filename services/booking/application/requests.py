@@ -27,9 +27,8 @@ from services.booking.projections import call_of, open_request, row_of
 from services.booking.shapes import booking_shape
 from services.booking.storage import deciding, places
 from services.booking.storage.places import Held, Shelf
-from services.booking.storage.tables import open_requests
 from shared.contracts.calls import booking as commands
-from shared.eventstore import Store, Transaction, sql
+from shared.eventstore import Store, Transaction
 from shared.eventstore.outcomes import Call, KeyReused, Outcome, Repeated, find_outcomes
 from shared.kernel.errors import DomainError, OutcomePending, Unavailable
 from shared.kernel.identifiers import stream_id
@@ -228,7 +227,7 @@ class Requests:
         self._settle(tx, shelf, [(booking, _without_credit(booking)) for booking in free], standing)
         paid = [booking for booking in bookings.values() if booking.terms.total > 0]
         waiting = [open_request(booking.booking_id, booking.restoring or booking.asked) for booking in paid]
-        sql.insert_many(tx.connection, open_requests, waiting)
+        places.add_requests(tx.connection, waiting)
         shelf.write(tx.now)
         tx.save(*bookings.values())
         return {
@@ -292,7 +291,7 @@ class Requests:
             calls = {booking.booking_id: call_of(booking.restoring or booking.asked) for booking, _ in pairs}
             self._settle(tx, shelf, pairs, found.beneficiaries)
             shelf.write(tx.now)
-            sql.delete_many(tx.connection, open_requests, "booking_id", found.still)
+            places.remove_requests(tx.connection, found.still)
             tx.save(*(booking for booking, _ in pairs))
             outcomes = {
                 booking.booking_id: _outcome(booking, shelf, tx.now) if verdict is None else verdict

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -227,15 +228,51 @@ def sold_out_offers(connection: sa.Connection, venue_ids: Collection[int], now: 
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A period from ``begins`` to before ``ends``, for some venues."""
+
+    venue_ids: Collection[int]
+    begins: datetime
+    ends: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecapFilter:
+    """The bookings made within one of ``booked``; of events that begin within one of ``dated``, unless it is None."""
+
+    booked: Sequence[Span]
+    dated: Sequence[Span] | None = None
+    stock_id: int | None = None
+    offer_name: str | None = None
+    """A part of the name, in any case of letters."""
+
+    def conditions(self) -> Iterator[sa.ColumnElement[bool]]:
+        yield _within(_TABLE.booked_at, self.booked)
+        if self.dated is not None:
+            yield _within(_TABLE.beginning_at, self.dated)
+        if self.stock_id is not None:
+            yield _TABLE.stock_id == self.stock_id
+        if self.offer_name:
+            yield _TABLE.offer_name.icontains(self.offer_name, autoescape=True)
+
+
+def _within(column: sa.ColumnElement[Any], spans: Sequence[Span]) -> sa.ColumnElement[bool]:
+    """False without a span."""
+    return sa.or_(
+        sa.false(),
+        *(
+            sa.and_(sql.among(_TABLE.venue_id, span.venue_ids), column >= span.begins, column < span.ends)
+            for span in spans
+        ),
+    )
+
+
 def recap(
-    connection: sa.Connection,
-    conditions: Collection[sa.ColumnElement[bool]],
-    *,
-    before: tuple[datetime, int] | None,
-    limit: int,
+    connection: sa.Connection, wanted: RecapFilter, *, before: tuple[datetime, int] | None, limit: int
 ) -> Sequence[Any]:
-    """The newest first."""
-    query = _with_place().where(*conditions)
+    """Newest first."""
+    query = _with_place().where(*wanted.conditions())
     if before is not None:
         at, number = before
         later = sa.and_(_TABLE.booked_at == at, _TABLE.booking_id < number)
@@ -243,7 +280,7 @@ def recap(
     return connection.execute(query.order_by(_TABLE.booked_at.desc(), _TABLE.booking_id.desc()).limit(limit)).all()
 
 
-def recap_total(connection: sa.Connection, conditions: Collection[sa.ColumnElement[bool]]) -> int:
-    """Places, not bookings: a duo counts twice (domain.md §6.1)."""
-    query = sa.select(sa.func.coalesce(sa.func.sum(_TABLE.quantity), 0)).where(*conditions)
+def recap_total(connection: sa.Connection, wanted: RecapFilter) -> int:
+    """The number of places, not of bookings: a duo counts twice (domain.md §6.1)."""
+    query = sa.select(sa.func.coalesce(sa.func.sum(_TABLE.quantity), 0)).where(*wanted.conditions())
     return int(connection.execute(query).scalar_one())

@@ -226,6 +226,14 @@ OPEN_BY_KEY = sa.select(open_requests).where(
 STILL_OPEN = sa.select(open_requests.c.booking_id).where(sql.among_given(open_requests.c.booking_id, "booking_ids"))
 
 
+def add_requests(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
+    sql.insert_many(connection, open_requests, rows)
+
+
+def remove_requests(connection: sa.Connection, booking_ids: Iterable[int]) -> None:
+    sql.delete_many(connection, open_requests, "booking_id", booking_ids)
+
+
 def open_numbers(connection: sa.Connection, limit: int) -> list[int]:
     query = sa.select(open_requests.c.booking_id).order_by(open_requests.c.booking_id).limit(limit)
     return list(connection.execute(query).scalars())

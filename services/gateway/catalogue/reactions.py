@@ -6,7 +6,6 @@ booking's to say, everything else of it catalog's; whichever comes first makes t
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +13,7 @@ import sqlalchemy as sa
 from services.gateway.catalogue.tables import offerers, offers, stocks, tags, venues, words
 from services.gateway.catalogue.writing import write_offer
 from shared.eventstore import Message, Transaction, sql
-from shared.kernel.time import parse_instant
+from shared.kernel.time import parse_optional_instant
 from shared.messaging.reactions import Reaction, Reactions
 from shared.projections.followed import Followed
 
@@ -85,8 +84,8 @@ def stock_added(tx: Transaction, message: Message) -> None:
     described = {
         "offer_id": data["offerId"],
         "price_cents": data["priceCents"],
-        "beginning_at": _instant(data["beginningAt"]),
-        "booking_limit_at": _instant(data["bookingLimitAt"]),
+        "beginning_at": parse_optional_instant(data["beginningAt"]),
+        "booking_limit_at": parse_optional_instant(data["bookingLimitAt"]),
     }
     statement = sql.insert(tx.connection, stocks).values(
         stock_id=data["stockId"], remaining=data["quantity"], is_withdrawn=False, **described
@@ -96,13 +95,18 @@ def stock_added(tx: Transaction, message: Message) -> None:
 
 def stock_changed(tx: Transaction, message: Message) -> None:
     data = message.data
-    _update_stock(tx, data, price_cents=data["priceCents"], booking_limit_at=_instant(data["bookingLimitAt"]))
+    _update_stock(
+        tx, data, price_cents=data["priceCents"], booking_limit_at=parse_optional_instant(data["bookingLimitAt"])
+    )
 
 
 def event_rescheduled(tx: Transaction, message: Message) -> None:
     data = message.data
     _update_stock(
-        tx, data, beginning_at=_instant(data["beginningAt"]), booking_limit_at=_instant(data["bookingLimitAt"])
+        tx,
+        data,
+        beginning_at=parse_optional_instant(data["beginningAt"]),
+        booking_limit_at=parse_optional_instant(data["bookingLimitAt"]),
     )
 
 
@@ -145,7 +149,3 @@ class _PlacesLeft:
 
 def _update_stock(tx: Transaction, data: dict[str, Any], **values: Any) -> None:
     tx.connection.execute(sa.update(stocks).where(stocks.c.stock_id == data["stockId"]).values(**values))
-
-
-def _instant(text: str | None) -> datetime | None:
-    return None if text is None else parse_instant(text)

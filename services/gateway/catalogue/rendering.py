@@ -81,8 +81,8 @@ def _stock(stock: sa.Row[Any], now: datetime) -> dict[str, Any]:
     return {
         "stockId": stock.stock_id,
         "priceCents": stock.price_cents,
-        "beginningAt": _text(beginning),
-        "bookingLimitAt": _text(stock.booking_limit_at),
+        "beginningAt": instant_text(beginning),
+        "bookingLimitAt": instant_text(stock.booking_limit_at),
         "remaining": stock.remaining,
         "cancellationLimitAt": None if beginning is None else instant_text(cancellation_limit(beginning, now)),
         "bookable": is_bookable(stock, now),
@@ -95,7 +95,3 @@ def _status(stocks: Sequence[sa.Row[Any]], has_bookable: bool, had_others: bool,
         return "active"
     is_ahead = any(stock.booking_limit_at is None or stock.booking_limit_at > now for stock in stocks)
     return "expired" if not is_ahead and (stocks or had_others) else "sold-out"
-
-
-def _text(instant: datetime | None) -> str | None:
-    return None if instant is None else instant_text(instant)

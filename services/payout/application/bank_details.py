@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import sqlalchemy as sa
-
 from services.payout import answers
 from services.payout.application import access
 from services.payout.domain.bank_details import BankDetails, account
@@ -13,7 +11,7 @@ from services.payout.refusals import NoSuchBankDetails, NoSuchOwner
 from services.payout.storage import bank_details, documents, references
 from shared.contracts.calls import payout as calls
 from shared.contracts.calls.contract import number_after
-from shared.eventstore import Transaction
+from shared.eventstore import Connection, Transaction
 from shared.eventstore.outcomes import Call
 from shared.kernel.identifiers import stream_id
 
@@ -41,7 +39,7 @@ def reject(tx: Transaction, call: Call[calls.RejectBankDetails]) -> dict[str, An
     return _saved(tx, found)
 
 
-def pending(connection: sa.Connection, call: Call[calls.PendingBankDetails]) -> dict[str, Any]:
+def pending(connection: Connection, call: Call[calls.PendingBankDetails]) -> dict[str, Any]:
     """A page of the bank details that await a decision, oldest first, each with its documents."""
     limit = call.body.limit
     rows = bank_details.pending(connection, number_after(call.body.cursor) or 0, limit)
@@ -53,7 +51,7 @@ def pending(connection: sa.Connection, call: Call[calls.PendingBankDetails]) -> 
     return {"items": items, "nextCursor": str(rows[-1].bank_details_id) if len(rows) == limit else None}
 
 
-def _offerer_of(connection: sa.Connection, call: Call[calls.SubmitBankDetails]) -> int:
+def _offerer_of(connection: Connection, call: Call[calls.SubmitBankDetails]) -> int:
     """The structure of the account's owner, when the caller works for it. Raises NoSuchOwner, OffererClosed."""
     offerer_id, venue_id = call.body.offerer_id, call.body.venue_id
     if venue_id is not None:

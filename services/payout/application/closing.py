@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-import sqlalchemy as sa
-
 from services.payout import answers
 from services.payout.application import figures, payouts
 from services.payout.application.announcing import announce_reimbursed
@@ -30,7 +28,7 @@ from services.payout.refusals import BatchNotClosed, CutoffInTheFuture, FileNotV
 from services.payout.storage import batches, lines
 from services.payout.storage.years import Years
 from shared.contracts.calls import payout as calls
-from shared.eventstore import Store, Transaction
+from shared.eventstore import Connection, Store, Transaction
 from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.errors import DomainError, Unavailable
 from shared.kernel.identifiers import stream_id
@@ -57,7 +55,7 @@ class Closing:
         self._booking, self._wallet, self._consumers = Booking(bus), Wallet(bus), Consumers(bus)
         self._terms = terms
 
-    def preview(self, connection: sa.Connection, call: Call[calls.Preview]) -> dict[str, Any]:
+    def preview(self, connection: Connection, call: Call[calls.Preview]) -> dict[str, Any]:
         """The figures that a close would have with the lines known now. The cut-off may lie in the future.
 
         Raises EndsNoPeriod, EarlierThanLastBatch.
@@ -214,7 +212,7 @@ class Closing:
         return Period(self._terms.period, batch.cutoff)
 
 
-def _entries(connection: sa.Connection, rows: Sequence[Any]) -> list[tuple[Any, Entry]]:
+def _entries(connection: Connection, rows: Sequence[Any]) -> list[tuple[Any, Entry]]:
     """Lines with the accounts that pay them."""
     accounts = figures.accounts_paying(connection, rows)
     found = []

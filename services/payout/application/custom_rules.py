@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import sqlalchemy as sa
-
 from services.payout import answers
 from services.payout.domain.custom_rules import Agreement, CustomRule
 from services.payout.neighbours import Catalog
 from services.payout.refusals import BadRule, NoSuchRuleOwner
 from services.payout.storage import custom_rules, references
 from shared.contracts.calls import payout as calls
-from shared.eventstore import Store, Transaction
+from shared.eventstore import Connection, Store, Transaction
 from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.errors import DomainError, Unavailable
 
@@ -78,11 +76,11 @@ def _rule(body: calls.AddCustomRule) -> CustomRule:
         raise BadRule("La règle doit se terminer après son début.", errors={"end": [str(error)]}) from None
 
 
-def listed(connection: sa.Connection, _call: Call[calls.CustomRules]) -> dict[str, Any]:
+def listed(connection: Connection, _call: Call[calls.CustomRules]) -> dict[str, Any]:
     """Every rule, oldest first."""
     return {"items": [answers.custom_rule(rule) for rule in custom_rules.all_rules(connection)], "nextCursor": None}
 
 
-def of_offer(connection: sa.Connection, call: Call[calls.OfferRule]) -> dict[str, Any]:
+def of_offer(connection: Connection, call: Call[calls.OfferRule]) -> dict[str, Any]:
     """``{agreed}``: whether a rule was ever agreed for this very offer."""
     return {"agreed": any(rule.offer_id == call.body.offer_id for rule in custom_rules.all_rules(connection))}

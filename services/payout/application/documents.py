@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import sqlalchemy as sa
-
 from services.payout import answers
 from services.payout.application import access
 from services.payout.domain.bank_details import BankDetails
@@ -14,7 +12,7 @@ from services.payout.domain.documents import document
 from services.payout.refusals import NoSuchDocument
 from services.payout.storage import documents
 from shared.contracts.calls import payout as calls
-from shared.eventstore import Transaction
+from shared.eventstore import Connection, Transaction
 from shared.eventstore.outcomes import Call
 from shared.kernel.identifiers import stream_id
 
@@ -42,7 +40,7 @@ def add(tx: Transaction, call: Call[calls.AddDocument]) -> dict[str, Any]:
     return answers.document(row)
 
 
-def listed(connection: sa.Connection, call: Call[calls.Documents]) -> dict[str, Any]:
+def listed(connection: Connection, call: Call[calls.Documents]) -> dict[str, Any]:
     """The documents of bank details, without the bytes. Raises NoSuchBankDetails."""
     number = call.body.bank_details_id
     access.check_seen_details(connection, call, number)
@@ -50,7 +48,7 @@ def listed(connection: sa.Connection, call: Call[calls.Documents]) -> dict[str, 
     return {"items": [answers.document(row) for row in rows], "nextCursor": None}
 
 
-def one_with_content(connection: sa.Connection, call: Call[calls.Document]) -> dict[str, Any]:
+def one_with_content(connection: Connection, call: Call[calls.Document]) -> dict[str, Any]:
     """One document with its ``content`` in base64. Raises NoSuchBankDetails, NoSuchDocument."""
     number = call.body.bank_details_id
     access.check_seen_details(connection, call, number)

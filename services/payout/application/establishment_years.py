@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-import sqlalchemy as sa
-
 from services.payout import answers
 from services.payout.domain.establishment_year import EstablishmentYear
 from services.payout.domain.pricing import tier
 from services.payout.storage import years
 from services.payout.storage.replay import replayed
 from shared.contracts.calls import payout as calls
-from shared.eventstore import Store
+from shared.eventstore import Connection, Store
 from shared.eventstore.outcomes import Call
 from shared.kernel.money import Cents
 from shared.kernel.time import PARIS
@@ -23,7 +21,7 @@ class EstablishmentYears:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def one(self, connection: sa.Connection, call: Call[calls.EstablishmentYear]) -> dict[str, Any]:
+    def one(self, connection: Connection, call: Call[calls.EstablishmentYear]) -> dict[str, Any]:
         """Revenue, tier, paid and pending, now or as recorded up to ``asOf``. A year without a booking is all zeros."""
         establishment, year, as_of = call.body.establishment, call.body.year, call.body.as_of
         stream = EstablishmentYear.stream(establishment, year)

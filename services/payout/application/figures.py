@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-
 from services.payout.domain.bank_details import Account
 from services.payout.domain.batches import AccountDue, AccountName, Debt, NetAccount, Share, Totals, debts_to_move, net
 from services.payout.domain.periods import Period
 from services.payout.domain.records import VenuePaid
 from services.payout.storage import bank_details, batches, lines, references
+from shared.eventstore import Connection
 from shared.kernel.money import ZERO, Cents
 
 
@@ -26,7 +25,7 @@ class Figures:
     totals: Totals
 
 
-def of_batch(connection: sa.Connection, batch: Any, period: Period) -> Figures:
+def of_batch(connection: Connection, batch: Any, period: Period) -> Figures:
     """The figures of a batch whose lines have all entered. ``batch``: its row."""
     accounts = net(batch.batch_id, batch.label, _dues(connection, batch.batch_id))
     venues, contribution = _venues(connection, batch.batch_id)
@@ -35,7 +34,7 @@ def of_batch(connection: sa.Connection, batch: Any, period: Period) -> Figures:
     return Figures(accounts, venues, Totals.of(accounts, sum(venue.lines for venue in venues), contribution, unpayable))
 
 
-def forecast(connection: sa.Connection, period: Period) -> Totals:
+def forecast(connection: Connection, period: Period) -> Totals:
     """The totals that ``of_batch`` would give if the period closed now."""
     due = lines.due_by_venue(connection, period.cutoff)
     paid_on = accounts_paying(connection, due)
@@ -60,12 +59,12 @@ def forecast(connection: sa.Connection, period: Period) -> Totals:
     )
 
 
-def accounts_paying(connection: sa.Connection, rows: Iterable[Any]) -> dict[int, Account]:
+def accounts_paying(connection: Connection, rows: Iterable[Any]) -> dict[int, Account]:
     """The accounts that pay the venues of rows; a venue without one is absent."""
     return bank_details.accounts_of(connection, {row.venue_id: row.offerer_id for row in rows})
 
 
-def moving_debts(connection: sa.Connection) -> list[Debt]:
+def moving_debts(connection: Connection) -> list[Debt]:
     """The debts that move to other accounts before the next batch is netted."""
     rows = lines.carried_by_venue(connection)
     accounts = accounts_paying(connection, rows)
@@ -80,7 +79,7 @@ def moving_debts(connection: sa.Connection) -> list[Debt]:
     )
 
 
-def _dues(connection: sa.Connection, batch_id: int) -> list[AccountDue]:
+def _dues(connection: Connection, batch_id: int) -> list[AccountDue]:
     rows = lines.of_batch_by_account(connection, batch_id)
     ibans = [row.iban for row in rows]
     holders = bank_details.holders(connection, ibans)
@@ -99,7 +98,7 @@ def _dues(connection: sa.Connection, batch_id: int) -> list[AccountDue]:
     ]
 
 
-def _venues(connection: sa.Connection, batch_id: int) -> tuple[list[VenuePaid], Cents]:
+def _venues(connection: Connection, batch_id: int) -> tuple[list[VenuePaid], Cents]:
     """The venues of a batch with their present names, and the contribution of all its lines."""
     rows = lines.of_batch_by_venue(connection, batch_id)
     named = references.venues_named(connection, [row.venue_id for row in rows])

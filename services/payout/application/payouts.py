@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-import sqlalchemy as sa
-
 from services.payout import answers
 from services.payout.domain.periods import Period
 from services.payout.domain.records import BatchLine, VenuePaid
@@ -17,12 +15,12 @@ from services.payout.refusals import EarlierThanLastBatch, NoBalances, NoSuchBat
 from services.payout.storage import batches, lines
 from shared.contracts.calls import payout as calls
 from shared.contracts.calls.contract import number_after
-from shared.eventstore import Store
+from shared.eventstore import Connection, Store
 from shared.eventstore.outcomes import Call
 from shared.kernel.money import Cents
 
 
-def newest_first(connection: sa.Connection, call: Call[calls.Payouts]) -> dict[str, Any]:
+def newest_first(connection: Connection, call: Call[calls.Payouts]) -> dict[str, Any]:
     """A page of the closed batches."""
     limit = call.body.limit
     rows = batches.newest_first(connection, number_after(call.body.cursor), limit)
@@ -31,13 +29,13 @@ def newest_first(connection: sa.Connection, call: Call[calls.Payouts]) -> dict[s
     return {"items": items, "nextCursor": str(rows[-1].batch_id) if len(rows) == limit else None}
 
 
-def one_with_transfers(connection: sa.Connection, call: Call[calls.Payout]) -> dict[str, Any]:
+def one_with_transfers(connection: Connection, call: Call[calls.Payout]) -> dict[str, Any]:
     """One batch with its ``transferList``. Raises NoSuchBatch."""
     transfers = batches.transfer_rows(connection, call.body.batch_id)
     return one(connection, call.body.batch_id) | {"transferList": [answers.transfer(row) for row in transfers]}
 
 
-def transfers_file(connection: sa.Connection, call: Call[calls.TransfersXml]) -> dict[str, Any]:
+def transfers_file(connection: Connection, call: Call[calls.TransfersXml]) -> dict[str, Any]:
     """The bank's file, with the checksum that the close recorded. Raises NoSuchBatch, NoTransfers."""
     row = _closed(connection, call.body.batch_id)
     transfers = batches.transfer_records(connection, row.batch_id)
@@ -48,13 +46,13 @@ def transfers_file(connection: sa.Connection, call: Call[calls.TransfersXml]) ->
     return {"text": content.decode("utf-8")}
 
 
-def details_file(connection: sa.Connection, call: Call[calls.DetailsCsv]) -> dict[str, Any]:
+def details_file(connection: Connection, call: Call[calls.DetailsCsv]) -> dict[str, Any]:
     """Every line of a batch. Raises NoSuchBatch."""
     row = _closed(connection, call.body.batch_id)
     return {"text": details_csv(batches.record(row), _batch_lines(connection, row.batch_id))}
 
 
-def venues_file(connection: sa.Connection, call: Call[calls.VenuesCsv]) -> dict[str, Any]:
+def venues_file(connection: Connection, call: Call[calls.VenuesCsv]) -> dict[str, Any]:
     """Every venue of a batch. Raises NoSuchBatch."""
     row = _closed(connection, call.body.batch_id)
     return {"text": venues_csv(batches.record(row), batches.venues_paid(connection, row.batch_id))}
@@ -79,20 +77,20 @@ class BalancesFile:
         return {"text": wallets_csv(page.items, has_header=cursor is None), "nextCursor": page.next_cursor}
 
 
-def one(connection: sa.Connection, batch_id: int) -> dict[str, Any]:
+def one(connection: Connection, batch_id: int) -> dict[str, Any]:
     """A closed batch. Raises NoSuchBatch."""
     row = _closed(connection, batch_id)
     return answers.batch(row, batches.transfer_statuses(connection, [batch_id]).get(batch_id, set()))
 
 
-def refuse_earlier(connection: sa.Connection, period: Period) -> None:
+def refuse_earlier(connection: Connection, period: Period) -> None:
     """Batches open in the order of their cut-offs. Raises EarlierThanLastBatch."""
     last = batches.last_cutoff(connection)
     if last is not None and period.last < last:
         raise EarlierThanLastBatch(f"La période qui se termine le {last:%d/%m/%Y} est déjà clôturée.")
 
 
-def _closed(connection: sa.Connection, batch_id: int) -> sa.Row[Any]:
+def _closed(connection: Connection, batch_id: int) -> Any:
     """The row of a batch. Raises NoSuchBatch, also for one that is still being closed."""
     row = batches.by_id(connection, batch_id)
     if row is None or row.status != "closed":
@@ -101,7 +99,7 @@ def _closed(connection: sa.Connection, batch_id: int) -> sa.Row[Any]:
     return row
 
 
-def _batch_lines(connection: sa.Connection, batch_id: int) -> list[BatchLine]:
+def _batch_lines(connection: Connection, batch_id: int) -> list[BatchLine]:
     venues = {(venue.venue_id, venue.iban, venue.bic): venue for venue in batches.venues_paid(connection, batch_id)}
     accounts = batches.accounts(connection, batch_id)
     transfers = {(account.iban, account.bic): account.end_to_end_id for account in accounts}

@@ -8,8 +8,6 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any
 
-import sqlalchemy as sa
-
 from services.payout import answers
 from services.payout.application import access
 from services.payout.domain.bank_details import BankDetails
@@ -22,7 +20,7 @@ from services.payout.storage import bank_details, lines, references
 from services.payout.storage.replay import replayed
 from shared.contracts.calls import payout as calls
 from shared.contracts.calls.contract import number_after
-from shared.eventstore import Store
+from shared.eventstore import Connection, Store
 from shared.eventstore.outcomes import Call
 from shared.kernel.errors import Invalid
 from shared.kernel.money import Cents
@@ -80,7 +78,7 @@ class Reimbursements:
         return {"text": reimbursements_csv(paid, 14 if call.body.columns == 14 else 16)}
 
     @contextmanager
-    def _tables(self, connection: sa.Connection, call: Reading) -> Iterator[sa.Connection]:
+    def _tables(self, connection: Connection, call: Reading) -> Iterator[Connection]:
         """A connection to the live tables, or to those of the call's ``asOf``."""
         if call.body.as_of is None:
             yield connection
@@ -116,9 +114,7 @@ class Reimbursements:
         )
 
 
-def _lines(
-    connection: sa.Connection, seen: sa.Connection, call: Reading, before: int | None, limit: int
-) -> Sequence[Any]:
+def _lines(connection: Connection, seen: Connection, call: Reading, before: int | None, limit: int) -> Sequence[Any]:
     first, last = call.body.period_from, call.body.period_to
     return lines.of_offerers(
         seen,
@@ -131,7 +127,7 @@ def _lines(
     )
 
 
-def _all_lines(connection: sa.Connection, seen: sa.Connection, call: Reading) -> Iterator[Any]:
+def _all_lines(connection: Connection, seen: Connection, call: Reading) -> Iterator[Any]:
     before: int | None = None
     while True:
         page = _lines(connection, seen, call, before, _PAGE)
@@ -141,7 +137,7 @@ def _all_lines(connection: sa.Connection, seen: sa.Connection, call: Reading) ->
         before = page[-1].line_id
 
 
-def _statuses(connection: sa.Connection, rows: Sequence[Any]) -> dict[int, LineStatus]:
+def _statuses(connection: Connection, rows: Sequence[Any]) -> dict[int, LineStatus]:
     """The status that each line shows: one that waits and that no account can pay is ``no-bank-details``."""
     accounts = bank_details.accounts_of(connection, {row.venue_id: row.offerer_id for row in rows})
 

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
 from services.wallet import storage
 from services.wallet.domain.credit import Credit
 from services.wallet.domain.entries import Entry, entries
 from services.wallet.domain.wallet import Wallet
 from shared.contracts.calls import wallet as calls
 from shared.contracts.calls.contract import CursorInvalid, number_after
-from shared.eventstore import Store
+from shared.eventstore import Connection, Store
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError, Invalid, NotFound
 from shared.kernel.identifiers import stream_id
@@ -28,9 +26,7 @@ class Reading:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def credit(
-        self, connection: sa.Connection, batch: Sequence[Call[calls.Credit]]
-    ) -> list[dict[str, Any] | DomainError]:
+    def credit(self, connection: Connection, batch: Sequence[Call[calls.Credit]]) -> list[dict[str, Any] | DomainError]:
         """``current`` is null for a person without a credit."""
         refused = [_refusal(call.body.person_id, call.caller) for call in batch]
         live = {call.body.person_id for call in batch if call.body.as_of is None}
@@ -40,7 +36,7 @@ class Reading:
             for call, refusal in zip(batch, refused, strict=True)
         ]
 
-    def entries(self, connection: sa.Connection, call: Call[calls.Entries]) -> dict[str, Any]:
+    def entries(self, connection: Connection, call: Call[calls.Entries]) -> dict[str, Any]:
         person, limit = call.body.person_id, call.body.limit
         if (refusal := _refusal(person, call.caller)) is not None:
             raise refusal
@@ -56,7 +52,7 @@ class Reading:
             "nextCursor": _cursor(page[-1], as_of) if len(found) > limit else None,
         }
 
-    def balances(self, connection: sa.Connection, call: Call[calls.Balances]) -> dict[str, Any]:
+    def balances(self, connection: Connection, call: Call[calls.Balances]) -> dict[str, Any]:
         """``theoreticalCents`` is what can still be booked with, ``actualCents`` that and what is held for bookings."""
         head, limit = self._store.log.head(connection), call.body.limit
         position = head if call.body.position is None else min(head, call.body.position)
@@ -76,7 +72,7 @@ class Reading:
             "nextCursor": str(people[-1]) if len(found) > limit else None,
         }
 
-    def _wallets_at(self, connection: sa.Connection, people: Iterable[int], position: int) -> Iterable[Wallet]:
+    def _wallets_at(self, connection: Connection, people: Iterable[int], position: int) -> Iterable[Wallet]:
         """The wallets of people as they were folded up to a position; not of those who had none yet."""
         wallets: dict[Any, Wallet] = {}
         streams = [stream_id("wallet", person) for person in sorted(people)]
@@ -85,7 +81,7 @@ class Reading:
         return wallets.values()
 
     def _credit(
-        self, connection: sa.Connection, query: calls.Credit, owned: Mapping[int, Sequence[Credit]], now: datetime
+        self, connection: Connection, query: calls.Credit, owned: Mapping[int, Sequence[Credit]], now: datetime
     ) -> dict[str, Any]:
         if query.as_of is None:
             return _credits_view(owned.get(query.person_id, ()), now)
@@ -94,7 +90,7 @@ class Reading:
             wallet = event.mutate(wallet)
         return _credits_view(() if wallet is None else wallet.credits.values(), query.as_of)
 
-    def _history(self, connection: sa.Connection, person: int, as_of: datetime) -> list[Any]:
+    def _history(self, connection: Connection, person: int, as_of: datetime) -> list[Any]:
         return list(self._store.log.streams(connection, [stream_id("wallet", person)], recorded_until=as_of))
 
 
