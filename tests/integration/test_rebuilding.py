@@ -157,13 +157,13 @@ def test_with_the_log_s_lock_alone_it_is_ended(world: World, monkeypatch: pytest
 class Slow(Totals):
     @on(Jar.Filled)
     def filled(self, connection: sa.Connection, event: Jar.Filled) -> None:
-        green.sleep(0.01)
+        green.sleep(0.005)
         super().filled(connection, event)
 
 
 def test_writers_wait_for_no_fold_and_it_takes_in_what_they_write(make_toy_store: MakeStore) -> None:
     store = make_toy_store("toy")
-    for number in range(100):
+    for number in range(250):  # more than a batch of the fold
         fill(store, number % 5, number)
     spoilt(store, totals.c.total)()
     progress = rebuilding.Progress()
