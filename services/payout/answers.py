@@ -7,6 +7,7 @@ from typing import Any
 
 from services.payout.domain.batches import Totals
 from services.payout.domain.custom_rules import CustomRule
+from services.payout.domain.ledger import Difference, Identity
 from services.payout.domain.pricing import Tier
 from services.payout.domain.records import LineStatus
 from services.payout.storage import batches
@@ -132,6 +133,21 @@ def establishment_year(establishment: str, year: int, row: Any | None, tier: Tie
         "contributionCents": row.contribution_cents if row else 0,
         "paidCents": row.paid_cents if row else 0,
         "pendingCents": row.reimbursed_cents - row.paid_cents if row else 0,
+    }
+
+
+def identity(one: Identity) -> dict[str, Any]:
+    return {"name": one.name, "left": one.left, "right": one.right, "difference": one.difference}
+
+
+def difference(one: Difference) -> dict[str, Any]:
+    return {
+        "identity": one.identity,
+        "where": one.where,
+        "left": one.left,
+        "right": one.right,
+        "detail": one.detail,
+        "bookings": list(one.bookings),
     }
 
 

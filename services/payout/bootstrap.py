@@ -20,11 +20,11 @@ from services.payout.domain.periods import PeriodKind
 from services.payout.domain.records import Debtor
 from services.payout.files.character_set import sepa_text
 from services.payout.files.transfers_xml import MAX_NAME_LENGTH
-from services.payout.neighbours import Catalog, Identity, Wallet
+from services.payout.neighbours import Catalog, Identity, Ledgers, Wallet
 from services.payout.projections import projections
 from services.payout.publishing import publication
 from services.payout.reactions import followed, reactions
-from services.payout.storage import batches, lines
+from services.payout.storage import announcing, batches
 from shared.eventstore import Connection, Engine, Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
@@ -50,7 +50,7 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: Engine) -> Service
                 BalancesFile(store, Wallet(bus)),
                 Reimbursements(store, Identity(bus), period),
                 EstablishmentYears(store),
-                Reconciling(store, bus),
+                Reconciling(store, Ledgers(bus)),
             )
         ),
         reactions=reactions(),
@@ -69,4 +69,4 @@ def _debtor(settings: Settings) -> Debtor:
 
 def _open_work(connection: Connection) -> int:
     """Closes under way, and reimbursements to announce."""
-    return len(batches.closing(connection)) + lines.count_to_announce(connection)
+    return len(batches.closing(connection)) + announcing.count(connection)

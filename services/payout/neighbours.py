@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from services.payout.domain.records import WalletBalance
 from services.payout.refusals import NotCaughtUp
 from shared.contracts.calls import booking, catalog, identity, platform, wallet
+from shared.contracts.calls.contract import Query
 from shared.kernel.errors import DomainError, Unavailable
 from shared.kernel.money import Cents
 from shared.messaging.bus import Bus
 
 TIMEOUT_SECONDS = 30.0
+LEDGER_SECONDS = 100.0
 OFFER_SECONDS = 5.0
 CATCH_UP_SECONDS = 20.0
 PAGE = 500
@@ -30,6 +33,38 @@ class Booking:
         """Runs the automatic validations due before an instant; returns the position at which all are published."""
         answer = self._bus.command(booking.ValidateDue(until=until), timeout=TIMEOUT_SECONDS)
         return int(answer.result["position"])
+
+
+class Ledgers:
+    """The figures of other services, and the comparison of every service's rows with its log.
+
+    Every method raises Unavailable.
+    """
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    def wallet(self) -> dict[str, Any]:
+        """The answer to ``wallet.Ledger`` at the end of wallet's log."""
+        return self._answer(wallet.Ledger())
+
+    def booking(self, position: int) -> dict[str, Any]:
+        """The answer to ``booking.Ledger`` at a position of booking's log."""
+        return self._answer(booking.Ledger(position=position))
+
+    def row_differences(self, service: str) -> list[dict[str, Any]]:
+        """Live rows of a service that differ from a second fold of its log: ``{table, key, live, folded}``."""
+        found: list[dict[str, Any]] = self._answer(platform.CompareProjection(), to=service)["differences"]
+        return found
+
+    def next_message_at(self, position: int) -> str | None:
+        """When booking recorded its first message after a position; None at its end."""
+        messages = self._answer(platform.Log(after=position, limit=1), to="booking")["messages"]
+        return messages[0]["recordedAt"] if messages else None
+
+    def _answer(self, query: Query, *, to: str = "") -> dict[str, Any]:
+        answer: dict[str, Any] = self._bus.query(query, to=to, timeout=LEDGER_SECONDS)
+        return answer
 
 
 class Catalog:

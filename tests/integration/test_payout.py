@@ -164,8 +164,8 @@ def agreed_concurrently(stage: Stage) -> list[Any]:
 
 
 def test_one_of_several_overlapping_rules_is_agreed(stage: Stage) -> None:
-    told = agreed_concurrently(stage)
-    assert told.count("custom-rule-overlaps") == 3
+    answers = agreed_concurrently(stage)
+    assert answers.count("custom-rule-overlaps") == 3
     assert len(stage.query("custom-rules")["items"]) == 1
 
 

@@ -19,7 +19,7 @@ from shared.contracts.calls.contract import FINANCE
 audience = Audience("Finance", "Payouts, their files, events, establishments, reconciliation.")
 
 LONG_SECONDS = 110.0
-"""A close of a whole country's fortnight, a reconciliation from the first event on."""
+"""For the close of a whole country's fortnight, or a reconciliation over the whole log."""
 
 POLL_SECONDS = 0.25
 PAYOUTS, PAYOUT = "/v1/finance/payouts", "/v1/finance/payouts/<number:batch_id>"
@@ -35,7 +35,7 @@ BATCH, RULES = (200, schemas.Batch), "/v1/finance/custom-rules"
     refuses=payout.Preview.REFUSES,
 )
 def preview_payout(body: payout.Cutoff) -> Any:
-    """What closing would do, to the cent; changes nothing."""
+    """The figures of a close of the period now, to the cent; changes nothing."""
     return ask(payout.Preview(cutoff=body.cutoff), seconds=LONG_SECONDS)
 
 
@@ -50,21 +50,21 @@ audience.forwards("POST", f"{PAYOUT}/rejections", payout.MarkRejected, seconds=L
 
 @audience.endpoint("GET", f"{PAYOUT}/transfers.xml", query=payout.TransfersXml, media_type="application/xml")
 def transfers_file(query: payout.TransfersXml) -> Any:
-    """The transfers as pain.001, valid against its schema; the same bytes for ever."""
+    """The transfers as pain.001, valid against its schema; always the same bytes."""
     answer = ask(query, seconds=LONG_SECONDS)
     return _file(answer["text"], "application/xml", f"VIR{query.batch_id}.xml")
 
 
 @audience.endpoint("GET", f"{PAYOUT}/details.csv", query=payout.DetailsCsv, media_type="text/csv")
 def details_file(query: payout.DetailsCsv) -> Any:
-    """Every line of the batch; the same bytes for ever."""
+    """Every line of the batch; always the same bytes."""
     answer = ask(query, seconds=LONG_SECONDS)
     return _file(answer["text"], "text/csv", f"VIR{query.batch_id}.csv")
 
 
 @audience.endpoint("GET", f"{PAYOUT}/venues.csv", query=payout.VenuesCsv, media_type="text/csv")
 def venues_file(query: payout.VenuesCsv) -> Any:
-    """What each venue is paid by the batch; the same bytes for ever."""
+    """The amount of each venue in the batch; always the same bytes."""
     answer = ask(query, seconds=LONG_SECONDS)
     return _file(answer["text"], "text/csv", f"VIR{query.batch_id}-venues.csv")
 
@@ -73,7 +73,7 @@ def venues_file(query: payout.VenuesCsv) -> Any:
     "GET", f"{PAYOUT}/wallets.csv", access=FINANCE, media_type="text/csv", refuses=payout.WalletsCsv.REFUSES
 )
 def wallets_file(batch_id: int) -> Any:
-    """What each young person had left at the close; the same bytes for ever."""
+    """The balance of each young person at the close; always the same bytes."""
     parts: list[str] = []
     query: payout.WalletsCsv | None = payout.WalletsCsv(batch_id=batch_id)
     while query is not None:
@@ -93,7 +93,7 @@ def _file(text: str, media_type: str, name: str) -> Response:
     "GET", "/v1/finance/events", access=FINANCE, query=schemas.EventsQuery, media_type="application/x-ndjson"
 )
 def events(query: dict[str, Any]) -> Any:
-    """What payout published after a position until now, in order: one JSON object a line, in its newest version."""
+    """Messages that payout published after a position, in order: one JSON object per line, in its newest version."""
     deadline = time.monotonic() + query["wait"]
     messages = _published(query)
     while not messages and time.monotonic() < deadline:
@@ -110,7 +110,7 @@ def _published(query: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _flat(message: dict[str, Any]) -> dict[str, Any]:
-    """The message's facts beside where it stands and when it happened; those three names are never a fact's."""
+    """The message's data with its position, name, version and instant; no message has data of these names."""
     return {
         **message["data"],
         "position": message["position"],

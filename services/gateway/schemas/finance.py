@@ -70,7 +70,11 @@ class EventsQuery(Strict):
     after = WholeNumber(0, MAX_NUMBER, in_query=True, load_default=0)
     limit = WholeNumber(1, 1000, in_query=True, load_default=1000)
     wait = WholeNumber(
-        0, 30, in_query=True, load_default=0, metadata={"description": "Seconds an empty answer is held."}
+        0,
+        30,
+        in_query=True,
+        load_default=0,
+        metadata={"description": "Seconds to wait for a message before an empty answer."},
     )
 
 

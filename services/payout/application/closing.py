@@ -25,8 +25,8 @@ from services.payout.domain.records import Batch, Debtor, Transfer
 from services.payout.files.transfers_xml import transfers_xml
 from services.payout.neighbours import Booking, Consumers, Wallet
 from services.payout.refusals import BatchNotClosed, CutoffInTheFuture, FileNotValid, NotCaughtUp
-from services.payout.storage import batches, lines
-from services.payout.storage.years import Years
+from services.payout.storage import batch_lines, batches, entering, transfers
+from services.payout.storage.years import Years, keys_of_lines
 from shared.contracts.calls import payout as calls
 from shared.eventstore import Connection, Store, Transaction
 from shared.eventstore.outcomes import Call, Outcome
@@ -147,7 +147,7 @@ class Closing:
         for unfinished in batches.closing(tx.connection):
             raise BatchNotClosed.of(unfinished)
         number = tx.next_number("batch")
-        last_line = lines.last_line_id(tx.connection)
+        last_line = entering.last_line_id(tx.connection)
         terms = (period.label, period.last, last_line, self._terms.debtor, wallet_position)
         tx.save(PayoutBatch.begin(tx.now, number, *terms))
         return number
@@ -162,7 +162,7 @@ class Closing:
 
     def _observe_delays(self, batch_id: int, execution: date) -> None:
         with self._store.reading() as connection:
-            days = lines.counted_from(connection, batch_id)
+            days = batch_lines.counted_from(connection, batch_id)
         for day, count in days.items():
             for _ in range(count):
                 metrics.payout_delays.observe((execution - day).days)
@@ -173,15 +173,15 @@ class Closing:
         if batch.status != "closing":
             return 0
         cutoff = self._period(batch).cutoff
-        candidates = lines.next_to_enter(tx.connection, cutoff, batch.last_line_id, PAGE)
+        candidates = entering.next_to_enter(tx.connection, cutoff, batch.last_line_id, PAGE)
         if not candidates:
             return 0
         years = Years.of(tx)
-        of_key = years.load(lines.keys_of(tx.connection, candidates))
-        entering: dict[tuple[str, int], list[Entry]] = defaultdict(list)
-        for line, entry in _entries(tx.connection, lines.entering(tx.connection, cutoff, candidates)):
-            entering[line.establishment, line.year].append(entry)
-        for key, entries in sorted(entering.items()):
+        of_key = years.load(keys_of_lines(tx.connection, candidates))
+        entries_of: dict[tuple[str, int], list[Entry]] = defaultdict(list)
+        for line, entry in _entries(tx.connection, entering.entering(tx.connection, cutoff, candidates)):
+            entries_of[line.establishment, line.year].append(entry)
+        for key, entries in sorted(entries_of.items()):
             of_key[key].enter(tx.now, batch_id, entries, years.rules)
             tx.save(of_key[key])
         return len(candidates)
@@ -203,7 +203,7 @@ class Closing:
         tx.flush()
         execution = next_working_day(paris_day(tx.now))
         record = _record(batch, found.totals, execution, tx.now, row.form)
-        checksum = _checksum(record, batches.transfer_records(tx.connection, batch_id))
+        checksum = _checksum(record, transfers.records(tx.connection, batch_id))
         batch.close(tx.now, found.totals, execution, checksum)
         tx.save(batch)
         return execution
@@ -245,6 +245,6 @@ def _record(batch: PayoutBatch, totals: Totals, execution: date, at: datetime, f
     )
 
 
-def _checksum(batch: Batch, transfers: list[Transfer]) -> str | None:
+def _checksum(batch: Batch, paid: list[Transfer]) -> str | None:
     """SHA-256 of the bank's file; None when nothing is transferred."""
-    return hashlib.sha256(transfers_xml(batch, transfers)).hexdigest() if transfers else None
+    return hashlib.sha256(transfers_xml(batch, paid)).hexdigest() if paid else None

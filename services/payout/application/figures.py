@@ -11,7 +11,7 @@ from services.payout.domain.bank_details import Account
 from services.payout.domain.batches import AccountDue, AccountName, Debt, NetAccount, Share, Totals, debts_to_move, net
 from services.payout.domain.periods import Period
 from services.payout.domain.records import VenuePaid
-from services.payout.storage import bank_details, batches, lines, references
+from services.payout.storage import bank_details, batch_lines, debts, entering, references
 from shared.eventstore import Connection
 from shared.kernel.money import ZERO, Cents
 
@@ -29,21 +29,21 @@ def of_batch(connection: Connection, batch: Any, period: Period) -> Figures:
     """The figures of a batch whose lines have all entered. ``batch``: its row."""
     accounts = net(batch.batch_id, batch.label, _dues(connection, batch.batch_id))
     venues, contribution = _venues(connection, batch.batch_id)
-    due = lines.due_by_venue(connection, period.cutoff, batch.last_line_id)
+    due = entering.due_by_venue(connection, period.cutoff, batch.last_line_id)
     unpayable = _without_account(due, accounts_paying(connection, due))
     return Figures(accounts, venues, Totals.of(accounts, sum(venue.lines for venue in venues), contribution, unpayable))
 
 
 def forecast(connection: Connection, period: Period) -> Totals:
     """The totals that ``of_batch`` would give if the period closed now."""
-    due = lines.due_by_venue(connection, period.cutoff)
+    due = entering.due_by_venue(connection, period.cutoff)
     paid_on = accounts_paying(connection, due)
     payable = [row for row in due if row.is_zero or row.venue_id in paid_on]
     lines_total: Counter[AccountName] = Counter()
     for row in payable:
         if not row.is_zero:
             lines_total[paid_on[row.venue_id].name] += row.reimbursed
-    brought_forward = Counter(batches.carried_by(connection, [iban for iban, _ in lines_total]))
+    brought_forward = Counter(debts.by_account(connection, [iban for iban, _ in lines_total]))
     for debt in moving_debts(connection):
         brought_forward[debt.account] -= debt.amount
         brought_forward[debt.to] += debt.amount
@@ -66,7 +66,7 @@ def accounts_paying(connection: Connection, rows: Iterable[Any]) -> dict[int, Ac
 
 def moving_debts(connection: Connection) -> list[Debt]:
     """The debts that move to other accounts before the next batch is netted."""
-    rows = lines.carried_by_venue(connection)
+    rows = debts.lines_by_venue(connection)
     accounts = accounts_paying(connection, rows)
     return debts_to_move(
         Share(
@@ -80,10 +80,10 @@ def moving_debts(connection: Connection) -> list[Debt]:
 
 
 def _dues(connection: Connection, batch_id: int) -> list[AccountDue]:
-    rows = lines.of_batch_by_account(connection, batch_id)
+    rows = batch_lines.by_account(connection, batch_id)
     ibans = [row.iban for row in rows]
     holders = bank_details.holders(connection, ibans)
-    carried = batches.carried_by(connection, ibans)
+    carried = debts.by_account(connection, ibans)
     return [
         AccountDue(
             iban=row.iban,
@@ -100,7 +100,7 @@ def _dues(connection: Connection, batch_id: int) -> list[AccountDue]:
 
 def _venues(connection: Connection, batch_id: int) -> tuple[list[VenuePaid], Cents]:
     """The venues of a batch with their present names, and the contribution of all its lines."""
-    rows = lines.of_batch_by_venue(connection, batch_id)
+    rows = batch_lines.by_venue(connection, batch_id)
     named = references.venues_named(connection, [row.venue_id for row in rows])
     venues = [_venue(row, named.get(row.venue_id)) for row in rows]
     venues.sort(key=lambda venue: (venue.venue_id, venue.iban or "", venue.bic or ""))

@@ -12,7 +12,7 @@ from services.payout.files.finance_tables import details_csv, venues_csv, wallet
 from services.payout.files.transfers_xml import transfers_xml
 from services.payout.neighbours import Wallet
 from services.payout.refusals import EarlierThanLastBatch, NoBalances, NoSuchBatch, NoTransfers
-from services.payout.storage import batches, lines
+from services.payout.storage import batch_lines, batches, transfers
 from shared.contracts.calls import payout as calls
 from shared.contracts.calls.contract import number_after
 from shared.eventstore import Connection, Store
@@ -24,24 +24,24 @@ def newest_first(connection: Connection, call: Call[calls.Payouts]) -> dict[str,
     """A page of the closed batches."""
     limit = call.body.limit
     rows = batches.newest_first(connection, number_after(call.body.cursor), limit)
-    statuses = batches.transfer_statuses(connection, [row.batch_id for row in rows])
+    statuses = transfers.statuses(connection, [row.batch_id for row in rows])
     items = [answers.batch(row, statuses.get(row.batch_id, set())) for row in rows]
     return {"items": items, "nextCursor": str(rows[-1].batch_id) if len(rows) == limit else None}
 
 
 def one_with_transfers(connection: Connection, call: Call[calls.Payout]) -> dict[str, Any]:
     """One batch with its ``transferList``. Raises NoSuchBatch."""
-    transfers = batches.transfer_rows(connection, call.body.batch_id)
-    return one(connection, call.body.batch_id) | {"transferList": [answers.transfer(row) for row in transfers]}
+    rows = transfers.of_batch(connection, call.body.batch_id)
+    return one(connection, call.body.batch_id) | {"transferList": [answers.transfer(row) for row in rows]}
 
 
 def transfers_file(connection: Connection, call: Call[calls.TransfersXml]) -> dict[str, Any]:
     """The bank's file, with the checksum that the close recorded. Raises NoSuchBatch, NoTransfers."""
     row = _closed(connection, call.body.batch_id)
-    transfers = batches.transfer_records(connection, row.batch_id)
-    if not transfers:
+    records = transfers.records(connection, row.batch_id)
+    if not records:
         raise NoTransfers(f"Le lot {batches.number(row.batch_id)} ne verse rien : il n’a pas de fichier de virements.")
-    content = transfers_xml(batches.record(row), transfers)
+    content = transfers_xml(batches.record(row), records)
     assert hashlib.sha256(content).hexdigest() == row.checksum, f"the file of batch {row.batch_id} has changed"
     return {"text": content.decode("utf-8")}
 
@@ -59,7 +59,7 @@ def venues_file(connection: Connection, call: Call[calls.VenuesCsv]) -> dict[str
 
 
 class BalancesFile:
-    """What each young person had left at a close, as wallet's log says."""
+    """The balances of young people at a close, from wallet's log."""
 
     def __init__(self, store: Store, wallet: Wallet) -> None:
         self._store = store
@@ -80,7 +80,7 @@ class BalancesFile:
 def one(connection: Connection, batch_id: int) -> dict[str, Any]:
     """A closed batch. Raises NoSuchBatch."""
     row = _closed(connection, batch_id)
-    return answers.batch(row, batches.transfer_statuses(connection, [batch_id]).get(batch_id, set()))
+    return answers.batch(row, transfers.statuses(connection, [batch_id]).get(batch_id, set()))
 
 
 def refuse_earlier(connection: Connection, period: Period) -> None:
@@ -102,11 +102,11 @@ def _closed(connection: Connection, batch_id: int) -> Any:
 def _batch_lines(connection: Connection, batch_id: int) -> list[BatchLine]:
     venues = {(venue.venue_id, venue.iban, venue.bic): venue for venue in batches.venues_paid(connection, batch_id)}
     accounts = batches.accounts(connection, batch_id)
-    transfers = {(account.iban, account.bic): account.end_to_end_id for account in accounts}
-    return [_batch_line(row, venues, transfers) for row in lines.of_batch(connection, batch_id)]
+    end_to_end_ids = {(account.iban, account.bic): account.end_to_end_id for account in accounts}
+    return [_batch_line(row, venues, end_to_end_ids) for row in batch_lines.rows(connection, batch_id)]
 
 
-def _batch_line(row: Any, venues: dict[Any, VenuePaid], transfers: dict[Any, str | None]) -> BatchLine:
+def _batch_line(row: Any, venues: dict[Any, VenuePaid], end_to_end_ids: dict[Any, str | None]) -> BatchLine:
     return BatchLine(
         line_id=row.line_id,
         corrects=row.corrects,
@@ -127,6 +127,6 @@ def _batch_line(row: Any, venues: dict[Any, VenuePaid], transfers: dict[Any, str
         rule=row.rule,
         reimbursed=Cents(row.reimbursed_cents),
         contribution=Cents(row.contribution_cents),
-        end_to_end_id=transfers.get((row.paid_iban, row.paid_bic)),
+        end_to_end_id=end_to_end_ids.get((row.paid_iban, row.paid_bic)),
         counted_from=row.counted_from,
     )

@@ -16,7 +16,7 @@ from services.payout.domain.periods import Period, PeriodKind, period_of
 from services.payout.domain.records import LineStatus, PaidLine
 from services.payout.files.reimbursements_csv import reimbursements_csv
 from services.payout.neighbours import Identity, Name
-from services.payout.storage import bank_details, lines, references
+from services.payout.storage import bank_details, references, reimbursements
 from services.payout.storage.replay import replayed
 from shared.contracts.calls import payout as calls
 from shared.contracts.calls.contract import number_after
@@ -44,7 +44,7 @@ class Reimbursements:
             with self._tables(connection, call) as seen:
                 rows = _lines(connection, seen, call, number_after(call.body.cursor), limit)
                 statuses = _statuses(seen, rows)
-                revenues = lines.open_revenues(seen, rows)
+                revenues = reimbursements.open_revenues(seen, rows)
             venues = references.venues_named(connection, [row.venue_id for row in rows])
         items = [
             answers.line(
@@ -83,7 +83,7 @@ class Reimbursements:
         if call.body.as_of is None:
             yield connection
             return
-        years = lines.years_of_offerers(connection, access.own_offerers(connection, call))
+        years = reimbursements.years_of_offerers(connection, access.own_offerers(connection, call))
         kinds = [kind for kind in self._store.mapper.kinds() if issubclass(kind, PayoutBatch.Event | BankDetails.Event)]
         with replayed(self._store, connection, recorded_until=call.body.as_of, kinds=kinds, streams=years) as past:
             yield past
@@ -116,7 +116,7 @@ class Reimbursements:
 
 def _lines(connection: Connection, seen: Connection, call: Reading, before: int | None, limit: int) -> Sequence[Any]:
     first, last = call.body.period_from, call.body.period_to
-    return lines.of_offerers(
+    return reimbursements.of_offerers(
         seen,
         access.own_offerers(connection, call),
         used_from=None if first is None else paris_midnight(first),

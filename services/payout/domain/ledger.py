@@ -1,7 +1,7 @@
-"""The identities between the services' figures, and where one of them does not hold (architecture §8).
+"""The identities between the services' figures, and the differences where one does not hold (ARCHITECTURE.md §8).
 
-Each is a sum on its left and one on its right, in cents, per civil day of use in Paris, per batch or in total; a
-difference names the bookings that it comes from.
+An identity compares two sums in cents: per civil day of use in Paris, per batch or in total. A difference names the
+bookings that cause it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Where something does not add up. ``where`` says of what: a day, a batch, a table."""
+    """An identity that does not hold. ``where``: the day, batch, account or table that it is about."""
 
     identity: str
     where: str
@@ -57,7 +57,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class LedgerLine:
-    """A line as the log leads to it. ``state``: ``paid``, ``to-pay``, ``unpayable`` or ``carried``."""
+    """A line, folded from the log. ``state``: ``paid``, ``to-pay``, ``unpayable`` or ``carried``."""
 
     booking_id: int
     day: date
@@ -66,20 +66,20 @@ class LedgerLine:
     contribution: int
     state: str
     by_rule: int
-    """What the rule that it names gives for its price and revenue; its reimbursement, for a correction."""
+    """The reimbursement that its rule gives for its price and revenue; that of the line, for a correction."""
     paid: int = 0
-    """What was told of it as reimbursed."""
+    """The amount published as reimbursed."""
     end_to_end_id: str | None = None
     awaits_bank: bool = False
-    """Its transfer is at the bank, which has not answered."""
+    """Whether its transfer is at the bank, which has not answered."""
 
 
 @dataclass(slots=True)
 class Sums:
     """Lines added up per day, per booking and per transfer.
 
-    What was paid is what was told as reimbursed. ``unsettled`` is what no other record than the lines says: what is
-    neither paid, nor in a transfer at the bank, nor carried forward by an account.
+    ``paid``: the amounts published as reimbursed. ``open``: amounts that only the lines record, because they are not
+    paid, not in a transfer at the bank, and not carried forward by an account.
     """
 
     days: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -87,12 +87,12 @@ class Sums:
     transfers: Counter[str] = field(default_factory=Counter)
     reimbursed: int = 0
     paid: int = 0
-    unsettled: int = 0
+    open: int = 0
     broken_prices: list[int] = field(default_factory=list)
     broken_payments: list[int] = field(default_factory=list)
     broken_rules: list[int] = field(default_factory=list)
 
-    def take(self, line: LedgerLine) -> None:
+    def add(self, line: LedgerLine) -> None:
         day = self.days[line.day.isoformat()]
         day["priced"] += line.amount
         day["reimbursed"] += line.reimbursed
@@ -105,7 +105,7 @@ class Sums:
         self.reimbursed += line.reimbursed
         self.paid += line.paid
         if line.state != "carried" and not line.awaits_bank:
-            self.unsettled += due
+            self.open += due
         if line.end_to_end_id is not None:
             self.transfers[line.end_to_end_id] += line.paid + due
         if line.paid + due != line.reimbursed:
@@ -117,37 +117,39 @@ class Sums:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What another service's ledger says of one figure: per day, and per booking."""
+class Figure:
+    """One figure of another service's ledger, per day and per booking."""
 
     days: Mapping[str, int]
     bookings: Mapping[int, int]
 
 
 def identities_by_day(
-    spent: Told, validated_for_wallet: Told, validated: Told, sums: Sums
+    spent: Figure, validated_for_wallet: Figure, validated: Figure, sums: Sums
 ) -> list[tuple[str, list[Identity]]]:
-    """Each day's identities. Wallet and payout are each held against booking as far as they have heard of it."""
+    """Each day's identities. Wallet and payout are each compared with booking up to their tracked position of it."""
     days = sorted({*spent.days, *validated_for_wallet.days, *validated.days, *sums.days})
     return [(day, _of_day(day, spent, validated_for_wallet, validated, sums)) for day in days]
 
 
-def differences_by_booking(spent: Told, validated_for_wallet: Told, validated: Told, sums: Sums) -> list[Difference]:
-    """Bookings whose figures differ between the services, and lines that do not add up in themselves."""
+def differences_by_booking(
+    spent: Figure, validated_for_wallet: Figure, validated: Figure, sums: Sums
+) -> list[Difference]:
+    """Bookings whose figures differ between the services, and lines that do not add up."""
     found = []
     for name, left, right in (
         (SPENT, spent.bookings, validated_for_wallet.bookings),
         (VALIDATED, validated.bookings, sums.bookings),
     ):
-        apart = [number for number in sorted({*left, *right}) if left.get(number, 0) != right.get(number, 0)]
-        if apart:
+        differing = [number for number in sorted({*left, *right}) if left.get(number, 0) != right.get(number, 0)]
+        if differing:
             found.append(
                 Difference(
                     name,
                     "bookings",
-                    sum(left.get(number, 0) for number in apart),
-                    sum(right.get(number, 0) for number in apart),
-                    tuple(apart[:MAX_BOOKINGS]),
+                    sum(left.get(number, 0) for number in differing),
+                    sum(right.get(number, 0) for number in differing),
+                    tuple(differing[:MAX_BOOKINGS]),
                 )
             )
     broken = ((PRICED, sums.broken_prices), (REIMBURSED, sums.broken_payments), (RULE, sums.broken_rules))
@@ -158,50 +160,54 @@ def differences_by_booking(spent: Told, validated_for_wallet: Told, validated: T
 
 
 def differences_of(where: str, identities: Iterable[Identity], bookings: tuple[int, ...] = ()) -> list[Difference]:
-    """Those of the identities that do not hold."""
+    """The identities that do not hold."""
     return [Difference(one.name, where, one.left, one.right, bookings) for one in identities if one.difference]
 
 
 def of_all_lines(sums: Sums, at_bank: int, carried: int) -> Identity:
-    """``at_bank`` is what transfers without an answer amount to, ``carried`` what accounts carry forward: the batches'
-    own records, where a day has its lines' only."""
-    return Identity(REIMBURSED, sums.reimbursed, sums.paid + sums.unsettled + at_bank + carried)
+    """Compares the lines with the batches' own records, which no day has.
+
+    ``at_bank``: the sum of transfers without an answer. ``carried``: the sum of the debts of accounts.
+    """
+    return Identity(REIMBURSED, sums.reimbursed, sums.paid + sums.open + at_bank + carried)
 
 
 class Payments:
-    """What was told as reimbursed, line by line along the log."""
+    """Follows the log: the amount published as reimbursed, line by line."""
 
     def __init__(self) -> None:
         self.of_line: Counter[int] = Counter()
 
-    def take(self, event: Any) -> None:
-        """The next event of the log, of whatever kind."""
+    def follow(self, event: Any) -> None:
+        """Takes the next event of the log, of any kind."""
         if isinstance(event, EstablishmentYear.BookingReimbursed | EstablishmentYear.CorrectionReimbursed):
             self.of_line[event.line_id] += event.reimbursed
 
 
 class PriceChain:
-    """Follows every establishment's year along the log: each price, superseded ones too, hangs on what came before, and
-    so does the revenue of what enters a batch."""
+    """Follows the log: checks the revenue of every price, superseded ones too, and of every line that enters a batch.
+
+    It must be the revenue of the year's earlier lines plus what the booking adds.
+    """
 
     def __init__(self) -> None:
         self._years: dict[UUID, EstablishmentYear] = {}
         self.broken: list[int] = []
 
-    def take(self, event: Any) -> None:
-        """The next event of the log, of whatever kind."""
+    def follow(self, event: Any) -> None:
+        """Takes the next event of the log, of any kind."""
         if not isinstance(event, EstablishmentYear.Event):
             return
         year = self._years.get(event.originator_id)
         if year is not None:
-            line = _hung(year, event)
+            line = _line_to_check(year, event)
             if line is not None and line.price.revenue != year.revenue_before(line.sort_key) + line.entering:
                 self.broken.append(line.booking.booking_id)
         after: Any = event.mutate(year)
         self._years[event.originator_id] = after
 
     def revenues(self) -> dict[int, Cents]:
-        """Of every open line, as its year stands: it may have moved since the line was priced."""
+        """Open line → its current revenue, which may have moved since the line was priced."""
         return {line_id: revenue for year in self._years.values() for line_id, revenue in year.open_revenues()}
 
     def differences(self) -> list[Difference]:
@@ -209,14 +215,14 @@ class PriceChain:
         return [Difference(CHAIN, "prices", None, None, numbers)] if numbers else []
 
 
-def _hung(year: EstablishmentYear, event: EstablishmentYear.Event) -> OpenLine | None:
-    """A line as it is priced, or as it enters its first batch."""
+def _line_to_check(year: EstablishmentYear, event: EstablishmentYear.Event) -> OpenLine | None:
+    """The line that an event prices, or that enters its first batch."""
     if isinstance(event, EstablishmentYear.Priced):
         return OpenLine(event.line_id, event.booking, event.price)
     return year.open.get(event.line_id) if isinstance(event, EstablishmentYear.BookingEntered) else None
 
 
-def _of_day(day: str, spent: Told, validated_for_wallet: Told, validated: Told, sums: Sums) -> list[Identity]:
+def _of_day(day: str, spent: Figure, validated_for_wallet: Figure, validated: Figure, sums: Sums) -> list[Identity]:
     of_lines = sums.days.get(day, Counter())
     states = sum(of_lines[state] for state in ("paid", "to-pay", "unpayable", "carried"))
     return [

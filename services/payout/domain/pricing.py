@@ -1,4 +1,4 @@
-"""One booking and its year's revenue → what is reimbursed, by which rule (domain.md §7.1).
+"""One booking and its year's revenue → its reimbursement, and the rule for it (domain.md §7.1).
 
 A matching custom rule wins. Otherwise, of the standard rules that are relevant and active at the instant of use, the
 one that pays least; the rule for books above 20 000 euros wins over all others. Fractions are exact: the amount for the

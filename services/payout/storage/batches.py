@@ -1,16 +1,16 @@
-"""Batches, their transfers, and what accounts carry forward."""
+"""Batches, with their venues and accounts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
 
 from services.payout.domain.batches import Totals
-from services.payout.domain.records import Batch, Debtor, Transfer, VenuePaid
-from services.payout.storage.tables import batch_accounts, batch_venues, batches, carried, transfers
+from services.payout.domain.records import Batch, Debtor, VenuePaid
+from services.payout.storage.tables import batch_accounts, batch_venues, batches
 from shared.eventstore import sql
 from shared.kernel.money import Cents
 
@@ -32,13 +32,13 @@ def last_cutoff(connection: sa.Connection) -> date | None:
 
 
 def closing(connection: sa.Connection) -> Sequence[int]:
-    """Batches that opened and are not closed: a crash came between, or their close is under way."""
+    """Batches that are open and not closed: their close is under way, or a crash interrupted it."""
     query = sa.select(batches.c.batch_id).where(batches.c.status == "closing").order_by(batches.c.batch_id)
     return connection.execute(query).scalars().all()
 
 
 def lock_opening(connection: sa.Connection) -> None:
-    """Batches are opened one at a time: takes an advisory lock, to the end of the transaction."""
+    """Takes an advisory lock to the end of the transaction: one batch opens at a time."""
     sql.lock(connection, "payout.open-batch")
 
 
@@ -52,61 +52,6 @@ def newest_first(connection: sa.Connection, before: int | None, limit: int) -> S
 def closed(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
     query = sa.select(batches).where(batches.c.status == "closed").order_by(batches.c.batch_id)
     return connection.execute(query).all()
-
-
-def transfer_statuses(connection: sa.Connection, batch_ids: Iterable[int]) -> dict[int, set[str]]:
-    """The statuses of each batch's transfers; none of a batch that transfers nothing."""
-    query = (
-        sa.select(transfers.c.batch_id, transfers.c.status)
-        .where(sql.among(transfers.c.batch_id, list(batch_ids)))
-        .distinct()
-    )
-    found: dict[int, set[str]] = {}
-    for batch_id, status in connection.execute(query):
-        found.setdefault(batch_id, set()).add(status)
-    return found
-
-
-def transfer_rows(connection: sa.Connection, batch_id: int) -> Sequence[sa.Row[Any]]:
-    query = sa.select(transfers).where(transfers.c.batch_id == batch_id)
-    return connection.execute(query.order_by(transfers.c.end_to_end_id)).all()
-
-
-def all_transfers(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
-    return connection.execute(sa.select(transfers).order_by(transfers.c.end_to_end_id)).all()
-
-
-def transferred(connection: sa.Connection, batch_id: int) -> Cents:
-    """What the transfers of a batch amount to."""
-    return _total(connection, transfers.c.amount_cents, transfers.c.batch_id == batch_id)
-
-
-def pending_total(connection: sa.Connection) -> Cents:
-    """What the transfers amount to for which the bank has not answered."""
-    return _total(connection, transfers.c.amount_cents, transfers.c.status == "pending")
-
-
-def carried_on(connection: sa.Connection, batch_id: int) -> Cents:
-    """What a batch adds to the amounts that its accounts carry forward."""
-    added = batch_accounts.c.carried_cents - batch_accounts.c.brought_forward_cents
-    return _total(connection, added, batch_accounts.c.batch_id == batch_id)
-
-
-def carried_total(connection: sa.Connection) -> Cents:
-    """What all accounts carry forward."""
-    return _total(connection, carried.c.carried_cents)
-
-
-def _total(connection: sa.Connection, amount: sa.ColumnElement[int], *where: sa.ColumnElement[bool]) -> Cents:
-    return Cents(int(connection.execute(sa.select(sa.func.sum(amount)).where(*where)).scalar() or 0))
-
-
-def carried_by(connection: sa.Connection, ibans: Iterable[str] | None = None) -> dict[tuple[str, str], Cents]:
-    """(IBAN, BIC) → what it carries forward: 0 or less. Of some IBANs, or of all."""
-    query = sa.select(carried).where(carried.c.carried_cents != 0)
-    if ibans is not None:
-        query = query.where(sql.among(carried.c.iban, sorted(set(ibans))))
-    return {(row.iban, row.bic): Cents(row.carried_cents) for row in connection.execute(query)}
 
 
 def accounts(connection: sa.Connection, batch_id: int) -> Sequence[sa.Row[Any]]:
@@ -150,7 +95,7 @@ def totals(row: Any) -> Totals:
 
 
 def record(row: Any) -> Batch:
-    """A closed batch as its files are written from it."""
+    """A closed batch, for its files."""
     return Batch(
         batch_id=row.batch_id,
         number=number(row.batch_id),
@@ -167,21 +112,6 @@ def record(row: Any) -> Batch:
         debtor=Debtor(row.debtor_name, row.debtor_iban, row.debtor_bic),
         form=row.form,
     )
-
-
-def transfer_records(connection: sa.Connection, batch_id: int) -> list[Transfer]:
-    return [
-        Transfer(
-            end_to_end_id=row.end_to_end_id,
-            amount=Cents(row.amount_cents),
-            iban=row.iban,
-            bic=row.bic,
-            holder=row.holder,
-            siren=row.siren,
-            remittance=row.remittance,
-        )
-        for row in transfer_rows(connection, batch_id)
-    ]
 
 
 def number(batch_id: int) -> str:

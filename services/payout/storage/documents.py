@@ -1,4 +1,4 @@
-"""Documents of bank details, and their bytes: each file once, whoever sent it."""
+"""Documents of bank details, and their bytes: each file is stored once, whoever sent it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def one_document(connection: sa.Connection, bank_details_id: int, document_id: i
 
 
 def of_details(connection: sa.Connection, bank_details_ids: Iterable[int]) -> dict[int, Sequence[sa.Row[Any]]]:
-    """The documents of each, in the order in which they came."""
+    """Bank details → their documents, oldest first."""
     wanted = sql.among(documents.c.bank_details_id, sorted(set(bank_details_ids)))
     found: dict[int, list[sa.Row[Any]]] = {}
     for row in connection.execute(sa.select(documents).where(wanted).order_by(documents.c.document_id)):

@@ -1,4 +1,4 @@
-"""What other services have said of venues, of structures, and of who works for them."""
+"""Copies of other services' facts: venues, structures, the people who work for them, rescheduled events."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def unsuspend(connection: sa.Connection, account_id: int) -> None:
 
 
 def offerers_of(connection: sa.Connection, account_id: int) -> Sequence[int]:
-    """The structures that an account works for: none while it is suspended, though its token lives on for minutes."""
+    """The structures that an account works for: none while it is suspended, although its token is still valid."""
     suspended = sa.select(suspended_accounts.c.account_id).where(suspended_accounts.c.account_id == account_id)
     query = sa.select(attachments.c.offerer_id).where(attachments.c.account_id == account_id, ~suspended.exists())
     return connection.execute(query.order_by(attachments.c.offerer_id)).scalars().all()

@@ -1,8 +1,7 @@
 """The tables. Money in cents; ``iban`` and ``bic`` together name an account.
 
-Read models (folded from the log, see ``projections.py``): lines, establishment_years, batches, batch_lines,
-batch_accounts, batch_venues, transfers, carried, bank_details, custom_rules. The other three hold what other services
-have said.
+Most are read models, folded from the log by ``projections/``. Beside them: the bytes of documents, and copies of other
+services' facts.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from shared.eventstore.sql import BigNumber, Instant, Json, partial_index
 
 metadata = sa.MetaData()
 MAY_ENTER = "status IN ('waiting', 'rejected')"
-"""Lines that a batch may take in, written out: a partial index serves a query that says the very same."""
+"""Lines that may enter a batch. SQL text, because a partial index serves a query with exactly its own condition."""
 
 
 def _cents(name: str) -> sa.Column[int]:
@@ -57,7 +56,7 @@ lines = sa.Table(
     sa.Column("iban", sa.Text),
     sa.Column("bic", sa.Text),
     sa.Column("end_to_end_id", sa.Text),
-    sa.Column("settling", sa.Boolean, nullable=False),  # paid for: its reimbursement is still to be told
+    sa.Column("settling", sa.Boolean, nullable=False),  # paid, and its reimbursement is not published yet
     sa.Index("lines_year", "year_id", "provisional", "used_at"),
     sa.Index("lines_booking", "booking_id"),
     sa.Index("lines_offerer", "offerer_id", "line_id"),
@@ -114,8 +113,8 @@ batches = sa.Table(
     sa.Column("debtor_name", sa.Text, nullable=False),
     sa.Column("debtor_iban", sa.Text, nullable=False),
     sa.Column("debtor_bic", sa.Text, nullable=False),
-    sa.Column("wallet_position", sa.BigInteger),  # none for a batch of before it was noted
-    sa.Column("form", sa.Integer),  # of its files; none for a batch of before it was noted
+    sa.Column("wallet_position", sa.BigInteger),  # null for batches closed before it was recorded
+    sa.Column("form", sa.Integer),  # the format of its files; null for batches closed before it was recorded
 )
 
 batch_lines = sa.Table(
@@ -125,7 +124,7 @@ batch_lines = sa.Table(
     sa.Column("line_id", sa.BigInteger, primary_key=True),
     sa.Column("iban", sa.Text),
     sa.Column("bic", sa.Text),
-    sa.Column("counted_from", sa.Date),  # the day of its event or validation; none for a correction, and before
+    sa.Column("counted_from", sa.Date),  # the day of its event or validation; null for a correction
 )
 
 batch_accounts = sa.Table(
@@ -147,7 +146,7 @@ batch_venues = sa.Table(
     metadata,
     sa.Column("batch_id", sa.BigInteger, primary_key=True),
     sa.Column("venue_id", sa.BigInteger, primary_key=True),
-    sa.Column("iban", sa.Text, primary_key=True),  # empty where there is none
+    sa.Column("iban", sa.Text, primary_key=True),  # empty without an account
     sa.Column("bic", sa.Text, primary_key=True),
     sa.Column("venue_name", sa.Text, nullable=False),
     sa.Column("siret", sa.Text),
@@ -173,7 +172,7 @@ transfers = sa.Table(
     sa.Column("status", sa.Text, nullable=False),  # pending, sent, rejected
     sa.Column("reason", sa.Text),
     sa.Column("answered_at", Instant),
-    sa.Column("answered_cents", sa.BigInteger),  # what the bank's answer was about: always the amount
+    sa.Column("answered_cents", sa.BigInteger),  # the amount in the bank's answer: always that of the transfer
     sa.Index("transfers_batch", "batch_id", "status"),
 )
 
@@ -218,7 +217,7 @@ documents = sa.Table(
 document_contents = sa.Table(
     "document_contents",
     metadata,
-    # no read model: the bytes are kept here only, each file once
+    # no read model: the only place of the bytes, each file once
     sa.Column("sha256", sa.Text, primary_key=True),
     sa.Column("content", sa.LargeBinary, nullable=False),
 )
@@ -236,7 +235,7 @@ custom_rules = sa.Table(
     sa.Column("ends_at", Instant),
 )
 
-# ---- what other services have said
+# Copies of other services' facts
 
 venues = sa.Table(
     "venues",
@@ -263,13 +262,13 @@ moved_events = sa.Table(
     "moved_events",
     metadata,
     sa.Column("stock_id", BigNumber, primary_key=True),
-    sa.Column("begins_at", Instant, nullable=False),  # as it was moved last
+    sa.Column("begins_at", Instant, nullable=False),  # after the last rescheduling
 )
 
 closed_offerers = sa.Table(
     "closed_offerers",
     metadata,
-    # closed, or rejected: nothing of it can be added or changed
+    # closed or rejected: it can add and change nothing
     sa.Column("offerer_id", BigNumber, primary_key=True),
 )
 

@@ -19,6 +19,7 @@ from services.payout.domain.custom_rules import CustomRule
 from services.payout.domain.establishment_year import EstablishmentYear, OpenLine, Validation
 from services.payout.domain.pricing import Price
 from services.payout.storage.custom_rules import all_rules
+from services.payout.storage.lines import among
 from services.payout.storage.tables import establishment_years, lines
 from shared.eventstore import Transaction, sql
 from shared.kernel.money import Cents
@@ -89,6 +90,12 @@ def by_id(connection: sa.Connection, year_id: UUID) -> sa.Row[Any] | None:
     return connection.execute(
         sa.select(establishment_years).where(establishment_years.c.year_id == year_id)
     ).one_or_none()
+
+
+def keys_of_lines(connection: sa.Connection, line_ids: Iterable[int]) -> list[Key]:
+    """The years that lines belong to."""
+    query = sa.select(lines.c.establishment, lines.c.year).distinct()
+    return list(connection.execute(query.where(among(line_ids))).tuples())
 
 
 def _restored(tx: Transaction, identifiers: list[UUID], since: datetime | None) -> dict[UUID, EstablishmentYear]:

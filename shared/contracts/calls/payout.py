@@ -123,17 +123,17 @@ class AddCustomRule(
 
 
 class CustomRules(Query, by=FINANCE):
-    """Reimbursement rules that were agreed for single offers or structures."""
+    """Reimbursement rules agreed for single offers or structures."""
 
 
 class OfferRule(Query, by=PLATFORM):
-    """Whether there was ever an agreement about this very offer: ``{agreed}``."""
+    """Whether a rule was ever agreed for this very offer: ``{agreed}``."""
 
     offer_id: Id
 
 
 class Correct(Command, by=STAFF, refuses=("line-not-found", "line-not-in-a-batch")):
-    """Says what a paid line should have reimbursed; the difference is a line of the next batch."""
+    """Sets what a line in a batch should have reimbursed; the difference is a line of the next batch."""
 
     booking_id: Id
     reason: Reason
@@ -158,7 +158,7 @@ class Close(
     by=FINANCE,
     refuses=(*_FORESEES, "not-caught-up", "cutoff-in-the-future", "batch-not-closed", "file-not-valid"),
 ):
-    """Closes the period, after an earlier one that was interrupted: one batch per cut-off, however often asked for."""
+    """Closes the period, after any earlier close that was interrupted: one batch per cut-off, also when repeated."""
 
 
 class Payouts(Query, by=FINANCE):
@@ -187,11 +187,11 @@ class DetailsCsv(Batch, Query, by=FINANCE, refuses=("batch-not-found", "file-not
 
 
 class VenuesCsv(Batch, Query, by=FINANCE, refuses=("batch-not-found", "file-not-valid")):
-    """What each venue is paid by a batch: ``{text}``."""
+    """The amount of each venue in a batch: ``{text}``."""
 
 
 class WalletsCsv(Batch, Query, by=FINANCE, refuses=("batch-not-found", "balances-not-noted")):
-    """What each young person had left at the close of a batch, in parts: ``{text, nextCursor}``."""
+    """The balance of each young person at the close of a batch, in parts: ``{text, nextCursor}``."""
 
     cursor: NextPage | None = None
 
@@ -228,16 +228,16 @@ class ReimbursementFilters(Data):
 
 
 class Reimbursements(ReimbursementFilters, Query, by=PRO):
-    """The priced bookings of the caller's structures, and what became of each."""
+    """The priced bookings of the caller's structures, with their reimbursement status, newest first."""
 
     cursor: NextPage | None = None
     limit: Annotated[int, Whole(1, 1_000)] = 100
 
 
 class ReimbursementsCsv(ReimbursementFilters, Query, by=PRO):
-    """The lines that were paid, are being paid or cannot be, as a file: ``{text}``."""
+    """The lines that were paid, are being paid or cannot be paid, as a file: ``{text}``."""
 
-    columns: Annotated[int, Whole(14, 16, metadata={"description": "16, or 14 for the file of before June 2021."})] = 16
+    columns: Annotated[int, Whole(14, 16, metadata={"description": "16, or 14 for the format before June 2021."})] = 16
 
     def check(self) -> None:
         if self.columns not in CSV_COLUMNS:
@@ -253,4 +253,4 @@ class EstablishmentYear(Query, by=FINANCE):
 
 
 class Reconciliation(Query, by=FINANCE | PLATFORM):
-    """The identities that must hold over everything that happened, per day, with every difference."""
+    """The identities between the sums of all services, per day, with every difference."""

@@ -109,14 +109,14 @@ class Stage:
         }
 
     def _wallet_ledger(self) -> dict[str, Any]:
-        told = self._booking_ledger()
-        spent = told["totals"]["validated"]
+        booking = self._booking_ledger()
+        spent = booking["totals"]["validated"]
         return {
             "position": 1,
-            "sources": {"booking": told["position"], "identity": 0},
-            "days": {day: {"spent": sums["validated"]} for day, sums in told["days"].items()},
+            "sources": {"booking": booking["position"], "identity": 0},
+            "days": {day: {"spent": sums["validated"]} for day, sums in booking["days"].items()},
             "totals": {"granted": spent + 5, "available": 5, "reserved": 0, "spent": spent, "lapsed": 0},
-            "bookings": told["bookings"],
+            "bookings": booking["bookings"],
             "contradictions": [],
         }
 
@@ -281,8 +281,8 @@ class Stage:
         return self.command("close", {"cutoff": cutoff}, key=key)
 
     def published(self, *names: str) -> list[dict[str, Any]]:
-        told = self.store.messages(0, 10_000)
-        return [{"name": one.name, **one.data} for one in told if not names or one.name in names]
+        published = self.store.messages(0, 10_000)
+        return [{"name": one.name, **one.data} for one in published if not names or one.name in names]
 
     def balanced(self) -> None:
         answer = self.query("reconciliation")

@@ -27,10 +27,10 @@ def test_a_venues_bank_details_take_precedence_over_its_structures(stage: Stage)
     assert refused(stage, "accept-bank-details", {"bankDetailsId": 999}) == "bank-details-not-found"
 
 
-@pytest.mark.parametrize("told", ["OffererClosed", "OffererRejected"])
-def test_a_closed_structure_cannot_change_bank_details(stage: Stage, told: str) -> None:
+@pytest.mark.parametrize("message", ["OffererClosed", "OffererRejected"])
+def test_a_closed_structure_cannot_change_bank_details(stage: Stage, message: str) -> None:
     details = stage.submitted()
-    stage.receive("identity", told, offererId=1, at="2021-11-02T09:00:00Z", reason="ended")
+    stage.receive("identity", message, offererId=1, at="2021-11-02T09:00:00Z", reason="ended")
     bank = {"offererId": 1, "iban": iban(6), "bic": "BNPAFRPP", "holder": "Star"}
     venue = {**bank, "venueId": 1}
     for data in (bank, {name: value for name, value in venue.items() if name != "offererId"}):

@@ -187,13 +187,13 @@ def test_any_order_of_arrival_gives_the_prices_of_the_sorted_order(rows: list[An
 @given(BOOKINGS, st.randoms(), st.data())
 def test_a_validation_and_its_invalidation_leave_no_trace(rows: list[Any], random: Any, data: Any) -> None:
     bookings = made(rows)
-    gone = set(data.draw(st.lists(st.sampled_from([one.booking_id for one in bookings]), unique=True)))
+    removed = set(data.draw(st.lists(st.sampled_from([one.booking_id for one in bookings]), unique=True)))
     kept, both = year(), year()
     for one in bookings:
         both.validate(NOW, one.booking_id, one, RULES)
-        if one.booking_id not in gone:
+        if one.booking_id not in removed:
             kept.validate(NOW, one.booking_id, one, RULES)
-    leaving = sorted(gone)
+    leaving = sorted(removed)
     random.shuffle(leaving)
     for number in leaving:
         both.invalidate(NOW, number, "invalidated", RULES)

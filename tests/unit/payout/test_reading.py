@@ -51,8 +51,8 @@ def test_an_open_line_shows_its_current_revenue(stage: Stage) -> None:
     now = instant_text(stage.clock.now())
     for number in (5, 4, 3):
         stage.validate(number, 100, used_at=now)  # at one instant: by their numbers
-    stage.validate(6, 100, used_at="2021-11-01T09:00:00Z")  # before what is in the batch, and counted after it
-    stage.invalidate(1)  # a correction of what is in the batch
+    stage.validate(6, 100, used_at="2021-11-01T09:00:00Z")  # used before the lines of the batch, and counted after them
+    stage.invalidate(1)  # a correction of a line of the batch
     shown = {line["bookingId"]: line["revenueCents"] for line in stage.lines().values() if line["corrects"] is None}
     assert shown == {1: 3640, 2: 1090, 6: 1190, 3: 1290, 4: 1390, 5: 1490}
     stage.balanced()
@@ -62,15 +62,15 @@ def test_a_year_now_and_as_of_an_instant(stage: Stage) -> None:
     stage.validate(1, 15_000_00)
     stage.clock.move_to(stage.clock.now().replace(day=10))
     stage.validate(2, 10_000_00)
-    asked = {"establishment": stage.establishment(1), "year": 2021}
-    now = stage.query("establishment-year", asked)
+    query = {"establishment": stage.establishment(1), "year": 2021}
+    now = stage.query("establishment-year", query)
     assert now == {
-        **asked, "revenueCents": 2500000, "rate": "0.95", "nextThresholdCents": 4000000, "leftBeforeNextCents": 1500000,
+        **query, "revenueCents": 2500000, "rate": "0.95", "nextThresholdCents": 4000000, "leftBeforeNextCents": 1500000,
         "reimbursedCents": 2450000, "contributionCents": 50000, "paidCents": 0, "pendingCents": 2450000,
     }  # fmt: skip
-    then = stage.query("establishment-year", {**asked, "asOf": "2021-11-05T00:00:00Z"})
+    then = stage.query("establishment-year", {**query, "asOf": "2021-11-05T00:00:00Z"})
     assert (then["revenueCents"], then["rate"], then["leftBeforeNextCents"]) == (1500000, "1", 500000)
-    assert stage.query("establishment-year", {**asked, "year": 2020})["revenueCents"] == 0
+    assert stage.query("establishment-year", {**query, "year": 2020})["revenueCents"] == 0
 
 
 @pytest.mark.parametrize("cursor", ["0" * 19 + "1" + "9" * 20, "9" * 18, "0", "-1", "", "1.0", "١"])

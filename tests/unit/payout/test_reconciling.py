@@ -1,4 +1,4 @@
-"""A cent altered in any stored row or event shows, with the bookings that it touches."""
+"""Reconciliation finds a changed cent in any stored row or event, and names its bookings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MONEY = {
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """Everything that payout can have stored."""
+    """Every kind of row and event that payout stores."""
     stage = Stage(tmp_path_factory.mktemp("story"))
     stage.set_up()
     stage.structure(2, "800000022")
@@ -60,7 +60,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 @pytest.fixture
 def stage(story: Stage, tmp_path: Path) -> Stage:
-    """A copy, to spoil."""
+    """A copy that a test may alter."""
     return story.copy(tmp_path)
 
 
@@ -75,7 +75,7 @@ def execute(stage: Stage, statement: Any) -> int:
         return int(tx.connection.execute(statement).rowcount)
 
 
-def test_what_balances_says_so_day_by_day(stage: Stage) -> None:
+def test_a_balanced_platform_has_identities_for_every_day(stage: Stage) -> None:
     answer = stage.query("reconciliation")
     assert answer["balanced"] is True
     days = {day["day"]: day["identities"] for day in answer["days"]}
@@ -94,20 +94,20 @@ def test_a_cent_in_a_row_is_found(stage: Stage, table: str, column: str) -> None
 
 
 @pytest.mark.parametrize("table", [table.name for table in TABLES])
-def test_a_row_that_is_gone_is_found(stage: Stage, table: str) -> None:
+def test_a_missing_row_is_found(stage: Stage, table: str) -> None:
     assert execute(stage, sa.text(f"DELETE FROM {table}")) > 0
     assert any(one["detail"] == "no such row" and f"payout.{table}" in one["where"] for one in found(stage))
 
 
 def money_in(value: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """The places of an event's state that hold an amount."""
-    places = []
+    """The paths of the amounts in an event's state."""
+    paths = []
     for name, inner in value.items():
         if isinstance(inner, dict):
-            places += money_in(inner, (*path, name))
+            paths += money_in(inner, (*path, name))
         elif name in MONEY and inner is not None:
-            places.append((*path, name))
-    return places
+            paths.append((*path, name))
+    return paths
 
 
 def test_a_cent_in_any_event_is_found(stage: Stage) -> None:
@@ -115,18 +115,18 @@ def test_a_cent_in_any_event_is_found(stage: Stage) -> None:
         rows = connection.execute(sa.select(stored_events.c.id, stored_events.c.topic, stored_events.c.state)).all()
     tried = set()
     for row in rows:
-        for place in money_in(json.loads(row.state)):
-            if (row.topic, place) in tried and row.topic != "EstablishmentYear.Priced":
+        for path in money_in(json.loads(row.state)):
+            if (row.topic, path) in tried and row.topic != "EstablishmentYear.Priced":
                 continue
-            tried.add((row.topic, place))
+            tried.add((row.topic, path))
             state = json.loads(row.state)
             inner = state
-            for name in place[:-1]:
+            for name in path[:-1]:
                 inner = inner[name]
-            inner[place[-1]] += 1
+            inner[path[-1]] += 1
             one = stored_events.c.id == row.id
             execute(stage, stored_events.update().where(one).values(state=json.dumps(state)))
-            assert found(stage), f"{row.topic} {place}"
+            assert found(stage), f"{row.topic} {path}"
             execute(stage, stored_events.update().where(one).values(state=row.state))
     assert len({topic for topic, _ in tried}) >= 10
     assert found(stage) == []
@@ -139,19 +139,17 @@ ONE_SIDE_EACH = [
     ("PayoutBatch.AccountListed", ("account", "transferred")),
     ("PayoutBatch.AccountListed", ("account", "carried")),
 ]
-"""What lines are reimbursed; what was told as reimbursed; what is at the bank; what accounts carry forward.
+"""Reimbursements of lines, published reimbursements, transfers at the bank, debts of accounts.
 
-Of a line that waits for its batch there is no other record: booking and its rule vouch for it.
+A line that waits for its batch has no second record: booking and its rule are the check.
 """
 
 
-@pytest.mark.parametrize(
-    ("topic", "place"), ONE_SIDE_EACH, ids=lambda part: part if isinstance(part, str) else part[-1]
-)
-def test_what_is_reimbursed_is_held_against_records_of_their_own(
-    tmp_path: Path, topic: str, place: tuple[str, ...]
+@pytest.mark.parametrize(("topic", "path"), ONE_SIDE_EACH, ids=lambda part: part if isinstance(part, str) else part[-1])
+def test_reimbursements_are_compared_with_independent_records(
+    tmp_path: Path, topic: str, path: tuple[str, ...]
 ) -> None:
-    """Paid, at the bank and carried forward are not read off the lines: a cent in any of them, and they differ."""
+    """Paid amounts, transfers and debts do not come from the lines: a changed cent in any of them is a difference."""
     stage = Stage(tmp_path)
     stage.set_up()
     stage.venue(2)
@@ -173,28 +171,28 @@ def test_what_is_reimbursed_is_held_against_records_of_their_own(
     with stage.store.reading() as connection:
         query = sa.select(stored_events.c.id, stored_events.c.state).where(stored_events.c.topic == topic)
         rows = connection.execute(query.order_by(stored_events.c.id)).all()
-    of_last_batch = topic.startswith("PayoutBatch")  # the one that the bank has not answered for
-    spoilt = [row for row in rows if amount_at(row.state, place)][-1 if of_last_batch else 0]
-    more = amount_at(spoilt.state, place, 1)
-    execute(stage, stored_events.update().where(stored_events.c.id == spoilt.id).values(state=json.dumps(more)))
+    of_last_batch = topic.startswith("PayoutBatch")  # the bank has not answered for it
+    altered = [row for row in rows if amount_at(row.state, path)][-1 if of_last_batch else 0]
+    more = amount_at(altered.state, path, 1)
+    execute(stage, stored_events.update().where(stored_events.c.id == altered.id).values(state=json.dumps(more)))
     assert REIMBURSED in {one["identity"] for one in found(stage)}
-    execute(stage, stored_events.update().where(stored_events.c.id == spoilt.id).values(state=spoilt.state))
+    execute(stage, stored_events.update().where(stored_events.c.id == altered.id).values(state=altered.state))
     assert found(stage) == []
 
 
-def amount_at(text: str, place: tuple[str, ...], more: int | None = None) -> Any:
-    """What stands there; with ``more``, the whole state with so much more there."""
+def amount_at(text: str, path: tuple[str, ...], more: int | None = None) -> Any:
+    """The amount at a path; with ``more``, the whole state with that amount increased."""
     state = json.loads(text)
     inner = state
-    for name in place[:-1]:
+    for name in path[:-1]:
         inner = inner[name]
     if more is None:
-        return inner[place[-1]]
-    inner[place[-1]] += more
+        return inner[path[-1]]
+    inner[path[-1]] += more
     return state
 
 
-def test_a_line_that_was_told_as_reimbursed_with_another_amount_is_named(stage: Stage) -> None:
+def test_a_wrong_published_reimbursement_is_found_with_its_booking(stage: Stage) -> None:
     with stage.store.reading() as connection:
         query = sa.select(stored_events).where(stored_events.c.topic == "EstablishmentYear.BookingReimbursed")
         row = connection.execute(query.order_by(stored_events.c.id)).first()
@@ -205,8 +203,8 @@ def test_a_line_that_was_told_as_reimbursed_with_another_amount_is_named(stage: 
     assert [one["bookings"] for one in named] == [[more["booking_id"]]]
 
 
-def test_a_line_that_was_not_priced_again_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control: nobody looks at what comes after a booking that was learnt later."""
+def test_a_line_without_its_repricing_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: a late validation re-prices nothing."""
     stage = Stage(tmp_path)
     stage.set_up()
     stage.validate(1, 100_00)
@@ -215,8 +213,10 @@ def test_a_line_that_was_not_priced_again_is_named(tmp_path: Path, monkeypatch: 
     assert [(one["identity"], one["bookings"]) for one in found(stage)] == [(RULE, [1])]
 
 
-def test_a_revenue_that_was_not_said_before_the_batch_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control: lines enter batches with the revenue of their pricing."""
+def test_a_revenue_that_was_not_recorded_before_the_batch_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: lines enter batches with the revenue of their first pricing."""
     stage = Stage(tmp_path)
     stage.set_up()
     stage.validate(1, 100_00)
@@ -226,8 +226,8 @@ def test_a_revenue_that_was_not_said_before_the_batch_is_named(tmp_path: Path, m
     assert [(one["identity"], one["bookings"]) for one in found(stage)] == [(CHAIN, [1])]
 
 
-def test_what_one_account_carries_forward_does_not_make_up_for_another(stage: Stage) -> None:
-    """A cent moved from one account to the other: their sum is as it was."""
+def test_debts_of_two_accounts_do_not_make_up_for_each_other(stage: Stage) -> None:
+    """A cent moves from one account to the other: the sum stays the same."""
     with stage.store.reading() as connection:
         query = sa.select(stored_events).where(stored_events.c.topic == "PayoutBatch.DebtMoved")
         (row,) = connection.execute(query).all()
@@ -236,7 +236,7 @@ def test_what_one_account_carries_forward_does_not_make_up_for_another(stage: St
     assert len([one for one in found(stage) if one["identity"] == CARRIED]) == 2
 
 
-def test_a_cent_in_the_others_ledgers_is_found_with_its_booking(stage: Stage) -> None:
+def test_a_cent_in_another_services_ledger_is_found_with_its_booking(stage: Stage) -> None:
     wallet = stage._wallet_ledger()
     wallet["bookings"]["7"] += 1
     stage.bus.handlers["wallet", "ledger"] = lambda _data, _caller: wallet
@@ -263,14 +263,14 @@ def test_events_that_contradict_each_other_are_differences(stage: Stage) -> None
     assert [(one["where"], one["bookings"]) for one in found(stage)] == [("booking: booking 4", [4])]
 
 
-def test_what_is_in_flight_is_listed_and_is_no_difference(stage: Stage) -> None:
-    told = stage._booking_ledger()
-    stage.bus.handlers["booking", "ledger"] = lambda _data, _caller: told
+def test_messages_in_flight_are_listed_and_are_no_difference(stage: Stage) -> None:
+    earlier = stage._booking_ledger()
+    stage.bus.handlers["booking", "ledger"] = lambda _data, _caller: earlier
     stage.bus.handlers["wallet", "ledger"] = lambda _data, _caller: (
         stage._wallet_ledger()
         | {
-            "days": {day: {"spent": sums["validated"]} for day, sums in told["days"].items()},
-            "bookings": told["bookings"],
+            "days": {day: {"spent": sums["validated"]} for day, sums in earlier["days"].items()},
+            "bookings": earlier["bookings"],
         }
     )
     stage.message("booking", "CountermarkValidated", **stage.validation(8, 100))
@@ -279,7 +279,7 @@ def test_what_is_in_flight_is_listed_and_is_no_difference(stage: Stage) -> None:
     assert [one["consumer"] for one in answer["inFlight"]] == ["payout"]
 
 
-def test_a_service_that_is_away_is_no_balance(stage: Stage) -> None:
+def test_without_an_answer_of_every_service_there_is_no_balance(stage: Stage) -> None:
     stage.bus.away.add("wallet")
     with pytest.raises(Unavailable):
         stage.query("reconciliation")
