@@ -191,12 +191,12 @@ class Log:
 
     def _message(self, row: Any, previous: int) -> Message:
         event = self.mapper.decode(row.originator_id, row.originator_version, row.topic, row.state)
-        name, (newest, *older) = self.publication.translate(event)
+        name, versions = self.publication.translate(event)
         return Message(
             id=f"{self.publication.service}:{row.epoch[:8]}:{row.id}",
             source=self.publication.service,
             name=name,
-            version=newest.number,
+            version=versions[0].number,
             stream=str(row.originator_id),
             stream_version=row.originator_version,
             position=row.id,
@@ -206,6 +206,6 @@ class Log:
             recorded_at=row.recorded_at,
             causation_id=row.causation_id,
             correlation_id=row.correlation_id,
-            data=newest.data,
-            older=tuple(older),
+            data=versions[0].data,
+            older=versions[1:],
         )

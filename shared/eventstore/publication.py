@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
@@ -92,7 +92,7 @@ class Message:
             causation_id=wire["causationId"],
             correlation_id=wire["correlationId"],
             data=wire["data"],
-            older=tuple(Version(older["version"], older["data"]) for older in wire.get("older", ())),
+            older=tuple(Version(one["version"], one["data"]) for one in wire["older"]) if "older" in wire else (),
         )
 
 
@@ -135,7 +135,7 @@ class Publication:
         """(name, version) of everything that is published."""
         return {(rule.name, version) for rule in self._rules.values() for version in rule.translations}
 
-    def translate(self, event: Any) -> tuple[str, Sequence[Version]]:
+    def translate(self, event: Any) -> tuple[str, tuple[Version, ...]]:
         """The message's name and its data in every version, the newest first."""
         rule = self._rules[type(event)]
-        return rule.name, [Version(number, translate(event)) for number, translate in rule.translations.items()]
+        return rule.name, tuple([Version(number, translate(event)) for number, translate in rule.translations.items()])

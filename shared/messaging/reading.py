@@ -56,15 +56,22 @@ def _message(wire: Any) -> Message:
     except _MALFORMED as error:
         raise Unreadable(f"not a message: {error!r}") from error
     texts = (message.id, message.name, message.stream, message.epoch, message.causation_id, message.correlation_id)
-    numbers = (message.stream_version, message.position, message.previous)
-    versions = message.versions
+    numbers = (message.version, message.stream_version, message.position, message.previous)
     if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
         raise Unreadable("not a message: a field of its envelope has the wrong type")
-    if not all(type(version.number) is int and isinstance(version.data, dict) for version in versions):
-        raise Unreadable("not a message: a version is no number, or its data are no object")
-    if [version.number for version in versions] != sorted({version.number for version in versions}, reverse=True):
-        raise Unreadable("not a message: its versions do not go down from the newest")
+    if not isinstance(message.data, dict):
+        raise Unreadable("not a message: its data are no object")
+    if message.older:
+        _check_older(message)
     return message
+
+
+def _check_older(message: Message) -> None:
+    if not all(type(older.number) is int and isinstance(older.data, dict) for older in message.older):
+        raise Unreadable("not a message: an older version is no number, or its data are no object")
+    numbers = [version.number for version in message.versions]
+    if numbers != sorted(set(numbers), reverse=True):
+        raise Unreadable("not a message: its versions do not go down from the newest")
 
 
 def _call(wire: Any) -> Call[Any] | None:
