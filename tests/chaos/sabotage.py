@@ -74,7 +74,7 @@ def books_twice() -> None:
     found = deciding.at_request
     deciding.at_request = lambda *given: dataclasses.replace(found(*given), live=set())
     places.live_pairs = lambda *_: set()
-    places.enliven = lambda *_: None
+    places.claim_live = lambda *_: None
 
 
 def recovers_nothing() -> None:

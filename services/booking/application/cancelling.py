@@ -1,4 +1,5 @@
-"""Cancelling: the places go back in its transaction, the credit by a call at once and by the message for certain."""
+"""Cancellations. Their transaction gives the places back; then a call to wallet releases the credit at once, and the
+message releases it for certain."""
 
 from __future__ import annotations
 
@@ -22,17 +23,16 @@ from shared.eventstore import Store, Transaction
 from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.identifiers import stream_id
 
-ATTEMPTS = 8
 STAFF_REASONS = frozenset(Reason)
 log = structlog.get_logger()
 Decision = Callable[[Transaction, Call[Any]], Booking]
-"""Checks, and gives the booking to cancel with its reason and comment, or raises a refusal."""
+"""Checks and cancels a booking, or raises a refusal."""
 
 
 def cancel_all(tx: Transaction, bookings: Iterable[Booking], reason: str, comment: str = "") -> list[Booking]:
-    """Cancels bookings that may be, however many: their places in one statement. Gives those it cancelled.
+    """Cancels those that are confirmed or used, gives their places back in one statement, and returns them.
 
-    They were loaded to be cancelled, or under the lock of their stock.
+    The caller holds the locks of their stocks: it loaded them with ``load_to_cancel``, or after ``Shelf.of``.
     """
     ended = [one for one in bookings if one.status in (Status.CONFIRMED, Status.USED)]
     shelf = Shelf.of(tx, [one.terms.stock_id for one in ended])
@@ -41,27 +41,27 @@ def cancel_all(tx: Transaction, bookings: Iterable[Booking], reason: str, commen
     for one in ended:
         one.cancel(tx.now, reason, shelf[one.terms.stock_id].remaining(), comment)
     shelf.write(tx.now)
-    places.bury(tx.connection, [one.booking_id for one in ended])
+    places.release_live(tx.connection, [one.booking_id for one in ended])
     tx.save(*ended)
     return ended
 
 
 def load_to_cancel(tx: Transaction, numbers: Sequence[int]) -> list[Booking]:
-    """``load``, under the locks of their stocks."""
+    """``load``, after locking their stocks."""
     if numbers:
         places.lock_of_bookings(tx.connection, numbers)
     return load(tx, numbers)
 
 
 def load(tx: Transaction, numbers: Iterable[int]) -> list[Booking]:
-    """The bookings of these numbers, in their order."""
+    """The bookings with these numbers, in the same order."""
     streams = [stream_id("booking", number) for number in numbers]
     loaded = tx.get_many(Booking, streams)
     return [loaded[stream] for stream in streams if stream in loaded]
 
 
 class Cancelling:
-    """Each: the decision and its outcome in one transaction, then the credit's release, which may fail."""
+    """Each command decides and stores its outcome in one transaction, and then releases the credit, which may fail."""
 
     def __init__(self, store: Store, wallet: Wallet) -> None:
         self._store, self._wallet = store, wallet
@@ -76,7 +76,7 @@ class Cancelling:
         return self._decide(call, _at_the_desk, shaped=False)
 
     def release(self, bookings: Sequence[Booking]) -> None:
-        """Gives the credits back at once, so that it shows; what fails here the message does."""
+        """Releases the credits at once, so that people see it. The message releases those that fail here."""
         paid = [one for one in bookings if one.terms.total > 0]
         unanswered = [answer for answer in self._wallet.release(paid) if answer is not None]
         if unanswered:

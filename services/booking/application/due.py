@@ -1,5 +1,5 @@
-"""What falls due by itself: dated bookings are validated, undated ones expire, and people are told in time of an expiry
-or of their event. In bounded transactions."""
+"""The timers: dated bookings are validated automatically, undated ones expire, and people are warned of an expiry and
+reminded of their event. All of it in bounded transactions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.eventstore import Connection, Store, Transaction
 from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.identifiers import stream_id
 
-AT_ONCE = 500
+BATCH = 500
 """Bookings per transaction (domain.md §4.6)."""
 
 
@@ -26,54 +26,54 @@ class Due:
         self._store, self._cancelling = store, cancelling
 
     def next_validation(self, connection: Connection) -> datetime | None:
-        """Just after start + 48 h: at 48 h exactly, not yet (decision 31)."""
+        """Just after start + 48 h; at 48 h exactly a booking is not due yet (decision 31)."""
         due = stored.first_validation(connection)
         return due and due + rules.TICK
 
     def validate(self, now: datetime) -> None:
         """Validates what fell due before ``now``; ``usedAt`` is start + 48 h, however late this runs (decision 5)."""
-        self._in_parts(lambda tx: _validate(tx, now))
+        self._in_batches(lambda tx: _validate(tx, now))
 
     def next_expiry(self, connection: Connection) -> datetime | None:
         return stored.first_expiry(connection)
 
     def expire(self, now: datetime) -> None:
-        """Cancels what the runs up to ``now`` take, and gives the credits back at once."""
+        """Cancels the bookings that expire with the nightly runs up to ``now``, and releases their credits at once."""
 
-        def part(tx: Transaction) -> list[Booking]:
-            due = load_to_cancel(tx, stored.to_expire(tx.connection, now, AT_ONCE))
+        def batch(tx: Transaction) -> list[Booking]:
+            due = load_to_cancel(tx, stored.to_expire(tx.connection, now, BATCH))
             expired = cancel_all(tx, due, Reason.EXPIRED)
             tx.after_commit(lambda: self._cancelling.release(expired))
             return expired
 
-        self._in_parts(part)
+        self._in_batches(batch)
 
     def next_warning(self, connection: Connection) -> datetime | None:
         return stored.first_warning(connection)
 
     def warn(self, now: datetime) -> None:
-        """Notes whose expiry is near; the mail is written off the log, once."""
-        self._in_parts(lambda tx: _warn(tx, now))
+        """Records whose expiry is near. The mails are written from the log, once each."""
+        self._in_batches(lambda tx: _warn(tx, now))
 
     def next_eve(self, connection: Connection) -> datetime | None:
         return stored.first_eve(connection)
 
     def remind(self, now: datetime) -> None:
-        """Notes which events are tomorrow; who booked them is told off the log, once."""
-        self._in_parts(lambda tx: _remind(tx, now))
+        """Records which events are tomorrow. The reminders are written from the log, once each."""
+        self._in_batches(lambda tx: _remind(tx, now))
 
     def validate_due(self, call: Call[calls.ValidateDue]) -> Outcome:
         self.validate(min(call.body.until, self._store.clock.now()))
         return {"position": self._store.published_head()}
 
-    def _in_parts(self, part: Callable[[Transaction], list[Any]]) -> None:
-        """Ends because nothing that a part has handled is due any more."""
-        while self._store.run(part):
+    def _in_batches(self, batch: Callable[[Transaction], list[Any]]) -> None:
+        """Ends because the bookings of a batch are not due any more afterwards."""
+        while self._store.run(batch):
             pass
 
 
 def _validate(tx: Transaction, now: datetime) -> list[Booking]:
-    bookings = load(tx, stored.to_validate(tx.connection, now, AT_ONCE))
+    bookings = load(tx, stored.to_validate(tx.connection, now, BATCH))
     for booking in bookings:
         assert booking.beginning_at is not None and booking.status == Status.CONFIRMED
         booking.validate(booking.beginning_at + rules.AUTOMATIC_VALIDATION, Means.AUTOMATIC)
@@ -82,7 +82,7 @@ def _validate(tx: Transaction, now: datetime) -> list[Booking]:
 
 
 def _warn(tx: Transaction, now: datetime) -> list[Booking]:
-    bookings = load(tx, stored.to_warn(tx.connection, now, AT_ONCE))
+    bookings = load(tx, stored.to_warn(tx.connection, now, BATCH))
     for booking in bookings:
         booking.approach_expiry(tx.now)
     tx.save(*bookings)
@@ -90,7 +90,7 @@ def _warn(tx: Transaction, now: datetime) -> list[Booking]:
 
 
 def _remind(tx: Transaction, now: datetime) -> list[Stock]:
-    streams = [stream_id("stock", number) for number in stored.stocks_on_eve(tx.connection, now, AT_ONCE)]
+    streams = [stream_id("stock", number) for number in stored.stocks_on_eve(tx.connection, now, BATCH)]
     stocks = list(tx.get_many(Stock, streams).values())
     for stock in stocks:
         stock.reach_eve(tx.now)

@@ -1,7 +1,7 @@
-"""What people are told of their bookings, and when: read off booking's own log, behind the bookings' backs.
+"""Mails and pushes about bookings, written from booking's own log.
 
-A booking never waits for a mail, and a mail that fails never fails a booking. Names and addresses are asked of identity
-when a mail is written and kept no longer than until it is sent.
+A booking never waits for a mail, and a mail that fails never makes a booking fail. Identity gives names and addresses
+when a mail is written; they are stored until it is sent.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from shared.eventstore import Connection, Store
 from shared.kernel.errors import Unavailable
 from shared.notifications import Mail, Notification, Outbox, Push
 
-AT_ONCE = 100
-MOST_LISTED = 200
-"""Of the bookings that went with a stock, by name in its mail."""
+BATCH = 100
+MAX_LISTED = 200
+"""Bookings that the mail about a withdrawn stock lists by name."""
 KINDS = (
     Booking.Confirmed, Booking.Cancelled, Booking.Moved, Booking.ExpiryApproached, Stock.EveReached, Stock.Withdrawn
 )  # fmt: skip
 _TELLS_PERSON = frozenset({Reason.BENEFICIARY, Reason.OFFERER, Reason.EXPIRED, Reason.BACKOFFICE})
 _TELLS_VENUE = frozenset({Reason.BENEFICIARY, Reason.EXPIRED, Reason.FRAUD, Reason.BACKOFFICE})
-"""Who is told of a cancellation, by its reason (domain.md §4.7): not those who did it knowingly at the desk, and
-nobody is told that they are suspected."""
+"""The reasons of cancellations that each is told (domain.md §4.7). The venue knows what its desk cancelled, and nobody
+is told of a suspicion of fraud."""
 
 
 class Mails:
@@ -38,19 +38,19 @@ class Mails:
         self._store, self._identity, self._outbox = store, identity, outbox
 
     def write_due(self) -> None:
-        """Writes the mails of what happened since the last run, a bounded number; waits while identity is away.
+        """Writes the mails about a bounded number of events since the last run; does nothing while identity is away.
 
-        No more than are about to be sent: the log keeps the others, and callers keep the processor.
+        It waits while the outbox is full: the log keeps the other events, and callers get the processor.
         """
         with self._store.reading() as connection:
             position = progress.position(connection)
             head = self._store.log.head(connection)
             if head == position or not self._outbox.has_room(connection):
                 return
-            events = self._store.log.events(connection, after=position, until=head, kinds=KINDS, at_once=AT_ONCE)
-            found = list(islice(events, AT_ONCE))
+            events = self._store.log.events(connection, after=position, until=head, kinds=KINDS, at_once=BATCH)
+            found = list(islice(events, BATCH))
             told = _told(connection, found)
-        reached = found[-1][0] if len(found) == AT_ONCE else head
+        reached = found[-1][0] if len(found) == BATCH else head
         try:
             people = self._identity.people(
                 {row.person_id for _, event, rows in told if not isinstance(event, Stock.EveReached) for row in rows}
@@ -61,14 +61,14 @@ class Mails:
         self._write(written, position, reached)
 
     def open_work(self, connection: Connection) -> int:
-        """1 while mails are to be written, and those that wait to be sent."""
+        """The number of mails that wait in the outbox, plus 1 while some have to be written."""
         position = progress.position(connection)
         waiting = islice(self._store.log.events(connection, after=position, kinds=KINDS, at_once=1), 1)
         return len(list(waiting)) + self._outbox.open_work(connection)
 
     def _write(self, written: Sequence[tuple[str, Notification]], position: int, reached: int) -> None:
         with self._store.transaction() as tx:
-            if progress.advance(tx.connection, position, reached):  # else another process has written them
+            if progress.advance(tx.connection, position, reached):  # otherwise another process has written them
                 self._outbox.write_all(tx, written)
 
 
@@ -84,7 +84,7 @@ def _told(connection: Connection, found: Sequence[tuple[int, Any, Any]]) -> list
         if isinstance(event, Stock.EveReached):
             return crowds[event.stock_id]
         if isinstance(event, Stock.Withdrawn):
-            return list(stored.cancelled_with_stock(connection, event.stock_id, event.timestamp, MOST_LISTED))
+            return list(stored.cancelled_with_stock(connection, event.stock_id, event.timestamp, MAX_LISTED))
         return [own[event.booking_id]]
 
     return [(position, event, about(event)) for position, _, event in found]

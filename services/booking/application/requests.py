@@ -1,12 +1,12 @@
-"""The saga of a booking: the request and its places, the credit, the answer.
+"""The saga of a booking: the request with its places, the credit, the answer.
 
-Transaction 1 (booking): what can be refused at once is; for the others, ``Requested`` and their places set aside.
-Transaction 2 (wallet): all their credits, in one call. Transaction 3 (booking): confirmed with a countermark, or
-rejected and the places given back. What a crash or a silent wallet leaves open is finished by ``recover``, which asks
-wallet again: it answers the same as the first time. A free booking needs no wallet and is confirmed in transaction 1.
+Transaction 1 (booking) refuses a request, or records ``Requested`` and sets its places aside. Transaction 2 (wallet)
+reserves the credits of a batch in one call. Transaction 3 (booking) confirms the booking with a countermark, or rejects
+it and gives the places back. ``recover`` finishes a request that a crash or a silent wallet left open: it asks wallet
+again, and wallet gives the same answer as the first time. A free booking is confirmed in transaction 1, without wallet.
 
-Checks in the order of domain.md §4.2 and decision 19: not a beneficiary, unknown stock, already booked, quantity, stock
-not bookable, then wallet's, then no activation code.
+The order of the checks is that of domain.md §4.2 and decision 19: not a beneficiary, unknown stock, already booked,
+quantity, stock not bookable, then wallet's checks, then no activation code.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ from shared.kernel.money import Cents
 from shared.kernel.randomness import Randomness
 from shared.observability import metrics
 
-DRAWS = 100
-"""Countermarks drawn for one booking before giving up; with 30 million of 729 million taken, one draw in 24 is."""
-RECOVERED_AT_ONCE = 200
-WATCHED = 5_000
-"""Open requests that are looked after; more than that wait until some of these are finished."""
-PATIENCE_SECONDS = 3.0
-"""How long, by the machine's clock, an open request is seen before it is taken for abandoned."""
+MAX_DRAWS = 100
+"""Draws of a countermark for one booking. With 30 million of 729 million taken, one draw in 24 is taken already."""
+RECOVERY_BATCH = 200
+MAX_WATCHED = 5_000
+"""Open requests that ``recover`` watches at a time, the oldest first."""
+ABANDONED_SECONDS = 3.0
+"""How long, by the machine's clock, ``recover`` watches an open request before it takes it for abandoned."""
 
 log = structlog.get_logger()
 Verdict = DomainError | None
-"""None: its credit is held. A refusal: it is not. Unavailable: not known yet."""
+"""Wallet's answer. None: the credit is reserved. Unavailable: not known yet. Another refusal: it is not reserved."""
 Answered = Sequence[tuple[Booking, Verdict]]
 
 
 @dataclass(slots=True)
 class Batch:
-    """Calls in hand: outcomes by index, and by index the bookings whose credit is to be asked for."""
+    """The calls of a batch: by index their outcomes, or the bookings that wait for their credit."""
 
     calls: Sequence[Call[Any]]
     outcomes: dict[int, Outcome | Repeated] = field(default_factory=dict)
@@ -80,10 +80,10 @@ class Requests:
         randomness: Randomness,
         *,
         machine_seconds: Callable[[], float] = time.monotonic,
-        recovered_at_once: int = RECOVERED_AT_ONCE,
+        recovery_batch: int = RECOVERY_BATCH,
     ) -> None:
         self._store, self._wallet, self._randomness = store, wallet, randomness
-        self._seconds, self._at_once = machine_seconds, recovered_at_once
+        self._seconds, self._batch = machine_seconds, recovery_batch
         self._first_seen: dict[int, float] = {}
         self._tries: Counter[int] = Counter()
         self._in_hand: set[int] = set()
@@ -95,25 +95,25 @@ class Requests:
         return self._run(calls, self._open_restores)
 
     def recover(self) -> None:
-        """Finishes what was left open, a bounded number at once. Safe in any number of processes."""
+        """The recovery task: finishes a bounded number of abandoned requests. Several processes may run it."""
         with self._store.reading() as connection:
-            abandoned = self._abandoned(places.open_numbers(connection, WATCHED))
+            abandoned = self._abandoned(places.open_numbers(connection, MAX_WATCHED))
             if not abandoned:
                 return
         with self._store.transaction() as tx:
             loaded = tx.get_many(Booking, [stream_id("booking", number) for number in abandoned])
-        finished = self._finish_apart([booking for booking in loaded.values() if booking.is_open])
+        finished = self._finish_or_bisect([booking for booking in loaded.values() if booking.is_open])
         metrics.saga_recoveries.labels("booking").inc(len(finished))
         log.info("open requests", abandoned=len(abandoned), finished=len(finished))
 
     def _abandoned(self, found: list[int]) -> list[int]:
-        """Those seen for long enough, the least tried first: one that cannot be finished holds back no other."""
+        """The requests watched for long enough, least tried first: one that fails every time delays no other."""
         now = self._seconds()
         self._first_seen = {number: self._first_seen.get(number, now) for number in found}
         self._tries = Counter({number: self._tries[number] for number in found})
-        patient = now - PATIENCE_SECONDS
-        old = [one for one, since in self._first_seen.items() if since <= patient and one not in self._in_hand]
-        chosen = sorted(old, key=lambda number: (self._tries[number], number))[: self._at_once]
+        latest = now - ABANDONED_SECONDS
+        old = [one for one, since in self._first_seen.items() if since <= latest and one not in self._in_hand]
+        chosen = sorted(old, key=lambda number: (self._tries[number], number))[: self._batch]
         self._tries.update(chosen)
         return chosen
 
@@ -134,12 +134,14 @@ class Requests:
             self._in_hand -= numbers
         for index, booking in batch.open.items():
             outcome = outcomes.get(booking.booking_id)
-            batch.outcomes[index] = self._later(calls[index]) if outcome is None else outcome
+            batch.outcomes[index] = self._stored_or_pending(calls[index]) if outcome is None else outcome
         return [batch.outcomes[index] for index in range(len(calls))]
 
-    def _finish_apart(self, waiting: Sequence[Booking]) -> dict[int, Outcome]:
-        """As ``_finish``; halves of them when something in it clashes or fails, until what fails is alone. That stays
-        open: it is tried again when everything else has been."""
+    def _finish_or_bisect(self, waiting: Sequence[Booking]) -> dict[int, Outcome]:
+        """Like ``_finish``, bisecting on a failure so that one bad request stays alone, and open.
+
+        ``recover`` tries it again after all others.
+        """
         try:
             return self._finish(waiting)
         except Unavailable:
@@ -148,22 +150,22 @@ class Requests:
             if len(waiting) == 1:
                 log.error("open request not finished", booking=waiting[0].booking_id, error=repr(error), exc_info=error)
                 return {}
-        with self._store.transaction() as tx:  # what the failed try decided is gone; these objects are not
+        with self._store.transaction() as tx:  # the rollback undid the rows, not the decisions in these objects
             loaded = tx.get_many(Booking, [booking.id for booking in waiting])
         fresh = [booking for booking in loaded.values() if booking.is_open]
         half = len(fresh) // 2
-        return self._finish_apart(fresh[:half]) | self._finish_apart(fresh[half:])
+        return self._finish_or_bisect(fresh[:half]) | self._finish_or_bisect(fresh[half:])
 
     def _finish(self, waiting: Sequence[Booking]) -> dict[int, Outcome]:
-        """Transactions 2 and 3; gives outcomes by booking number, none for those not known yet."""
+        """Runs transactions 2 and 3; returns the outcomes by booking number, except those that are not known yet."""
         if not waiting:
             return {}
         verdicts = zip(waiting, self._credit(waiting), strict=True)
         answered = [pair for pair in verdicts if not isinstance(pair[1], Unavailable)]
         return self._close(answered) if answered else {}
 
-    def _later(self, call: Call[Any]) -> Outcome:
-        """The outcome that somebody else stored meanwhile, or that it is not known yet."""
+    def _stored_or_pending(self, call: Call[Any]) -> Outcome:
+        """The outcome that another process has stored, or OutcomePending."""
         with self._store.reading() as connection:
             known = find_outcomes(connection, [call])
         pending = OutcomePending("L'issue n'est pas encore connue : redemandez avec la même clé.")
@@ -172,12 +174,12 @@ class Requests:
     # transaction 1
 
     @staticmethod
-    def _resume(tx: Transaction, batch: Batch, known: dict[tuple[str, str], Outcome], under_way: Sequence[Any]) -> None:
-        """A key that is under way goes on from there; one that was answered is answered the same."""
+    def _resume(tx: Transaction, batch: Batch, known: dict[tuple[str, str], Outcome], open_: Sequence[Any]) -> None:
+        """Gives a key with a stored outcome that outcome, and a key with an open request that request's booking."""
         indexes = {(call.owner(), call.key): index for index, call in enumerate(batch.calls) if call.key is not None}
         batch.outcomes |= {indexes[found]: Repeated(outcome) for found, outcome in known.items()}
         resumed = {}
-        for row in under_way:
+        for row in open_:
             index = indexes[row.owner, row.key]
             if batch.calls[index].fingerprint() == row.fingerprint:
                 resumed[index] = stream_id("booking", row.booking_id)
@@ -220,11 +222,14 @@ class Requests:
         ]
 
     def _set_aside(self, tx: Transaction, shelf: Shelf, bookings: dict[int, Booking]) -> dict[int, Outcome]:
-        """Claims what must be unique, opens what waits for wallet, answers what is free; gives those outcomes."""
-        places.enliven(tx.connection, bookings.values())
+        """Claims the offers for their people, opens the requests that need credit and answers the free ones.
+
+        Returns the outcomes of the free ones.
+        """
+        places.claim_live(tx.connection, bookings.values())
         free = [booking for booking in bookings.values() if booking.terms.total == 0]
-        standing = {booking.person_id for booking in free}  # they were asked about in this transaction
-        self._settle(tx, shelf, [(booking, _without_credit(booking)) for booking in free], standing)
+        beneficiaries = {booking.person_id for booking in free}  # this transaction has checked them
+        self._answer(tx, shelf, [(booking, _without_credit(booking)) for booking in free], beneficiaries)
         paid = [booking for booking in bookings.values() if booking.terms.total > 0]
         waiting = [open_request(booking.booking_id, booking.restoring or booking.asked) for booking in paid]
         places.add_requests(tx.connection, waiting)
@@ -260,13 +265,15 @@ class Requests:
     # transaction 2
 
     def _credit(self, waiting: Sequence[Booking]) -> list[Verdict]:
-        """Wallet's verdicts. Where no activation code was left, the credit that was found sufficient is released
-        before anybody is told: a second asking then meets the mark of the release, and ends the same."""
+        """Wallet's verdicts. When no activation code is left, a reserved credit is released before the caller is told.
+
+        The release leaves a mark in wallet, so that asking again ends the same way.
+        """
         paid = [booking for booking in waiting if booking.terms.total > 0]
         verdicts = dict(zip((one.booking_id for one in paid), self._wallet.reserve(paid), strict=True))
         codeless = [one for one in waiting if one.lacks_code and _is_sufficient(verdicts.get(one.booking_id))]
-        held = [one for one in codeless if one.terms.total > 0]
-        released = dict(zip((one.booking_id for one in held), self._wallet.release(held), strict=True))
+        reserved = [one for one in codeless if one.terms.total > 0]
+        released = dict(zip((one.booking_id for one in reserved), self._wallet.release(reserved), strict=True))
         for booking in codeless:
             unknown = released.get(booking.booking_id)
             verdicts[booking.booking_id] = unknown if isinstance(unknown, Unavailable) else _no_code()
@@ -289,7 +296,7 @@ class Requests:
                 loaded = tx.get_many(Booking, [booking.id for booking, _ in pairs])
                 pairs = [(loaded[booking.id], verdict) for booking, verdict in pairs]
             calls = {booking.booking_id: call_of(booking.restoring or booking.asked) for booking, _ in pairs}
-            self._settle(tx, shelf, pairs, found.beneficiaries)
+            self._answer(tx, shelf, pairs, found.beneficiaries)
             shelf.write(tx.now)
             places.remove_requests(tx.connection, found.still)
             tx.save(*(booking for booking, _ in pairs))
@@ -302,31 +309,32 @@ class Requests:
 
         return self._store.run(transaction_3)
 
-    def _settle(self, tx: Transaction, shelf: Shelf, answered: Answered, standing: set[int]) -> None:
-        """Confirms or rejects, counts the places, and follows what became of the stock and of the person meanwhile.
+    def _answer(self, tx: Transaction, shelf: Shelf, answered: Answered, beneficiaries: set[int]) -> None:
+        """Confirms or rejects requests and counts their places.
 
-        ``standing``: who may still book.
+        A confirmed booking is cancelled or moved at once when its stock or person has changed since the request.
+        ``beneficiaries``: the people who may book now.
         """
         for booking, verdict in answered:
             row = shelf[booking.terms.stock_id].row
-            if verdict is None and (booking.restoring or _ended_meanwhile(booking, row, standing) is None):
+            if verdict is None and (booking.restoring or _ended_meanwhile(booking, row, beneficiaries) is None):
                 shelf.book(booking.terms.stock_id, booking.terms.quantity)
             else:
                 shelf.give_back(booking.terms.stock_id, booking.terms.quantity, booked=False)
         marks = self._draw(tx, [one for one, verdict in answered if verdict is None and one.restoring is None])
         for booking, verdict in answered:
-            _answer(tx.now, shelf, booking, verdict, marks.get(booking.booking_id, ""), standing)
+            _decide(tx.now, shelf, booking, verdict, marks.get(booking.booking_id, ""), beneficiaries)
         ended = [one for one, _ in answered if one.status in (Status.REJECTED, Status.CANCELLED)]
-        places.bury(tx.connection, [one.booking_id for one in ended])
-        # a code that somebody has seen is nobody else's
-        untold = [one for one in ended if one.status == Status.REJECTED]
-        places.return_codes(tx.connection, [one.booking_id for one in untold if one.activation_code is not None])
+        places.release_live(tx.connection, [one.booking_id for one in ended])
+        # the person of a cancelled booking may have seen its code: only rejected ones return theirs
+        rejected = [one for one in ended if one.status == Status.REJECTED]
+        places.return_codes(tx.connection, [one.booking_id for one in rejected if one.activation_code is not None])
 
     def _draw(self, tx: Transaction, bookings: Sequence[Booking]) -> dict[int, str]:
-        """A countermark for each, that nobody else ever had or will have."""
+        """A countermark for each booking, unique for ever."""
         marks: dict[int, str] = {}
         waiting = {booking.booking_id: booking for booking in bookings}
-        for draw in range(DRAWS):
+        for draw in range(MAX_DRAWS):
             if not waiting:
                 return marks
             wanted: dict[str, int] = {}
@@ -338,7 +346,7 @@ class Requests:
             for mark in places.claim_countermarks(tx.connection, wanted):
                 marks[wanted[mark]] = mark
                 del waiting[wanted[mark]]
-        raise RuntimeError(f"no free countermark in {DRAWS} draws")
+        raise RuntimeError(f"no free countermark in {MAX_DRAWS} draws")
 
 
 def _wanted(call: Call[commands.Book]) -> Wanted:
@@ -347,7 +355,7 @@ def _wanted(call: Call[commands.Book]) -> Wanted:
 
 
 def _refusals(now: datetime, found: deciding.AtRequest, wanted: dict[int, Wanted]) -> dict[int, Outcome]:
-    """Decides one after the other, in memory, under the stocks' locks; takes the places of what is not refused."""
+    """Decides in order, in memory, under the locks of the stocks; takes the places of accepted requests."""
     refused: dict[int, Outcome] = {}
     for index, one in wanted.items():
         refusal = _refusal(now, found, one)
@@ -374,14 +382,14 @@ def _refusal(now: datetime, found: deciding.AtRequest, one: Wanted) -> DomainErr
 
 
 def _is_bookable(row: Any, now: datetime) -> bool:
-    """Released, not withdrawn, and neither its limit nor its start is past (domain.md §3.1, decision 36)."""
+    """Released, not withdrawn, and before its booking limit and its start (domain.md §3.1, decision 36)."""
     open_until = min((end for end in (row.booking_limit_at, row.beginning_at) if end is not None), default=None)
     known = row.establishment is not None and row.is_released
     return bool(known) and not row.is_withdrawn and (open_until is None or now < open_until)
 
 
 def _no_room(shelf: Shelf, live: set[tuple[int, int]], booking: Booking) -> DomainError | None:
-    """A restore asks for places like anybody; that its stock cannot be booked any more is of no account."""
+    """A restore needs free places; it ignores the booking limit and a withdrawal."""
     pair = (booking.person_id, booking.terms.offer_id)
     if pair in live:
         return errors.AlreadyBooked("Cette offre a été réservée de nouveau.")
@@ -422,7 +430,9 @@ def _terms(row: Any, quantity: int) -> Terms:
     )
 
 
-def _answer(now: datetime, shelf: Shelf, booking: Booking, verdict: Verdict, mark: str, standing: set[int]) -> None:
+def _decide(
+    now: datetime, shelf: Shelf, booking: Booking, verdict: Verdict, mark: str, beneficiaries: set[int]
+) -> None:
     held = shelf[booking.terms.stock_id]
     if verdict is not None:
         booking.reject(now, verdict.code, verdict.status, verdict.detail)
@@ -430,21 +440,22 @@ def _answer(now: datetime, shelf: Shelf, booking: Booking, verdict: Verdict, mar
         booking.restore(now, held.remaining())
     else:
         booking.confirm(now, mark, held.remaining())
-        _follow(now, booking, held, standing)
+        _catch_up(now, booking, held, beneficiaries)
 
 
-def _ended_meanwhile(booking: Booking, row: Any, standing: set[int]) -> Reason | None:
-    """Why what was not yet booked is not to stay: the stock or its offer was withdrawn, the structure closed, the
-    person suspended, while the credit was asked for. Who then cancels their bookings does not see an open request."""
+def _ended_meanwhile(booking: Booking, row: Any, beneficiaries: set[int]) -> Reason | None:
+    """Why a booking must be cancelled as soon as it is confirmed: while wallet was asked, the stock or its offer was
+    withdrawn, the structure closed or the person suspended. The reactions that cancel bookings then do not see an open
+    request."""
     if row.is_withdrawn or not row.is_released:
         return Reason.OFFERER
-    return None if booking.person_id in standing else Reason.BACKOFFICE
+    return None if booking.person_id in beneficiaries else Reason.BACKOFFICE
 
 
-def _follow(now: datetime, booking: Booking, held: Held, standing: set[int]) -> None:
-    """What became of the stock, its event and the person while the credit was asked for."""
+def _catch_up(now: datetime, booking: Booking, held: Held, beneficiaries: set[int]) -> None:
+    """Applies changes of the stock, its event and the person that came while wallet was asked."""
     row = held.row
-    ended = _ended_meanwhile(booking, row, standing)
+    ended = _ended_meanwhile(booking, row, beneficiaries)
     if ended is not None:
         booking.cancel(now, ended, held.remaining())
     elif row.beginning_at is not None and row.beginning_at != booking.beginning_at:

@@ -1,4 +1,4 @@
-"""What catalog tells of its stocks, and how many of each there are."""
+"""Stocks: catalog's messages describe them, and its command sets their quantity."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def open_stock(tx: Transaction, message: Message) -> None:
 
 
 def change_stock(tx: Transaction, message: Message) -> None:
-    """Another price or limit, for the bookings to come: those that exist keep their price (domain.md §3.1)."""
+    """A new price or limit applies to later bookings; existing bookings keep their price (domain.md §3.1)."""
     stock = _stock(tx, message)
     stock.reprice(
         message.occurred_at, Cents(message.data["priceCents"]), parse_optional_instant(message.data["bookingLimitAt"])
@@ -45,9 +45,9 @@ def change_stock(tx: Transaction, message: Message) -> None:
 
 
 def reschedule(tx: Transaction, message: Message) -> None:
-    """The event was moved: new limits for all its bookings; those of a postponed one are not used any more."""
+    """The event moved: all its bookings get new limits, and validations are taken back when it was postponed."""
     stock_id = message.data["stockId"]
-    Shelf.of(tx, [stock_id])  # whoever confirms a booking of it now waits, and sees the new date
+    Shelf.of(tx, [stock_id])  # this lock makes a concurrent confirmation wait, and see the new date
     stock, begins = _stock(tx, message), parse_instant(message.data["beginningAt"])
     stock.reschedule(message.occurred_at, begins, parse_optional_instant(message.data["bookingLimitAt"]))
     bookings = load(tx, stored.standing_of_stock(tx.connection, stock_id))
@@ -57,7 +57,7 @@ def reschedule(tx: Transaction, message: Message) -> None:
 
 
 def withdraw_stock(tx: Transaction, message: Message) -> None:
-    """No longer for booking; what was not used is cancelled (domain.md §3.1)."""
+    """The stock cannot be booked any more; its unused bookings are cancelled (domain.md §3.1)."""
     stock_id = message.data["stockId"]
     Shelf.of(tx, [stock_id])
     stock = _stock(tx, message)
@@ -68,7 +68,7 @@ def withdraw_stock(tx: Transaction, message: Message) -> None:
 
 
 def set_quantity(tx: Transaction, call: Call[calls.SetQuantity]) -> dict[str, Any]:
-    """Refuses what would oversell."""
+    """Raises a refusal for fewer places than are taken; UnknownStock."""
     stock_id, quantity = call.body.stock_id, call.body.quantity
     held = Shelf.of(tx, [stock_id]).get(stock_id)
     stock = tx.get(Stock, stream_id("stock", stock_id))
@@ -81,5 +81,5 @@ def set_quantity(tx: Transaction, call: Call[calls.SetQuantity]) -> dict[str, An
 
 def _stock(tx: Transaction, message: Message) -> Stock:
     stock = tx.get(Stock, stream_id("stock", message.data["stockId"]))
-    assert stock is not None, "catalog tells of a stock's beginning first"
+    assert stock is not None, "catalog publishes StockAdded before any other message about a stock"
     return stock

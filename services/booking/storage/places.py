@@ -197,8 +197,8 @@ def live_pairs(connection: sa.Connection, pairs: Collection[tuple[int, int]]) ->
     return {(row.person_id, row.offer_id) for row in found}
 
 
-def enliven(connection: sa.Connection, bookings: Iterable[Booking]) -> None:
-    """Claims the (person, offer) of each; that one was claimed meanwhile is a conflict, and ends the transaction."""
+def claim_live(connection: sa.Connection, bookings: Iterable[Booking]) -> None:
+    """Claims the offer of each booking for its person. An existing claim is a conflict, which ends the transaction."""
     claims = sorted(
         (
             {"person_id": one.person_id, "offer_id": one.terms.offer_id, "booking_id": one.booking_id}
@@ -209,7 +209,7 @@ def enliven(connection: sa.Connection, bookings: Iterable[Booking]) -> None:
     sql.insert_many(connection, live_bookings, claims)
 
 
-def bury(connection: sa.Connection, booking_ids: Iterable[int]) -> None:
+def release_live(connection: sa.Connection, booking_ids: Iterable[int]) -> None:
     sql.delete_many(connection, live_bookings, "booking_id", booking_ids)
 
 

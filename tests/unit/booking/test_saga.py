@@ -363,7 +363,7 @@ def test_a_request_that_cannot_be_finished_holds_back_no_other(world: World) -> 
     seconds = iter(range(0, 100, 10))
     randomness = world.settings.randomness()
     requests = Requests(
-        world.store, Wallet(world.bus), randomness, machine_seconds=lambda: next(seconds), recovered_at_once=1
+        world.store, Wallet(world.bus), randomness, machine_seconds=lambda: next(seconds), recovery_batch=1
     )
     for _ in range(4):
         requests.recover()
