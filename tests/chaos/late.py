@@ -27,7 +27,8 @@ class Late:
 
     def tell(self) -> dict[str, Any]:
         """Gives the envelope of the answer."""
-        return self._told("reserve")
+        assert self.asked is not None
+        return self._told("reserve", self.asked)
 
     # how it comes to that
 
@@ -51,16 +52,17 @@ class Late:
     def given_up(self) -> None:
         """A release that overtakes its reservation; of a booking that nobody ever hears of."""
         self._about(self.town.people[-1], NEVER_BOOKED + int(uuid.uuid4().int % 1_000_000), PRICE_CENTS)
-        assert self._told("release") == {"result": {}}
+        assert self.asked is not None
+        attempt = {name: self.asked[name] for name in ("bookingId", "attempt", "personId")}
+        assert self._told("release", attempt) == {"result": {}}
 
     def _about(self, person: int, booking: int, cents: int) -> None:
         self.booking = booking
         money = {"amountCents": cents, "digital": False, "physical": True}
         self.asked = {"bookingId": booking, "attempt": 1, "personId": person, **money}
 
-    def _told(self, name: str) -> dict[str, Any]:
-        assert self.asked is not None
-        answer = told(self.fleet.namespace, "wallet", name, self.asked)
+    def _told(self, name: str, data: dict[str, Any]) -> dict[str, Any]:
+        answer = told(self.fleet.namespace, "wallet", name, data)
         return {part: answer[part] for part in ("result", "refused") if part in answer}
 
 
