@@ -96,7 +96,10 @@ class Consumers:
         try:
             self._bus.query(reached, to=service, timeout=CATCH_UP_SECONDS + 5)
         except Unavailable as error:
-            raise NotCaughtUp(f"a validation up to the cut-off has not reached {service}") from error
+            raise NotCaughtUp(
+                f"Le service {service} n’a pas encore traité toutes les validations de la période : "
+                "réessayez dans quelques instants."
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,13 +177,13 @@ class Closing:
         if not candidates:
             return 0
         years = Years.of(tx)
-        of_key = years.load(keys_of_lines(tx.connection, candidates))
+        loaded = years.load(keys_of_lines(tx.connection, candidates))
         entries_of: dict[tuple[str, int], list[Entry]] = defaultdict(list)
         for line, entry in _entries(tx.connection, entering.entering(tx.connection, cutoff, candidates)):
             entries_of[line.establishment, line.year].append(entry)
         for key, entries in sorted(entries_of.items()):
-            of_key[key].enter(tx.now, batch_id, entries, years.rules)
-            tx.save(of_key[key])
+            loaded[key].enter(tx.now, batch_id, entries, years.rules)
+            tx.save(loaded[key])
         return len(candidates)
 
     def _finish(self, tx: Transaction, batch_id: int) -> date | None:

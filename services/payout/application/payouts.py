@@ -87,7 +87,10 @@ def refuse_earlier(connection: Connection, period: Period) -> None:
     """Batches open in the order of their cut-offs. Raises EarlierThanLastBatch."""
     last = batches.last_cutoff(connection)
     if last is not None and period.last < last:
-        raise EarlierThanLastBatch(f"La période qui se termine le {last:%d/%m/%Y} est déjà clôturée.")
+        raise EarlierThanLastBatch(
+            f"La période qui se termine le {last:%d/%m/%Y} est déjà clôturée : "
+            "vous ne pouvez plus clôturer une période antérieure."
+        )
 
 
 def _closed(connection: Connection, batch_id: int) -> Any:

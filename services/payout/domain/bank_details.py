@@ -37,8 +37,8 @@ def account(iban: str, bic: str, holder: str) -> Account:
         except ValueError as error:
             errors[name] = [str(error)]
     if errors:
-        wrong = " et ".join(name.upper() for name in errors)
-        raise BadBankDetails(f"Vérifiez l’{wrong} : un chiffre ou une lettre est faux.", errors=errors)
+        wrong = " et ".join({"iban": "l’IBAN", "bic": "le BIC"}[name] for name in errors)
+        raise BadBankDetails(f"Vérifiez {wrong} : un chiffre ou une lettre est faux.", errors=errors)
     return Account(checked["iban"], checked["bic"], " ".join(holder.split()))
 
 
