@@ -1,28 +1,42 @@
-"""Runs the levels of the tests that this machine can run, and says which.
+"""Runs the levels of the tests that this machine can run, tells which, and how long each step took.
 
 Unit, contracts, property and the embedded system need Python alone. Integration and the distributed system need
 RabbitMQ and PostgreSQL: ``--all`` runs everything and fails without them; otherwise the short part of integration runs
-where they answer. The system level waits for processes more than it computes: it runs beside the others. The chaos
-level comes last and alone, with ``--all`` only: it measures what processes take.
+if they answer. The files of a step are divided among as many processes as there are cores (see ``tests.sharing``). The
+chaos level comes last and alone, with ``--all`` only: it measures what processes take.
+
+Any other argument is pytest's, in every step: ``python -m tests.levels -k wallet``.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import resource
 import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.servers import amqp_answers, postgresql_answers
 
-ALONE = ("tests/unit", "tests/contracts", "tests/property")
-WITH_SERVERS = ("tests/integration",)
-SYSTEM = ("tests/system",)
-CHAOS = ("tests/chaos",)
 QUICK = "not slow and not distributed"
+MAX_PROCESSES = 4
+"""More would share no more work on a laptop, and each has to import and to collect everything."""
 NO_TESTS = 5
 """pytest's exit code when nothing was selected, as by a ``-k`` that is about another level."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Levels whose files are divided among ``processes``."""
+
+    levels: tuple[str, ...]
+    processes: int
 
 
 def main() -> int:
@@ -32,35 +46,82 @@ def main() -> int:
     if everything and not servers:
         print("RabbitMQ or PostgreSQL does not answer: `make test-all` needs both (see tests/servers.py)")
         return 1
-    levels = [level for level in (*ALONE, *(WITH_SERVERS if servers else ())) if Path(level).is_dir()]
-    named = ", ".join([*levels, *SYSTEM, *(CHAOS if everything else ())])
+    steps = steps_of(everything, servers)
+    named = "; ".join(", ".join(step.levels) for step in steps)
     print(f"levels: {named}; {'all of each' if everything else f'what is {QUICK}'}", flush=True)
     if not servers:
-        print("RabbitMQ and PostgreSQL do not answer here: what needs them is left out", flush=True)
-    selection = [] if everything else ["-m", QUICK]
-    code = run(levels, [*selection, *extra])
-    if not everything:
-        return code
-    last = subprocess.run(pytest(CHAOS, extra), check=False).returncode
-    return last if code in (0, NO_TESTS) and last != NO_TESTS else code
-
-
-def run(levels: Sequence[str], options: Sequence[str]) -> int:
-    """The levels as their output comes, then what the system level said meanwhile; gives the exit code."""
-    with tempfile.TemporaryFile() as said:
-        beside = subprocess.Popen(pytest(SYSTEM, options), stdout=said, stderr=subprocess.STDOUT)
-        try:
-            codes = [subprocess.run(pytest(levels, options), check=False).returncode, beside.wait()]
-        finally:
-            beside.terminate()
-            beside.wait()
-        said.seek(0)
-        print(said.read().decode(errors="replace"), flush=True)
+        print("RabbitMQ and PostgreSQL do not answer: the tests that need them are left out", flush=True)
+    begun, total, codes = time.monotonic(), Counter[str](), []
+    for step in steps:
+        code, counts = run(step, [*([] if everything else ["-m", QUICK]), *extra])
+        codes.append(code)
+        total += counts
+    print(f"all levels: {time.monotonic() - begun:.0f} s")
+    print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped", flush=True)
     return next((code for code in codes if code not in (0, NO_TESTS)), min(codes))
 
 
+def steps_of(everything: bool, servers: bool) -> list[Step]:
+    cores = min(os.cpu_count() or 1, MAX_PROCESSES)
+    alone = Step(("tests/unit", "tests/contracts", "tests/property"), cores)
+    beside = Step(("tests/system", *(("tests/integration",) if servers else ())), cores)
+    return [alone, beside, *([Step(("tests/chaos",), 1)] if everything else [])]
+
+
+def run(step: Step, options: Sequence[str]) -> tuple[int, Counter[str]]:
+    """The first process's output as it comes, then that of the others; gives the exit code and the tests counted."""
+    begun, cpu_before = time.monotonic(), cpu_seconds()
+    with tempfile.TemporaryDirectory() as shared:
+        command = pytest(step.levels, ["--share", shared, *options])
+        outputs = [Path(shared, f"{number}.txt") for number in range(1, step.processes)]
+        others = []
+        try:
+            for path in outputs:
+                with path.open("wb") as output:
+                    others.append(start(command, stdout=output, stderr=subprocess.STDOUT))
+            codes = [start(command).wait(), *(process.wait() for process in others)]
+        finally:
+            for process in others:
+                process.terminate()
+                process.wait()
+        for path in outputs:
+            print(path.read_text(errors="replace"), flush=True)
+        counts = counted(Path(shared))
+    code = next((code for code in codes if code not in (0, NO_TESTS)), min(codes))
+    if code == 0 and counts["ran"] != counts["collected"]:
+        print(f"{counts['collected']} tests were collected and {counts['ran']} ran")
+        code = 1
+    print(
+        f"{', '.join(step.levels)}: {counts['passed']} passed, {counts['failed']} failed"
+        f" in {time.monotonic() - begun:.0f} s ({cpu_seconds() - cpu_before:.0f} s of CPU)",
+        flush=True,
+    )
+    return code, counts
+
+
+def start(command: Sequence[str], **output: object) -> subprocess.Popen[bytes]:
+    """The compiled tests are kept for the next run, also where the environment says otherwise."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.Popen(command, env=environment, **output)  # type: ignore[call-overload, no-any-return]
+
+
+def counted(folder: Path) -> Counter[str]:
+    """The outcomes of all processes; each has collected every test."""
+    found = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+    counts = sum((Counter(one) for one in found), Counter[str]())
+    counts["collected"] = max((one["collected"] for one in found), default=0)
+    return counts
+
+
 def pytest(levels: Sequence[str], options: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "pytest", *levels, *options]
+    style = ["-p", "tests.sharing", "-o", "console_output_style=classic"]
+    return [sys.executable, "-m", "pytest", *style, *levels, *options]
+
+
+def cpu_seconds() -> float:
+    """What every process that has ended below this one has taken."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":
