@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from http.client import HTTPConnection
 
-SECONDS = 10.0
+from tests.waiting import PATIENCE_SECONDS
 
 
 def ops(port: int, path: str) -> tuple[int, bytes]:
     """Status 0 while nobody listens."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

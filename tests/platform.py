@@ -6,6 +6,7 @@ both gone afterwards. Its clock is simulated and moves when it is told to; what 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -13,9 +14,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,15 +34,12 @@ from shared.messaging.connections import connect
 from shared.runtime.settings import SERVICES, SETTINGS
 from shared.runtime.tokens import COMMAND_LINE, access_token
 from tests.servers import AMQP, own_database
+from tests.starter import Child, starter
+from tests.waiting import PATIENCE_SECONDS, until
 
 PASSCULTURE = str(Path(sys.executable).parent / "passculture")
 ROOT = Path(__file__).parents[1]
 START = "2021-11-02T09:00:00Z"
-READY_SECONDS = 60
-STOP_SECONDS = 20
-HTTP_SECONDS = 90
-COMMAND_SECONDS = 300.0
-CATCH_UP_SECONDS = 120
 LOG_LINES = 60
 PORTS = range(20_000, 30_000)
 
@@ -81,9 +78,15 @@ class Answer:
 
 
 class Platform:
-    """``environment`` is what it is started with beside this machine's own; ``services`` is empty for one process."""
+    """``environment`` is what it is started with beside this machine's own; ``services`` is empty for one process.
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], services: tuple[str, ...] = ()) -> None:
+    Its processes and commands are forked from one that has imported everything (``tests.starter``), unless it is to be
+    ``executed`` as its users do it.
+    """
+
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], services: tuple[str, ...] = (), *, executed: bool = False
+    ) -> None:
         self.folder = folder
         self.state = folder / "state"
         self.port = free_port()
@@ -92,8 +95,11 @@ class Platform:
             {"PORT": str(self.port), "STATE_DIR": str(self.state), "CLOCK": START, "DEMO": "0", **environment}
         )
         self.client = Client(f"http://127.0.0.1:{self.port}", self.token)
-        self.letterbox = Letterbox(self.state / "mail", self.state / "sms")
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.letterbox = Letterbox(self.state / "mail", self.state / "sms", PATIENCE_SECONDS)
+        self.numbers = itertools.count(1)
+        """Of the people and structures that tests make up."""
+        self._executed = executed
+        self._processes: dict[str, subprocess.Popen[bytes] | Child] = {}
 
     @property
     def is_distributed(self) -> bool:
@@ -114,31 +120,25 @@ class Platform:
 
     def start_process(self, service: str = "") -> None:
         name = service or "platform"
-        arguments = ["--service", service] if service else []
-        with (self.folder / f"{name}.log").open("ab") as output:
-            self._processes[name] = subprocess.Popen(
-                [PASSCULTURE, "run", *arguments],
-                cwd=ROOT,
-                env=self.environment,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        arguments = ["run", *(["--service", service] if service else [])]
+        log = self.folder / f"{name}.log"
+        start = execute if self._executed else starter().start
+        self._processes[name] = start(arguments, self.environment, log)
 
     def wait_until_ready(self) -> None:
-        """Raises NotReady when a process ends or the time is over."""
-        deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline:
-            ended = [name for name, process in self._processes.items() if process.poll() is not None]
-            if ended:
-                break
-            try:
-                if self.call("GET", "/health/ready").status == 200:
-                    return
-            except OSError:
-                pass
-            time.sleep(0.1)
-        raise NotReady(f"not ready within {READY_SECONDS} s\n{self.log()}")
+        """Raises NotReady when a process ends."""
+        until(lambda: self._has_ended() or self._is_ready(), self.log)
+        if self._has_ended():
+            raise NotReady(self.log())
+
+    def _has_ended(self) -> bool:
+        return any(process.poll() is not None for process in self._processes.values())
+
+    def _is_ready(self) -> bool:
+        try:
+            return self.call("GET", "/health/ready").status == 200
+        except OSError:
+            return False
 
     def kill(self, service: str = "") -> None:
         """Ends a process as a power cut would."""
@@ -167,16 +167,8 @@ class Platform:
 
     def command(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
         """``passculture …`` with this platform's settings."""
-        return subprocess.run(
-            [PASSCULTURE, *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            check=False,
-        )
+        run = execute_and_wait if self._executed else starter().run
+        return run(arguments, self.environment, given)
 
     # --- over HTTP -------------------------------------------------------------------------------------------------
 
@@ -201,7 +193,7 @@ class Platform:
             sent.setdefault("Authorization", f"Bearer {token}")
         if key is not None:
             sent["Idempotency-Key"] = key
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=HTTP_SECONDS, source_address=(source, 0))
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS, source_address=(source, 0))
         try:
             connection.request(method, path, data, sent)
             response = connection.getresponse()
@@ -251,10 +243,7 @@ class Platform:
 
         Raises AssertionError when it takes too long.
         """
-        deadline = time.monotonic() + CATCH_UP_SECONDS
-        while waiting := self._behind():
-            assert time.monotonic() < deadline, waiting
-            time.sleep(0.02)
+        until(lambda: not self._behind(), self._behind)
 
     def _behind(self) -> list[str]:
         followed = {service: self._rows(service, "SELECT source, position FROM tracking") for service in SERVICES}
@@ -295,6 +284,35 @@ class Platform:
         return counts
 
 
+def execute(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """``passculture …`` in a session of its own."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [PASSCULTURE, *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def execute_and_wait(
+    arguments: Sequence[str], environment: Mapping[str, str], given: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """``passculture …`` to its end; ``given`` is what it reads."""
+    return subprocess.run(
+        [PASSCULTURE, *arguments],
+        cwd=ROOT,
+        env=environment,
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
 def settings_only(given: Mapping[str, str]) -> dict[str, str]:
     """This machine's environment without any setting of the platform, and the given ones."""
     inherited = {name: value for name, value in os.environ.items() if name not in SETTINGS}
@@ -310,18 +328,18 @@ def free_port() -> int:
     raise NotReady("every port is taken")
 
 
-def _waited_for(process: subprocess.Popen[bytes]) -> int:
+def _waited_for(process: subprocess.Popen[bytes] | Child) -> int:
     try:
-        return process.wait(STOP_SECONDS)
+        return process.wait(PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         return process.wait()
 
 
 @contextmanager
-def embedded(folder: Path, **settings: str) -> Iterator[Platform]:
+def embedded(folder: Path, *, executed: bool = False, **settings: str) -> Iterator[Platform]:
     """All six services in one process, on SQLite files and the bus within the process."""
-    platform = Platform(folder, settings)
+    platform = Platform(folder, settings, executed=executed)
     try:
         platform.start()
         yield platform
@@ -330,16 +348,17 @@ def embedded(folder: Path, **settings: str) -> Iterator[Platform]:
 
 
 @contextmanager
-def distributed(folder: Path, **settings: str) -> Iterator[Platform]:
+def distributed(folder: Path, *, executed: bool = False, **settings: str) -> Iterator[Platform]:
     """A process per service, on PostgreSQL and RabbitMQ."""
-    with own_database() as url, distributed_on(url, folder, **settings) as platform:
+    with own_database() as url, distributed_on(url, folder, executed=executed, **settings) as platform:
         yield platform
 
 
 @contextmanager
-def distributed_on(url: str, folder: Path, **settings: str) -> Iterator[Platform]:
+def distributed_on(url: str, folder: Path, *, executed: bool = False, **settings: str) -> Iterator[Platform]:
     """A process per service, on a database that may have been filled before."""
-    platform = Platform(folder, {"DATABASE_URL": url, "AMQP_URI": AMQP, **settings}, SERVICES)
+    environment = {"DATABASE_URL": url, "AMQP_URI": AMQP, **settings}
+    platform = Platform(folder, environment, SERVICES, executed=executed)
     try:
         platform.start()
         yield platform

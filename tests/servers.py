@@ -54,6 +54,13 @@ def own_database() -> Iterator[str]:
         admin.dispose()
 
 
+def lock_waiters(engine: sa.Engine) -> int:
+    """How many sessions of the engine's database wait for a lock now."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with engine.connect() as connection:
+        return int(connection.exec_driver_sql(query).scalar_one())
+
+
 class Schema:
     """A service's tables in a schema of the database: made once, emptied for each test."""
 

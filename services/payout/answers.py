@@ -93,7 +93,7 @@ def transfer(row: Any) -> dict[str, Any]:
     }
 
 
-def line(row: Any, venue_name: str, status: LineStatus, revenue: Cents) -> dict[str, Any]:
+def line(row: Any, venue: Any | None, status: LineStatus, revenue: Cents) -> dict[str, Any]:
     """A row of ``lines``. ``revenue`` is that of its year with it."""
     assert row.reimbursed_cents + row.contribution_cents == row.amount_cents, f"line {row.line_id} does not add up"
     return {
@@ -103,7 +103,7 @@ def line(row: Any, venue_name: str, status: LineStatus, revenue: Cents) -> dict[
         "countermark": row.countermark,
         "establishment": row.establishment,
         "venueId": row.venue_id,
-        "venueName": venue_name,
+        "venueName": venue.name if venue else "",
         "offerId": row.offer_id,
         "offerName": row.offer_name,
         "usedAt": instant_text(row.used_at),

@@ -126,6 +126,15 @@ class Identity:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Balances:
+    """A page of what people had left when wallet's log stood at a position."""
+
+    position: int
+    items: list[WalletBalance]
+    next_cursor: str | None
+
+
 class Wallet:
     """The young people's credits."""
 
@@ -134,13 +143,16 @@ class Wallet:
 
     def position(self) -> int:
         """The end of wallet's log. Raises Unavailable."""
-        return int(self._bus.query(wallet.Balances(limit=1), timeout=TIMEOUT_SECONDS)["position"])
+        return self._balances(wallet.Balances(limit=1)).position
 
-    def balances(self, position: int, cursor: str | None) -> tuple[list[WalletBalance], str | None]:
-        """A page of everybody's balances at a position of wallet's log, and the next cursor. Raises Unavailable."""
-        page = self._bus.query(wallet.Balances(position=position, cursor=cursor), timeout=TIMEOUT_SECONDS)
+    def balances(self, position: int, cursor: str | None) -> Balances:
+        """From a cursor on, or from the beginning. Raises Unavailable."""
+        return self._balances(wallet.Balances(position=position, cursor=cursor))
+
+    def _balances(self, query: wallet.Balances) -> Balances:
+        page = self._bus.query(query, timeout=TIMEOUT_SECONDS)
         items = [
             WalletBalance(item["personId"], Cents(item["theoreticalCents"]), Cents(item["actualCents"]))
             for item in page["items"]
         ]
-        return items, page["nextCursor"]
+        return Balances(page["position"], items, page["nextCursor"])

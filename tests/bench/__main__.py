@@ -137,7 +137,9 @@ def at_work(mode: str) -> Iterator[Platform]:
     with (
         tempfile.TemporaryDirectory() as folder,
         tempfile.TemporaryDirectory(dir=memory) as mails,
-        MODES[mode](Path(folder), CLOCK="real", LOG_LEVEL="warning", MAIL_URL=f"file:{mails}") as platform,
+        MODES[mode](
+            Path(folder), executed=True, CLOCK="real", LOG_LEVEL="warning", MAIL_URL=f"file:{mails}"
+        ) as platform,
     ):
         platform.letterbox = Letterbox(Path(mails), platform.state / "sms")
         yield platform

@@ -25,17 +25,18 @@ from shared.hosting.platform import service_class, sources_of
 from shared.messaging import topology
 from shared.messaging.connections import connect
 from shared.runtime.settings import SERVICES
+from tests.chaos import hurry
 from tests.chaos.proxy import Address, Proxies
-from tests.chaos.starter import Child, Starter
 from tests.operators import ops
 from tests.platform import Platform, namespace_of, remove_topology
 from tests.servers import AMQP, DATABASE, own_database
+from tests.starter import Child, starter
+from tests.waiting import until
 
 WATCH_SECONDS = 0.05
 CRASH_LOOP_SECONDS = 1.0
 """A process that ends by itself is started again after this, as an orchestrator would; a killed one at once."""
 SERVERS = {"rabbitmq": (AMQP, 5672), "postgresql": (DATABASE, 5432)}
-START_SECONDS = 30.0
 HANDLED = "passculture_messages_handled_total"
 LEAST_PORT, MOST_PORT = 10_000, 30_000
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -49,7 +50,6 @@ class Fleet(Platform):
         self.port = own_port()
         self.environment["PORT"] = str(self.port)
         self.client = Client(f"http://127.0.0.1:{self.port}", self.token)
-        self._starter = Starter()
         self.proxies = Proxies({f"{name}.{server}": _address(server) for name in SERVICES for server in SERVERS})
         self.kills: Counter[str] = Counter()
         self.deaths: Counter[str] = Counter()
@@ -75,7 +75,10 @@ class Fleet(Platform):
 
     def _started(self, service: str, ops_port: int, log: Path, lines: Mapping[str, str]) -> Child:
         environment = {**self.environment, "OPS_PORT": str(ops_port), **lines}
-        return self._starter.start(service, environment, log, self._without.get(service, []))
+        first = [f"tests.chaos.sabotage:{guard}" for guard in self._without.get(service, [])]
+        if hurry.SETTING in environment:
+            first.append("tests.chaos.hurry:hurry")
+        return starter().start(["run", "--service", service], environment, log, first)
 
     @contextmanager
     def beside(self, service: str, **settings: str) -> Iterator[Beside]:
@@ -86,7 +89,7 @@ class Fleet(Platform):
         port = own_port()
         another = self._started(service, port, self.folder / f"{service}-beside.log", settings)
         try:
-            assert waited_for(lambda: ops(port, "/health/ready")[0] == 200, START_SECONDS) is not None, self.log()
+            until(lambda: ops(port, "/health/ready")[0] == 200, self.log)
             yield Beside(another, port)
         finally:
             if another.poll() is None:
@@ -185,7 +188,6 @@ class Fleet(Platform):
 
     def close(self) -> None:
         self.stop()
-        self._starter.close()
         self.proxies.close()
 
     def _start_what_ended(self) -> None:
@@ -278,13 +280,10 @@ def again_and_again(act: Callable[[], None], pause: float) -> Iterator[None]:
         beside.wait()
 
 
-def waited_for(holds: Callable[[], bool], seconds: float, pause: float = 0.25) -> float | None:
-    """After how many seconds it held; None when it did not in time."""
+def waited_for(condition: Callable[[], object], otherwise: Callable[[], object] = str) -> float:
+    """Waits as ``until`` does; gives how many seconds."""
     begun = time.monotonic()
-    while not holds():
-        if time.monotonic() - begun > seconds:
-            return None
-        green.sleep(pause)
+    until(condition, otherwise)
     return time.monotonic() - begun
 
 

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from tests.chaos.attendant import Attendant, answer
+from tests.attendant import Attendant, answer
 
 CHUNK = 65536
 _AT_ONCE = struct.pack("ii", 1, 0)
@@ -29,7 +29,7 @@ class Proxies(Attendant):
     """``ports``: by name, where each proxy listens."""
 
     def __init__(self, targets: Mapping[str, Address]) -> None:
-        super().__init__("proxy")
+        super().__init__("chaos.proxy")
         self.ports: dict[str, int] = self.ask(dict(targets))
 
     def cut(self, names: Sequence[str], how: str) -> None:

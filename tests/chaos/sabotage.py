@@ -6,7 +6,6 @@ Each takes away what the platform relies on, in a process that has imported ever
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 from greenlet import GreenletExit
@@ -136,21 +135,3 @@ def ends() -> None:
         raise GreenletExit
 
     TakesMessages.handle = handle  # type: ignore[method-assign]
-
-
-GUARDS: dict[str, Callable[[], None]] = {
-    guard.__name__: guard
-    for guard in (
-        restless,
-        forgets_attempts,
-        counts_no_places,
-        locks_no_stock,
-        books_twice,
-        recovers_nothing,
-        sleeps_through,
-        asks_no_log,
-        takes_turns,
-        hangs,
-        ends,
-    )
-}

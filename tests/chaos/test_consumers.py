@@ -31,13 +31,14 @@ from shared.messaging.reactions import Reactions
 from shared.runtime.settings import Settings
 from shared.testing import BusDouble, empty_database
 from tests.chaos.figures import Figures
-from tests.chaos.fleet import Fleet, own_port, waited_for
+from tests.chaos.fleet import Fleet, own_port
 from tests.chaos.journal import backlog, opened
 from tests.chaos.load import Load
 from tests.chaos.wire import Batch, Between
 from tests.platform import START
 from tests.servers import AMQP, Schema, own_database
 from tests.system.stage import Stage
+from tests.waiting import stays, until
 
 Logs = Mapping[str, Sequence[Message]]
 FOLLOWERS = ("booking", "catalog", "gateway", "payout", "wallet")
@@ -391,7 +392,6 @@ def test_without_parking_a_replay_puts_nothing_right(pair: Any, logs: Logs, name
 
 # --- behind RabbitMQ --------------------------------------------------------------------------------------------------
 
-CAUGHT_UP_SECONDS = 40.0
 ITS_PROCESS_S = ("relay", "notifications", "mail_progress")
 """What a process does beside following: it sends what it published itself, and writes mails."""
 
@@ -462,7 +462,7 @@ def wait_until_followed(name: str, engine: sa.Engine, heads: Mapping[str, int]) 
         at = followed()
         return all(at.get(source, 0) >= head for source, head in heads.items())
 
-    assert waited_for(is_there, CAUGHT_UP_SECONDS) is not None, f"{name} has followed {followed()} of {heads}"
+    until(is_there, lambda: f"{name} has followed {followed()} of {heads}")
 
 
 def test_a_consumer_between_that_drops_doubles_and_shuffles_gives_the_same_rows(
@@ -514,7 +514,7 @@ def test_a_process_that_lost_its_store_and_its_queues_follows_from_the_beginning
     platform.start_process("gateway")
     platform.wait_until_ready()
     with opened(platform) as books:
-        assert waited_for(lambda: not backlog(books), 30.0) is not None, backlog(books)
+        until(lambda: not backlog(books), lambda: backlog(books))
     assert catalogue(platform) == before
     load.acknowledged(5)
 
@@ -531,11 +531,11 @@ def test_one_that_asks_for_no_log_misses_what_its_lost_queue_held(platform: Flee
         used = load.seen.done["use"]
         while load.seen.done["use"] == used:  # nor does what comes after the gap help
             load.acknowledged(4)
-        assert waited_for(lambda: not backlog(books), 5.0) is None
+        assert stays(lambda: backlog(books), 5.0)
         found = backlog(books)
     assert any(text.startswith("payout has followed booking up to") for text in found), found
     with opened(platform) as books:
-        assert waited_for(lambda: not backlog(books), 30.0) is not None, backlog(books)
+        until(lambda: not backlog(books), lambda: backlog(books))
 
 
 def catalogue(platform: Fleet) -> dict[str, list[str]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.chaos.fleet import Beside, Fleet, waited_for
+from tests.chaos.fleet import Beside, Fleet
 from tests.chaos.journal import Journal, audit, backlog, opened
 from tests.chaos.load import Load, Town
+from tests.waiting import until
 
 SERVICE = "payout"
-TAKEN_OVER_SECONDS = 30.0
 SOME = 80
 A_FEW = 0.1
 """Who stands by looks now and then whether somebody follows, and may be the first to see what comes just then."""
@@ -36,7 +36,7 @@ def test_of_two_processes_one_follows_and_the_other_takes_over(
         platform.kill(SERVICE)
         load.acknowledged(SOME, clients=8)
         with opened(platform) as books:
-            assert waited_for(lambda: not backlog(books), TAKEN_OVER_SECONDS) is not None, backlog(books)
+            until(lambda: not backlog(books), lambda: backlog(books))
             assert audit(books, journal.entries(), town.quantities) == []
         assert other.handled()["booking"] > before.get("booking", 0.0)
         platform.start_process(SERVICE)

@@ -18,20 +18,19 @@ import pytest
 
 from services.booking.domain.booking import Booking, Means, Reason
 from services.booking.domain.rules import AUTOMATIC_VALIDATION
-from shared import green
 from shared.kernel.time import parse_instant
 from tests.chaos.conftest import SEED
 from tests.chaos.figures import Figures
-from tests.chaos.fleet import Fleet, fleet, waited_for
+from tests.chaos.fleet import Fleet, fleet
 from tests.chaos.hurry import SETTING, Hurry
 from tests.chaos.journal import Books, Entry, audit, backlog, opened
 from tests.chaos.scale import Scale
 from tests.system.stage import Actor, Beneficiary, Stage
+from tests.waiting import until
 
 BEGINNING = parse_instant("2022-02-01T09:00:00Z")
 SEVENTEEN_SOON = date(2005, 2, 6)
 EVERY_SECONDS = 1.0
-DRAINED_SECONDS = 60.0
 DAYS = (3, 5, 7, 9)
 """After which events begin. What is undated is a book, which expires after ten."""
 PRICE = 300
@@ -92,10 +91,9 @@ def booked(
 
 
 def days_pass(hurried: Hurried, span: timedelta = ALL_DUE) -> None:
-    until = hurried.clock.now() + span
+    end = hurried.clock.now() + span
     with hurried.clock.hurrying():
-        while hurried.clock.now() < until:
-            green.sleep(0.1)
+        until(lambda: hurried.clock.now() >= end)
 
 
 # --- what must have happened by now -----------------------------------------------------------------------------------
@@ -150,7 +148,7 @@ def test_what_falls_due_while_processes_die_happens_once_and_at_its_instant(
         with platform.hunted(random.Random(SEED), EVERY_SECONDS):
             days_pass(hurried)
     with opened(platform) as books:
-        assert waited_for(lambda: not [*backlog(books), *_overdue(books)], DRAINED_SECONDS) is not None, hurried.wrong()
+        until(lambda: not [*backlog(books), *_overdue(books)], hurried.wrong)
     assert hurried.wrong() == []
     assert platform.deaths == deaths, "processes that nobody killed"
     assert platform.command("reconcile").returncode == 0
@@ -181,4 +179,4 @@ def test_without_timers_what_falls_due_is_reported(
         days_pass(hurried, timedelta(days=DAYS[0] + 3))
         found = hurried.wrong()
     assert len([text for text in found if text.endswith("ended 0 times")]) == len(people), found
-    assert waited_for(lambda: not hurried.wrong(), DRAINED_SECONDS) is not None, hurried.wrong()
+    until(lambda: not hurried.wrong(), hurried.wrong)

@@ -14,17 +14,18 @@ from typing import Any
 import pytest
 
 from shared import green
-from tests.chaos.fleet import Fleet, again_and_again, waited_for
+from tests.chaos.fleet import Fleet, again_and_again
 from tests.chaos.journal import Journal, audit, opened
 from tests.chaos.late import LATE, Late
 from tests.chaos.load import SCARCE, Load, Town
 from tests.platform import Answer
+from tests.waiting import stays, until
 
 EVERY_SECONDS = 1.0
 MOST_KILLS = 40
 ENOUGH = 5
 """Some may have asked twice for what they had."""
-OPEN_SECONDS, RECOVERED_SECONDS = 6.0, 15.0
+OPEN_SECONDS = 6.0
 """The recovery sees a request for three seconds before it takes it up."""
 ROUNDS = 10
 Complaints = Callable[[], set[str]]
@@ -148,11 +149,11 @@ def test_without_recovery_a_killed_process_s_request_is_held_for_ever(
         with platform.sabotaged("booking", "recovers_nothing"):
             with platform.frozen("wallet"):
                 asked = green.spawn(book(crowd, crowd.people[1], stock))
-                assert waited_for(is_held, RECOVERED_SECONDS) is not None
+                until(is_held)
                 platform.kill_and_restart("booking")
-            assert waited_for(lambda: not is_held(), OPEN_SECONDS) is None
+            assert stays(is_held, OPEN_SECONDS)
             assert asked.wait().status == 503
-        assert waited_for(lambda: not is_held(), RECOVERED_SECONDS) is not None  # that process has the guard
+        until(lambda: not is_held())  # that process has the guard
         platform.settle()
         assert complaints() == set()
 

@@ -22,7 +22,7 @@ from nameko.runners import ServiceRunner  # noqa: E402
 
 from shared.eventstore import Conflict, Message, Transaction  # noqa: E402
 from shared.eventstore.outcomes import Call  # noqa: E402
-from shared.hosting import Hosted, takes_messages, takes_queries  # noqa: E402
+from shared.hosting import Hosted, feeds, takes_messages, takes_queries  # noqa: E402
 from shared.kernel.time import Clock  # noqa: E402
 from shared.messaging.bus import Bus  # noqa: E402
 from shared.messaging.reactions import Reactions  # noqa: E402
@@ -33,6 +33,8 @@ from tests.servers import AMQP  # noqa: E402
 from tests.unit.shared.toy import fill, opened  # noqa: E402
 
 PAUSE_SECONDS = 0.02
+IDLE_CHECK_SECONDS = 0.2
+"""A process that stands by looks more often than in production: a test sees it look several times in a few seconds."""
 
 
 def build_source(_settings: Settings, clock: Clock, _bus: Bus, engine: sa.Engine) -> Service:
@@ -88,6 +90,7 @@ class Sink:
 def main() -> None:
     service, url, namespace, state = sys.argv[1:]
     logs.configure("info", service)
+    feeds.IDLE_CHECK_SECONDS = IDLE_CHECK_SECONDS
     given = Settings.from_environment({"AMQP_URI": AMQP, "NAMESPACE": namespace, "STATE_DIR": state})
     settings = replace(given, own_databases={"source": url, "sink": url})
     runner = ServiceRunner({"settings": settings, "max_workers": 16})

@@ -17,12 +17,14 @@ from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError
 from shared.projections.rebuilding import compare
 from tests.integration.conftest import Empty
+from tests.servers import lock_waiters
 from tests.unit.booking import test_saga
 from tests.unit.booking.test_booking_it import *  # noqa: F403 - the same tests, another database
 from tests.unit.booking.test_cancelling import *  # noqa: F403
 from tests.unit.booking.test_cancelling import STAFF
 from tests.unit.booking.test_reading import *  # noqa: F403
 from tests.unit.booking.world import DESK, World
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -112,7 +114,7 @@ def cancelled_by_both_of_two_who_wait_for_the_stock(world: World) -> list[Any]:
     with world.store.transaction() as tx:
         Shelf.of(tx, [stock])
         asked = [pool.spawn(world.process.decide, [call]) for call in calls]
-        green.sleep(0.5)
+        until(lambda: lock_waiters(world.store.engine) == len(calls))
     return [one.wait()[0][0] for one in asked]
 
 

@@ -15,10 +15,9 @@ from shared import green
 from shared.eventstore.store import StoreUnavailable
 from shared.kernel.errors import Unavailable
 from tests.integration.conftest import Empty
-from tests.servers import DATABASE, Schema, own_database
+from tests.servers import DATABASE, Schema, lock_waiters, own_database
 from tests.unit.identity.platform_of_identity import Platform
-
-A_WHILE = 0.3
+from tests.waiting import attempts, until
 
 
 class Vault:
@@ -62,12 +61,11 @@ def keep_keys(platform: Platform) -> None:
 
 def until_back(platform: Platform) -> None:
     """A connection that was ended fails once more before it is replaced; a task comes again."""
-    for _ in range(20):
+    for _ in attempts(lambda: "the keys stay away"):
         try:
             return keep_keys(platform)
         except StoreUnavailable:
-            green.sleep(0.1)
-    raise AssertionError("the keys stay away")
+            pass
 
 
 def test_an_outage_of_the_keys_refuses_an_erasure_and_delays_a_destruction(platform: Platform, vault: Vault) -> None:
@@ -104,9 +102,12 @@ def test_of_several_who_make_a_number_s_key_at_once_all_have_the_same(vault: Vau
 
 
 def test_who_moves_keys_in_slowly_brings_none_back_that_was_destroyed_since(platform: Platform, vault: Vault) -> None:
+    reached, go_on = green.Event(), green.Event()
+
     class Slow(KeyStore):
         def put(self, keys: Mapping[int, bytes]) -> dict[int, bytes]:
-            green.sleep(A_WHILE)
+            reached.send()
+            go_on.wait()
             return super().put(keys)
 
     who = platform.young()
@@ -114,8 +115,15 @@ def test_who_moves_keys_in_slowly_brings_none_back_that_was_destroyed_since(plat
     with platform.store.transaction() as tx:
         tx.connection.execute(storage.former_person_keys.insert().values({"account_id": who, "key": key}))
     moving = green.spawn(move_in, platform.store, Slow(vault._engine))
-    green.sleep(A_WHILE / 3)
-    move_in(platform.store, vault.keys)
-    platform.send("erase", {}, who)
+    reached.wait()
+
+    def move_in_and_erase() -> None:
+        move_in(platform.store, vault.keys)
+        platform.send("erase", {}, who)
+
+    erasing = green.spawn(move_in_and_erase)
+    until(lambda: erasing.dead or lock_waiters(platform.store.engine))
+    go_on.send()
     moving.wait()
+    erasing.wait()
     assert vault.keys.read([who]) == {}

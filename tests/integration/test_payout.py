@@ -17,11 +17,13 @@ from shared.eventstore import Conflict
 from shared.kernel.errors import DomainError
 from shared.kernel.time import instant_text
 from tests.integration.conftest import Empty
+from tests.servers import lock_waiters
 from tests.unit.payout.stage import OFFICE, START, Stage
 from tests.unit.payout.test_bank_details import *  # noqa: F403 - the same tests, another database
 from tests.unit.payout.test_closing import *  # noqa: F403
 from tests.unit.payout.test_custom_rules import *  # noqa: F403
 from tests.unit.payout.test_reading import *  # noqa: F403
+from tests.waiting import attempts, until
 
 VENUES, BOOKINGS = 5, 400
 
@@ -62,13 +64,12 @@ def undo_some(stage: Stage) -> None:
 
 
 def catch_up(stage: Stage) -> None:
-    for _ in range(50):
+    for _ in attempts(lambda: "it never caught up"):
         try:
             stage.process.catch_up("booking")
             return
         except Conflict:
-            green.sleep(0.02)
-    raise AssertionError("never caught up")
+            pass  # the close has written meanwhile
 
 
 def test_concurrent_closes_make_one_batch(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +121,7 @@ def open_both(stage: Stage, one: Period, other: Period) -> list[Any]:
 
     first = green.spawn(stage.store.run, open_one)
     second = green.spawn(open_other)
-    green.sleep(0.5)  # long enough for the other to have looked, and to wait
+    until(lambda: second.dead or lock_waiters(stage.store.engine))
     may_commit.send()
     return [first.wait(), second.wait()]
 

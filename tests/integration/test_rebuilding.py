@@ -21,8 +21,10 @@ from shared.projections import on, rebuilding
 from shared.runtime.process import Process
 from tests.integration.conftest import Empty, MakeStore
 from tests.integration.test_wallet import wallet as wallet
+from tests.servers import lock_waiters
 from tests.unit.booking.world import World
 from tests.unit.shared.toy import Jar, Totals, fill, totals
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -137,6 +139,7 @@ def met_by_a_rebuild(world: World) -> None:
             shelf.write(tx.now)  # the last place goes: an event
             tx.flush()
             rebuilds.append(green.spawn(rebuilding.rebuild, world.store, stocks_model))
+            until(lambda: lock_waiters(world.store.engine))
             green.sleep(LONGER_THAN_A_DEADLOCK_SECONDS)
     finally:
         assert [rebuild.wait() for rebuild in rebuilds] == [1]
@@ -154,25 +157,28 @@ def test_with_the_log_s_lock_alone_it_is_ended(world: World, monkeypatch: pytest
         met_by_a_rebuild(world)
 
 
-class Slow(Totals):
-    @on(Jar.Filled)
-    def filled(self, connection: sa.Connection, event: Jar.Filled) -> None:
-        green.sleep(0.005)
-        super().filled(connection, event)
-
-
 def test_writers_wait_for_no_fold_and_it_takes_in_what_they_write(make_toy_store: MakeStore) -> None:
+    half_way, go_on = green.Event(), green.Event()
+
+    class Paused(Totals):
+        @on(Jar.Filled)
+        def filled(self, connection: sa.Connection, event: Jar.Filled) -> None:
+            if event.amount == 240:
+                half_way.send()
+                go_on.wait()
+            super().filled(connection, event)
+
     store = make_toy_store("toy")
     for number in range(250):  # more than a batch of the fold
         fill(store, number % 5, number)
     spoilt(store, totals.c.total)()
     progress = rebuilding.Progress()
-    rebuild = green.spawn(rebuilding.rebuild, store, Slow(), progress)
-    while not progress.position:
-        green.sleep(0.01)
+    rebuild = green.spawn(rebuilding.rebuild, store, Paused(), progress)
+    half_way.wait()
     for number in range(10):
         fill(store, number % 7, 1000)
-    assert progress.position < progress.head, "they are done long before the fold"
+    assert 0 < progress.position < progress.head
     assert (progress.seconds_left() or 0) > 0
+    go_on.send()
     assert rebuild.wait() == 7
     assert rebuilding.compare(store, Totals()) == []

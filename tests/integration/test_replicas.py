@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ import pytest
 import sqlalchemy as sa
 
 from tests.integration.conftest import MakeStore
+from tests.integration.replica import IDLE_CHECK_SECONDS
 from tests.platform import ROOT
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
-PATIENCE_SECONDS = 30.0
-TRAFFIC_SECONDS = 8.0
+TRAFFIC_SECONDS = 20 * IDLE_CHECK_SECONDS
 """Long enough for a process that stands by to look several times."""
 
 
@@ -83,26 +84,19 @@ def rig(make_toy_store: MakeStore, namespace: str, tmp_path: Path) -> Iterator[R
     rig.stop()
 
 
-def eventually(holds: Callable[[], object]) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.1)
-
-
 def started(rig: Rig, sink: str = "sink") -> None:
     """Two sources at work, then two sinks that follow them."""
     for number in (1, 2):
         rig.start(f"source-{number}")
-    eventually(rig.published)
+    until(rig.published)
     for number in (1, 2):
         rig.start(f"{sink}-{number}")
-    eventually(rig.handled)
+    until(rig.handled)
 
 
 def everything_is_handled_once_and_in_order(rig: Rig) -> None:
     published = rig.published()
-    eventually(lambda: len(rig.handled()) >= len(published))
+    until(lambda: len(rig.handled()) >= len(published))
     assert [position for position, _ in rig.handled()][: len(published)] == published
 
 
@@ -123,7 +117,7 @@ def test_when_the_active_one_dies_the_other_goes_on(rig: Rig) -> None:
         active = rig.name_of(rig.handled()[-1][1])
         rig.kill(active)
         left = next(process.pid for name, process in rig.processes.items() if name.startswith("sink"))
-        eventually(lambda left=left: rig.handled()[-1][1] == left)
+        until(lambda left=left: rig.handled()[-1][1] == left)
         everything_is_handled_once_and_in_order(rig)
         rig.start(active)
     assert rig.said() == []

@@ -7,15 +7,14 @@ import sys
 
 import sqlalchemy as sa
 
-from shared import green
 from shared.eventstore import Store
 from shared.eventstore.tables import stored_events
 from tests.integration.conftest import MakeStore
 from tests.integration.writer import EVENTS_EACH, GREENLETS
 from tests.platform import ROOT
+from tests.waiting import attempts
 
 PROCESSES = 2
-STEPS = 2_000
 
 
 def run_writers(store: Store, *options: str) -> list[subprocess.Popen[bytes]]:
@@ -30,7 +29,7 @@ def tail(store: Store, writers: list[subprocess.Popen[bytes]]) -> list[int]:
     """Positions in the order in which a reader met them, looking again and again at the whole log."""
     met: list[int] = []
     known: set[int] = set()
-    for _ in range(STEPS):
+    for _ in attempts(lambda: "the writers never ended", pause=0.005):
         over = all(writer.poll() is not None for writer in writers)
         with store.reading() as connection:
             rows = connection.execute(sa.select(stored_events.c.id).order_by(stored_events.c.id)).scalars().all()
@@ -39,9 +38,8 @@ def tail(store: Store, writers: list[subprocess.Popen[bytes]]) -> list[int]:
         known.update(fresh)
         if over:
             assert [writer.returncode for writer in writers] == [0] * PROCESSES
-            return met
-        green.sleep(0.005)
-    raise AssertionError("the writers never ended")
+            break
+    return met
 
 
 def test_a_tailing_reader_never_meets_a_smaller_position(make_toy_store: MakeStore) -> None:
@@ -65,14 +63,13 @@ def test_a_reader_that_follows_positions_misses_nothing(make_toy_store: MakeStor
     writers = run_writers(store)
     seen: list[int] = []
     previous: list[int] = []
-    for _ in range(STEPS):
+    for _ in attempts(lambda: "the writers never ended", pause=0.002):
         over = all(writer.poll() is not None for writer in writers)
         page = store.messages(seen[-1] if seen else 0, 50)
         seen.extend(message.position for message in page)
         previous.extend(message.previous for message in page)
         if over and not page:
             break
-        green.sleep(0.002)
     with store.reading() as connection:
         published = sa.select(stored_events.c.id).where(stored_events.c.published).order_by(stored_events.c.id)
         assert seen == list(connection.execute(published).scalars())

@@ -24,9 +24,9 @@ from shared.eventstore.outcomes import Call, Caller
 from shared.eventstore.store import Transaction
 from shared.kernel.randomness import Randomness
 from tests.integration.conftest import Empty
+from tests.servers import lock_waiters
 from tests.unit.booking.world import OFFERER, YOUNG, World
-
-WAITS_SECONDS = 10
+from tests.waiting import until
 
 Told = Callable[[World, int], None]
 
@@ -34,18 +34,6 @@ Told = Callable[[World, int], None]
 @pytest.fixture
 def world(empty: Empty, tmp_path: Path) -> World:
     return World(tmp_path, engine=empty("booking"))
-
-
-def waits_for_a_lock(world: World) -> bool:
-    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    with world.store.reading() as connection:
-        return connection.exec_driver_sql(query).scalar_one() > 0
-
-
-def until(condition: Callable[[], bool]) -> None:
-    with green.Timeout(WAITS_SECONDS):
-        while not condition():
-            green.sleep(0.01)
 
 
 # --- what a decision sees that had to wait for its stock ------------------------------------------------------------
@@ -78,7 +66,7 @@ def seen_after_a_wait(
     with world.store.transaction() as holder:
         places.Shelf.of(holder, [stock])
         looker = green.spawn(looking)
-        until(lambda: waits_for_a_lock(world))
+        until(lambda: lock_waiters(world.store.engine))
         with world.store.transaction() as tx:
             write(tx)
     return bool(looker.wait())
@@ -147,7 +135,7 @@ def booked_while(world: World, told: Told) -> tuple[Any, str]:
     booker = green.spawn(requests.book, [call])
     paused.reached.wait()
     teller = green.spawn(told, world, offer)
-    until(lambda: teller.dead or waits_for_a_lock(world))
+    until(lambda: teller.dead or lock_waiters(world.store.engine))
     paused.go_on.send()
     (outcome,) = booker.wait()
     teller.wait()

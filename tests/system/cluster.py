@@ -11,8 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,11 +26,11 @@ from tests.chaos.proxy import Proxies
 from tests.image import INSTALLED
 from tests.manifests import built, command_of, containers, environment_of, probe_of, settings_of
 from tests.operators import ops
-from tests.platform import STOP_SECONDS, NotReady, Platform, free_port, namespace_of, remove_topology, settings_only
+from tests.platform import NotReady, Platform, free_port, namespace_of, remove_topology, settings_only
 from tests.servers import AMQP, DATABASE, own_database
+from tests.waiting import PATIENCE_SECONDS, until
 
 SIGNING_KEY = "a key of the cluster's own, which its secret holds"
-PATIENCE_SECONDS = 60
 CUT_OFF = "wallet"
 FURTHER_LABELS = ("source", "store", "command", "query", "route", "outcome")
 Samples = dict[tuple[str, str, str], float]
@@ -69,7 +68,7 @@ class Cluster(Platform):
         for service in SERVICES:
             self.start_process(service)
         for service in SERVICES:
-            eventually(lambda service=service: self.probe(service, "readinessProbe")[0] == 200, self.log)
+            until(lambda service=service: self.probe(service, "readinessProbe")[0] == 200, self.log)
 
     def start_process(self, service: str = "") -> None:
         command = [word.replace(INSTALLED, sys.prefix) for word in command_of(self.pods[service])]
@@ -105,7 +104,7 @@ class Cluster(Platform):
         processes, self._processes = dict(self._processes), {}
         for process in processes.values():
             os.kill(process.pid, signal.SIGTERM)
-        return {service: process.wait(STOP_SECONDS) for service, process in processes.items()}
+        return {service: process.wait(PATIENCE_SECONDS) for service, process in processes.items()}
 
     def probe(self, service: str, kind: str) -> tuple[int, Any]:
         """What a probe of the pod is answered."""
@@ -133,14 +132,6 @@ def samples(exposition: str) -> Samples:
             about = " ".join(labels[name] for name in FURTHER_LABELS if name in labels)
             found[sample.name, service, about] = sample.value
     return found
-
-
-def eventually(condition: Callable[[], bool], otherwise: Callable[[], str] = str) -> None:
-    """Waits until it is so."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, otherwise()
-        time.sleep(0.2)
 
 
 def _secret(database: str) -> dict[str, str]:

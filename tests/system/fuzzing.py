@@ -25,6 +25,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.waiting import PATIENCE_SECONDS
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -138,7 +140,7 @@ def _made_up(examples: int) -> settings:
 
 def _call(case: schemathesis.Case, url: str, session: requests.Session, token: str | None) -> Any:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    answer = case.call(base_url=url, session=session, headers=headers, timeout=30)
+    answer = case.call(base_url=url, session=session, headers=headers, timeout=PATIENCE_SECONDS)
     case.validate_response(answer, checks=CHECKS)
     return answer
 

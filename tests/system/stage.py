@@ -30,9 +30,10 @@ class Published:
 class Stage:
     """Makes actors that no other test of the platform knows, so that tests can share one."""
 
-    def __init__(self, platform: Platform, first: int = 1) -> None:
+    def __init__(self, platform: Platform, first: int | None = None) -> None:
+        """``first``: where its numbers begin, unless they go on from those of the platform's other stages."""
         self.platform = platform
-        self._numbers = itertools.count(first)
+        self._numbers = platform.numbers if first is None else itertools.count(first)
 
     # --- actors ----------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,10 @@ from demo import sign_up
 from demo.founding_document import YoungPerson
 from demo.sign_up import PASSWORD, Actor
 from tests.platform import Answer, Platform
+from tests.system.conftest import own_platform
 from tests.system.stage import EIGHTEEN_IN_2021, Stage, a_young_person, iban_of
+
+platform = own_platform
 
 ANOTHER = "Another-horse-9-battery"
 

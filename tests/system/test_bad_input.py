@@ -18,6 +18,7 @@ import pytest
 from shared.kernel.time import instant_text
 from tests.platform import Answer, Platform
 from tests.system.stage import Actor, Beneficiary, Stage, key
+from tests.waiting import PATIENCE_SECONDS
 
 THIRTY_DIGITS = 10**29 + 1
 UNKNOWN = 9_007_199_254_740_991
@@ -174,7 +175,7 @@ def test_the_desk_refuses_chunks_in_its_own_format(stage: Stage) -> None:
 def over_the_wire(platform: Platform, path: bytes, rest: bytes) -> tuple[int, str, bytes]:
     """The one answer that comes before the connection ends."""
     head = b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    with socket.create_connection(("127.0.0.1", platform.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", platform.port), timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(head + rest)
         answer = HTTPResponse(connection)
         answer.begin()

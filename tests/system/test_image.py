@@ -14,9 +14,8 @@ import pytest
 from tests import image
 from tests.platform import ROOT, free_port, namespace_of, remove_topology, settings_only
 from tests.servers import AMQP, own_database
-from tests.system.cluster import eventually
+from tests.waiting import PATIENCE_SECONDS, until
 
-SECONDS = 60
 PACKAGES = ("shared", "services", "demo")
 EVERY_MODULE = """
 import importlib, importlib.metadata
@@ -113,7 +112,7 @@ class TestInstalled:
         with running(
             [*image.words("ENTRYPOINT"), *image.words("CMD")], installed, tmp_path, environment, log
         ) as started:
-            eventually(lambda: started.poll() is not None or healthy(), log.read_text)
+            until(lambda: started.poll() is not None or healthy(), log.read_text)
             assert "ready at http://0.0.0.0:" in log.read_text()
         assert not healthy()
 
@@ -161,4 +160,4 @@ def running(
         yield process
     finally:
         process.terminate()
-        assert process.wait(SECONDS) == 0, log.read_text()
+        assert process.wait(PATIENCE_SECONDS) == 0, log.read_text()

@@ -10,9 +10,13 @@ from typing import Any
 from demo import sign_up
 from shared.kernel.time import parse_instant
 from tests.platform import Platform
+from tests.system.conftest import own_platform
 from tests.system.money_files import Finance, reimbursements
 from tests.system.stage import EIGHTEEN_IN_2021, Actor, Beneficiary, Published, Stage, a_structure, a_young_person
 
+platform = own_platform
+
+EXECUTED = True
 CONCERT_AT = datetime(2021, 11, 10, 19, tzinfo=UTC)
 ALPHABET = set("ABCDEFGHJKLMNPQRSTUVWXYZ234567")
 

@@ -8,8 +8,11 @@ from decimal import Decimal
 import pytest
 
 from demo import sign_up
+from tests.system.conftest import own_platform
 from tests.system.money_files import Finance, reimbursements
 from tests.system.stage import Actor, Beneficiary, Stage, add_document
+
+platform = own_platform
 
 
 @pytest.fixture(scope="module")

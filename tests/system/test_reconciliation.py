@@ -13,8 +13,11 @@ import pytest
 import sqlalchemy as sa
 
 from tests.platform import Platform
+from tests.system.conftest import own_platform
 from tests.system.money_files import Finance
 from tests.system.stage import Stage
+
+platform = own_platform
 
 UNIQUE_PRICE = 12_347
 """What the spoilt booking costs: nothing else in the story has this amount."""

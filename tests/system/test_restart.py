@@ -6,8 +6,11 @@ from datetime import timedelta
 
 from demo.founding_document import PASSWORD
 from tests.platform import Platform
+from tests.system.conftest import own_platform
 from tests.system.money_files import Finance
 from tests.system.stage import Stage, key
+
+platform = own_platform
 
 
 def stop_and_start(platform: Platform) -> None:

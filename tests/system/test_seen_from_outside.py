@@ -18,8 +18,9 @@ from shared.hosting.platform import service_class, sources_of, stores_of
 from shared.runtime.settings import SERVICES, SETTINGS
 from tests.manifests import connections_of
 from tests.platform import Platform, embedded
-from tests.system.cluster import Cluster, Samples, cluster, eventually, samples
+from tests.system.cluster import Cluster, Samples, cluster, samples
 from tests.system.stage import Stage, key
+from tests.waiting import until
 
 GAUGES = (
     "passculture_outbox_position",
@@ -58,9 +59,7 @@ def actor(stage: Stage) -> Actor:
 
 def in_time_told(scraped: Callable[[], Samples], service: str) -> None:
     """Every metric of a service; some are looked at every few seconds only."""
-    eventually(
-        lambda: not missing(scraped(), service), lambda: f"{service} does not tell {missing(scraped(), service)}"
-    )
+    until(lambda: not missing(scraped(), service), lambda: f"{service} does not tell {missing(scraped(), service)}")
 
 
 def missing(found: Samples, service: str) -> set[tuple[str, str]]:
@@ -195,14 +194,14 @@ class TestDeployed:
         with deployed.database("wallet").begin() as connection:
             connection.execute(held)
             stage.booked(person, stock)
-            eventually(lambda: wallet("consumer_lag_events", "booking") >= 1)
+            until(lambda: wallet("consumer_lag_events", "booking") >= 1)
             at_first = wallet("consumer_lag_seconds", "booking")
-            eventually(lambda: wallet("consumer_lag_seconds", "booking") > at_first)
+            until(lambda: wallet("consumer_lag_seconds", "booking") > at_first)
             assert wallet("database_connections_in_use", "wallet") >= 1
             assert wallet("consumer_lag_events", "identity") == 0
-        eventually(lambda: wallet("consumer_lag_events", "booking") == 0)
+        until(lambda: wallet("consumer_lag_events", "booking") == 0)
         assert wallet("consumer_lag_seconds", "booking") == 0
-        eventually(lambda: wallet("database_connections_in_use", "wallet") == 0)
+        until(lambda: wallet("database_connections_in_use", "wallet") == 0)
 
     def test_dead_letters_are_counted_until_they_are_replayed(
         self, deployed: Cluster, stage: Stage, actor: Actor
@@ -215,12 +214,12 @@ class TestDeployed:
         assert letters() == 0
         with renamed(deployed, "ledger_entries"):
             stage.used(actor, booking)
-            eventually(lambda: letters() == 1)
+            until(lambda: letters() == 1)
         listed = deployed.get("/v1/ops/dead-letters", deployed.token("operator"))["items"]
         assert [(letter["service"], letter["message"]) for letter in listed] == [("wallet", "CountermarkValidated")]
         path = f"/v1/ops/dead-letters/{listed[0]['id']}/replay"
         assert deployed.post(path, {}, deployed.token("operator")).status == 200
-        eventually(lambda: letters() == 0)
+        until(lambda: letters() == 0)
 
     def test_the_bus_away_and_back(self, deployed: Cluster, stage: Stage, actor: Actor) -> None:
         """Wallet is not ready, the others are; a booking asked for meanwhile is finished by the recovery."""
@@ -231,7 +230,7 @@ class TestDeployed:
         person, stock, same = stage.young_person(), stage.publish(actor, 1000).stock_id, key()
         before = recoveries()
         deployed.proxies.cut(["rabbitmq"], "refuse")
-        eventually(lambda: not deployed.is_ready("wallet"))
+        until(lambda: not deployed.is_ready("wallet"))
         trouble = deployed.probe("wallet", "readinessProbe")[1]["trouble"]
         assert any("BusUnavailable" in why for why in trouble.values()), trouble
         assert deployed.probe("wallet", "livenessProbe")[0] == 200
@@ -241,22 +240,22 @@ class TestDeployed:
         assert (whole.status, whole.json["services"]["wallet"]) == (503, "away")
         assert [service for service in SERVICES if not deployed.is_ready(service)] == ["wallet"]
         deployed.proxies.restore(["rabbitmq"])
-        eventually(lambda: deployed.is_ready("wallet"), lambda: str(deployed.probe("wallet", "readinessProbe")))
-        eventually(lambda: recoveries() > before)
+        until(lambda: deployed.is_ready("wallet"), lambda: str(deployed.probe("wallet", "readinessProbe")))
+        until(lambda: recoveries() > before)
         assert stage.book(person, stock, key=same).status == 201
-        eventually(lambda: deployed.call("GET", "/health/ready").status == 200)
+        until(lambda: deployed.call("GET", "/health/ready").status == 200)
 
     def test_the_store_away_and_back(self, deployed: Cluster) -> None:
         deployed.proxies.cut(["postgresql"], "refuse")
-        eventually(lambda: not deployed.is_ready("wallet"))
+        until(lambda: not deployed.is_ready("wallet"))
         trouble = deployed.probe("wallet", "readinessProbe")[1]["trouble"]
         assert any("StoreUnavailable" in why for why in trouble.values()), trouble
         whole = deployed.call("GET", "/health/ready")
         assert (whole.status, whole.json["services"]["wallet"]) == (503, "trouble")
         assert [service for service in SERVICES if not deployed.is_ready(service)] == ["wallet"]
         deployed.proxies.restore(["postgresql"])
-        eventually(lambda: deployed.is_ready("wallet"), lambda: str(deployed.probe("wallet", "readinessProbe")))
-        eventually(lambda: deployed.call("GET", "/health/ready").status == 200)
+        until(lambda: deployed.is_ready("wallet"), lambda: str(deployed.probe("wallet", "readinessProbe")))
+        until(lambda: deployed.call("GET", "/health/ready").status == 200)
 
     def test_the_end_of_a_pod_is_an_orderly_one(self, deployed: Cluster) -> None:
         logs = {service: deployed.folder / f"{service}.log" for service in SERVICES}

@@ -17,25 +17,16 @@ import sqlalchemy as sa
 
 from tests.platform import PASSCULTURE, ROOT, free_port, namespace_of, remove_topology, settings_only
 from tests.servers import AMQP, DATABASE, own_database
-from tests.system.cluster import eventually
+from tests.starter import starter
+from tests.waiting import PATIENCE_SECONDS, until
 
 NOWHERE = "127.0.0.1:1"
-SECONDS = 30
 
 
 def run(state: Path, *arguments: str, said: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
     """``said``: on its standard input."""
     environment = settings_only({"STATE_DIR": str(state), "PORT": str(free_port()), **settings})
-    return subprocess.run(
-        [PASSCULTURE, *(arguments or ("run",))],
-        cwd=ROOT,
-        env=environment,
-        input=said,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    return starter().run(arguments or ("run",), environment, said)
 
 
 def says(ended: subprocess.CompletedProcess[str], pattern: str) -> None:
@@ -172,16 +163,16 @@ def test_a_service_needs_no_line_but_its_own(tmp_path: Path) -> None:
         environment = settings_only({"STATE_DIR": str(tmp_path), "OPS_PORT": str(free_port()), **own})
         wallet = subprocess.Popen([PASSCULTURE, "run", "--service", "wallet"], cwd=ROOT, env=environment)
         try:
-            eventually(lambda: is_live(int(environment["OPS_PORT"])))
+            until(lambda: is_live(int(environment["OPS_PORT"])))
         finally:
             wallet.terminate()
-            assert wallet.wait(SECONDS) == 0
+            assert wallet.wait(PATIENCE_SECONDS) == 0
             remove_topology(namespace_of(url))
 
 
 def is_live(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=SECONDS):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=PATIENCE_SECONDS):
             return True
     except OSError:
         return False
@@ -225,7 +216,7 @@ def make(folder: Path, target: str, **settings: str) -> subprocess.CompletedProc
         env={**settings_only(settings), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=4 * SECONDS,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

@@ -18,7 +18,7 @@ from services.payout import answers
 from services.payout.application import figures, payouts
 from services.payout.application.announcing import announce_reimbursed
 from services.payout.domain.bank_calendar import next_working_day
-from services.payout.domain.batches import PayoutBatch
+from services.payout.domain.batches import PayoutBatch, Totals
 from services.payout.domain.establishment_year import Entry
 from services.payout.domain.periods import Period, PeriodKind, period_ending
 from services.payout.domain.records import Batch, Debtor, Transfer
@@ -202,7 +202,7 @@ class Closing:
         tx.save(batch)
         tx.flush()
         execution = next_working_day(paris_day(tx.now))
-        record = batches.record_at_close(row, found.totals, tx.now, execution)
+        record = _record(batch, found.totals, execution, tx.now, row.form)
         checksum = _checksum(record, transfers.records(tx.connection, batch_id))
         batch.close(tx.now, found.totals, execution, checksum)
         tx.save(batch)
@@ -224,6 +224,25 @@ def _entries(connection: Connection, rows: Sequence[Any]) -> list[tuple[Any, Ent
         entry = Entry(row.line_id, row.booking_id, row.corrects is not None, iban, bic, counted_from)
         found.append((row, entry))
     return found
+
+
+def _record(batch: PayoutBatch, totals: Totals, execution: date, at: datetime, form: int | None) -> Batch:
+    return Batch(
+        batch_id=batch.batch_id,
+        number=batches.number(batch.batch_id),
+        label=batch.label,
+        cutoff=batch.cutoff,
+        closed_at=at,
+        execution_date=execution,
+        lines=totals.lines,
+        transfers=totals.transfers,
+        total=totals.total,
+        contribution=totals.contribution,
+        transferred=totals.transferred,
+        carried=totals.carried,
+        debtor=batch.debtor,
+        form=form,
+    )
 
 
 def _checksum(batch: Batch, paid: list[Transfer]) -> str | None:

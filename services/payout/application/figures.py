@@ -101,21 +101,21 @@ def _dues(connection: Connection, batch_id: int) -> list[AccountDue]:
 def _venues(connection: Connection, batch_id: int) -> tuple[list[VenuePaid], Cents]:
     """The venues of a batch with their present names, and the contribution of all its lines."""
     rows = batch_lines.by_venue(connection, batch_id)
-    names = references.venue_names(connection, [row.venue_id for row in rows])
-    venues = [_venue(row, names[row.venue_id]) for row in rows]
+    named = references.venues_named(connection, [row.venue_id for row in rows])
+    venues = [_venue(row, named.get(row.venue_id)) for row in rows]
     venues.sort(key=lambda venue: (venue.venue_id, venue.iban or "", venue.bic or ""))
     return venues, Cents(sum(row.contribution for row in rows))
 
 
-def _venue(row: Any, named: references.VenueName) -> VenuePaid:
+def _venue(row: Any, named: Any | None) -> VenuePaid:
     return VenuePaid(
         venue_id=row.venue_id,
-        venue_name=named.name,
-        siret=named.siret,
-        address=named.address,
-        offerer_id=named.offerer_id,
-        offerer_name=named.offerer_name,
-        siren=named.siren,
+        venue_name=named.name if named else "",
+        siret=named.siret if named else None,
+        address=(named.address or named.offerer_address) if named else "",
+        offerer_id=named.offerer_id if named else 0,
+        offerer_name=named.offerer_name if named else "",
+        siren=named.siren if named else "",
         iban=row.iban,
         bic=row.bic,
         lines=row.lines,

@@ -73,8 +73,8 @@ class BalancesFile:
         if row.wallet_position is None:
             number = batches.number(row.batch_id)
             raise NoBalances(f"Le lot {number} a été clôturé avant que les soldes soient relevés à la clôture.")
-        balances, next_cursor = self._wallet.balances(row.wallet_position, cursor)
-        return {"text": wallets_csv(balances, has_header=cursor is None), "nextCursor": next_cursor}
+        page = self._wallet.balances(row.wallet_position, cursor)
+        return {"text": wallets_csv(page.items, has_header=cursor is None), "nextCursor": page.next_cursor}
 
 
 def one(connection: Connection, batch_id: int) -> dict[str, Any]:

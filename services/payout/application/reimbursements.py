@@ -10,7 +10,7 @@ from typing import Any
 
 from services.payout import answers
 from services.payout.application import access
-from services.payout.domain.bank_details import Account, BankDetails
+from services.payout.domain.bank_details import BankDetails
 from services.payout.domain.batches import PayoutBatch
 from services.payout.domain.periods import Period, PeriodKind, period_of
 from services.payout.domain.records import LineStatus, PaidLine
@@ -45,11 +45,11 @@ class Reimbursements:
                 rows = _lines(connection, seen, call, number_after(call.body.cursor), limit)
                 statuses = _statuses(seen, rows)
                 revenues = reimbursements.open_revenues(seen, rows)
-            venues = references.venue_names(connection, [row.venue_id for row in rows])
+            venues = references.venues_named(connection, [row.venue_id for row in rows])
         items = [
             answers.line(
                 row,
-                venues[row.venue_id].name,
+                venues.get(row.venue_id),
                 statuses[row.line_id],
                 revenues.get(row.line_id, Cents(row.revenue_cents)),
             )
@@ -67,12 +67,12 @@ class Reimbursements:
                     errors={"periodFrom": [f"More than {_MAX_FILE_LINES} lines."]},
                 )
             statuses = _statuses(seen, rows)
-            venues = references.venue_names(connection, [row.venue_id for row in rows])
+            venues = references.venues_named(connection, [row.venue_id for row in rows])
             accounts = bank_details.accounts_of(seen, {row.venue_id: row.offerer_id for row in rows})
         shown = [row for row in rows if statuses[row.line_id] != "waiting"]
         names = self._identity.names({row.person_id for row in shown})
         paid = [
-            self._paid_line(row, statuses[row.line_id], venues[row.venue_id], accounts.get(row.venue_id), names)
+            self._paid_line(row, statuses[row.line_id], venues.get(row.venue_id), accounts.get(row.venue_id), names)
             for row in shown
         ]
         return {"text": reimbursements_csv(paid, 14 if call.body.columns == 14 else 16)}
@@ -89,12 +89,7 @@ class Reimbursements:
             yield past
 
     def _paid_line(
-        self,
-        row: Any,
-        status: LineStatus,
-        venue: references.VenueName,
-        account: Account | None,
-        names: Mapping[int, Name],
+        self, row: Any, status: LineStatus, venue: Any | None, account: Any | None, names: Mapping[int, Name]
     ) -> PaidLine:
         period = Period(self._period, row.cutoff) if row.cutoff else period_of(_eligible_from(row), self._period)
         name = names.get(row.person_id, Name())
@@ -103,9 +98,9 @@ class Reimbursements:
             corrects=row.corrects,
             year=period.last.year,
             transfer_label=period.transfer_label,
-            venue_name=venue.name,
-            siret=venue.siret,
-            address=venue.address,
+            venue_name=venue.name if venue else "",
+            siret=venue.siret if venue else None,
+            address=(venue.address or venue.offerer_address) if venue else "",
             iban=row.iban or (account.iban if account else None),
             offer_name=row.offer_name,
             last_name=name.last,

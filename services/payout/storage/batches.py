@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -96,24 +96,19 @@ def totals(row: Any) -> Totals:
 
 def record(row: Any) -> Batch:
     """A closed batch, for its files."""
-    return record_at_close(row, totals(row), row.closed_at, row.execution_date)
-
-
-def record_at_close(row: Any, figures: Totals, closed_at: datetime, execution_date: date) -> Batch:
-    """The record of a batch that is about to close: its row does not have these figures yet."""
     return Batch(
         batch_id=row.batch_id,
         number=number(row.batch_id),
         label=row.label,
         cutoff=row.cutoff,
-        closed_at=closed_at,
-        execution_date=execution_date,
-        lines=figures.lines,
-        transfers=figures.transfers,
-        total=figures.total,
-        contribution=figures.contribution,
-        transferred=figures.transferred,
-        carried=figures.carried,
+        closed_at=row.closed_at,
+        execution_date=row.execution_date,
+        lines=row.lines,
+        transfers=row.transfers,
+        total=Cents(row.total_cents),
+        contribution=Cents(row.contribution_cents),
+        transferred=Cents(row.transferred_cents),
+        carried=Cents(row.carried_cents),
         debtor=Debtor(row.debtor_name, row.debtor_iban, row.debtor_bic),
         form=row.form,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -73,36 +72,16 @@ def offerer(connection: sa.Connection, offerer_id: int) -> sa.Row[Any] | None:
     return connection.execute(sa.select(offerers).where(offerers.c.offerer_id == offerer_id)).one_or_none()
 
 
-@dataclass(frozen=True, slots=True)
-class VenueName:
-    """A venue and its structure; all empty for a venue that payout does not know."""
-
-    name: str = ""
-    siret: str | None = None
-    address: str = ""
-    """On one line; that of the structure for a venue without one."""
-    offerer_id: int = 0
-    offerer_name: str = ""
-    siren: str = ""
-
-
-def venue_names(connection: sa.Connection, venue_ids: Iterable[int]) -> dict[int, VenueName]:
-    """Every venue of ``venue_ids``."""
-    wanted = sorted(set(venue_ids))
+def venues_named(connection: sa.Connection, venue_ids: Iterable[int]) -> dict[int, sa.Row[Any]]:
+    """Venues with their structures: every venue column, and ``offerer_name, siren, offerer_address``."""
     query = (
-        sa.select(venues, offerers.c.name.label("offerer_name"), offerers.c.siren, offerers.c.address.label("other"))
-        .outerjoin(offerers, offerers.c.offerer_id == venues.c.offerer_id)
-        .where(sql.among(venues.c.venue_id, wanted))
-    )
-    known = {
-        row.venue_id: VenueName(
-            row.name,
-            row.siret,
-            row.address or row.other or "",
-            row.offerer_id,
-            row.offerer_name or "",
-            row.siren or "",
+        sa.select(
+            venues,
+            sa.func.coalesce(offerers.c.name, "").label("offerer_name"),
+            sa.func.coalesce(offerers.c.siren, "").label("siren"),
+            sa.func.coalesce(offerers.c.address, "").label("offerer_address"),
         )
-        for row in connection.execute(query)
-    }
-    return {venue_id: known.get(venue_id, VenueName()) for venue_id in wanted}
+        .outerjoin(offerers, offerers.c.offerer_id == venues.c.offerer_id)
+        .where(sql.among(venues.c.venue_id, sorted(set(venue_ids))))
+    )
+    return {row.venue_id: row for row in connection.execute(query)}

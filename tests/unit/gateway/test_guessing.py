@@ -23,6 +23,7 @@ from shared.kernel.errors import NotFound, TooManyRequests
 from shared.messaging.answering import TooBusy
 from tests.unit.gateway.test_access import SIGN_IN
 from tests.unit.gateway.test_desk import BOOKED, PERSON, refused
+from tests.waiting import simulated_timers
 
 MANY = 200
 LOOK_UP = ("GET", "/v2/bookings/token/")
@@ -192,13 +193,14 @@ def test_who_waits_too_long_is_told_so_and_nobody_behind_is_forgotten(store: Sto
         except TooBusy:
             done.append("busy")
 
-    pool = green.Pool()
-    for _ in range(ALLOWED):
-        pool.spawn(hold, 0.05)
-    green.sleep(0)
-    for _ in range(3):
-        pool.spawn(hold, 0)
-    pool.waitall()
+    with simulated_timers():
+        pool = green.Pool()
+        for _ in range(ALLOWED):
+            pool.spawn(hold, 0.05)
+        green.sleep(0)
+        for _ in range(3):
+            pool.spawn(hold, 0)
+        pool.waitall()
     assert Counter(done) == {"held": ALLOWED, "busy": 3}
     hold(0)
     assert done[-1] == "held"

@@ -7,7 +7,6 @@ import email.policy
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from shared.kernel.time import SettableClock
 from shared.notifications import DeliveryFailed, Mail, Outbox, Push, TextMessage, create_v1, transports
 from shared.notifications.outbox import LEASE, MAX_ATTEMPTS, MAX_BACKOFF, MAX_DUE, MIN_BACKOFF, backoff, notifications
 from shared.notifications.transports import Envelope, Transport
+from tests.waiting import until
 
 NOW = datetime(2021, 11, 2, 9, tzinfo=UTC)
 MAIL = Mail("zoe@example.org", "Votre réservation", "Contremarque : ABC234\nhttps://example.org/?token=" + "x" * 90)
@@ -270,20 +270,18 @@ def smtp(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     command = [sys.executable, str(Path(__file__).with_name("smtp_server.py")), str(folder), str(port)]
     with subprocess.Popen(command) as process:
         try:
-            _await_port(port)
+            until(lambda: _listens(port), lambda: "the SMTP server did not start")
             yield f"smtp://127.0.0.1:{port}", folder
         finally:
             process.terminate()
 
 
-def _await_port(port: int) -> None:
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError("the SMTP server did not start")
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_a_mail_arrives_over_smtp_with_an_identifier_that_a_repeat_shares(store, machine, smtp, tmp_path):

@@ -19,11 +19,12 @@ from shared.hosting import (
     PROCESSES,
     Hosted,
     WorkerLost,
+    feeds,
+    hosted,
     takes_commands,
     takes_messages,
     takes_queries,
 )
-from shared.hosting.feeds import IDLE_CHECK_SECONDS
 from shared.kernel.errors import Refused, Unavailable
 from shared.messaging import dead_letters, local, topology
 from shared.messaging.answering import InternalError
@@ -34,6 +35,7 @@ from shared.observability import health, metrics
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 from tests.unit.shared.toy import SCHEMAS, file_store, fill, open_store, publishing, upgraded
+from tests.waiting import PATIENCE_SECONDS, until
 
 NOT_JSON = object()
 Does = Callable[[Sequence[Any]], Any]
@@ -49,7 +51,7 @@ class Toy:
 
     @classmethod
     def build(cls, settings: Settings, _clock: Any, bus: CallingBus, _engine: Any) -> Service:
-        bus.here["source"] = empty_page
+        bus.here["source"] = empty_log
         return Service("toy", open_store(settings.database_url("toy")), reactions=cls.reactions)
 
     @takes_commands
@@ -89,9 +91,12 @@ def container(settings: Settings, tmp_path: Path, source: Store) -> Iterator[Ser
     local.reset()
 
 
-def empty_page(calls: Sequence[Call]) -> list[Any]:
+NO_BACKLOG = {"messages": 0, "since": None}
+
+
+def empty_log(calls: Sequence[Call]) -> list[Any]:
     """The source's log, which says nothing that was not sent."""
-    return [{"epoch": "", "messages": []} for _ in calls]
+    return [NO_BACKLOG if call.name == "backlog" else {"epoch": "", "messages": []} for call in calls]
 
 
 @pytest.fixture
@@ -123,7 +128,10 @@ def test_an_answer_that_is_no_json_is_an_error_of_that_call_alone(
     container.service_cls.does["answer"] = lambda calls: [
         NOT_JSON if call.name == "odd" else {"name": call.name} for call in calls
     ]
-    asked = [green.spawn(caller.query, "toy", name, {}, batched=True, timeout=3.0) for name in ("first", "odd", "even")]
+    asked = [
+        green.spawn(caller.query, "toy", name, {}, batched=True, timeout=PATIENCE_SECONDS)
+        for name in ("first", "odd", "even")
+    ]
     assert asked[0].wait() == {"name": "first"}
     with pytest.raises(Refused) as refused:
         asked[1].wait()
@@ -142,13 +150,13 @@ def raising(error: BaseException) -> Does:
 def test_what_a_method_raises_is_told_to_all_who_asked(container: ServiceContainer, caller: CallingBus) -> None:
     container.service_cls.does["decide"] = raising(KeyError("a bug"))
     with pytest.raises(Refused) as refused:
-        caller.command("toy", "fill", {}, timeout=3.0)
+        caller.command("toy", "fill", {}, timeout=PATIENCE_SECONDS)
     assert refused.value.status == 500
     container.service_cls.does["decide"] = raising(Unavailable("no database"))
     with pytest.raises(Unavailable, match="no database"):
-        caller.command("toy", "fill", {}, timeout=3.0)
+        caller.command("toy", "fill", {}, timeout=PATIENCE_SECONDS)
     container.service_cls.does["decide"] = lambda calls: [({"filled": True}, None, False) for _ in calls]
-    assert caller.command("toy", "fill", {}, timeout=3.0) == Answer({"filled": True}, None, False)
+    assert caller.command("toy", "fill", {}, timeout=PATIENCE_SECONDS) == Answer({"filled": True}, None, False)
     assert lives(container)
 
 
@@ -193,12 +201,6 @@ def send(settings: Settings, body: bytes, exchange: str = "", queue: str = "", *
 
 def passed_over(queue: str) -> float:
     return metrics.unreadable.labels("toy", queue)._value.get()
-
-
-def until(done: Callable[[], bool]) -> None:
-    with green.Timeout(8.0):
-        while not done():
-            green.sleep(0.02)
 
 
 @pytest.mark.parametrize("last", ["readable", "broken"])
@@ -260,29 +262,37 @@ def test_versions_side_by_side_within_one_process(
     assert process.health() == {}
 
 
-def refusing(_calls: Sequence[Call]) -> list[Any]:
-    return [Refused(InternalError("an event of ours that is no message").to_outcome())]
-
-
 def test_a_gap_that_its_source_does_not_fill_makes_a_consumer_stuck(
     container: ServiceContainer, settings: Settings, source: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not so that the source does not answer while there is nothing to be done."""
-    monkeypatch.setattr(health, "STUCK_SECONDS", 1.5)
-    process = PROCESSES["toy"]
+    for module, pause in ((feeds, "IDLE_CHECK_SECONDS"), (feeds, "POLL_SECONDS"), (hosted, "OBSERVE_SECONDS")):
+        monkeypatch.setattr(module, pause, 0.01)
+    process, asked = PROCESSES["toy"], list[Call]()
+
+    def refusing(calls: Sequence[Call]) -> list[Any]:
+        asked.extend(calls)
+        return [Refused(InternalError("an event of ours that is no message").to_outcome())]
+
     container.service_cls.does["react"] = lambda messages: process.react("source", messages)
     process.bus.here["source"] = refusing
-    green.sleep(1.5 * IDLE_CHECK_SECONDS)
+    until(lambda: len(asked) >= 2)
     assert process.health() == {}
     for number in range(1, 4):
         fill(source, number, 1)
-    EventPublisher(settings.amqp_uri, settings.namespace, "source").publish(source.messages(0, 10)[2:])
-    until(lambda: process.health() == {"toy messages from source": "stuck"})
+    with monkeypatch.context() as shorter:
+        shorter.setattr(health, "STUCK_SECONDS", 0.5)
+        rounds = len(asked)
+        until(lambda: len(asked) >= rounds + 2)  # from the end of a round on the shorter time counts
+        EventPublisher(settings.amqp_uri, settings.namespace, "source").publish(source.messages(0, 10)[2:])
+        until(lambda: process.health().get("toy messages from source") == "stuck")
     process.bus.here["source"] = lambda calls: [page(source, call) for call in calls]
     until(lambda: process.consumers["source"].position == source.published_head() and process.health() == {})
 
 
 def page(source: Store, call: Call) -> dict[str, Any]:
+    if call.name == "backlog":  # the metrics ask for it every few seconds
+        return NO_BACKLOG
     messages = source.messages(call.data["after"], call.data["limit"])
     return {"epoch": source.epoch(), "messages": [message.to_wire() for message in messages]}
 
@@ -306,12 +316,12 @@ def test_what_is_no_call_is_refused_and_its_neighbours_are_decided(
     send(settings, orjson.dumps([good]), "", queue)  # nobody to be answered
     send(settings, orjson.dumps([{"name": "bad"}, good, {**good, "data": 5}]), "", queue, **back)
     send(settings, orjson.dumps([None]), "", queue, **back)
-    mixed, alone = (orjson.loads(inbox.take(1, 3.0)[0].body) for _ in range(2))
+    mixed, alone = (orjson.loads(inbox.take(1, PATIENCE_SECONDS)[0].body) for _ in range(2))
     if len(mixed) == 1:  # the one without a worker may be the faster
         mixed, alone = alone, mixed
     assert [one.get("result", one.get("refused", {}).get("status")) for one in mixed] == [422, {"done": "good"}, 422]
     assert [one["refused"]["status"] for one in alone] == [422]
-    assert caller.command("toy", "next", {}, timeout=3.0).result == {"done": "next"}
+    assert caller.command("toy", "next", {}, timeout=PATIENCE_SECONDS).result == {"done": "next"}
     assert taken == ["good", "next"]
     assert passed_over("commands") - before == 4
     assert PROCESSES["toy"].health() == {}
@@ -329,5 +339,5 @@ def test_answers_that_cannot_be_read_do_not_take_others_along(container: Service
         return [({"done": call.name}, None, False) for call in calls]
 
     container.service_cls.does["decide"] = decide
-    assert process.bus.command("toy", "fill", {}, timeout=1.0).result == {"done": "fill"}
+    assert process.bus.command("toy", "fill", {}, timeout=PATIENCE_SECONDS).result == {"done": "fill"}
     assert process.health() == {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from shared import green
 from shared.kernel.errors import OutcomePending, Unavailable
 from shared.messaging import bus as calling
 from shared.messaging.bus import CallingBus
+from tests.waiting import simulated_timers
 
 
 class Post:
@@ -40,6 +41,12 @@ class Post:
         ]
         green.sleep(0)
         return asking
+
+
+@pytest.fixture(autouse=True)
+def timers() -> Iterator[None]:
+    with simulated_timers():
+        yield
 
 
 @pytest.fixture

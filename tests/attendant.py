@@ -9,16 +9,16 @@ import threading
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 class Attendant:
-    """Runs a module of this folder. It ends when nothing can be asked of it any more."""
+    """Runs a module of the tests. It ends when nothing can be asked of it any more."""
 
     def __init__(self, module: str) -> None:
         self._turn = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", f"tests.chaos.{module}"],
+            [sys.executable, "-W", "ignore", "-m", f"tests.{module}"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
