@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from services.booking.domain.booking import Booking
-from shared.contracts.calls import wallet
+from shared.contracts.calls import identity, wallet
 from shared.contracts.calls.contract import Command
 from shared.kernel.errors import DomainError, OutcomePending, Unavailable
 from shared.messaging.bus import Bus
@@ -72,8 +72,8 @@ class Identity:
         """firstName, lastName, email, phoneNumber of each. Raises Unavailable."""
         if not person_ids:
             return {}
-        wanted = {"accountIds": sorted(set(person_ids))}
-        found = self._bus.query("identity", "people", wanted, timeout=PEOPLE_SECONDS)
+        query = identity.People(account_ids=tuple(sorted(set(person_ids))))
+        found = self._bus.query(query, timeout=PEOPLE_SECONDS)
         return {int(number): person for number, person in found["people"].items()}
 
 

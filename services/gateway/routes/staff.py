@@ -12,24 +12,12 @@ from services.gateway.schemas import staff as schemas
 from services.gateway.schemas.pro import Documents
 from services.gateway.web.audience import Audience
 from services.gateway.web.calls import ask
-from services.gateway.web.cursors import paged
 from shared.contracts.calls import booking, catalog, identity, payout
 from shared.contracts.calls.contract import STAFF
 
 audience = Audience("Staff", "What waits for a decision, and the decisions.")
 
 EXTENSIONS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"}
-
-
-def _pending(name: str, query: dict[str, Any], service: str, call: str, **about: str) -> dict[str, Any]:
-    """What is pending is all that these lists hold: the filter itself does not travel."""
-
-    def page(asked: dict[str, Any]) -> dict[str, Any]:
-        kept = {key: value for key, value in asked.items() if key != "status"}
-        found: dict[str, Any] = ask(service, call, {**kept, **about})
-        return found
-
-    return paged(f"pending-{name}", query, page)
 
 
 for what, summary, answer in (
