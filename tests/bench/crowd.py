@@ -64,7 +64,7 @@ def _eighteen(now: datetime) -> date:
 
 def _opened(tx: Transaction, keys: KeyRing, count: int, born: date) -> list[Account]:
     numbers, checks = tx.next_number("account", count), tx.next_number("identity-check", count)
-    keys.make_many(range(numbers, numbers + count))
+    keys.make(*range(numbers, numbers + count))
     return [_account(tx, keys, numbers + offset, checks + offset, born) for offset in range(count)]
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from services.identity import storage
-from services.identity.keys import KeyStore, move_in
+from services.identity.keys import KeyStore, move_former_keys
 from services.identity.sealing import KeyRing
+from services.identity.storage import tables
 from shared import green
 from shared.eventstore.store import StoreUnavailable
 from shared.kernel.errors import Unavailable
@@ -113,12 +113,12 @@ def test_who_moves_keys_in_slowly_brings_none_back_that_was_destroyed_since(plat
     who = platform.young()
     key = vault.keys.read([who])[who]
     with platform.store.transaction() as tx:
-        tx.connection.execute(storage.former_person_keys.insert().values({"account_id": who, "key": key}))
-    moving = green.spawn(move_in, platform.store, Slow(vault._engine))
+        tx.connection.execute(tables.former_person_keys.insert().values({"account_id": who, "key": key}))
+    moving = green.spawn(move_former_keys, platform.store, Slow(vault._engine))
     reached.wait()
 
     def move_in_and_erase() -> None:
-        move_in(platform.store, vault.keys)
+        move_former_keys(platform.store, vault.keys)
         platform.send("erase", {}, who)
 
     erasing = green.spawn(move_in_and_erase)

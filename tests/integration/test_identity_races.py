@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.identity import storage
+from services.identity.storage import tables
 from shared import green
 from shared.kernel.errors import DomainError
 from shared.notifications.outbox import notifications
@@ -152,19 +152,19 @@ def told(platform: Platform, name: str) -> list[int]:
 
 def test_one_address_signed_up_many_times_at_once_is_one_account(platform: Platform) -> None:
     assert codes(sign_up(platform)) == {"done": 8}
-    assert len(rows(platform, storage.people)) == len(rows(platform, storage.credentials)) == 1
+    assert len(rows(platform, tables.people)) == len(rows(platform, tables.credentials)) == 1
     assert set(platform.keys.read(range(-1, 10))) == {-1, 0, 1}, "one person's, and the two of the platform"
 
 
 def test_one_siren_confirmed_many_times_at_once_is_one_structure(platform: Platform) -> None:
     assert codes(confirm_a_siren(platform)) == {"done": 8}
-    assert len(rows(platform, storage.offerers)) == 1
-    assert Counter(row.status for row in rows(platform, storage.attachments)) == {"approved": 1, "pending": 7}
+    assert len(rows(platform, tables.offerers)) == 1
+    assert Counter(row.status for row in rows(platform, tables.attachments)) == {"approved": 1, "pending": 7}
 
 
 def test_one_refresh_token_used_many_times_at_once_serves_once_at_most(platform: Platform) -> None:
     assert codes(refresh(platform)) == {"done": 1, "token-invalid": 7}
-    family = {row.family: row.state for row in rows(platform, storage.refresh_tokens) if row.state != "fresh"}
+    family = {row.family: row.state for row in rows(platform, tables.refresh_tokens) if row.state != "fresh"}
     assert set(family.values()) == {"revoked"}
 
 
@@ -174,7 +174,7 @@ def test_one_link_followed_twice_at_once_opens_once(platform: Platform) -> None:
 
 def test_one_phone_confirmed_by_two_at_once_is_one_persons(platform: Platform) -> None:
     assert codes(confirm_a_phone(platform)) == {"done": 1, "phone-taken": 2}
-    assert len(rows(platform, storage.claims)) == 1
+    assert len(rows(platform, tables.claims)) == 1
 
 
 def test_one_document_shown_by_two_at_once_is_ok_for_one(platform: Platform) -> None:
@@ -183,14 +183,14 @@ def test_one_document_shown_by_two_at_once_is_ok_for_one(platform: Platform) -> 
 
 def test_five_keys_however_many_ask_at_once(platform: Platform) -> None:
     found = codes(make_keys(platform))
-    assert found["done"] == 5 == len(rows(platform, storage.api_keys))
-    assert set(found) <= {"done", "too-many-api-keys", "unavailable"}
+    assert found["done"] == 5 == len(rows(platform, tables.api_keys))
+    assert set(found) <= {"done", "too-many-api-keys", "too-busy"}
 
 
 def test_a_wrong_code_cannot_be_tried_more_often_by_trying_at_once(platform: Platform) -> None:
     found = codes(guess_a_code(platform))
     assert found["code-invalid"] == 3
-    assert set(found) <= {"code-invalid", "too-many-requests", "unavailable"}
+    assert set(found) <= {"code-invalid", "too-many-requests", "too-busy"}
 
 
 @pytest.mark.parametrize("call", ["sign-in", "change-password"])
@@ -208,7 +208,7 @@ def test_right_passwords_at_once_leave_nothing_counted(platform: Platform) -> No
     platform.young()
 
     def counted() -> dict[str, int]:
-        return {row.subject: row.failed for row in rows(platform, storage.failures) if row.failed}
+        return {row.subject: row.failed for row in rows(platform, tables.failures) if row.failed}
 
     before = counted()
     right = {"email": "zoe@example.org", "password": PASSWORD}
@@ -237,7 +237,7 @@ def test_two_timers_tell_a_birthday_once(platform: Platform) -> None:
 def test_several_senders_send_each_notification_once(platform: Platform) -> None:
     with platform.store.transaction() as tx:
         for number in range(120):
-            platform.outbox.write(tx, platform.ports.letters.code(f"+336100{number:05d}", "123456"), key="x")
+            platform.outbox.write(tx, platform.ports.mails.code(f"+336100{number:05d}", "123456"), key="x")
     for _ in range(3):
         at_once(4, lambda _: platform.outbox.send_due())
     assert Counter(each.to for each in platform.post.sent) == {f"+336100{number:05d}": 1 for number in range(120)}
@@ -260,14 +260,14 @@ Play = Callable[[Platform], list[Any]]
 Oracle = Callable[[Platform, list[Any]], bool]
 
 CONTROLS: dict[str, tuple[Play, set[str], Oracle]] = {
-    "an address": (sign_up, {"emails"}, lambda platform, _: len(rows(platform, storage.people)) == 1),
+    "an address": (sign_up, {"emails"}, lambda platform, _: len(rows(platform, tables.people)) == 1),
     # that there are two is noticed there and then: the others' confirmations fail
     "a SIREN": (confirm_a_siren, {"sirens"}, lambda _, outcomes: codes(outcomes) == {"done": 8}),
     "a refresh token": (refresh, {LOCKS}, lambda _, outcomes: codes(outcomes)["done"] <= 1),
     "a link": (follow_a_link, {LOCKS, STREAMS}, lambda _, outcomes: codes(outcomes)["done"] <= 1),
-    "a phone": (confirm_a_phone, {"claims"}, lambda platform, _: len(rows(platform, storage.claims)) == 1),
+    "a phone": (confirm_a_phone, {"claims"}, lambda platform, _: len(rows(platform, tables.claims)) == 1),
     "a document": (show_a_document, {"claims"}, lambda _, outcomes: outcomes.count("ok") == 1),
-    "five keys": (make_keys, {STREAMS}, lambda platform, _: len(rows(platform, storage.api_keys)) <= 5),
+    "five keys": (make_keys, {STREAMS}, lambda platform, _: len(rows(platform, tables.api_keys)) <= 5),
     "a code": (guess_a_code, {STREAMS}, lambda _, outcomes: codes(outcomes)["code-invalid"] <= 3),
     "the last step": (
         take_the_last_step,

@@ -1,7 +1,7 @@
 """An account: opened, confirmed, taken through the steps to a credit, suspended, erased.
 
-Its events hold personal data only sealed with the person's key (``sealed``: a whole ``Profile``), or as keyed digests
-that tell whether two are the same and nothing else.
+Its events hold personal data only sealed with the person's key (``sealed``: a whole ``Profile``), or as keyed digests,
+which compare two values and reveal neither.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -18,7 +18,8 @@ from eventsourcing.domain import Aggregate
 from services.identity.domain import phones
 from services.identity.domain.checks import Item, Outcome, overall
 from services.identity.domain.eligibility import Kind, Window, age_at, current_window
-from services.identity.domain.errors import (
+from services.identity.domain.people import Profile, department, in_territory
+from services.identity.refusals import (
     AccountSuspended,
     AlreadyDecided,
     CodeInvalid,
@@ -26,14 +27,16 @@ from services.identity.domain.errors import (
     NotEligible,
     PhoneNotNeeded,
     StepNotDue,
+    no_account,
+    no_identity_check,
+    too_many,
 )
-from services.identity.domain.people import Profile, department, in_territory
-from shared.kernel.errors import DomainError, NotFound, TooManyRequests
+from shared.kernel.errors import DomainError
 from shared.kernel.identifiers import stream_id
 
 
 class Role(StrEnum):
-    """``beneficiary``: a young person's account, credited or not yet."""
+    """``beneficiary``: a young person's account, even before its first credit."""
 
     BENEFICIARY = "beneficiary"
     PRO = "pro"
@@ -42,11 +45,8 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
-INTERNAL_ROLES = frozenset({Role.STAFF, Role.FINANCE, Role.OPERATOR})
-
-
 class Suspension(StrEnum):
-    """Why (domain.md §1.4); what becomes of the bookings is booking's rule."""
+    """The reasons (domain.md §1.4). Booking decides what each one does to bookings."""
 
     END_OF_CONTRACT = "END_OF_CONTRACT"
     END_OF_ELIGIBILITY = "END_OF_ELIGIBILITY"
@@ -62,9 +62,18 @@ class Step(StrEnum):
     COMPLETE_PROFILE = "complete-profile"
 
 
+_IN_FRENCH = {
+    Step.CONFIRM_EMAIL: "confirmer votre adresse e-mail",
+    Step.CONFIRM_PHONE: "confirmer votre numéro de téléphone",
+    Step.CHECK_IDENTITY: "faire vérifier votre identité",
+    Step.AWAIT_REVIEW: "attendre que notre équipe ait vérifié votre identité",
+    Step.COMPLETE_PROFILE: "compléter votre profil",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """What the Sirene directory says of a SIREN."""
+    """A legal person, as the Sirene directory describes it."""
 
     siren: str
     name: str
@@ -82,7 +91,8 @@ class Account(Aggregate):
         email_digest: str
         sealed: str
         structure: Structure | None
-        """A pro's: registered or joined once the e-mail is confirmed, so that nobody takes a SIREN from afar."""
+        """Of a cultural actor. It is registered or joined when the e-mail is confirmed: an address that its owner never
+        confirms takes no SIREN."""
 
     class EmailConfirmed(Event):
         def apply(self, account: Account) -> None:
@@ -96,11 +106,11 @@ class Account(Aggregate):
             account.email_digest, account.sealed = self.email_digest, self.sealed
 
     class PasswordChanged(Event):
-        """The password itself is not in the log, not even as a hash."""
+        """The log holds no password, not even a hash."""
 
     class PhoneCodeSent(Event):
         sealed: str
-        """The profile, with the number that the code went to."""
+        """The profile, with the number that got the code."""
         sealed_code: str
 
         def apply(self, account: Account) -> None:
@@ -152,7 +162,7 @@ class Account(Aggregate):
         kind: Kind
         age: int
         birth_date: date | None
-        """Of the under-age only: their credit ends on a birthday, which accounting must keep."""
+        """Of under-age people only: their credit ends on a birthday, so accounting keeps it after an erasure."""
         department_code: str
 
         def apply(self, account: Account) -> None:
@@ -225,8 +235,6 @@ class Account(Aggregate):
             structure=structure,
         )
 
-    # ---- what it is
-
     @property
     def status(self) -> str:
         if self.erased:
@@ -236,7 +244,7 @@ class Account(Aggregate):
         return "active" if self.confirmed else "pending"
 
     def next_step(self, profile: Profile, at: datetime) -> Step | None:
-        """What the person has to do before the next credit; None when nothing is left or open."""
+        """What the person must do to get the next credit; None if no credit is open, or if they have it."""
         if not self.confirmed:
             return Step.CONFIRM_EMAIL
         window = open_window(profile, at)
@@ -250,15 +258,17 @@ class Account(Aggregate):
         return Step.AWAIT_REVIEW if check.outcome is Outcome.SUSPICIOUS else Step.COMPLETE_PROFILE
 
     def require_usable(self) -> None:
-        """Raises NotFound, AccountSuspended or EmailNotConfirmed: an account that may not act."""
-        if self.erased:
-            raise NotFound("no such account")
+        """Raises NotFound, AccountSuspended or EmailNotConfirmed if the account may do nothing."""
+        self._require_existing()
         if self.suspended:
-            raise AccountSuspended("this account is suspended")
+            raise AccountSuspended("Votre compte est suspendu : contactez l’équipe du pass Culture.")
         if not self.confirmed:
-            raise EmailNotConfirmed("the e-mail address is not confirmed yet")
+            raise EmailNotConfirmed(
+                "Confirmez d’abord votre adresse e-mail, avec le lien du mail que vous avez reçu. Pour recevoir un "
+                "nouveau lien, demandez à changer de mot de passe."
+            )
 
-    # ---- e-mail and password
+    # E-mail and password
 
     def confirm_email(self, at: datetime) -> None:
         if not self.confirmed:
@@ -274,43 +284,44 @@ class Account(Aggregate):
     def change_password(self, at: datetime) -> None:
         self.trigger_event(self.PasswordChanged, timestamp=at, number=self.number)
 
-    # ---- the phone, at 18
+    # The phone, at 18
 
-    def may_send_code(self, profile: Profile, at: datetime) -> None:
+    def check_may_send_code(self, profile: Profile, at: datetime) -> None:
         """Raises NotEligible, PhoneNotNeeded, StepNotDue or TooManyRequests."""
         self._require_step(Step.CONFIRM_PHONE, profile, at)
         self._require_attempts_left(at)
-        pause = phones.wait(self.codes_sent, at, phones.CODES_ALLOWED, phones.CODES_PERIOD)
-        if pause is not None:
-            raise TooManyRequests("too many codes were sent", extra={"retryAfter": _seconds(pause.total_seconds())})
+        wait = phones.wait(self.codes_sent, at, phones.MAX_CODES, phones.CODES_PERIOD)
+        if wait > timedelta(0):
+            raise too_many("Vous avez demandé trop de codes", wait)
 
     def send_code(self, at: datetime, profile: Profile, *, sealed: str, sealed_code: str) -> None:
-        """``profile`` is the one before; ``sealed`` holds the number that the code goes to."""
-        self.may_send_code(profile, at)
+        """``profile`` is the present one; ``sealed`` is the new one, with the number that gets the code."""
+        self.check_may_send_code(profile, at)
         self.trigger_event(self.PhoneCodeSent, timestamp=at, number=self.number, sealed=sealed, sealed_code=sealed_code)
 
     def try_code(self, at: datetime, profile: Profile, *, given: str, expected: str) -> DomainError | None:
-        """Counts an attempt. Returns the refusal of a wrong or an old code, so that the count is kept; None when right.
+        """None for the right code; a wrong or old one is counted, and its refusal returned so that the count is stored.
 
-        Raises what makes the attempt impossible. ``expected`` is the last code sent, empty when there is none.
+        Raises what forbids the attempt. ``expected`` is the last code sent, empty if there is none.
         """
         self._require_step(Step.CONFIRM_PHONE, profile, at)
         self._require_attempts_left(at)
         if not expected or at >= self.codes_sent[-1] + phones.CODE_LIFE:
-            return CodeInvalid("ask for a new code")
+            return CodeInvalid("Ce code n’est plus valable : demandez-en un autre.")
         if not hmac.compare_digest(given.encode(), expected.encode()):
             self.trigger_event(self.PhoneCodeRefused, timestamp=at, number=self.number)
-            return CodeInvalid("this is not the code that was sent", errors={"code": ["not the code that was sent"]})
+            message = "Ce n’est pas le code que vous avez reçu."
+            return CodeInvalid(message, errors={"code": [message]})
         return None
 
     def confirm_phone(self, at: datetime, *, phone_digest: str) -> None:
-        """After ``try_code`` found the code right and the number was found to be nobody else's."""
+        """Called after ``try_code`` has accepted the code, for a number that no other account has confirmed."""
         self.trigger_event(self.PhoneConfirmed, timestamp=at, number=self.number, phone_digest=phone_digest)
 
-    # ---- who the person is
+    # The identity check
 
-    def may_check_identity(self, profile: Profile, at: datetime) -> Kind:
-        """The kind of credit that a check would be for. Raises NotEligible or StepNotDue."""
+    def credit_to_check(self, profile: Profile, at: datetime) -> Kind:
+        """The kind of credit that an identity check is for. Raises NotEligible or StepNotDue."""
         self._require_step(Step.CHECK_IDENTITY, profile, at)
         window = open_window(profile, at)
         assert window is not None
@@ -327,7 +338,7 @@ class Account(Aggregate):
         document_digest: str,
         sealed_declared: str,
     ) -> Outcome:
-        kind = self.may_check_identity(profile, at)
+        kind = self.credit_to_check(profile, at)
         outcome = overall(items)
         self.trigger_event(
             self.IdentityChecked,
@@ -344,15 +355,15 @@ class Account(Aggregate):
         return outcome
 
     def review(self, at: datetime, *, check: int, accepted: bool, reason: str) -> bool:
-        """Staff's word on a suspicious check; False when it was the same before. Raises NotFound, AlreadyDecided."""
+        """Decides a suspicious check. False if the decision is a repetition. Raises NotFound, AlreadyDecided."""
         kind = next((kind for kind, known in self.checks.items() if known.number == check), None)
         if kind is None or self.erased:
-            raise NotFound("no such identity check")
+            raise no_identity_check()
         outcome = self.checks[kind].outcome
         if outcome is (Outcome.OK if accepted else Outcome.KO):
             return False
         if outcome is not Outcome.SUSPICIOUS:
-            raise AlreadyDecided("this identity check was decided before")
+            raise AlreadyDecided("Cette vérification d’identité a déjà reçu une autre décision.")
         self.trigger_event(
             self.IdentityReviewed,
             timestamp=at,
@@ -364,12 +375,12 @@ class Account(Aggregate):
         )
         return True
 
-    # ---- the credit
+    # The credit
 
     def complete_profile(self, at: datetime, profile: Profile, *, sealed: str) -> Kind | None:
-        """The last step: activates; the kind of the credit, or None when a credited person changes their data.
+        """Activates the person, as the last step; returns the kind of the credit, or None for a mere change of data.
 
-        ``profile`` is the new one, ``sealed`` the same.
+        ``profile`` is the new one, ``sealed`` the same one sealed.
         """
         self.require_usable()
         window = open_window(profile, at)
@@ -392,59 +403,61 @@ class Account(Aggregate):
 
     def _change_profile(self, at: datetime, sealed: str) -> None:
         if not self.activated:
-            raise NotEligible("no credit is open to you now")
+            raise NotEligible
         self.trigger_event(self.ProfileChanged, timestamp=at, number=self.number, sealed=sealed)
 
     def reach_birthday(self, at: datetime, age: int) -> None:
-        """Told of under-age beneficiaries only: at 16 and 17 their credit grows, at 18 it ends."""
+        """Called for under-age beneficiaries only: at 16 and 17 their credit grows, at 18 it ends."""
         self.trigger_event(self.BirthdayReached, timestamp=at, number=self.number, age=age)
 
-    # ---- the end
+    # The end
 
     def suspend(self, at: datetime, reason: Suspension) -> bool:
-        """False when it is suspended already. Fraud is told again of who had left before it was found: it cancels what
-        leaving does not."""
-        if self.erased:
-            raise NotFound("no such account")
+        """False if it is suspended already. Fraud found later is recorded too: it cancels more bookings than other
+        reasons."""
+        self._require_existing()
         if self.suspended and (reason is not Suspension.FRAUD or self.suspended_for is Suspension.FRAUD):
             return False
         self.trigger_event(self.Suspended, timestamp=at, number=self.number, reason=reason)
         return True
 
     def unsuspend(self, at: datetime, reason: str) -> bool:
-        """False when it is not suspended. What the suspension cancelled stays cancelled."""
-        if self.erased:
-            raise NotFound("no such account")
+        """False if it is not suspended. What the suspension cancelled stays cancelled."""
+        self._require_existing()
         if not self.suspended:
             return False
         self.trigger_event(self.Unsuspended, timestamp=at, number=self.number, reason=reason)
         return True
 
     def erase(self, at: datetime) -> bool:
-        """The person goes, the account's number and sums stay; False when it was done before."""
+        """Removes the person; the account's number and sums stay. False if it is a repetition."""
         if self.erased:
             return False
         self.trigger_event(self.Erased, timestamp=at, number=self.number)
         return True
 
-    # ---- guards
+    # Guards
+
+    def _require_existing(self) -> None:
+        if self.erased:
+            raise no_account()
 
     def _require_step(self, step: Step, profile: Profile, at: datetime) -> None:
         self.require_usable()
         window = open_window(profile, at)
         if window is None:
-            raise NotEligible("no credit is open to you now")
+            raise NotEligible
         if step is Step.CONFIRM_PHONE and window.kind is Kind.UNDERAGE:
-            raise PhoneNotNeeded("a phone is confirmed at 18")
+            raise PhoneNotNeeded("Avant 18 ans, vous n’avez pas de numéro de téléphone à confirmer.")
         reached = self.next_step(profile, at)
         if reached is not step:
-            detail = f"the next step is {reached.value}" if reached else "there is no step left"
+            detail = f"Il vous faut d’abord {_IN_FRENCH[reached]}." if reached else "Il ne vous reste aucune étape."
             raise StepNotDue(detail, extra={"nextStep": reached.value if reached else None})
 
     def _require_attempts_left(self, at: datetime) -> None:
-        pause = phones.wait(self.codes_refused, at, phones.ATTEMPTS_ALLOWED, phones.ATTEMPTS_PERIOD)
-        if pause is not None:
-            raise TooManyRequests("too many wrong codes", extra={"retryAfter": _seconds(pause.total_seconds())})
+        wait = phones.wait(self.codes_refused, at, phones.MAX_ATTEMPTS, phones.ATTEMPTS_PERIOD)
+        if wait > timedelta(0):
+            raise too_many("Vous avez donné trop de codes faux", wait)
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,10 +469,5 @@ class Check:
 
 
 def open_window(profile: Profile, at: datetime) -> Window | None:
-    """The window in which the person may be activated now, if they live where the scheme is."""
+    """The window that is open now; None without one, and for a postcode that the scheme does not serve."""
     return current_window(profile.birth_date, at) if in_territory(profile.postal_code) else None
-
-
-def _seconds(duration: float) -> int:
-    """Whole seconds, never too few."""
-    return max(1, int(-(-duration // 1)))

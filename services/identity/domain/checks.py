@@ -1,4 +1,4 @@
-"""An identity check: items, each ok, suspicious or ko, and what they add up to (domain.md §1.3)."""
+"""An identity check: items, each ok, suspicious or ko, and their result (domain.md §1.3)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any, Protocol
-
-from services.identity.domain.people import Profile
+from typing import Any
 
 _DOCUMENT = re.compile(r"\w{8,12}|[\w ]{14}")
 
@@ -22,7 +20,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that was compared. ``detail`` names no personal data."""
+    """One comparison. ``detail`` holds no personal data."""
 
     name: str
     outcome: Outcome
@@ -31,7 +29,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a person says stands in the identity document."""
+    """An identity document, as the person declares it."""
 
     document_number: str
     first_name: str
@@ -47,14 +45,8 @@ class Declared:
         }
 
 
-class IdentityProvider(Protocol):
-    """Whoever reads identity documents. May take its time: never called within a transaction."""
-
-    def check(self, declared: Declared, account: Profile) -> list[Item]: ...
-
-
 def overall(items: Iterable[Item]) -> Outcome:
-    """Any ko: ko. All ok: ok. Otherwise suspicious, for staff to review."""
+    """ko if any item is ko, ok if all are ok, else suspicious: for staff to review."""
     outcomes = {item.outcome for item in items}
     if Outcome.KO in outcomes:
         return Outcome.KO
@@ -62,13 +54,13 @@ def overall(items: Iterable[Item]) -> Outcome:
 
 
 def document_item(number: str) -> Item:
-    """8 to 12 letters and digits, or 14 with spaces; another form is for staff to look at."""
+    """ok for 8 to 12 letters and digits, or 14 with spaces; staff review any other form."""
     known = _DOCUMENT.fullmatch(number) is not None
     return Item("document-number", Outcome.OK) if known else Item("document-number", Outcome.SUSPICIOUS, "unusual form")
 
 
 def duplicate_items(*, person_taken: bool, document_taken: bool) -> list[Item]:
-    """Somebody else was checked under this name and birth date, or with this document."""
+    """Suspicious if another account was checked under this name and birth date, or with this document."""
     return [_unique("unique-person", person_taken), _unique("unique-document", document_taken)]
 
 

@@ -19,9 +19,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """A credit for those between two birthdays: the first included, the last not.
+    """A credit for people between two birthdays: the first included, the last not.
 
-    ``valid_from`` and ``valid_until`` are civil days in Paris; ``valid_until`` None: no end is known.
+    ``valid_from`` and ``valid_until`` are civil days in Paris; ``valid_until`` None: no known end.
     """
 
     kind: Kind
@@ -39,7 +39,7 @@ SCHEMES = (
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A person may be activated from an instant on and before another one."""
+    """When a person may be activated: from ``begins``, before ``ends``."""
 
     kind: Kind
     begins: datetime
@@ -50,7 +50,7 @@ class Window:
 
 
 def windows(birth: date) -> list[Window]:
-    """Every window of a person, in the order of time."""
+    """Every window of a person, earliest first."""
     found = []
     for scheme in SCHEMES:
         first, last = birthday(birth, scheme.from_age), birthday(birth, scheme.until_age)
@@ -62,12 +62,12 @@ def windows(birth: date) -> list[Window]:
 
 
 def current_window(birth: date | None, at: datetime) -> Window | None:
-    """The window that is open, if one is."""
+    """The open window, if there is one."""
     return next((window for window in windows(birth) if window.holds(at)), None) if birth else None
 
 
 def coming_window(birth: date | None, at: datetime) -> Window | None:
-    """The next window that will open, if one will."""
+    """The next window to open, if there is one."""
     return next((window for window in windows(birth) if window.begins > at), None) if birth else None
 
 
@@ -77,6 +77,6 @@ def age_at(birth: date, at: datetime) -> int:
 
 
 def next_birthday(birth: date, at: datetime, *, until_age: int = 18) -> tuple[int, datetime] | None:
-    """(age, instant) of the next birthday up to the last one that matters to an under-age credit."""
+    """(age, instant) of the next birthday that changes an under-age credit; None after the last one."""
     age = age_at(birth, at) + 1
     return (age, paris_midnight(birthday(birth, age))) if age <= until_age else None

@@ -1,4 +1,4 @@
-"""A structure (offerer): a legal person with a SIREN, those who act for it, and its API keys (domain.md §2.1)."""
+"""A structure (offerer): a legal person with a SIREN, the accounts attached to it, its API keys (domain.md §2.1)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from services.identity.domain.accounts import Structure
-from services.identity.domain.errors import AlreadyDecided, TooManyKeys
-from shared.kernel.errors import NotFound
+from services.identity.refusals import (
+    AlreadyDecided,
+    SirenInvalid,
+    TooManyKeys,
+    no_api_key,
+    no_attachment,
+    no_offerer,
+)
+from shared.kernel import identifiers
 from shared.kernel.identifiers import stream_id
 
-API_KEYS_ALLOWED = 5
+MAX_API_KEYS = 5
 
 
 class Status(StrEnum):
@@ -46,7 +53,7 @@ class Offerer(Aggregate):
             offerer.accounts[self.attachment] = self.account
 
     class Attached(Event):
-        """The first one at once, the others when staff approve."""
+        """The first account is attached at once, the others when staff approve."""
 
         attachment: int
         account: int
@@ -88,7 +95,7 @@ class Offerer(Aggregate):
     class ApiKeyCreated(Event):
         prefix: str
         digest: str
-        """sha-256 of the whole key, which has 256 bits of chance: nothing slower is needed."""
+        """SHA-256 of the whole key. Its 256 random bits need no slow hash."""
         account: int
 
         def apply(self, offerer: Offerer) -> None:
@@ -115,15 +122,14 @@ class Offerer(Aggregate):
 
     @classmethod
     def register(cls, at: datetime, number: int, structure: Structure) -> Offerer:
-        """Awaits validation by staff."""
+        """The structure awaits validation by staff."""
         return cls._create(
             cls.Registered, id=stream_id("offerer", number), timestamp=at, number=number, structure=structure
         )
 
-    # ---- staff's word on the structure
+    # Decisions of staff: each returns False if it is a repetition, and raises AlreadyDecided after a different one.
 
     def validate(self, at: datetime) -> bool:
-        """False when it was validated before."""
         if not self._decides(Status.VALIDATED):
             return False
         self.trigger_event(self.Validated, timestamp=at, number=self.number)
@@ -136,7 +142,7 @@ class Offerer(Aggregate):
         return True
 
     def close(self, at: datetime, reason: str) -> bool:
-        """From any state; its offers and keys no longer serve."""
+        """Closes it from any state; its offers and API keys end."""
         if self.status is Status.CLOSED:
             return False
         self.trigger_event(self.Closed, timestamp=at, number=self.number, reason=reason)
@@ -146,13 +152,13 @@ class Offerer(Aggregate):
         if self.status is wanted:
             return False
         if self.status is not Status.PENDING:
-            raise AlreadyDecided(f"this structure is {self.status.value}")
+            raise AlreadyDecided("Cette structure a déjà reçu une autre décision.")
         return True
 
-    # ---- those who act for it
+    # Accounts attached to it
 
     def attach_first(self, at: datetime, *, attachment: int, account: int) -> None:
-        """The one who registered it needs nobody's approval."""
+        """Attaches the account that registered the structure: it needs no approval."""
         assert not self.attachments
         self.trigger_event(self.Attached, timestamp=at, number=self.number, attachment=attachment, account=account)
 
@@ -163,7 +169,7 @@ class Offerer(Aggregate):
             )
 
     def approve_attachment(self, at: datetime, attachment: int) -> bool:
-        """False when it was approved before. Raises NotFound or AlreadyDecided."""
+        """Raises NotFound or AlreadyDecided."""
         if not self._decides_attachment(attachment, Attachment.APPROVED):
             return False
         account = self.accounts[attachment]
@@ -179,7 +185,7 @@ class Offerer(Aggregate):
         return True
 
     def detach(self, at: datetime, account: int) -> None:
-        """Whoever leaves, or is erased; what they only asked for ends as well."""
+        """Ends the attachments of an erased account, those that await approval too."""
         for attachment, status in list(self.attachments.items()):
             if self.accounts[attachment] != account:
                 continue
@@ -191,40 +197,48 @@ class Offerer(Aggregate):
                 self.reject_attachment(at, attachment, "account erased")
 
     def attachment_of(self, account: int) -> Attachment | None:
-        """How an account stands to the structure: approved, pending, or None."""
+        """The account's approved attachment, else its pending one, else None."""
         states = {self.attachments[number] for number, who in self.accounts.items() if who == account}
         return next((state for state in (Attachment.APPROVED, Attachment.PENDING) if state in states), None)
 
     def _decides_attachment(self, attachment: int, wanted: Attachment) -> bool:
         status = self.attachments.get(attachment)
         if status is None:
-            raise NotFound("no such attachment")
+            raise no_attachment()
         if status is wanted:
             return False
         if status is not Attachment.PENDING:
-            raise AlreadyDecided(f"this attachment is {status.value}")
+            raise AlreadyDecided("Cette demande de rattachement a déjà reçu une autre décision.")
         return True
 
-    # ---- API keys
+    # API keys
 
     def create_api_key(self, at: datetime, *, account: int, prefix: str, digest: str) -> None:
-        """Raises NotFound for those who do not act for it, TooManyKeys at the sixth."""
+        """Raises NotFound for an account that does not act for it, TooManyKeys beyond MAX_API_KEYS."""
         self._require_acting(account)
-        if sum(self.api_keys.values()) >= API_KEYS_ALLOWED:
-            raise TooManyKeys(f"a structure has at most {API_KEYS_ALLOWED} API keys")
+        if sum(self.api_keys.values()) >= MAX_API_KEYS:
+            raise TooManyKeys(f"Une structure a au plus {MAX_API_KEYS} clés d’API : supprimez-en une.")
         self.trigger_event(
             self.ApiKeyCreated, timestamp=at, number=self.number, prefix=prefix, digest=digest, account=account
         )
 
     def delete_api_key(self, at: datetime, *, account: int, prefix: str) -> None:
-        """Nothing happens to one that was deleted before. Raises NotFound."""
+        """Does nothing if the key is deleted already. Raises NotFound."""
         self._require_acting(account)
-        alive = self.api_keys.get(prefix)
-        if alive is None:
-            raise NotFound("no such API key")
-        if alive:
+        active = self.api_keys.get(prefix)
+        if active is None:
+            raise no_api_key()
+        if active:
             self.trigger_event(self.ApiKeyDeleted, timestamp=at, number=self.number, prefix=prefix, account=account)
 
     def _require_acting(self, account: int) -> None:
         if self.attachment_of(account) is not Attachment.APPROVED or self.status in (Status.REJECTED, Status.CLOSED):
-            raise NotFound("no such structure")
+            raise no_offerer()
+
+
+def valid_siren(text: str) -> str:
+    """Nine digits with their check digit, spaces removed. Raises SirenInvalid."""
+    try:
+        return identifiers.siren(text)
+    except ValueError:
+        raise SirenInvalid("Ce n’est pas un SIREN : vérifiez ses neuf chiffres.") from None

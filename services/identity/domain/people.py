@@ -1,4 +1,4 @@
-"""A person's data, in the open: made when it is unsealed, gone when the use case ends."""
+"""A person's data in clear: it exists only while a use case runs."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from services.identity.domain.errors import PhoneInvalid
+from services.identity.refusals import PhoneInvalid
 
 ERASED = "effacé"
-"""What is shown where an erased person's name would stand."""
+"""Shown instead of an erased person's name."""
 
 _NATIONAL = {"33": 9, "262": 9, "590": 9, "594": 9, "596": 9, "508": 6, "681": 6}
-"""Where codes are sent to (domain.md §1.3): country code → digits after it. Mainland; Réunion and Mayotte; Guadeloupe,
-Guyane, Martinique; Saint-Pierre-et-Miquelon; Wallis-et-Futuna."""
+"""Codes are sent to these numbers (domain.md §1.3): country code → digits after it. Mainland; Réunion and Mayotte;
+Guadeloupe, Guyane, Martinique; Saint-Pierre-et-Miquelon; Wallis-et-Futuna."""
+_EXPECTED_PHONE = "Indiquez un numéro de téléphone de France métropolitaine ou d’outre-mer."
 _OUTSIDE = ("984", "987", "988")
 """Postcodes outside the scheme (domain.md §1.1): Terres australes, Polynésie, Nouvelle-Calédonie."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What identity knows of a person; each service that shows it asks for it. Sealed wherever it is stored.
+    """A person's data. Sealed wherever it is stored; services that show it ask identity each time.
 
-    ``phone_number`` in international form or empty; ``birth_date`` None for those who are no young people.
+    ``phone_number`` in international form, or empty; ``birth_date`` None for cultural actors and staff.
     """
 
     email: str
@@ -52,12 +53,12 @@ NOBODY = Profile(email="", first_name=ERASED, last_name=ERASED)
 
 
 def normal_email(text: str) -> str:
-    """Two spellings of an address that lead to one mailbox are one account."""
+    """One form for all spellings of an address, so that a mailbox has one account."""
     return text.strip().lower()
 
 
 def normal_name(text: str) -> str:
-    """Case, accents, hyphens, apostrophes and spaces do not tell two names apart; any script is kept."""
+    """A name without case, accents, hyphens, apostrophes and spaces, for comparisons; any script is kept."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in decomposed if char.isalnum())
 
@@ -66,7 +67,7 @@ def normal_phone(text: str) -> str:
     """``06 31 44 10 45`` or ``+33 6 31…`` → ``+33631441045``. Raises PhoneInvalid for other countries or lengths."""
     digits = re.sub(r"[\s.\-()]", "", text)
     if not digits.isascii():
-        raise _phone_invalid()
+        raise PhoneInvalid(_EXPECTED_PHONE)
     if digits.startswith("00"):
         digits = "+" + digits[2:]
     elif digits.startswith("0"):
@@ -74,16 +75,11 @@ def normal_phone(text: str) -> str:
     for country, length in _NATIONAL.items():
         if re.fullmatch(rf"\+{country}[1-9]\d{{{length - 1}}}", digits):
             return digits
-    raise _phone_invalid()
-
-
-def _phone_invalid() -> PhoneInvalid:
-    detail = "a phone number of France and its overseas territories is expected"
-    return PhoneInvalid(detail, errors={"phoneNumber": [detail]})
+    raise PhoneInvalid(_EXPECTED_PHONE)
 
 
 def in_territory(postal_code: str) -> bool:
-    """Whether the scheme serves this postcode; an unknown one is not held against anybody."""
+    """Whether the scheme serves this postcode. True for an unknown one."""
     return not postal_code.startswith(_OUTSIDE)
 
 
@@ -97,10 +93,10 @@ def department(postal_code: str) -> str:
 
 
 def person_text(first_name: str, last_name: str, birth: date) -> str:
-    """One text for one person, however the names are written: the duplicate rule compares it."""
+    """One text for all spellings of a person, to find duplicates."""
     return f"{normal_name(first_name)}/{normal_name(last_name)}/{birth.isoformat()}"
 
 
 def document_text(number: str) -> str:
-    """One text for one document, however it is spaced."""
+    """One text for all spellings of a document's number."""
     return re.sub(r"\s", "", number).upper()

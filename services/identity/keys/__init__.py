@@ -1,5 +1,6 @@
-"""The store of persons' keys: one table, with a history and backups of its own."""
+"""The store of people's keys: one table, with migrations and backups of its own."""
 
-from services.identity.keys.store import KeyStore, move_in
+from services.identity.keys.former import move_former_keys
+from services.identity.keys.store import KeyStore
 
-__all__ = ["KeyStore", "move_in"]
+__all__ = ["KeyStore", "move_former_keys"]

@@ -9,14 +9,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.identity.application.ports import Ports
+from services.identity.adapters.provider import EmbeddedProvider
+from services.identity.adapters.sirene import EmbeddedDirectory
+from services.identity.application.unit_of_work import Ports
 from services.identity.bootstrap import AGGREGATES, assemble
-from services.identity.keys import KeyStore, move_in
-from services.identity.mails import Letters
+from services.identity.keys import KeyStore, move_former_keys
+from services.identity.mails import Mails
 from services.identity.projections import projections
-from services.identity.provider import EmbeddedProvider
 from services.identity.publishing import publication
-from services.identity.sirene import EmbeddedDirectory
 from shared.eventstore import Store
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError
@@ -77,7 +77,7 @@ class Platform:
         }
         self.store = Store(engine, **parts) if engine else _quick_store(folder, parts)
         self.keys = keys or KeyStore(_own_keys(folder))
-        move_in(self.store, self.keys)
+        move_former_keys(self.store, self.keys)
         self.post = Post()
         self.outbox = Outbox(
             "identity", self.store, {"mail": self.post, "sms": self.post, "push": self.post}, machine=self.machine
@@ -87,7 +87,7 @@ class Platform:
             store=self.store,
             keys=self.keys,
             outbox=self.outbox,
-            letters=Letters("https://pass.example"),
+            mails=Mails("https://pass.example"),
             hasher=self.hasher,
             provider=EmbeddedProvider(),
             directory=EmbeddedDirectory(),

@@ -11,7 +11,9 @@ import pytest
 from services.identity.domain.accounts import Account, Role, Step, Suspension
 from services.identity.domain.checks import Item, Outcome, document_item, overall
 from services.identity.domain.eligibility import Kind
-from services.identity.domain.errors import (
+from services.identity.domain.people import Profile
+from services.identity.domain.phones import CODE_LIFE
+from services.identity.refusals import (
     AccountSuspended,
     AlreadyDecided,
     CodeInvalid,
@@ -20,8 +22,6 @@ from services.identity.domain.errors import (
     PhoneNotNeeded,
     StepNotDue,
 )
-from services.identity.domain.people import Profile
-from services.identity.domain.phones import CODE_LIFE
 from shared.kernel.errors import NotFound, TooManyRequests
 
 NOW = datetime(2021, 11, 2, 9, tzinfo=UTC)
@@ -90,7 +90,7 @@ def test_the_steps_at_18():
 def test_the_underage_need_no_phone():
     assert confirmed().next_step(YOUNG, IN_2022) is Step.CHECK_IDENTITY
     with pytest.raises(PhoneNotNeeded):
-        confirmed().may_send_code(YOUNG, IN_2022)
+        confirmed().check_may_send_code(YOUNG, IN_2022)
 
 
 def test_who_is_not_eligible_has_no_step_but_the_first():
@@ -112,7 +112,7 @@ def test_a_step_before_its_time_names_the_one_that_is_due():
     with pytest.raises(StepNotDue):
         account.complete_profile(NOW, ADULT, sealed="s")
     with pytest.raises(EmailNotConfirmed):
-        opened().may_send_code(ADULT, NOW)
+        opened().check_may_send_code(ADULT, NOW)
     assert then(account) == []
 
 
@@ -124,9 +124,9 @@ def test_three_codes_in_twelve_hours():
     for hour in range(3):
         account.send_code(NOW + timedelta(hours=hour), ADULT, sealed="s", sealed_code="c")
     with pytest.raises(TooManyRequests) as refusal:
-        account.may_send_code(ADULT, NOW + timedelta(hours=11))
+        account.check_may_send_code(ADULT, NOW + timedelta(hours=11))
     assert refusal.value.extra == {"retryAfter": 3600}
-    account.may_send_code(ADULT, NOW + timedelta(hours=12))
+    account.check_may_send_code(ADULT, NOW + timedelta(hours=12))
 
 
 def test_a_code_lives_ten_minutes():
@@ -147,8 +147,8 @@ def test_a_wrong_code_is_counted_and_the_fourth_attempt_refused_for_thirty_days(
     with pytest.raises(TooManyRequests):
         account.try_code(NOW, ADULT, given="123456", expected="123456")
     with pytest.raises(TooManyRequests):
-        account.may_send_code(ADULT, NOW + timedelta(days=29))
-    account.may_send_code(ADULT, NOW + timedelta(days=30))
+        account.check_may_send_code(ADULT, NOW + timedelta(days=29))
+    account.check_may_send_code(ADULT, NOW + timedelta(days=30))
 
 
 def test_a_code_that_was_never_sent_is_not_right():
@@ -157,7 +157,7 @@ def test_a_code_that_was_never_sent_is_not_right():
 
 def test_a_confirmed_phone_is_not_asked_again():
     with pytest.raises(StepNotDue):
-        with_phone().may_send_code(ADULT, NOW)
+        with_phone().check_may_send_code(ADULT, NOW)
 
 
 # ---- identity

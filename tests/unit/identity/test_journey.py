@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from services.identity.domain.errors import CodeInvalid, PhoneInvalid, PhoneTaken, StepNotDue
+from services.identity.refusals import CodeInvalid, PhoneInvalid, PhoneTaken, StepNotDue
 from shared.kernel.errors import Invalid, NotFound, PreconditionFailed, TooManyRequests, Unauthorized
 from tests.unit.identity.platform_of_identity import STAFF
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.identity import storage
-from services.identity.keys import KeyStore, move_in
+from services.identity.keys import KeyStore, move_former_keys
 from services.identity.keys.store import person_keys
 from services.identity.sealing import KeyRing
+from services.identity.storage import tables
 from shared.eventstore.store import StoreUnavailable
 from shared.kernel.errors import NotFound, Unavailable
 from shared.testing import empty_database
@@ -193,15 +193,15 @@ def test_an_older_store_s_keys_move_once(platform: Platform, vault: Vault) -> No
     vault.keys.destroy([who])
     with platform.store.transaction() as tx:
         row = {"account_id": who, "key": key[who]}
-        tx.connection.execute(storage.former_person_keys.insert().values(row))
+        tx.connection.execute(tables.former_person_keys.insert().values(row))
     for _ in range(2):
-        move_in(platform.store, vault.keys)
+        move_former_keys(platform.store, vault.keys)
         assert vault.keys.read([who]) == key
         assert platform.ask("me", who=who)["email"] == "zoe@example.org"
     with platform.store.reading() as connection:
-        assert connection.execute(sa.select(storage.former_person_keys)).all() == []
+        assert connection.execute(sa.select(tables.former_person_keys)).all() == []
     platform.send("erase", {}, who)
-    move_in(platform.store, vault.keys)
+    move_former_keys(platform.store, vault.keys)
     assert not vault.holds(who)
 
 

@@ -6,7 +6,6 @@ from datetime import date
 
 import pytest
 
-from services.identity.domain.errors import PasswordWeak, PhoneInvalid
 from services.identity.domain.passwords import check_password
 from services.identity.domain.people import (
     Profile,
@@ -18,6 +17,7 @@ from services.identity.domain.people import (
     normal_phone,
     person_text,
 )
+from services.identity.refusals import PasswordWeak, PhoneInvalid
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ def test_strong_passwords(password):
 @pytest.mark.parametrize(
     ("password", "missing"),
     [
-        ("Aa1!Aa1!Aa1", "12 characters"),
-        ("aaaaaaaaaaa1!", "upper"),
-        ("AAAAAAAAAAA1!", "lower"),
-        ("Aaaaaaaaaaaa!", "digit"),
-        ("Aaaaaaaaaaa11", "special"),
-        ("Aa1 Aa1 Aa1 Aa1", "special"),
-        ("Aa1!" * 51, "at most"),
+        ("Aa1!Aa1!Aa1", "12 caractères"),
+        ("aaaaaaaaaaa1!", "majuscule"),
+        ("AAAAAAAAAAA1!", "minuscule"),
+        ("Aaaaaaaaaaaa!", "chiffre"),
+        ("Aaaaaaaaaaa11", "spécial"),
+        ("Aa1 Aa1 Aa1 Aa1", "spécial"),
+        ("Aa1!" * 51, "au plus"),
     ],
 )
 def test_weak_passwords_are_told_what_they_lack(password, missing):

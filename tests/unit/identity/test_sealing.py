@@ -8,10 +8,10 @@ from datetime import date
 import pytest
 import sqlalchemy as sa
 
-from services.identity import storage
 from services.identity.domain.people import NOBODY, Profile
 from services.identity.keys import KeyStore
-from services.identity.sealing import DIGESTS, REQUESTS, BrokenSeal, Erased, KeyRing
+from services.identity.sealing import DIGESTS, REQUESTS, BrokenSeal, KeyDestroyed, KeyRing
+from services.identity.storage import tables
 from shared.runtime.migrations import upgrade
 from tests.unit.identity.platform_of_identity import Platform
 
@@ -26,7 +26,7 @@ def store(platform: Platform) -> KeyStore:
 @pytest.fixture
 def keys(store: KeyStore) -> KeyRing:
     ring = KeyRing(store)
-    ring.make_many([1, 2])
+    ring.make(1, 2)
     return ring
 
 
@@ -61,10 +61,10 @@ def test_without_its_key_nothing_is_opened(keys, store):
     sealed = keys.seal_profile(1, PROFILE)
     store.destroy([1])
     after = KeyRing(store)
-    with pytest.raises(Erased):
+    with pytest.raises(KeyDestroyed):
         after.open(1, sealed)
     assert after.open_profile(1, sealed) == NOBODY
-    with pytest.raises(Erased):
+    with pytest.raises(KeyDestroyed):
         after.seal(1, {})
 
 
@@ -84,7 +84,7 @@ def test_two_platforms_have_different_keys_of_their_own():
         engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
         upgrade(engine, "identity")
         with engine.connect() as connection:
-            rows = connection.execute(sa.select(storage.former_person_keys)).all()
+            rows = connection.execute(sa.select(tables.former_person_keys)).all()
         assert {row.account_id for row in rows} == {DIGESTS, REQUESTS}
         found.update(row.key for row in rows)
     assert len(found) == 4

@@ -6,8 +6,9 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
 
+from services.identity.adapters.hashing import NO_PASSWORD, Argon2Hasher
 from services.identity.domain.accounts import Suspension
-from services.identity.domain.errors import (
+from services.identity.refusals import (
     AccountSuspended,
     CredentialsInvalid,
     PasswordWeak,
@@ -15,7 +16,6 @@ from services.identity.domain.errors import (
     TokenExpired,
     TokenInvalid,
 )
-from services.identity.hashing import NOBODY, Argon2Hasher
 from shared.kernel.errors import TooManyRequests, Unauthorized
 from shared.runtime.tokens import verify
 from tests.unit.identity.platform_of_identity import PASSWORD, SIGNING_KEY, STAFF, Platform
@@ -50,9 +50,9 @@ def test_argon2_tells_right_from_wrong_and_spends_the_same_on_nobody():
     assert hasher.verify(PASSWORD, hashed) is True
     assert hasher.verify(NEW, hashed) is False
     assert hasher.verify(PASSWORD, None) is False
-    assert extract_parameters(NOBODY) == extract_parameters(hashed)
+    assert extract_parameters(NO_PASSWORD) == extract_parameters(hashed)
     with pytest.raises(VerifyMismatchError):  # the whole work was done: a hash that is none is refused at once
-        PasswordHasher().verify(NOBODY, PASSWORD)
+        PasswordHasher().verify(NO_PASSWORD, PASSWORD)
 
 
 def test_refresh_tokens_rotate(platform):

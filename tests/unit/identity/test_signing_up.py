@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from services.identity import storage
-from services.identity.domain.errors import (
+from services.identity.adapters.sirene import CLOSED, FOREIGN, EmbeddedDirectory
+from services.identity.refusals import (
     EmailNotConfirmed,
     EmailTaken,
     PasswordWeak,
@@ -20,7 +20,7 @@ from services.identity.domain.errors import (
     TokenInvalid,
     TooYoung,
 )
-from services.identity.sirene import CLOSED, FOREIGN, EmbeddedDirectory
+from services.identity.storage import tables
 from shared.kernel import identifiers
 from shared.kernel.errors import Invalid, TooManyRequests
 from shared.runtime.tokens import verify
@@ -29,7 +29,7 @@ from tests.unit.identity.platform_of_identity import PASSWORD, SIGNING_KEY, Plat
 
 def accounts(platform: Platform) -> int:
     with platform.store.reading() as connection:
-        return connection.execute(sa.select(sa.func.count()).select_from(storage.people)).scalar_one()
+        return connection.execute(sa.select(sa.func.count()).select_from(tables.people)).scalar_one()
 
 
 def test_a_mail_with_a_link_confirms_the_account_and_signs_in(platform):
@@ -124,20 +124,20 @@ def test_a_request_outlives_the_process_and_is_done_once(platform):
 def test_a_request_that_cannot_be_done_holds_up_nobody(platform):
     platform.decide("open-account", platform.young_body("zoe@example.org"))
     with platform.store.transaction() as tx:
-        tx.connection.execute(storage.requests.update().values(sealed="AAAA" * 10))
+        tx.connection.execute(tables.deferred_requests.update().values(sealed="AAAA" * 10))
     platform.sign_up("max@example.org")
     for _ in range(10):
         platform.run_tasks()
     assert platform.post.to("max@example.org") and accounts(platform) == 1
     with platform.store.reading() as connection:
-        (left,) = connection.execute(sa.select(storage.requests)).all()
+        (left,) = connection.execute(sa.select(tables.deferred_requests)).all()
         assert (left.attempts, platform.service.open_work(connection)) == (5, 0)
 
 
 def test_requests_wait_sealed(platform):
     platform.decide("open-account", platform.young_body("zoe@example.org"))
     with platform.store.reading() as connection:
-        kept = str(connection.execute(sa.select(storage.requests)).all())
+        kept = str(connection.execute(sa.select(tables.deferred_requests)).all())
     assert "example.org" not in kept and "Martin1" not in kept
 
 
@@ -316,5 +316,5 @@ def test_old_tokens_and_counts_are_forgotten(platform):
     for task in platform.service.tasks:
         task.run()
     with platform.store.reading() as connection:
-        for table in (storage.mail_tokens, storage.refresh_tokens, storage.failures):
+        for table in (tables.mail_tokens, tables.refresh_tokens, tables.failures):
             assert connection.execute(sa.select(table)).all() == []

@@ -7,8 +7,8 @@ from datetime import datetime
 import pytest
 import sqlalchemy as sa
 
-from services.identity import storage
-from services.identity.domain.errors import AccountSuspended, CredentialsInvalid
+from services.identity.refusals import AccountSuspended, CredentialsInvalid
+from services.identity.storage import tables
 from shared.eventstore.outcomes import Caller
 from shared.eventstore.tables import stored_events
 from shared.kernel.errors import Forbidden, Invalid, NotFound
@@ -118,7 +118,7 @@ def test_without_the_key_the_log_tells_nobody_anything(platform):
 def test_what_waits_to_be_sent_to_an_erased_person_is_not_sent(platform):
     who = platform.young()
     with platform.store.transaction() as tx:
-        platform.outbox.write(tx, platform.ports.letters.code("+33610000001", "123456"), key="x")
+        platform.outbox.write(tx, platform.ports.mails.code("+33610000001", "123456"), key="x")
     platform.send("erase", {}, who)
     assert platform.post.to("+33610000001") == []
     with platform.store.reading() as connection:
@@ -253,7 +253,7 @@ def test_every_read_model_is_the_fold_of_the_log(platform):
 def test_the_migration_makes_the_tables_that_the_code_reads(platform):
     with platform.store.reading() as connection:
         inspector = sa.inspect(connection)
-        for table in storage.metadata.sorted_tables:
+        for table in tables.metadata.sorted_tables:
             made = {column["name"]: column["nullable"] for column in inspector.get_columns(table.name)}
             assert made == {column.name: bool(column.nullable) for column in table.columns}, table.name
             assert set(inspector.get_pk_constraint(table.name)["constrained_columns"]) == {

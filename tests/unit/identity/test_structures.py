@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from services.identity import storage
 from services.identity.domain.accounts import Structure
-from services.identity.domain.errors import AlreadyDecided, TooManyKeys
 from services.identity.domain.offerers import Attachment, Offerer, Status
+from services.identity.refusals import AlreadyDecided, TooManyKeys
+from services.identity.storage import tables
 from shared.eventstore.outcomes import Caller
 from shared.eventstore.tables import outcomes, stored_events
 from shared.kernel.errors import Invalid, NotFound, Unauthorized
@@ -195,7 +195,7 @@ def test_a_key_opens_its_structure_and_only_its_hash_is_kept(platform):
     assert made["key"].startswith(made["prefix"] + "_")
     assert platform.ask("api-key", {"key": made["key"]}) == {"offererId": 1}
     with platform.store.reading() as connection:
-        kept = [*connection.execute(sa.select(storage.api_keys.c.digest)).scalars()]
+        kept = [*connection.execute(sa.select(tables.api_keys.c.digest)).scalars()]
         logged = "".join(connection.execute(sa.select(stored_events.c.state)).scalars())
         answers = connection.execute(sa.select(outcomes)).all()
     secret = made["key"].rpartition("_")[2]

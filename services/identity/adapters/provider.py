@@ -1,4 +1,4 @@
-"""The embedded identity-check provider (decision 35): compares what is declared with the account."""
+"""The embedded identity-check provider (decision 35): compares the declared document with the account."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from services.identity.domain.people import Profile, normal_name
 
 
 class EmbeddedProvider:
-    """``ok`` when the names and the birth date are the account's, ``suspicious`` where a name differs, ``ko`` where the
-    birth date does."""
+    """A name that differs is suspicious, a birth date that differs is ko."""
 
     def check(self, declared: Declared, account: Profile) -> list[Item]:
+        same_first = normal_name(declared.first_name) == normal_name(account.first_name)
+        same_last = normal_name(declared.last_name) == normal_name(account.last_name)
         return [
-            _item(
-                "first-name", normal_name(declared.first_name) == normal_name(account.first_name), Outcome.SUSPICIOUS
-            ),
-            _item("last-name", normal_name(declared.last_name) == normal_name(account.last_name), Outcome.SUSPICIOUS),
+            _item("first-name", same_first, Outcome.SUSPICIOUS),
+            _item("last-name", same_last, Outcome.SUSPICIOUS),
             _item("birth-date", declared.birth_date == account.birth_date, Outcome.KO),
         ]
 

@@ -1,18 +1,16 @@
-"""The Sirene directory (INSEE's register of legal persons) as a port, and the embedded one."""
+"""The embedded Sirene directory (INSEE's register of legal persons)."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol
 
 from services.identity.domain.accounts import Structure
-from services.identity.domain.errors import SirenClosed, SirenForeign, SirenInvalid
-from shared.kernel import identifiers
+from services.identity.refusals import SirenClosed, SirenForeign
 
 CLOSED = frozenset({"100000017", "100000025"})
-"""SIRENs that the embedded directory knows as ceased."""
+"""SIRENs of legal persons that have ceased."""
 FOREIGN = frozenset({"100000033", "100000041"})
-"""SIRENs of companies whose seat is abroad."""
+"""SIRENs of legal persons with their seat abroad."""
 
 NAMED = {
     structure.siren: structure
@@ -29,7 +27,7 @@ NAMED = {
         Structure("812340065", "LUTHERIE DU FAUBOURG", "12 RUE DES JACOBINS", "80000", "AMIENS"),
     )
 }
-"""The founding document's structures under their names; but for the first, their SIRENs are made up."""
+"""The structures of the founding document. Their SIRENs are invented, except the first."""
 
 _FORMS = ("ASSOCIATION", "THEATRE", "CINEMA", "LIBRAIRIE", "CONSERVATOIRE", "MUSEE", "COMPAGNIE", "ORCHESTRE")
 _NAMES = ("DES ARTS", "DU PARC", "DE LA GARE", "LE STAR", "DES LILAS", "DU PORT", "SAINT-MICHEL", "DE LA PLACE")
@@ -44,35 +42,20 @@ _CITIES = (
 )
 
 
-class StructureDirectory(Protocol):
-    """Finds a legal person. May take its time: never called within a transaction."""
-
-    def find(self, siren: str) -> Structure:
-        """Raises SirenInvalid, SirenClosed, SirenForeign; Unavailable when the directory does not answer."""
-
-
 class EmbeddedDirectory:
-    """Knows any valid SIREN: its name and seat are made from the number, the same ones each time."""
+    """Knows every valid SIREN: it derives name and seat from the number."""
 
     def find(self, siren: str) -> Structure:
         if siren in CLOSED:
-            raise SirenClosed("this structure has ceased", errors={"siren": ["ceased"]})
+            raise SirenClosed("Cette structure a cessé son activité.")
         if siren in FOREIGN:
-            raise SirenForeign("this structure's seat is not in France", errors={"siren": ["seat not in France"]})
-        return NAMED.get(siren) or _made_from(siren)
+            raise SirenForeign("Le siège de cette structure n’est pas en France.")
+        return NAMED.get(siren) or _derived_from(siren)
 
 
-def valid_siren(text: str) -> str:
-    """Nine digits with their check digit. Raises SirenInvalid."""
-    try:
-        return identifiers.siren(text)
-    except ValueError:
-        raise SirenInvalid("this is not a valid SIREN", errors={"siren": ["not a valid SIREN"]}) from None
-
-
-def _made_from(siren: str) -> Structure:
-    chance = hashlib.sha256(siren.encode()).digest()
-    form, name = _FORMS[chance[0] % len(_FORMS)], _NAMES[chance[1] % len(_NAMES)]
-    postal_code, city = _CITIES[chance[2] % len(_CITIES)]
-    address = f"{1 + chance[3] % 99} {_STREETS[chance[4] % len(_STREETS)]}"
+def _derived_from(siren: str) -> Structure:
+    digest = hashlib.sha256(siren.encode()).digest()
+    form, name = _FORMS[digest[0] % len(_FORMS)], _NAMES[digest[1] % len(_NAMES)]
+    postal_code, city = _CITIES[digest[2] % len(_CITIES)]
+    address = f"{1 + digest[3] % 99} {_STREETS[digest[4] % len(_STREETS)]}"
     return Structure(siren, f"{form} {name} {siren[-4:]}", address, postal_code, city)

@@ -1,0 +1,1 @@
+"""What is outside identity, behind ports: password hashing, the identity-check provider, the Sirene directory."""

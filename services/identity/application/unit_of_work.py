@@ -1,0 +1,97 @@
+"""The ports of identity together, and the unit of work of a use case: one transaction with what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from services.identity.application.ports import IdentityProvider, PasswordHasher, StructureDirectory
+from services.identity.domain.accounts import Account
+from services.identity.domain.offerers import Offerer
+from services.identity.domain.people import Profile
+from services.identity.keys import KeyStore
+from services.identity.mails import Mails
+from services.identity.refusals import no_account, no_offerer
+from services.identity.sealing import KeyRing
+from shared.eventstore import Store, Transaction
+from shared.eventstore.outcomes import Call
+from shared.kernel.errors import Unauthorized
+from shared.kernel.randomness import Randomness
+from shared.kernel.time import Clock
+from shared.notifications import Notification, Outbox
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Ports:
+    store: Store
+    """With the platform's clock, which may be simulated."""
+    keys: KeyStore
+    outbox: Outbox
+    mails: Mails
+    hasher: PasswordHasher
+    provider: IdentityProvider
+    directory: StructureDirectory
+    randomness: Randomness
+    machine: Clock
+    """The machine's clock: of sessions and failures."""
+    signing_key: bytes
+    key_environment: str
+    """The first part of API keys: letters and digits."""
+
+    def run(self, work: Callable[[UnitOfWork], T]) -> T:
+        """Runs ``work`` in a transaction, and again after a conflict. A raised refusal is not committed."""
+        return self.store.run(lambda tx: work(UnitOfWork(self, tx)))
+
+
+class UnitOfWork:
+    """One transaction of a use case."""
+
+    def __init__(self, ports: Ports, tx: Transaction) -> None:
+        self.ports = ports
+        self.tx = tx
+        self.now = tx.now
+        self.connection = tx.connection
+        self.keys = KeyRing(ports.keys)
+
+    def account(self, number: int) -> Account:
+        """Raises NotFound."""
+        account = self.tx.get(Account, Account.stream(number))
+        if account is None:
+            raise no_account()
+        return account
+
+    def usable_account(self, number: int) -> Account:
+        """Raises NotFound, AccountSuspended or EmailNotConfirmed."""
+        account = self.account(number)
+        account.require_usable()
+        return account
+
+    def offerer(self, number: int) -> Offerer:
+        """Raises NotFound."""
+        offerer = self.tx.get(Offerer, Offerer.stream(number))
+        if offerer is None:
+            raise no_offerer()
+        return offerer
+
+    def profile(self, account: Account) -> Profile:
+        return self.keys.open_profile(account.number, account.sealed)
+
+    def changed_profile(self, account: Account, **changes: Any) -> tuple[Profile, str]:
+        """The account's profile with these changes, and the same one sealed."""
+        changed = replace(self.profile(account), **changes)
+        return changed, self.keys.seal_profile(account.number, changed)
+
+    def notify(self, notification: Notification, key: str) -> None:
+        """Sends a notification after the commit, once per key. An erased person gets none."""
+        if notification.to:
+            self.ports.outbox.write(self.tx, notification, key=key)
+
+
+def caller_account(call: Call[Any]) -> int:
+    """The account that makes the call. Raises Unauthorized for the platform itself."""
+    if call.caller is None:
+        raise Unauthorized("Connectez-vous d’abord.")
+    return call.caller.account_id

@@ -1,0 +1,1 @@
+"""Identity's tables, and named queries on them: one module per topic."""
