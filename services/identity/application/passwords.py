@@ -6,20 +6,14 @@ from typing import Any
 
 from services.identity.application import failures
 from services.identity.application.deferred_requests import PASSWORD_RESET, defer
-from services.identity.application.signing_up import mail_confirmation
-from services.identity.application.tokens import (
-    RESET_PASSWORD,
-    find_mail_token,
-    new_mail_token,
-    new_token_pair,
-    secret_digest,
-)
+from services.identity.application.signing_up import mail_owner
+from services.identity.application.tokens import RESET_PASSWORD, find_mail_token, new_token_pair
 from services.identity.application.unit_of_work import Ports, UnitOfWork, caller_account
 from services.identity.domain.accounts import Account
 from services.identity.domain.passwords import check_password
 from services.identity.domain.people import normal_email
 from services.identity.refusals import wrong_password
-from services.identity.storage import credentials, people
+from services.identity.storage import credentials
 from shared.contracts.calls import identity as calls
 from shared.eventstore.outcomes import Call
 
@@ -33,17 +27,8 @@ def request_password_reset(ports: Ports, call: Call[calls.RequestPasswordReset])
 
 
 def mail_reset(work: UnitOfWork, content: dict[str, Any]) -> None:
-    """The deferred part: mails a link to the owner of the address, if there is one."""
-    number = people.account_of_email(work.connection, work.keys.digest("email", content["email"]))
-    if number is None:
-        return
-    account = work.account(number)
-    profile = work.profile(account)
-    if account.confirmed:
-        token = new_mail_token(work, number, RESET_PASSWORD)
-        work.notify(work.ports.mails.reset_password(profile, token), f"reset/{secret_digest(token)}")
-    else:
-        mail_confirmation(work, account, profile)
+    """The deferred part: mails the owner of the address, if there is one."""
+    mail_owner(work, content["email"], work.ports.mails.reset_password, "reset")
 
 
 def reset_password(ports: Ports, call: Call[calls.ResetPassword]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ A known address gets the same answer as a new one, after the same time: only a m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -25,6 +25,7 @@ from shared.contracts.calls import identity as calls
 from shared.eventstore.outcomes import Call
 from shared.kernel.errors import Invalid
 from shared.kernel.time import paris_day
+from shared.notifications import Mail
 
 
 def open_account(ports: Ports, call: Call[calls.OpenAccount]) -> dict[str, Any]:
@@ -69,10 +70,10 @@ def sign_up(work: UnitOfWork, content: dict[str, Any]) -> None:
     structure = Structure(**content["structure"]) if content["structure"] else None
     account = new_account(work, profile, content["passwordHash"], [Role(content["role"])], structure)
     if account is None:
-        _mail_owner(work, profile.email)
+        mail_owner(work, profile.email, work.ports.mails.already_known, "known")
     else:
         work.tx.save(account)
-        mail_confirmation(work, account, profile)
+        _mail_confirmation(work, account, profile)
 
 
 def new_account(
@@ -91,22 +92,24 @@ def new_account(
     return Account.open(work.now, number, roles, email_digest=digest, sealed=sealed, structure=structure)
 
 
-def mail_confirmation(work: UnitOfWork, account: Account, profile: Profile) -> None:
+def _mail_confirmation(work: UnitOfWork, account: Account, profile: Profile) -> None:
     token = new_mail_token(work, account.number, CONFIRM_EMAIL)
     work.notify(work.ports.mails.confirm_email(profile, token), f"confirm/{secret_digest(token)}")
 
 
-def _mail_owner(work: UnitOfWork, email: str) -> None:
-    """Mails an unconfirmed account another link, and a confirmed one a way to change the password."""
+def mail_owner(work: UnitOfWork, email: str, mail: Callable[[Profile, str], Mail], key: str) -> None:
+    """Mails the account of an address, if there is one: ``mail`` with a token to change the password, or, before the
+    address is confirmed, another link to confirm it."""
     number = people.account_of_email(work.connection, work.keys.digest("email", email))
-    assert number is not None
+    if number is None:
+        return
     account = work.account(number)
     profile = work.profile(account)
     if account.confirmed:
         token = new_mail_token(work, number, RESET_PASSWORD)
-        work.notify(work.ports.mails.already_known(profile, token), f"known/{secret_digest(token)}")
+        work.notify(mail(profile, token), f"{key}/{secret_digest(token)}")
     else:
-        mail_confirmation(work, account, profile)
+        _mail_confirmation(work, account, profile)
 
 
 def _request(ports: Ports, profile: Profile, password: str, role: Role, structure: Structure | None) -> dict[str, Any]:

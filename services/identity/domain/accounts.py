@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from eventsourcing.domain import Aggregate
@@ -272,17 +273,15 @@ class Account(Aggregate):
 
     def confirm_email(self, at: datetime) -> None:
         if not self.confirmed:
-            self.trigger_event(self.EmailConfirmed, timestamp=at, number=self.number)
+            self._record(at, self.EmailConfirmed)
 
     def change_email(self, at: datetime, *, email_digest: str, sealed: str) -> None:
         self.require_usable()
         if email_digest != self.email_digest:
-            self.trigger_event(
-                self.EmailChanged, timestamp=at, number=self.number, email_digest=email_digest, sealed=sealed
-            )
+            self._record(at, self.EmailChanged, email_digest=email_digest, sealed=sealed)
 
     def change_password(self, at: datetime) -> None:
-        self.trigger_event(self.PasswordChanged, timestamp=at, number=self.number)
+        self._record(at, self.PasswordChanged)
 
     # The phone, at 18
 
@@ -297,7 +296,7 @@ class Account(Aggregate):
     def send_code(self, at: datetime, profile: Profile, *, sealed: str, sealed_code: str) -> None:
         """``profile`` is the present one; ``sealed`` is the new one, with the number that gets the code."""
         self.check_may_send_code(profile, at)
-        self.trigger_event(self.PhoneCodeSent, timestamp=at, number=self.number, sealed=sealed, sealed_code=sealed_code)
+        self._record(at, self.PhoneCodeSent, sealed=sealed, sealed_code=sealed_code)
 
     def try_code(self, at: datetime, profile: Profile, *, given: str, expected: str) -> DomainError | None:
         """None for the right code; a wrong or old one is counted, and its refusal returned so that the count is stored.
@@ -309,14 +308,14 @@ class Account(Aggregate):
         if not expected or at >= self.codes_sent[-1] + phones.CODE_LIFE:
             return CodeInvalid("Ce code n’est plus valable : demandez-en un autre.")
         if not hmac.compare_digest(given.encode(), expected.encode()):
-            self.trigger_event(self.PhoneCodeRefused, timestamp=at, number=self.number)
+            self._record(at, self.PhoneCodeRefused)
             message = "Ce n’est pas le code que vous avez reçu."
             return CodeInvalid(message, errors={"code": [message]})
         return None
 
     def confirm_phone(self, at: datetime, *, phone_digest: str) -> None:
         """Called after ``try_code`` has accepted the code, for a number that no other account has confirmed."""
-        self.trigger_event(self.PhoneConfirmed, timestamp=at, number=self.number, phone_digest=phone_digest)
+        self._record(at, self.PhoneConfirmed, phone_digest=phone_digest)
 
     # The identity check
 
@@ -340,10 +339,9 @@ class Account(Aggregate):
     ) -> Outcome:
         kind = self.credit_to_check(profile, at)
         outcome = overall(items)
-        self.trigger_event(
+        self._record(
+            at,
             self.IdentityChecked,
-            timestamp=at,
-            number=self.number,
             check=check,
             kind=kind,
             outcome=outcome,
@@ -364,15 +362,7 @@ class Account(Aggregate):
             return False
         if outcome is not Outcome.SUSPICIOUS:
             raise AlreadyDecided("Cette vérification d’identité a déjà reçu une autre décision.")
-        self.trigger_event(
-            self.IdentityReviewed,
-            timestamp=at,
-            number=self.number,
-            check=check,
-            kind=kind,
-            accepted=accepted,
-            reason=reason,
-        )
+        self._record(at, self.IdentityReviewed, check=check, kind=kind, accepted=accepted, reason=reason)
         return True
 
     # The credit
@@ -389,11 +379,10 @@ class Account(Aggregate):
             return None
         self._require_step(Step.COMPLETE_PROFILE, profile, at)
         assert profile.birth_date is not None
-        self.trigger_event(self.ProfileChanged, timestamp=at, number=self.number, sealed=sealed)
-        self.trigger_event(
+        self._record(at, self.ProfileChanged, sealed=sealed)
+        self._record(
+            at,
             self.Activated,
-            timestamp=at,
-            number=self.number,
             kind=window.kind,
             age=age_at(profile.birth_date, at),
             birth_date=profile.birth_date if window.kind is Kind.UNDERAGE else None,
@@ -404,11 +393,11 @@ class Account(Aggregate):
     def _change_profile(self, at: datetime, sealed: str) -> None:
         if not self.activated:
             raise NotEligible
-        self.trigger_event(self.ProfileChanged, timestamp=at, number=self.number, sealed=sealed)
+        self._record(at, self.ProfileChanged, sealed=sealed)
 
     def reach_birthday(self, at: datetime, age: int) -> None:
         """Called for under-age beneficiaries only: at 16 and 17 their credit grows, at 18 it ends."""
-        self.trigger_event(self.BirthdayReached, timestamp=at, number=self.number, age=age)
+        self._record(at, self.BirthdayReached, age=age)
 
     # The end
 
@@ -418,7 +407,7 @@ class Account(Aggregate):
         self._require_existing()
         if self.suspended and (reason is not Suspension.FRAUD or self.suspended_for is Suspension.FRAUD):
             return False
-        self.trigger_event(self.Suspended, timestamp=at, number=self.number, reason=reason)
+        self._record(at, self.Suspended, reason=reason)
         return True
 
     def unsuspend(self, at: datetime, reason: str) -> bool:
@@ -426,15 +415,18 @@ class Account(Aggregate):
         self._require_existing()
         if not self.suspended:
             return False
-        self.trigger_event(self.Unsuspended, timestamp=at, number=self.number, reason=reason)
+        self._record(at, self.Unsuspended, reason=reason)
         return True
 
     def erase(self, at: datetime) -> bool:
         """Removes the person; the account's number and sums stay. False if it is a repetition."""
         if self.erased:
             return False
-        self.trigger_event(self.Erased, timestamp=at, number=self.number)
+        self._record(at, self.Erased)
         return True
+
+    def _record(self, at: datetime, event: type[Event], /, **fields: Any) -> None:
+        self.trigger_event(event, timestamp=at, number=self.number, **fields)
 
     # Guards
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from eventsourcing.domain import Aggregate
@@ -132,20 +133,20 @@ class Offerer(Aggregate):
     def validate(self, at: datetime) -> bool:
         if not self._decides(Status.VALIDATED):
             return False
-        self.trigger_event(self.Validated, timestamp=at, number=self.number)
+        self._record(at, self.Validated)
         return True
 
     def reject(self, at: datetime, reason: str) -> bool:
         if not self._decides(Status.REJECTED):
             return False
-        self.trigger_event(self.Rejected, timestamp=at, number=self.number, reason=reason)
+        self._record(at, self.Rejected, reason=reason)
         return True
 
     def close(self, at: datetime, reason: str) -> bool:
         """Closes it from any state; its offers and API keys end."""
         if self.status is Status.CLOSED:
             return False
-        self.trigger_event(self.Closed, timestamp=at, number=self.number, reason=reason)
+        self._record(at, self.Closed, reason=reason)
         return True
 
     def _decides(self, wanted: Status) -> bool:
@@ -160,28 +161,24 @@ class Offerer(Aggregate):
     def attach_first(self, at: datetime, *, attachment: int, account: int) -> None:
         """Attaches the account that registered the structure: it needs no approval."""
         assert not self.attachments
-        self.trigger_event(self.Attached, timestamp=at, number=self.number, attachment=attachment, account=account)
+        self._record(at, self.Attached, attachment=attachment, account=account)
 
     def request_attachment(self, at: datetime, *, attachment: int, account: int) -> None:
         if self.attachment_of(account) is None:
-            self.trigger_event(
-                self.AttachmentRequested, timestamp=at, number=self.number, attachment=attachment, account=account
-            )
+            self._record(at, self.AttachmentRequested, attachment=attachment, account=account)
 
     def approve_attachment(self, at: datetime, attachment: int) -> bool:
         """Raises NotFound or AlreadyDecided."""
         if not self._decides_attachment(attachment, Attachment.APPROVED):
             return False
         account = self.accounts[attachment]
-        self.trigger_event(self.Attached, timestamp=at, number=self.number, attachment=attachment, account=account)
+        self._record(at, self.Attached, attachment=attachment, account=account)
         return True
 
     def reject_attachment(self, at: datetime, attachment: int, reason: str) -> bool:
         if not self._decides_attachment(attachment, Attachment.REJECTED):
             return False
-        self.trigger_event(
-            self.AttachmentRejected, timestamp=at, number=self.number, attachment=attachment, reason=reason
-        )
+        self._record(at, self.AttachmentRejected, attachment=attachment, reason=reason)
         return True
 
     def detach(self, at: datetime, account: int) -> None:
@@ -190,9 +187,7 @@ class Offerer(Aggregate):
             if self.accounts[attachment] != account:
                 continue
             if status is Attachment.APPROVED:
-                self.trigger_event(
-                    self.Detached, timestamp=at, number=self.number, attachment=attachment, account=account
-                )
+                self._record(at, self.Detached, attachment=attachment, account=account)
             elif status is Attachment.PENDING:
                 self.reject_attachment(at, attachment, "account erased")
 
@@ -218,9 +213,7 @@ class Offerer(Aggregate):
         self._require_acting(account)
         if sum(self.api_keys.values()) >= MAX_API_KEYS:
             raise TooManyKeys(f"Une structure a au plus {MAX_API_KEYS} clés d’API : supprimez-en une.")
-        self.trigger_event(
-            self.ApiKeyCreated, timestamp=at, number=self.number, prefix=prefix, digest=digest, account=account
-        )
+        self._record(at, self.ApiKeyCreated, prefix=prefix, digest=digest, account=account)
 
     def delete_api_key(self, at: datetime, *, account: int, prefix: str) -> None:
         """Does nothing if the key is deleted already. Raises NotFound."""
@@ -229,7 +222,10 @@ class Offerer(Aggregate):
         if active is None:
             raise no_api_key()
         if active:
-            self.trigger_event(self.ApiKeyDeleted, timestamp=at, number=self.number, prefix=prefix, account=account)
+            self._record(at, self.ApiKeyDeleted, prefix=prefix, account=account)
+
+    def _record(self, at: datetime, event: type[Event], /, **fields: Any) -> None:
+        self.trigger_event(event, timestamp=at, number=self.number, **fields)
 
     def _require_acting(self, account: int) -> None:
         if self.attachment_of(account) is not Attachment.APPROVED or self.status in (Status.REJECTED, Status.CLOSED):
