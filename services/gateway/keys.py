@@ -1,4 +1,4 @@
-"""Whose API key it is: identity knows, and the answer is kept for a few seconds."""
+"""The structures of API keys: identity's answers, cached for a few seconds."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from shared.contracts.calls import identity
 from shared.kernel.errors import DomainError, Unauthorized
 from shared.messaging.bus import Bus
 
-KEPT_SECONDS = 5.0
-"""A key that was deleted may still be accepted this long."""
+CACHE_SECONDS = 5.0
+"""How long a deleted key may still be accepted."""
 
-KEPT_KEYS = 2_000
-LONGEST_KEY = 200
+MAX_CACHED_KEYS = 2_000
+MAX_KEY_LENGTH = 200
+
+_INVALID = "Cette clé d’API n’est pas valable : vérifiez-la, ou créez-en une autre."
 
 
 class BadApiKey(Unauthorized):
@@ -26,18 +28,18 @@ class ApiKeys:
     def __init__(self, bus: Bus, machine_time: Callable[[], float] = time.monotonic) -> None:
         self._bus = bus
         self._time = machine_time
-        self._kept: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._cache: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def offerer_of(self, key: str) -> int:
-        """The structure whose key it is. Raises BadApiKey; Unavailable when identity does not answer."""
-        if not key or len(key) > LONGEST_KEY:
-            raise BadApiKey("the API key is not valid")
+        """The structure of a key. Raises BadApiKey; Unavailable when identity does not answer."""
+        if not key or len(key) > MAX_KEY_LENGTH:
+            raise BadApiKey(_INVALID)
         digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
-        kept = self._kept.get(digest)
-        if kept and kept[0] > self._time():
-            return kept[1]
+        cached = self._cache.get(digest)
+        if cached and cached[0] > self._time():
+            return cached[1]
         offerer_id = self._ask(key)
-        self._keep(digest, offerer_id)
+        self._store(digest, offerer_id)
         return offerer_id
 
     def _ask(self, key: str) -> int:
@@ -45,11 +47,11 @@ class ApiKeys:
             return int(self._bus.query(identity.ApiKey(key=key), batched=True)["offererId"])
         except DomainError as refusal:
             if refusal.status in (401, 404, 422):
-                raise BadApiKey("the API key is not valid") from None
+                raise BadApiKey(_INVALID) from None
             raise
 
-    def _keep(self, digest: str, offerer_id: int) -> None:
-        self._kept[digest] = (self._time() + KEPT_SECONDS, offerer_id)
-        self._kept.move_to_end(digest)
-        while len(self._kept) > KEPT_KEYS:
-            self._kept.popitem(last=False)
+    def _store(self, digest: str, offerer_id: int) -> None:
+        self._cache[digest] = (self._time() + CACHE_SECONDS, offerer_id)
+        self._cache.move_to_end(digest)
+        while len(self._cache) > MAX_CACHED_KEYS:
+            self._cache.popitem(last=False)

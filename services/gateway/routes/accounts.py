@@ -1,11 +1,15 @@
-"""Accounts of everyone: opening one, confirming its e-mail, signing in. No key is handed on here: callers are unknown,
-and an outcome that holds tokens is not to be stored."""
+"""Accounts of everyone: opening one, confirming its e-mail, signing in.
+
+Callers are anonymous, so no Idempotency-Key is passed on: an outcome that holds tokens is never stored.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from marshmallow import Schema
 
 from services.gateway.schemas import accounts as schemas
 from services.gateway.web.audience import Audience
@@ -14,17 +18,21 @@ from services.gateway.web.gate import gate
 from services.gateway.web.inputs import Supplied
 from services.gateway.web.security import address
 from shared.contracts.calls import identity
+from shared.contracts.calls.contract import Command
 from shared.kernel.errors import DomainError
 
 audience = Audience("Accounts", "Opening an account, confirming its e-mail, signing in.")
 
 GUESSES = (401, 403, 404, 410, 422)
-"""What a wrong password, code or token may be refused with."""
+"""How a wrong password, code or token may be refused."""
+
+WITHOUT_ADDRESS: Supplied = {"client_address": None}
+"""The gateway limits failures by network address itself: identity gets none."""
 
 
 @contextmanager
 def guarded(*subjects: str) -> Iterator[None]:
-    """Refuses who has failed too often, and counts a refusal of what was sent (decision 32)."""
+    """Raises TooManyRequests for a subject with too many failures; counts a refusal as one (decision 32)."""
     with gate().failures.attempt(*subjects) as attempt:
         try:
             yield
@@ -34,8 +42,18 @@ def guarded(*subjects: str) -> Iterator[None]:
             raise
 
 
-WITHOUT_ADDRESS: Supplied = {"client_address": None}
-"""Failures are limited by address here, before identity hears of them."""
+def forwards_guarded(
+    to: Audience, rule: str, call: type[Command], answer: type[Schema], subject: Callable[[Any], str] | None = None
+) -> None:
+    """Like ``Audience.forwards``, with failures limited by network address and by the subject of the command."""
+
+    def view(command: Command) -> Any:
+        with guarded(address(), *([] if subject is None else [subject(command)])):
+            return send(command) or {}
+
+    view.__name__, view.__doc__ = call.NAME.replace("-", "_"), call.__doc__
+    to.endpoint("POST", rule, command=call, supplied=WITHOUT_ADDRESS, answers=(200, answer))(view)
+
 
 audience.forwards("POST", "/v1/accounts", identity.OpenAccount, answers=(202, schemas.Accepted))
 audience.forwards("POST", "/v1/pro/accounts", identity.OpenProAccount, answers=(202, schemas.Accepted))
@@ -49,47 +67,9 @@ audience.forwards(
     supplied=WITHOUT_ADDRESS,
     answers=(202, schemas.Accepted),
 )
-
-
-@audience.endpoint(
-    "POST",
-    "/v1/accounts/confirm-email",
-    command=identity.ConfirmEmail,
-    supplied=WITHOUT_ADDRESS,
-    answers=(200, schemas.TokenPair),
+forwards_guarded(audience, "/v1/accounts/confirm-email", identity.ConfirmEmail, schemas.TokenPair)
+forwards_guarded(
+    audience, "/v1/auth/sign-in", identity.SignIn, schemas.TokenPair, lambda call: f"e-mail:{call.email.casefold()}"
 )
-def confirm_email(command: identity.ConfirmEmail) -> Any:
-    """Confirms the e-mail with the token of the mail, and signs in."""
-    with guarded(address()):
-        return send(command)
-
-
-@audience.endpoint(
-    "POST", "/v1/auth/sign-in", command=identity.SignIn, supplied=WITHOUT_ADDRESS, answers=(200, schemas.TokenPair)
-)
-def sign_in(command: identity.SignIn) -> Any:
-    """Signs in with e-mail and password."""
-    with guarded(address(), f"e-mail:{command.email.casefold()}"):
-        return send(command)
-
-
-@audience.endpoint(
-    "POST", "/v1/auth/refresh", command=identity.Refresh, supplied=WITHOUT_ADDRESS, answers=(200, schemas.TokenPair)
-)
-def refresh(command: identity.Refresh) -> Any:
-    """Gives a new token pair for a refresh token; one that was used before revokes its whole family."""
-    with guarded(address()):
-        return send(command)
-
-
-@audience.endpoint(
-    "POST",
-    "/v1/auth/password-reset/confirm",
-    command=identity.ResetPassword,
-    supplied=WITHOUT_ADDRESS,
-    answers=(200, schemas.Accepted),
-)
-def reset_password(command: identity.ResetPassword) -> Any:
-    """Sets a new password with the token of the mail; every session ends."""
-    with guarded(address()):
-        return send(command) or {}
+forwards_guarded(audience, "/v1/auth/refresh", identity.Refresh, schemas.TokenPair)
+forwards_guarded(audience, "/v1/auth/password-reset/confirm", identity.ResetPassword, schemas.Accepted)

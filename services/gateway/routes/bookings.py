@@ -88,8 +88,8 @@ def _shown(booking: dict[str, Any]) -> dict[str, Any]:
 
 
 def to_its_person(here: Gate, caller: Caller, bookings: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Bookings as they are shown: an offer's address may hold a place for the person's e-mail, which only identity
-    keeps. While that does not answer, the place stays."""
+    """Bookings with the person's e-mail filled into offers' addresses. Only identity has it: while identity does not
+    answer, the placeholder stays."""
     if not any(EMAIL_PLACE in (booking.get("completedUrl") or "") for booking in bookings):
         return bookings
     try:

@@ -110,7 +110,7 @@ def looked_up(here: Gate, caller: Caller, token: str) -> dict[str, Any]:
 
 
 def _people(here: Gate, person_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Who they are, by number; who is not known has no name."""
+    """Names and addresses by person number; UNNAMED for an unknown person."""
     query = identity.People(account_ids=tuple(sorted(set(person_ids))))
     people = inquire(here, query, caller=None, batched=True)["people"]
     return {number: people.get(str(number)) or UNNAMED for number in person_ids}

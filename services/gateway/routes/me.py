@@ -6,12 +6,11 @@ from typing import Any
 
 from flask import g
 
-from services.gateway.routes.accounts import WITHOUT_ADDRESS, guarded
+from services.gateway.routes.accounts import forwards_guarded
 from services.gateway.schemas import people as schemas
 from services.gateway.schemas.accounts import TokenPair
 from services.gateway.web.audience import Audience
-from services.gateway.web.calls import ask, send
-from services.gateway.web.security import address
+from services.gateway.web.calls import ask
 from shared.contracts.calls import identity, wallet
 from shared.contracts.calls.contract import SIGNED_IN
 
@@ -62,22 +61,16 @@ audience.forwards(
 audience.forwards("POST", "/v1/me/phone-code", identity.SendPhoneCode, answers=(200, schemas.Standing))
 
 
-@audience.endpoint(
-    "POST",
+forwards_guarded(
+    audience,
     "/v1/me/phone-code/confirm",
-    command=identity.ConfirmPhoneCode,
-    supplied=WITHOUT_ADDRESS,
-    answers=(200, schemas.Standing),
+    identity.ConfirmPhoneCode,
+    schemas.Standing,
+    lambda _: g.caller.name(),
 )
-def confirm_phone_code(command: identity.ConfirmPhoneCode) -> Any:
-    """Confirms the phone with the code that was sent to it."""
-    with guarded(address(), g.caller.name()):
-        return send(command)
-
-
 audience.forwards("POST", "/v1/me/identity-check", identity.CheckIdentity, answers=(200, schemas.IdentityOutcome))
 audience.forwards("PATCH", "/v1/me/profile", identity.CompleteProfile, answers=(200, schemas.Standing))
-# the outcome of a changed password holds tokens
+# Not keyed: the outcome holds tokens, and must not be stored.
 audience.forwards("POST", "/v1/me/password", identity.ChangePassword, keyed=False, answers=(200, TokenPair))
 audience.forwards("POST", "/v1/me/email", identity.ChangeEmail, answers=(202, schemas.Done))
 audience.forwards("POST", "/v1/me/suspend", identity.SuspendMe, answers=(200, schemas.Suspended))

@@ -53,7 +53,7 @@ def my_offerer(offerer_id: int) -> Any:
 
 
 def _offerers() -> list[dict[str, Any]]:
-    """Whoever still awaits the approval of an attachment sees the structure, and nothing that happens in it."""
+    """An account whose attachment awaits approval sees the structure, without its venues."""
     offerers = ask(identity.Offerers())["items"]
     open_to_caller = [one["offererId"] for one in offerers if one["attachment"] == "approved"]
     venues = _venues(open_to_caller)
@@ -254,7 +254,7 @@ def csv_file(text: str, name: str) -> Response:
     return response
 
 
-# the outcome of a new key holds the secret
+# Not keyed: the outcome holds the secret, and must not be stored.
 audience.forwards("POST", f"{OFFERER}/api-keys", identity.CreateApiKey, keyed=False, answers=(201, schemas.NewApiKey))
 audience.forwards("DELETE", f"{OFFERER}/api-keys/<word:prefix>", identity.DeleteApiKey, answers=(204, None))
 

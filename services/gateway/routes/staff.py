@@ -23,7 +23,7 @@ EXTENSIONS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"}
 for what, summary, answer in (
     ("offerers", "Structures that await validation.", schemas.PendingOfferers),
     ("attachments", "People who ask to be attached to a structure that exists already.", schemas.PendingAttachments),
-    ("identity-checks", "Identity checks that were left suspicious.", schemas.PendingIdentityChecks),
+    ("identity-checks", "Suspicious identity checks.", schemas.PendingIdentityChecks),
 ):
     audience.forwards(
         "GET",
@@ -93,8 +93,8 @@ def document_of_bank_details(query: payout.Document) -> Any:
 CHECK, ACCOUNT = "/v1/staff/identity-checks/<number:identity_check_id>", "/v1/staff/accounts/<number:account_id>"
 
 for verb, accept, summary in (
-    ("validate", True, "Accepts an identity check that was left suspicious."),
-    ("reject", False, "Rejects an identity check."),
+    ("validate", True, "Accepts a suspicious identity check."),
+    ("reject", False, "Rejects a suspicious identity check."),
 ):
     audience.forwards(
         "POST",

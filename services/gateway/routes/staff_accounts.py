@@ -1,4 +1,4 @@
-"""What the command line asks beside a running platform: accounts of staff, and erasing a person."""
+"""What the command line calls on a running platform: accounts of staff, and erasing a person."""
 
 from __future__ import annotations
 

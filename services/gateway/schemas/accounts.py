@@ -14,4 +14,4 @@ class TokenPair(Strict):
 
 
 class Accepted(Strict):
-    """Nothing to say: what comes next comes by mail."""
+    """Empty: the next step comes by mail."""

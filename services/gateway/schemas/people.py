@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-from services.gateway.web.fields import (
-    Moment,
-    Strict,
-    WholeNumber,
-    cents,
-    number,
-)
+from services.gateway.web.fields import Moment, Strict, WholeNumber, cents, number
 from shared.kernel.identifiers import MAX_NUMBER
 
 KINDS_OF_ENTRY = ("granted", "recredited", "reserved", "spent", "unspent", "released", "lapsed")
@@ -24,7 +18,7 @@ class Suspended(Schema):
 
 
 class Done(Strict):
-    """Nothing more to say."""
+    """Empty."""
 
 
 class Standing(Schema):

@@ -1,25 +1,11 @@
-"""What staff decide on."""
+"""The decisions of staff."""
 
 from __future__ import annotations
 
 from marshmallow import INCLUDE, Schema, fields
 
-from services.gateway.web.fields import Strict, Text, cents, cursor, limit, number, one_of
+from services.gateway.web.fields import cents, number
 from shared.kernel.money import MAX_CENTS
-
-
-class PendingQuery(Strict):
-    status = one_of("pending", load_default="pending")
-    cursor = cursor()
-    limit = limit()
-
-
-class Rejection(Strict):
-    reason = Text(1, 500, lines=True)
-
-
-class Reason(Strict):
-    reason = Text(1, 500, lines=True, required=True)
 
 
 class Correction(Schema):
@@ -29,7 +15,7 @@ class Correction(Schema):
 
 
 class Decided(Schema):
-    """The resource as it stands after the decision, where its owner tells it."""
+    """The resource after the decision, as far as its owner returns it."""
 
     class Meta:
         unknown = INCLUDE

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields
+from marshmallow import Schema
 
-from services.gateway.web.fields import Email, Password, Strict, Text, number, one_of
-
-
-class NewStaff(Strict):
-    email = Email(required=True)
-    password = Password(required=True)
-    roles = fields.List(one_of("staff", "finance", "operator"), required=True)
-    firstName = Text(1, 100)
-    lastName = Text(1, 100)
+from services.gateway.web.fields import Strict, number
 
 
 class StaffAccount(Schema):
@@ -20,4 +12,4 @@ class StaffAccount(Schema):
 
 
 class Erased(Strict):
-    """Nothing is left to say."""
+    """Empty."""

@@ -24,16 +24,16 @@ FORM = "application/x-www-form-urlencoded"
 _PAGE = files("services.gateway").joinpath("pages/mail.html").read_text("utf-8")
 
 GOOD_PASSWORD = "Au moins 12 caractères : une majuscule, une minuscule, un chiffre et un autre signe."
-SAID = {
-    "link-invalid": "Ce lien n’est pas valable : il a déjà servi, ou il est incomplet.",
+REFUSALS = {
+    "link-invalid": "Ce lien est incomplet ou a déjà servi : demandez-en un autre.",
     "token-expired": "Ce lien a plus de 24 heures : demandez-en un autre.",
-    "account-suspended": "Ce compte est suspendu.",
+    "account-suspended": "Votre compte est suspendu : contactez l’équipe du pass Culture.",
     "password-weak": GOOD_PASSWORD,
     "too-many-requests": "Trop d’essais : recommencez dans une minute.",
-    "invalid": "Ce qui a été envoyé n’est pas complet.",
+    "invalid": "Le formulaire est incomplet : rouvrez le lien du mail que vous avez reçu.",
 }
-"""What refusals mean to a person; anything else is on our side."""
-OUR_SIDE = "Le service ne répond pas : recommencez dans un instant."
+"""The refusals that a person can act on, by code."""
+UNAVAILABLE = "Le service ne répond pas : recommencez dans un instant."
 
 CONFIRM = "Confirmer votre adresse"
 CONFIRMED = "<p>Votre adresse e-mail est confirmée. Vous pouvez vous connecter.</p>"
@@ -65,14 +65,14 @@ def mail_pages() -> Blueprint:
 
 
 def _submitted(title: str, contract: type[Command], done: str, form: Callable[[str, str], str]) -> Response:
-    """Sends the form to identity as the interface's own route does; a refusal is shown above the form."""
+    """Sends the form to identity, like the API's own route; a refusal is shown above the form."""
     try:
         command = contract.read(dict(request.form) if request.mimetype == FORM else {})
         with guarded(address()):
             send(command)
     except DomainError as refusal:
-        said = SAID.get(refusal.code, OUR_SIDE)
-        response = _page(title, form(request.form.get("token", ""), said), refusal.status)
+        message = REFUSALS.get(refusal.code, UNAVAILABLE)
+        response = _page(title, form(request.form.get("token", ""), message), refusal.status)
         response.headers.update(refusal_headers(refusal))
         return response
     return _page(title, done)

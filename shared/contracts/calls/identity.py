@@ -1,6 +1,6 @@
 """Identity's calls: accounts and sign-in, a young person's steps to a credit, structures, and staff's decisions.
 
-``client_address``: the network address of the client, by which failures are limited beside the account.
+``client_address``: the client's network address; failures are limited per address as well as per account.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shared.contracts.calls.contract import (
     Data,
     Query,
 )
-from shared.contracts.calls.types import CivilDay, Id, NextPage, Pending, Reason, Version
+from shared.contracts.calls.types import CivilDay, Id, Pending, Reason, Version
 from shared.contracts.fields import Email, OneOf, Password, PhoneNumber, PostalCode, Text
 
 MAX_TOKEN = 2_000
@@ -27,11 +27,13 @@ MAX_PEOPLE = 10_000
 STAFF_ROLES = ("staff", "finance", "operator")
 _SLOWED = ("too-many-requests",)
 _USABLE = ("not-found", "account-suspended", "email-not-confirmed")
-"""Refusals of every call that needs a confirmed account in use."""
+"""Refusals of every call that needs a confirmed, active account."""
 _DECIDED = ("already-decided",)
 
 Name = Annotated[str, Text(1, 100)]
-MailToken = Annotated[str, Text(1, MAX_TOKEN, metadata={"description": "What stands after `?token=` in the mail."})]
+MailToken = Annotated[
+    str, Text(1, MAX_TOKEN, metadata={"description": "The text after `?token=` in the link of the mail."})
+]
 RefreshToken = Annotated[str, Text(1, MAX_TOKEN)]
 Secret = Annotated[str, Password()]
 
@@ -40,13 +42,13 @@ class FromAddress(Data):
     client_address: Annotated[str, Text(0, 200)] = ""
 
 
-# Accounts of everyone
+# Accounts
 
 
 class OpenAccount(Command, by=ANYONE, refuses=("too-young", "password-weak", "phone-invalid", "too-many-requests")):
     """Opens a young person's account.
 
-    The same answer for an e-mail that is known already; a mail with a link to confirm it is sent.
+    A mail brings a link to confirm the address. An address that has an account gets the same answer.
     """
 
     email: Annotated[str, Email()]
@@ -66,7 +68,7 @@ class OpenProAccount(
 ):
     """Opens a cultural actor's account.
 
-    An unknown SIREN creates the structure, awaiting validation; a known one asks for an attachment to it.
+    A new SIREN creates the structure, which awaits validation; a known one requests an attachment to it.
     """
 
     email: Annotated[str, Email()]
@@ -111,7 +113,7 @@ class SignIn(
 class Refresh(
     FromAddress, Command, by=ANYONE, refuses=("token-invalid", "email-not-confirmed", "account-suspended", *_SLOWED)
 ):
-    """Gives a new token pair for a refresh token; one that was used before revokes its whole family."""
+    """Gives a new token pair for a refresh token; a used one revokes its whole family."""
 
     refresh_token: RefreshToken
 
@@ -141,14 +143,14 @@ class ResetPassword(
 
 
 class ChangePassword(Command, by=SIGNED_IN, refuses=("credentials-invalid", "password-weak", *_USABLE, *_SLOWED)):
-    """Changes the password, which ends every session; the answer is a new one."""
+    """Changes the password; every session ends, and the answer is a new token pair."""
 
     current_password: Secret
     password: Secret
 
 
 class ChangeEmail(Command, by=SIGNED_IN, refuses=("credentials-invalid", *_USABLE, *_SLOWED)):
-    """Sends a link to the new address; it is adopted when the link is followed."""
+    """Mails a link to the new address, which is adopted when the link is followed."""
 
     password: Secret
     email: Annotated[str, Email()]
@@ -159,13 +161,13 @@ class Me(Query, by=SIGNED_IN):
 
 
 class SuspendMe(Command, by=SIGNED_IN, refuses=_USABLE):
-    """Suspends the own account: bookings that can still be cancelled are; staff can lift it."""
+    """Suspends the caller's account and cancels the bookings that can still be cancelled; staff can lift it."""
 
 
 class Erase(Command, by=SIGNED_IN | PLATFORM, refuses=_USABLE):
     """Erases a person: no name is left anywhere; the sums stay.
 
-    The caller's own account, or ``accountId`` for staff, operators and the command line.
+    Without ``accountId`` the caller; only staff, operators and the command line may give one.
     """
 
     account_id: Id | None = None
@@ -177,18 +179,16 @@ _PHONE = ("step-not-due", "not-eligible", "phone-not-needed", "phone-taken", *_U
 
 
 class SendPhoneCode(Command, by=SIGNED_IN, refuses=("phone-invalid", *_PHONE)):
-    """Sends a code of six digits to the account's phone; to the number that is given, which becomes the account's."""
+    """Sends a code of six digits to the account's phone number, or to a given one, which becomes the account's."""
 
     phone_number: (
-        Annotated[
-            str, PhoneNumber(metadata={"description": "Where the account has none yet, or another one is right."})
-        ]
+        Annotated[str, PhoneNumber(metadata={"description": "For an account without a number, or to replace it."})]
         | None
     ) = None
 
 
 class ConfirmPhoneCode(FromAddress, Command, by=SIGNED_IN, refuses=("code-invalid", *_PHONE)):
-    """Confirms the phone with the code that was sent to it."""
+    """Confirms the phone number with the code that was sent to it."""
 
     code: Annotated[str, Text(1, 20)]
 
@@ -241,19 +241,19 @@ class ApiKeys(Query, by=PRO):
 
 
 class ApiKey(Query, by=PLATFORM):
-    """Whose structure's an API key is: ``{offererId}``."""
+    """The structure of an API key: ``{offererId}``."""
 
     key: Annotated[str, Text(0, 10_000)]
 
 
 class CreateApiKey(Command, by=PRO, refuses=("too-many-api-keys", "account-suspended", "email-not-confirmed")):
-    """Makes an API key, at most 5 a structure; it is shown this once."""
+    """Creates an API key, at most 5 per structure; only this answer shows it."""
 
     offerer_id: Id
 
 
 class DeleteApiKey(Command, by=PRO):
-    """Ends an API key."""
+    """Deletes an API key."""
 
     offerer_id: Id
     prefix: Name
@@ -266,7 +266,6 @@ class PendingList(Pending, Query, by=STAFF, name="pending"):
     """What awaits a decision of staff, oldest first."""
 
     what: Annotated[str, OneOf(("offerers", "attachments", "identity-checks"))]
-    cursor: NextPage | None = None
 
 
 class ValidateOfferer(Command, by=STAFF, refuses=_DECIDED):
@@ -283,14 +282,14 @@ class RejectOfferer(Command, by=STAFF, refuses=_DECIDED):
 
 
 class CloseOfferer(Command, by=STAFF, refuses=_DECIDED):
-    """Closes a structure: nothing of it can be booked any more."""
+    """Closes a structure: its offers can no longer be booked."""
 
     offerer_id: Id
     reason: Reason = ""
 
 
 class ApproveAttachment(Command, by=STAFF, refuses=_DECIDED):
-    """Approves an attachment: its person sees and does what everyone of the structure does."""
+    """Approves an attachment: the person acts for the structure."""
 
     attachment_id: Id
 
@@ -303,7 +302,7 @@ class RejectAttachment(Command, by=STAFF, refuses=_DECIDED):
 
 
 class ReviewIdentityCheck(Command, by=STAFF, refuses=_DECIDED):
-    """Accepts or rejects an identity check that was left suspicious."""
+    """Accepts or rejects a suspicious identity check."""
 
     identity_check_id: Id
     accept: bool

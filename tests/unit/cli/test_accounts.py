@@ -54,7 +54,7 @@ def test_an_account_of_staff_may_sign_in_and_be_erased(settings: Settings) -> No
     shown = bus.query("identity", "people", {"accountIds": [number]})["people"][str(number)]
     assert shown["lastName"] == "effacé"
     unknown = CliRunner().invoke(eraser, ["99999"])
-    assert unknown.exit_code != 0 and "no such account" in str(unknown.exception)
+    assert unknown.exit_code != 0 and "Ce compte n’existe pas" in str(unknown.exception)
 
 
 @pytest.mark.parametrize(
