@@ -215,7 +215,9 @@ _LAST_BALANCES = sa.select(ledger_entries.c.person_id, ledger_entries.c.balance)
 
 
 def last_balances(connection: sa.Connection, people: Collection[int]) -> dict[int, Cents]:
-    """Each person's balance after the last line; 0 without a line."""
+    """Each person's balance after the last line; 0 without a line. For nobody it asks nothing."""
+    if not people:
+        return {}
     found = connection.execute(_LAST_BALANCES, {"people": people})
     return dict.fromkeys(people, ZERO) | {row.person_id: Cents(row.balance) for row in found}
 
