@@ -1,4 +1,4 @@
-"""The store of keys on PostgreSQL, in a database of its own that can be away while identity's is there."""
+"""The store of keys on PostgreSQL, in a database of its own, whose outages leave identity's own database up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.waiting import attempts, until
 
 
 class Vault:
-    """A database of keys, and an administrator who can close it."""
+    """A database of keys that a test can close and open."""
 
     def __init__(self, url: str) -> None:
         self._engine = Schema(url, "keys").engine
@@ -30,11 +30,11 @@ class Vault:
         self.keys = KeyStore(self._engine)
 
     def take_away(self) -> None:
-        """Nobody is let in, and who is in is thrown out."""
+        """Refuses new connections and terminates the open ones."""
         with self._admin.connect() as connection:
             connection.exec_driver_sql(f"ALTER DATABASE {self._database} ALLOW_CONNECTIONS false")
-            inside = sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :of")
-            connection.execute(inside, {"of": self._database})
+            terminate = sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :of")
+            connection.execute(terminate, {"of": self._database})
 
     def bring_back(self) -> None:
         with self._admin.connect() as connection:
@@ -54,16 +54,16 @@ def platform(empty: Empty, vault: Vault, tmp_path: Path) -> Platform:
     return Platform(tmp_path, engine=empty("identity"), keys=vault.keys)
 
 
-def keep_keys(platform: Platform) -> None:
+def destroy_keys(platform: Platform) -> None:
     (task,) = [one for one in platform.service.tasks if one.name == "keys"]
     task.run()
 
 
 def until_back(platform: Platform) -> None:
-    """A connection that was ended fails once more before it is replaced; a task comes again."""
+    """Runs the task until it succeeds: a terminated connection fails once more before the pool replaces it."""
     for _ in attempts(lambda: "the keys stay away"):
         try:
-            return keep_keys(platform)
+            return destroy_keys(platform)
         except StoreUnavailable:
             pass
 
@@ -74,7 +74,7 @@ def test_an_outage_of_the_keys_refuses_an_erasure_and_delays_a_destruction(platf
     refused = platform.decide("erase", {}, first, "k")
     assert isinstance(refused, Unavailable), refused
     with pytest.raises(StoreUnavailable):
-        keep_keys(platform)
+        destroy_keys(platform)
     vault.bring_back()
     until_back(platform)
     assert platform.decide("erase", {}, first, "k") == {}
@@ -93,7 +93,7 @@ def test_an_outage_of_the_keys_refuses_an_erasure_and_delays_a_destruction(platf
         assert platform.service.open_work(connection) == 0
 
 
-def test_of_several_who_make_a_number_s_key_at_once_all_have_the_same(vault: Vault) -> None:
+def test_concurrent_creations_of_one_key_all_get_the_same_key(vault: Vault) -> None:
     rings = [KeyRing(vault.keys) for _ in range(8)]
     pool = green.Pool(8)
     list(pool.imap(lambda ring: ring.make(7), rings))
@@ -101,7 +101,7 @@ def test_of_several_who_make_a_number_s_key_at_once_all_have_the_same(vault: Vau
     assert {KeyRing(vault.keys).open(7, one)["n"] for one in sealed} == {1}
 
 
-def test_who_moves_keys_in_slowly_brings_none_back_that_was_destroyed_since(platform: Platform, vault: Vault) -> None:
+def test_a_slow_move_of_keys_brings_no_destroyed_key_back(platform: Platform, vault: Vault) -> None:
     reached, go_on = green.Event(), green.Event()
 
     class Slow(KeyStore):
@@ -117,11 +117,11 @@ def test_who_moves_keys_in_slowly_brings_none_back_that_was_destroyed_since(plat
     moving = green.spawn(move_former_keys, platform.store, Slow(vault._engine))
     reached.wait()
 
-    def move_in_and_erase() -> None:
+    def move_and_erase() -> None:
         move_former_keys(platform.store, vault.keys)
         platform.send("erase", {}, who)
 
-    erasing = green.spawn(move_in_and_erase)
+    erasing = green.spawn(move_and_erase)
     until(lambda: erasing.dead or lock_waiters(platform.store.engine))
     go_on.send()
     moving.wait()

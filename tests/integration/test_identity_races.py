@@ -1,6 +1,6 @@
-"""Several at once on PostgreSQL: what must be one stays one, whoever comes first.
+"""Races on PostgreSQL: what must be unique stays unique under concurrency.
 
-Each guard has its control: the same race in a database without it, where the same oracle finds what went wrong.
+Each guard has a control test: the same race in a database without the guard, where the same oracle finds the damage.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.servers import Schema, own_database
 from tests.unit.identity.platform_of_identity import PASSWORD, Platform
 
 LOCKS, STREAMS = "row locks", "stored_events"
-"""Guards that can be taken away, beside the uniqueness of a table's keys."""
+"""Guards that a control removes, beside unique keys of tables."""
 
 
 @pytest.fixture
@@ -34,12 +34,12 @@ def platform(empty: Empty, tmp_path: Path) -> Platform:
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[Platform]:
-    """On a database of its own, whose guards can be taken away; others come in after each question to it."""
+    """On a database of its own, whose guards a control may remove. Every statement yields to other green threads."""
     with own_database() as url:
         engine = Schema(url, "identity").engine
 
         @sa.event.listens_for(engine, "after_cursor_execute")
-        def others_come_in(*_: Any) -> None:
+        def yield_to_others(*_: Any) -> None:
             green.sleep(A_MOMENT)
 
         yield Platform(tmp_path, engine=engine)
@@ -47,12 +47,12 @@ def slow(tmp_path: Path) -> Iterator[Platform]:
 
 
 def at_once(times: int, do: Callable[[int], Any]) -> list[Any]:
-    """The outcome of each: a result, the refusal, or the fault."""
+    """The outcome of each call: a result, a refusal or an error."""
 
     def attempt(number: int) -> Any:
         try:
             return do(number)
-        except Exception as error:  # a fault of one must not hide the others': no test's oracle counts one as done
+        except Exception as error:  # the other outcomes still count; no oracle counts an error as done
             return error
 
     pool = green.Pool(times)
@@ -60,12 +60,12 @@ def at_once(times: int, do: Callable[[int], Any]) -> list[Any]:
 
 
 def codes(outcomes: list[Any]) -> Counter[str]:
-    def said(outcome: Any) -> str:
+    def name_of(outcome: Any) -> str:
         if isinstance(outcome, DomainError):
             return outcome.code
         return type(outcome).__name__ if isinstance(outcome, Exception) else "done"
 
-    return Counter(said(outcome) for outcome in outcomes)
+    return Counter(name_of(outcome) for outcome in outcomes)
 
 
 def rows(platform: Platform, table: sa.Table) -> list[Any]:
@@ -146,55 +146,55 @@ def run_the_timer(platform: Platform) -> list[Any]:
     return at_once(4, lambda _: timer.run(platform.clock.now()))
 
 
-def told(platform: Platform, name: str) -> list[int]:
+def people_in(platform: Platform, name: str) -> list[int]:
     return sorted(data["personId"] for message, data in platform.messages() if message == name)
 
 
-def test_one_address_signed_up_many_times_at_once_is_one_account(platform: Platform) -> None:
+def test_concurrent_sign_ups_with_one_address_open_one_account(platform: Platform) -> None:
     assert codes(sign_up(platform)) == {"done": 8}
     assert len(rows(platform, tables.people)) == len(rows(platform, tables.credentials)) == 1
-    assert set(platform.keys.read(range(-1, 10))) == {-1, 0, 1}, "one person's, and the two of the platform"
+    assert set(platform.keys.read(range(-1, 10))) == {-1, 0, 1}, "one person's key, and the two of the platform"
 
 
-def test_one_siren_confirmed_many_times_at_once_is_one_structure(platform: Platform) -> None:
+def test_concurrent_confirmations_of_one_siren_register_one_structure(platform: Platform) -> None:
     assert codes(confirm_a_siren(platform)) == {"done": 8}
     assert len(rows(platform, tables.offerers)) == 1
     assert Counter(row.status for row in rows(platform, tables.attachments)) == {"approved": 1, "pending": 7}
 
 
-def test_one_refresh_token_used_many_times_at_once_serves_once_at_most(platform: Platform) -> None:
+def test_concurrent_uses_of_one_refresh_token_give_one_session(platform: Platform) -> None:
     assert codes(refresh(platform)) == {"done": 1, "token-invalid": 7}
     family = {row.family: row.state for row in rows(platform, tables.refresh_tokens) if row.state != "fresh"}
     assert set(family.values()) == {"revoked"}
 
 
-def test_one_link_followed_twice_at_once_opens_once(platform: Platform) -> None:
+def test_concurrent_uses_of_one_link_succeed_once(platform: Platform) -> None:
     assert codes(follow_a_link(platform)) == {"done": 1, "link-invalid": 3}
 
 
-def test_one_phone_confirmed_by_two_at_once_is_one_persons(platform: Platform) -> None:
+def test_concurrent_confirmations_of_one_phone_succeed_once(platform: Platform) -> None:
     assert codes(confirm_a_phone(platform)) == {"done": 1, "phone-taken": 2}
     assert len(rows(platform, tables.claims)) == 1
 
 
-def test_one_document_shown_by_two_at_once_is_ok_for_one(platform: Platform) -> None:
+def test_concurrent_checks_of_one_document_are_ok_once(platform: Platform) -> None:
     assert sorted(show_a_document(platform)) == ["ok", "suspicious", "suspicious"]
 
 
-def test_five_keys_however_many_ask_at_once(platform: Platform) -> None:
+def test_concurrent_requests_create_at_most_five_api_keys(platform: Platform) -> None:
     found = codes(make_keys(platform))
     assert found["done"] == 5 == len(rows(platform, tables.api_keys))
     assert set(found) <= {"done", "too-many-api-keys", "too-busy"}
 
 
-def test_a_wrong_code_cannot_be_tried_more_often_by_trying_at_once(platform: Platform) -> None:
+def test_concurrent_attempts_give_no_more_tries_of_a_code(platform: Platform) -> None:
     found = codes(guess_a_code(platform))
     assert found["code-invalid"] == 3
     assert set(found) <= {"code-invalid", "too-many-requests", "too-busy"}
 
 
 @pytest.mark.parametrize("call", ["sign-in", "change-password"])
-def test_a_password_is_guessed_no_more_often_by_guessing_at_once(platform: Platform, call: str) -> None:
+def test_concurrent_attempts_give_no_more_guesses_of_a_password(platform: Platform, call: str) -> None:
     who = platform.young()
     bodies = {
         "sign-in": {"email": "zoe@example.org", "password": "wrong"},
@@ -204,7 +204,7 @@ def test_a_password_is_guessed_no_more_often_by_guessing_at_once(platform: Platf
     assert found == {"credentials-invalid": 10, "too-many-requests": 20}
 
 
-def test_right_passwords_at_once_leave_nothing_counted(platform: Platform) -> None:
+def test_concurrent_successes_leave_no_failure_counted(platform: Platform) -> None:
     platform.young()
 
     def counted() -> dict[str, int]:
@@ -216,7 +216,7 @@ def test_right_passwords_at_once_leave_nothing_counted(platform: Platform) -> No
     assert counted() == before
 
 
-def test_a_mailbox_is_not_filled_by_asking_at_once(platform: Platform) -> None:
+def test_concurrent_resets_are_limited_per_address(platform: Platform) -> None:
     platform.young()
     before = len(platform.post.to("zoe@example.org"))
     at_once(30, lambda _: platform.send("request-password-reset", {"email": "zoe@example.org"}))
@@ -224,17 +224,17 @@ def test_a_mailbox_is_not_filled_by_asking_at_once(platform: Platform) -> None:
     assert len(platform.post.to("zoe@example.org")) - before == 10
 
 
-def test_the_last_step_taken_twice_at_once_credits_once(platform: Platform) -> None:
+def test_concurrent_last_steps_give_one_credit(platform: Platform) -> None:
     take_the_last_step(platform)
-    assert len(told(platform, "BeneficiaryActivated")) == 1
+    assert len(people_in(platform, "BeneficiaryActivated")) == 1
 
 
-def test_two_timers_tell_a_birthday_once(platform: Platform) -> None:
+def test_concurrent_timers_publish_a_birthday_once(platform: Platform) -> None:
     run_the_timer(platform)
-    assert told(platform, "BirthdayReached") == [1, 2, 3, 4]
+    assert people_in(platform, "BirthdayReached") == [1, 2, 3, 4]
 
 
-def test_several_senders_send_each_notification_once(platform: Platform) -> None:
+def test_concurrent_senders_send_each_notification_once(platform: Platform) -> None:
     with platform.store.transaction() as tx:
         for number in range(120):
             platform.outbox.write(tx, platform.ports.mails.code(f"+336100{number:05d}", "123456"), key="x")
@@ -244,24 +244,24 @@ def test_several_senders_send_each_notification_once(platform: Platform) -> None
     assert {row.state for row in rows(platform, notifications)} == {"sent"}
 
 
-def test_read_models_are_folds_of_the_log_here_too(platform: Platform) -> None:
+def test_read_models_are_folds_of_the_log_on_postgresql(platform: Platform) -> None:
     platform.beneficiary()
     platform.pro()
     for projection in platform.store.projections:
         assert compare(platform.store, projection) == [], projection.name
 
 
-# --- controls: the same races without their guards ------------------------------------------------------------------
+# Controls: the same races without their guards
 
 A_MOMENT = 0.02
-"""After each question to the database: what a busy machine does, and others come in."""
+"""How long each statement of a slow database yields."""
 
 Play = Callable[[Platform], list[Any]]
 Oracle = Callable[[Platform, list[Any]], bool]
 
 CONTROLS: dict[str, tuple[Play, set[str], Oracle]] = {
     "an address": (sign_up, {"emails"}, lambda platform, _: len(rows(platform, tables.people)) == 1),
-    # that there are two is noticed there and then: the others' confirmations fail
+    # A second structure is noticed at once: the other confirmations fail.
     "a SIREN": (confirm_a_siren, {"sirens"}, lambda _, outcomes: codes(outcomes) == {"done": 8}),
     "a refresh token": (refresh, {LOCKS}, lambda _, outcomes: codes(outcomes)["done"] <= 1),
     "a link": (follow_a_link, {LOCKS, STREAMS}, lambda _, outcomes: codes(outcomes)["done"] <= 1),
@@ -272,31 +272,31 @@ CONTROLS: dict[str, tuple[Play, set[str], Oracle]] = {
     "the last step": (
         take_the_last_step,
         {STREAMS},
-        lambda platform, _: len(told(platform, "BeneficiaryActivated")) == 1,
+        lambda platform, _: len(people_in(platform, "BeneficiaryActivated")) == 1,
     ),
     "a birthday": (
         run_the_timer,
         {LOCKS, STREAMS},
-        lambda platform, _: told(platform, "BirthdayReached") == [1, 2, 3, 4],
+        lambda platform, _: people_in(platform, "BirthdayReached") == [1, 2, 3, 4],
     ),
 }
 
 
 @pytest.mark.parametrize("race", CONTROLS)
-def test_with_its_guards_a_race_comes_out_right_however_slow_the_database(slow: Platform, race: str) -> None:
+def test_the_guards_hold_on_a_slow_database(slow: Platform, race: str) -> None:
     play, _, holds = CONTROLS[race]
     assert holds(slow, play(slow))
 
 
 @pytest.mark.parametrize("race", CONTROLS)
-def test_without_its_guard_the_oracle_finds_it(slow: Platform, race: str) -> None:
+def test_control_without_its_guard_the_oracle_finds_the_damage(slow: Platform, race: str) -> None:
     play, guards, holds = CONTROLS[race]
-    take_away(slow, guards)
+    remove_guards(slow, guards)
     assert not holds(slow, play(slow))
 
 
-def take_away(platform: Platform, guards: set[str]) -> None:
-    """Rows are not locked any more; tables take the same key twice."""
+def remove_guards(platform: Platform, guards: set[str]) -> None:
+    """Removes row locks, and the unique keys of tables."""
     if LOCKS in guards:
 
         @sa.event.listens_for(platform.store.engine, "before_cursor_execute", retval=True)
@@ -309,7 +309,7 @@ def take_away(platform: Platform, guards: set[str]) -> None:
 
 
 def drop_uniqueness(connection: sa.Connection, table: str) -> int:
-    """The table's columns and other indexes stay."""
+    """Drops the primary key, unique constraints and unique indexes of a table; returns how many."""
     found = sa.inspect(connection)
     names = [found.get_pk_constraint(table)["name"]]
     names += [one["name"] for one in found.get_unique_constraints(table)]

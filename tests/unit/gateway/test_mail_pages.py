@@ -1,4 +1,4 @@
-"""Where links in mails lead: pages that need no script, and that change nothing by being read."""
+"""The pages that links in mails lead to: they need no script, and reading one changes nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def refusal(status: int, code: str, **extra: Any) -> Refused:
 
 
 def form_of(answer: Any) -> tuple[Any, dict[str, str]]:
-    """The only form of a page, and what it sends as it stands."""
+    """The only form of a page, and the values that it sends unchanged."""
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     (form,) = html.fromstring(answer.get_data(as_text=True)).forms
     return form, dict(form.form_values())
@@ -37,7 +37,7 @@ def test_reading_a_page_changes_nothing(platform: Any, path: str, command: str, 
 
 
 @EACH
-def test_the_form_does_what_the_interface_does(platform: Any, path: str, command: str, fields: dict[str, str]) -> None:
+def test_the_form_sends_the_command_of_the_api(platform: Any, path: str, command: str, fields: dict[str, str]) -> None:
     platform.answers("identity", command, PAIR)
     _, sent = form_of(platform.client.get(f"{path}?token=abc"))
     answer = platform.client.post(path, data={**sent, **fields})
@@ -51,7 +51,7 @@ def test_the_form_does_what_the_interface_does(platform: Any, path: str, command
 
 @EACH
 @pytest.mark.parametrize(
-    ("refused", "said"),
+    ("refused", "message"),
     [
         (refusal(422, "link-invalid"), "déjà servi"),
         (refusal(410, "token-expired"), "24 heures"),
@@ -62,21 +62,21 @@ def test_the_form_does_what_the_interface_does(platform: Any, path: str, command
     ],
     ids=lambda value: getattr(value, "code", ""),
 )
-def test_a_refusal_is_said_over_the_form(
-    platform: Any, path: str, command: str, fields: dict[str, str], refused: Any, said: str
+def test_a_refusal_is_shown_above_the_form(
+    platform: Any, path: str, command: str, fields: dict[str, str], refused: Any, message: str
 ) -> None:
     platform.answers("identity", command, refused)
     answer = platform.client.post(path, data={"token": "abc", **fields})
     assert answer.status_code == refused.status
     page = html.fromstring(answer.get_data(as_text=True))
     (alert,) = page.xpath("//*[@role='alert']")
-    assert said in alert.text_content()
+    assert message in alert.text_content()
     assert form_of(answer)[1]["token"] == "abc"
     assert fields.get("password", "nowhere") not in answer.get_data(as_text=True)
 
 
 @EACH
-def test_guessing_is_slowed(platform: Any, path: str, command: str, fields: dict[str, str]) -> None:
+def test_guessing_is_limited(platform: Any, path: str, command: str, fields: dict[str, str]) -> None:
     platform.answers("identity", command, refusal(422, "link-invalid"))
     answers = [platform.client.post(path, data={"token": "abc", **fields}) for _ in range(11)]
     assert [answer.status_code for answer in answers] == [422] * 10 + [429]
@@ -84,7 +84,7 @@ def test_guessing_is_slowed(platform: Any, path: str, command: str, fields: dict
 
 
 @EACH
-def test_what_is_no_form_is_refused(platform: Any, path: str, command: str, fields: dict[str, str]) -> None:
+def test_an_invalid_form_is_refused(platform: Any, path: str, command: str, fields: dict[str, str]) -> None:
     platform.answers("identity", command, PAIR)
     assert platform.client.post(path, json={"token": "abc", **fields}).status_code == 422
     assert platform.client.post(path, data={}).status_code == 422
@@ -94,9 +94,7 @@ def test_what_is_no_form_is_refused(platform: Any, path: str, command: str, fiel
 
 
 @EACH
-def test_a_page_is_safe_and_can_be_read_by_everyone(
-    platform: Any, path: str, command: str, fields: dict[str, str]
-) -> None:
+def test_a_page_is_safe_and_accessible(platform: Any, path: str, command: str, fields: dict[str, str]) -> None:
     answer = platform.client.get(path, query_string={"token": EVIL})
     page = html.fromstring(answer.get_data(as_text=True))
     assert page.xpath("//script") == []

@@ -1,4 +1,4 @@
-"""Identity in one piece on a SQLite file, with clocks that are told to move and letters that are kept."""
+"""Identity on a SQLite file, with settable clocks and recorded mails."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STAFF = Caller(0, frozenset({"staff"}))
 
 
 class QuickHasher:
-    """Argon2 is slow on purpose; the rules around it are the same with this one."""
+    """A fast substitute: Argon2 is slow on purpose."""
 
     def __init__(self) -> None:
         self.verified = 0
@@ -49,7 +49,7 @@ class QuickHasher:
 
 
 class Post(Transport):
-    """Keeps what is sent."""
+    """Records every notification."""
 
     def __init__(self) -> None:
         self.sent: list[Mail | TextMessage] = []
@@ -66,7 +66,7 @@ class Platform:
     def __init__(
         self, folder: Path, now: datetime = NOW, engine: sa.Engine | None = None, keys: KeyStore | None = None
     ) -> None:
-        """On a SQLite file in ``folder``, or on a migrated database of another kind."""
+        """On a SQLite file in ``folder``, or on a migrated database."""
         self.clock = SettableClock(now)
         self.machine = SettableClock(datetime(2026, 1, 1, tzinfo=UTC))
         parts: dict[str, Any] = {
@@ -75,8 +75,8 @@ class Platform:
             "publication": publication,
             "projections": projections(),
         }
-        self.store = Store(engine, **parts) if engine else _quick_store(folder, parts)
-        self.keys = keys or KeyStore(_own_keys(folder))
+        self.store = Store(engine, **parts) if engine else _store(folder, parts)
+        self.keys = keys or KeyStore(_key_engine(folder))
         move_former_keys(self.store, self.keys)
         self.post = Post()
         self.outbox = Outbox(
@@ -100,18 +100,18 @@ class Platform:
         self._commands = Commands(self.store, self.service.commands)
         self._queries = Queries(self.store, self.service.queries)
 
-    # ---- calls, as they come over the bus
+    # Calls, as the bus delivers them
 
     def send(
         self, name: str, data: dict[str, Any] | None = None, who: int | Caller | None = None, key: str | None = None
     ) -> Any:
-        """The result of a command, and what it leads to by mail; raises its refusal."""
+        """The result of a command, after its mails are sent. Raises its refusal."""
         outcome = self.decide(name, data or {}, who, key)
         self.run_tasks()
         return _result(outcome)
 
     def decide(self, name: str, data: dict[str, Any], who: int | Caller | None = None, key: str | None = None) -> Any:
-        """The outcome of a command, as soon as it is known."""
+        """The outcome of a command, before the tasks run."""
         ((outcome, _, _),) = self._commands.decide([Call(name, data, key, _caller(who))])
         return outcome
 
@@ -120,13 +120,13 @@ class Platform:
         return _result(answer)
 
     def run_tasks(self) -> None:
-        """What the process does every so often: requests, then letters."""
+        """Carries out deferred requests, and sends mails and text messages."""
         self.service.tasks[0].run()
 
     def messages(self) -> list[tuple[str, dict[str, Any]]]:
         return [(message.name, message.data) for message in self.store.messages(0, 10_000)]
 
-    # ---- what people do
+    # Actions of people
 
     def token_for(self, email: str) -> str:
         found = re.search(r"\?token=(\S+)", self.post.to(email)[-1].text)
@@ -198,7 +198,7 @@ class Platform:
         self.send("complete-profile", body, who)
 
     def beneficiary(self, email: str = "zoe@example.org", number: str = "+33610000001", name: str = "Martin1") -> int:
-        """Credited at 18."""
+        """A person with a credit at 18."""
         who = self.young(email, phoneNumber=number, lastName=name)
         self.confirm_phone(who, number)
         self.check_identity(who, lastName=name)
@@ -216,17 +216,17 @@ class Platform:
         self.machine.move_to(self.machine.now() + timedelta(**duration))
 
 
-def _own_keys(folder: Path) -> sa.Engine:
+def _key_engine(folder: Path) -> sa.Engine:
     return empty_database(folder, "keys")
 
 
-def _quick_store(folder: Path, parts: dict[str, Any]) -> Store:
-    """Migrated once for all tests; what a test writes need not survive a power failure."""
+def _store(folder: Path, parts: dict[str, Any]) -> Store:
+    """A copy of one migrated database, without fsync."""
     return sqlite_store(folder, "identity", **parts)
 
 
 def _caller(who: int | Caller | None) -> Caller | None:
-    """A number stands for an account with every role of the public: identity decides by the account itself."""
+    """A number is an account with both public roles: identity decides by the account itself."""
     return Caller(who, frozenset({"beneficiary", "pro"})) if isinstance(who, int) else who
 
 

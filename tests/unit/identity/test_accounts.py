@@ -1,4 +1,4 @@
-"""The account, given its events, when it decides, then what follows."""
+"""The account aggregate: its decisions and events."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def checked(items: tuple[Item, ...] = OK) -> Account:
 
 
 def then(account: Account) -> list[Any]:
-    """The events since the last look."""
+    """The events since the last call."""
     return account.collect_events()
 
 
@@ -75,7 +75,7 @@ def given(account: Account) -> Account:
     return account
 
 
-# ---- the steps, in their order
+# The order of the steps
 
 
 def test_the_steps_at_18():
@@ -87,13 +87,13 @@ def test_the_steps_at_18():
     assert checked(OK).next_step(ADULT, NOW) is Step.COMPLETE_PROFILE
 
 
-def test_the_underage_need_no_phone():
+def test_under_age_people_need_no_phone():
     assert confirmed().next_step(YOUNG, IN_2022) is Step.CHECK_IDENTITY
     with pytest.raises(PhoneNotNeeded):
         confirmed().check_may_send_code(YOUNG, IN_2022)
 
 
-def test_who_is_not_eligible_has_no_step_but_the_first():
+def test_without_eligibility_the_only_step_is_to_confirm_the_email():
     old = replace(ADULT, birth_date=date(1990, 1, 1))
     abroad = replace(ADULT, postal_code="98800")
     nobody = replace(ADULT, birth_date=None)
@@ -104,7 +104,7 @@ def test_who_is_not_eligible_has_no_step_but_the_first():
             check(confirmed(), OK, profile=profile, at=at)
 
 
-def test_a_step_before_its_time_names_the_one_that_is_due():
+def test_a_premature_step_is_refused_with_the_name_of_the_due_one():
     account = given(confirmed())
     with pytest.raises(StepNotDue) as refusal:
         check(account, OK)
@@ -116,7 +116,7 @@ def test_a_step_before_its_time_names_the_one_that_is_due():
     assert then(account) == []
 
 
-# ---- the phone
+# The phone
 
 
 def test_three_codes_in_twelve_hours():
@@ -129,7 +129,7 @@ def test_three_codes_in_twelve_hours():
     account.check_may_send_code(ADULT, NOW + timedelta(hours=12))
 
 
-def test_a_code_lives_ten_minutes():
+def test_a_code_expires_after_ten_minutes():
     account = confirmed()
     account.send_code(NOW, ADULT, sealed="s", sealed_code="c")
     late = NOW + CODE_LIFE
@@ -137,7 +137,7 @@ def test_a_code_lives_ten_minutes():
     assert isinstance(account.try_code(late, ADULT, given="1", expected="1"), CodeInvalid)
 
 
-def test_a_wrong_code_is_counted_and_the_fourth_attempt_refused_for_thirty_days():
+def test_after_three_wrong_codes_attempts_are_refused_for_thirty_days():
     account = confirmed()
     account.send_code(NOW, ADULT, sealed="s", sealed_code="c")
     given(account)
@@ -151,31 +151,31 @@ def test_a_wrong_code_is_counted_and_the_fourth_attempt_refused_for_thirty_days(
     account.check_may_send_code(ADULT, NOW + timedelta(days=30))
 
 
-def test_a_code_that_was_never_sent_is_not_right():
+def test_without_a_sent_code_every_code_is_wrong():
     assert isinstance(confirmed().try_code(NOW, ADULT, given="", expected=""), CodeInvalid)
 
 
-def test_a_confirmed_phone_is_not_asked_again():
+def test_a_confirmed_phone_gets_no_further_code():
     with pytest.raises(StepNotDue):
         with_phone().check_may_send_code(ADULT, NOW)
 
 
-# ---- identity
+# The identity check
 
 
-def test_any_ko_is_ko_all_ok_is_ok_the_rest_is_reviewed():
+def test_any_ko_is_ko_all_ok_is_ok_and_the_rest_is_suspicious():
     assert overall(OK) is Outcome.OK
     assert overall(DOUBT) is Outcome.SUSPICIOUS
     assert overall(WRONG) is Outcome.KO
 
 
 @pytest.mark.parametrize("number", ["12345678", "880000000001", "ABCD1234EF", "12 34 56 78 90", "12345678901234"])
-def test_usual_documents(number):
+def test_usual_document_numbers_are_ok(number):
     assert document_item(number).outcome is Outcome.OK
 
 
 @pytest.mark.parametrize("number", ["1234567", "1234567890123", "123456789012345", "12-34-56-78"])
-def test_unusual_documents_are_looked_at(number):
+def test_unusual_document_numbers_are_suspicious(number):
     assert document_item(number).outcome is Outcome.SUSPICIOUS
 
 
@@ -191,13 +191,13 @@ def test_a_check_under_review_is_not_repeated():
         check(checked(DOUBT), OK, number=2)
 
 
-def test_after_a_ko_another_document_may_be_shown():
+def test_after_a_ko_another_document_may_be_checked():
     account = checked(WRONG)
     assert check(account, OK, number=2) is Outcome.OK
 
 
 @pytest.mark.parametrize(("accepted", "step"), [(True, Step.COMPLETE_PROFILE), (False, Step.CHECK_IDENTITY)])
-def test_staff_decide_what_was_left_suspicious(accepted, step):
+def test_staff_decide_suspicious_checks(accepted, step):
     account = given(checked(DOUBT))
     assert account.review(NOW, check=1, accepted=accepted, reason="seen") is True
     (event,) = then(account)
@@ -209,14 +209,14 @@ def test_staff_decide_what_was_left_suspicious(accepted, step):
     assert then(account) == []
 
 
-def test_staff_do_not_overturn_what_the_provider_decided():
+def test_staff_cannot_overturn_the_provider():
     with pytest.raises(AlreadyDecided):
         checked(WRONG).review(NOW, check=1, accepted=True, reason="")
     with pytest.raises(NotFound):
         checked(DOUBT).review(NOW, check=2, accepted=True, reason="")
 
 
-# ---- the credit
+# The credit
 
 
 def test_the_last_step_activates_once():
@@ -236,7 +236,7 @@ def test_the_last_step_activates_once():
     assert [type(event) for event in then(account)] == [Account.ProfileChanged]
 
 
-def test_the_underage_activation_keeps_the_birth_date_because_the_credit_ends_on_it():
+def test_an_under_age_activation_holds_the_birth_date_because_the_credit_ends_on_it():
     account = confirmed()
     check(account, OK, profile=YOUNG, at=IN_2022)
     given(account)
@@ -245,7 +245,7 @@ def test_the_underage_activation_keeps_the_birth_date_because_the_credit_ends_on
     assert (activated.age, activated.birth_date) == (16, YOUNG.birth_date)
 
 
-def test_at_18_an_underage_beneficiary_takes_every_step_again():
+def test_at_18_an_under_age_beneficiary_takes_every_step_again():
     account = confirmed()
     check(account, OK, profile=YOUNG, at=IN_2022)
     account.complete_profile(IN_2022, YOUNG, sealed="s")
@@ -260,7 +260,7 @@ def test_at_18_an_underage_beneficiary_takes_every_step_again():
     assert account.activated == (Kind.UNDERAGE, Kind.AGE_18)
 
 
-def test_the_steps_of_one_window_do_not_serve_the_next():
+def test_the_steps_of_one_window_do_not_count_in_the_next():
     account = confirmed()
     check(account, OK, profile=YOUNG, at=IN_2022)
     at_18 = datetime(2023, 3, 1, 9, tzinfo=UTC)
@@ -274,7 +274,7 @@ def test_moving_out_of_the_territory_at_the_last_step_gives_no_credit():
     assert then(account) == []
 
 
-# ---- the end
+# The end
 
 
 def test_a_suspended_account_may_do_nothing_until_it_is_unsuspended():
@@ -294,7 +294,7 @@ def test_a_suspended_account_may_do_nothing_until_it_is_unsuspended():
     ]
 
 
-def test_an_erased_account_keeps_its_number_only():
+def test_an_erased_account_keeps_only_its_number():
     account = given(checked())
     assert account.erase(NOW) is True
     assert account.erase(NOW) is False

@@ -66,18 +66,18 @@ def test_born_on_29_february_one_turns_18_on_1_march():
     assert age_at(birth, utc("2022-02-28T12:00:00")) == 17
 
 
-def test_windows_of_a_life_follow_each_other_without_overlap():
+def test_the_windows_of_a_person_do_not_overlap():
     found = windows(date(2007, 2, 10))
     assert [window.kind for window in found] == [Kind.UNDERAGE, Kind.AGE_18]
     assert found[0].ends == found[1].begins
 
 
-def test_the_underage_window_of_who_was_15_before_2022_begins_with_the_scheme():
+def test_the_under_age_window_of_a_person_15_before_2022_begins_with_the_scheme():
     (underage, _) = windows(date(2005, 3, 1))
     assert underage.begins == utc("2021-12-31T23:00:00")
 
 
-def test_who_was_18_before_the_scheme_began_has_no_window_of_the_underage():
+def test_a_person_18_before_the_scheme_has_no_under_age_window():
     assert [window.kind for window in windows(BIRTH)] == [Kind.AGE_18]
     assert windows(date(1980, 1, 1)) == []
 
@@ -89,12 +89,12 @@ def test_the_coming_window_is_the_next_one():
     assert coming_window(None, utc("2021-11-02T09:00:00")) is None
 
 
-def test_the_reform_of_2025_is_unknown_here():
+def test_the_reform_of_2025_does_not_exist():
     assert kind(date(2010, 1, 1), utc("2026-06-01T00:00:00")) is Kind.UNDERAGE
     assert kind(date(2008, 1, 1), utc("2026-06-01T00:00:00")) is Kind.AGE_18
 
 
-def test_birthdays_that_matter_end_with_the_18th():
+def test_the_last_birthday_that_changes_a_credit_is_the_18th():
     birth = date(2006, 6, 15)
     assert next_birthday(birth, utc("2022-01-05T00:00:00")) == (16, utc("2022-06-14T22:00:00"))
     assert next_birthday(birth, utc("2022-06-14T22:00:00")) == (17, utc("2023-06-14T22:00:00"))

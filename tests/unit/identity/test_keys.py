@@ -1,4 +1,4 @@
-"""The store of keys beside identity's own: no transaction spans both, and nothing is lost or kept between them."""
+"""The store of keys and identity's own store: no transaction spans both, and nothing is lost or left between them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.unit.identity.platform_of_identity import Platform
 
 
 class Crash(BaseException):
-    """The process ends here: nothing of what would follow is done."""
+    """The process dies here."""
 
 
 class Vault:
-    """The keys in a folder of their own, which can be taken away and brought back."""
+    """The keys in a folder of their own, which a test takes away and brings back."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._away = folder, folder.with_name("away")
@@ -59,19 +59,19 @@ def platform(tmp_path: Path, vault: Vault) -> Iterator[Platform]:
     made.store.engine.dispose()
 
 
-def doomed(platform: Platform) -> int:
-    """What ``settle`` waits for."""
+def open_work(platform: Platform) -> int:
+    """The open work that the service reports."""
     with platform.store.reading() as connection:
         return platform.service.open_work(connection)
 
 
-def keep_keys(platform: Platform) -> None:
+def destroy_keys(platform: Platform) -> None:
     (task,) = [one for one in platform.service.tasks if one.name == "keys"]
     task.run()
 
 
 def after_the_commit(platform: Platform, do: Any) -> None:
-    """Once: of the next transaction."""
+    """``do`` runs once, after the next commit."""
 
     def once() -> None:
         platform.store.on_write.remove(once)
@@ -80,15 +80,15 @@ def after_the_commit(platform: Platform, do: Any) -> None:
     platform.store.on_write.append(once)
 
 
-def test_an_erasure_destroys_the_key_and_only_that(platform: Platform, vault: Vault) -> None:
+def test_an_erasure_destroys_one_key_only(platform: Platform, vault: Vault) -> None:
     who, other = platform.young(), platform.young("max@example.org")
     assert vault.holds(who)
     platform.send("erase", {}, who)
-    assert not vault.holds(who) and vault.holds(other) and doomed(platform) == 0
+    assert not vault.holds(who) and vault.holds(other) and open_work(platform) == 0
     assert platform.ask("me", who=other)["email"] == "max@example.org"
 
 
-def test_a_crash_between_the_erasure_and_the_destruction_is_made_good(
+def test_after_a_crash_a_task_destroys_the_key_of_a_committed_erasure(
     platform: Platform, vault: Vault, tmp_path: Path
 ) -> None:
     who = platform.young()
@@ -101,53 +101,51 @@ def test_a_crash_between_the_erasure_and_the_destruction_is_made_good(
         platform.send("erase", {}, who)
     platform.store.engine.dispose()
     again = Platform(tmp_path, keys=vault.keys)
-    assert vault.holds(who) and doomed(again) == 1, "the erasure is committed, its key is still there"
+    assert vault.holds(who) and open_work(again) == 1, "the erasure is committed, its key still exists"
     with pytest.raises(NotFound):
         again.ask("me", who=who)
-    keep_keys(again)
-    assert not vault.holds(who) and doomed(again) == 0
-    keep_keys(again)
+    destroy_keys(again)
+    assert not vault.holds(who) and open_work(again) == 0
+    destroy_keys(again)
     again.store.engine.dispose()
 
 
-def test_keys_that_go_away_after_the_commit_are_destroyed_when_they_are_back(platform: Platform, vault: Vault) -> None:
+def test_an_outage_after_the_commit_delays_the_destruction_of_the_key(platform: Platform, vault: Vault) -> None:
     who = platform.young()
     after_the_commit(platform, vault.take_away)
-    assert platform.decide("erase", {}, who, "k") == {}, "what is committed is not taken back"
+    assert platform.decide("erase", {}, who, "k") == {}, "a committed erasure succeeds"
     with pytest.raises(StoreUnavailable):
-        keep_keys(platform)
-    assert doomed(platform) == 1
+        destroy_keys(platform)
+    assert open_work(platform) == 1
     vault.bring_back()
     assert vault.holds(who)
-    keep_keys(platform)
-    assert not vault.holds(who) and doomed(platform) == 0
+    destroy_keys(platform)
+    assert not vault.holds(who) and open_work(platform) == 0
     assert platform.decide("erase", {}, who, "k") == {}
 
 
-def test_without_the_keys_nothing_is_erased_and_the_caller_is_told_to_come_again(
-    platform: Platform, vault: Vault
-) -> None:
+def test_during_an_outage_of_the_keys_an_erasure_is_refused_with_503(platform: Platform, vault: Vault) -> None:
     who = platform.young()
     vault.take_away()
     refused = platform.decide("erase", {}, who, "k")
     assert isinstance(refused, Unavailable) and refused.status == 503
-    assert doomed(platform) == 0
+    assert open_work(platform) == 0
     vault.bring_back()
     assert platform.ask("me", who=who)["email"] == "zoe@example.org"
-    assert platform.decide("erase", {}, who, "k") == {}, "the same key: what is temporary was not stored"
+    assert platform.decide("erase", {}, who, "k") == {}, "a transient failure is not stored under the key"
     assert not vault.holds(who)
 
 
-def test_keys_that_are_away_are_known_before_anybody_is_erased(platform: Platform, vault: Vault) -> None:
-    keep_keys(platform)
+def test_the_task_reports_an_outage_of_the_keys_without_an_erasure(platform: Platform, vault: Vault) -> None:
+    destroy_keys(platform)
     vault.take_away()
     with pytest.raises(StoreUnavailable):
-        keep_keys(platform)
+        destroy_keys(platform)
     vault.bring_back()
-    keep_keys(platform)
+    destroy_keys(platform)
 
 
-def test_a_sign_up_without_the_keys_waits_for_them(platform: Platform, vault: Vault) -> None:
+def test_a_sign_up_waits_for_the_keys_during_their_outage(platform: Platform, vault: Vault) -> None:
     platform.sign_up("max@example.org")
     platform.decide("open-account", platform.young_body("zoe@example.org"))
     vault.take_away()
@@ -158,7 +156,7 @@ def test_a_sign_up_without_the_keys_waits_for_them(platform: Platform, vault: Va
     assert platform.ask("me", who=platform.confirm("zoe@example.org"))["email"] == "zoe@example.org"
 
 
-def test_a_key_whose_account_never_came_to_be_serves_the_next(platform: Platform, vault: Vault) -> None:
+def test_the_key_of_an_account_that_was_not_committed_serves_the_next_one(platform: Platform, vault: Vault) -> None:
     platform.decide("open-account", platform.young_body("zoe@example.org"))
 
     def crash(_connection: sa.Connection) -> None:
@@ -176,8 +174,8 @@ def test_a_key_whose_account_never_came_to_be_serves_the_next(platform: Platform
     assert vault.keys.read([1]) == kept
 
 
-def test_who_comes_late_takes_nobody_s_key_away(vault: Vault) -> None:
-    """Its transaction is lost, but it does not know yet: another has been given the same number since."""
+def test_a_late_transaction_does_not_replace_a_key(vault: Vault) -> None:
+    """Its transaction will fail: another one has committed an account under the same number."""
     late, owner = KeyRing(vault.keys), KeyRing(vault.keys)
     owner.make(7)
     sealed = owner.seal(7, {"email": "zoe@example.org"})
@@ -186,8 +184,8 @@ def test_who_comes_late_takes_nobody_s_key_away(vault: Vault) -> None:
     assert late.open(7, sealed) == {"email": "zoe@example.org"}
 
 
-def test_an_older_store_s_keys_move_once(platform: Platform, vault: Vault) -> None:
-    """As a release kept them that had no store of keys; moving in again changes nothing and brings nothing back."""
+def test_keys_of_an_older_release_are_moved_once(platform: Platform, vault: Vault) -> None:
+    """Of a release without a store of keys. A second run changes nothing and brings no destroyed key back."""
     who = platform.young()
     key = vault.keys.read([who])
     vault.keys.destroy([who])

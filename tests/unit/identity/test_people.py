@@ -1,4 +1,4 @@
-"""How names, phones, postcodes and passwords are read."""
+"""Names, phone numbers, postcodes and passwords."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from services.identity.refusals import PasswordWeak, PhoneInvalid
         ("Straße", "STRASSE"),
     ],
 )
-def test_the_same_name_however_it_is_written(one, other):
+def test_spellings_of_one_name_are_equal(one, other):
     assert normal_name(one) == normal_name(other) != ""
 
 
-def test_two_names_stay_two():
+def test_different_names_and_birth_dates_are_different():
     assert normal_name("Martin1") != normal_name("Martin2")
     assert person_text("Zoé", "Martin", date(2003, 6, 15)) != person_text("Zoé", "Martin", date(2003, 6, 16))
 
@@ -88,14 +88,14 @@ def test_territory(postal_code, served):
     assert in_territory(postal_code) is served
 
 
-def test_a_profile_survives_its_storage():
+def test_a_profile_is_restored_from_its_json():
     profile = Profile("z@example.org", "Zoé", "Martin", date(2003, 6, 15), "80000", marketing_consent=True)
     assert Profile.from_json(profile.to_json()) == profile
     assert Profile.from_json(Profile("s@example.org", "S", "L").to_json()).birth_date is None
 
 
 @pytest.mark.parametrize("password", ["Correct-horse-9-battery", "Ünïcödé-pass-9", "Aa1!Aa1!Aa1!"])
-def test_strong_passwords(password):
+def test_strong_passwords_are_accepted(password):
     check_password(password)
 
 
@@ -111,7 +111,7 @@ def test_strong_passwords(password):
         ("Aa1!" * 51, "au plus"),
     ],
 )
-def test_weak_passwords_are_told_what_they_lack(password, missing):
+def test_the_refusal_of_a_weak_password_names_what_is_missing(password, missing):
     with pytest.raises(PasswordWeak) as refusal:
         check_password(password)
     assert len(refusal.value.errors["password"]) == 1 and missing in refusal.value.errors["password"][0]

@@ -1,4 +1,4 @@
-"""Sealing: opened with the person's key, by nobody without it, and never taken for another's."""
+"""Sealed data: only the person's key opens them."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ def keys(store: KeyStore) -> KeyRing:
     return ring
 
 
-def test_what_is_sealed_is_opened_with_the_same_key(keys, store):
+def test_the_same_key_opens_a_seal(keys, store):
     sealed = keys.seal_profile(1, PROFILE)
     assert b"example" not in base64.urlsafe_b64decode(sealed)
     assert keys.open_profile(1, sealed) == PROFILE
     assert KeyRing(store).open_profile(1, sealed) == PROFILE
 
 
-def test_the_same_content_is_sealed_differently_each_time(keys):
+def test_equal_contents_have_different_seals(keys):
     assert len({keys.seal(1, {"a": 1}) for _ in range(50)}) == 50
 
 
-def test_one_persons_seal_cannot_pass_for_anothers(keys):
+def test_a_seal_is_bound_to_its_account(keys):
     sealed = keys.seal_profile(1, PROFILE)
-    keys._known[2] = keys._known[1]  # even with the very same key, the number is bound into the seal
+    keys._known[2] = keys._known[1]  # the same key: the number is associated data of the seal
     with pytest.raises(BrokenSeal):
         keys.open(2, sealed)
 
 
-def test_an_altered_seal_is_found(keys):
+def test_an_altered_seal_is_detected(keys):
     raw = bytearray(base64.urlsafe_b64decode(keys.seal_profile(1, PROFILE)))
     for place in (0, 12, len(raw) - 1):
         altered = raw.copy()
@@ -57,7 +57,7 @@ def test_an_altered_seal_is_found(keys):
             keys.open(1, base64.urlsafe_b64encode(bytes(altered)).decode())
 
 
-def test_without_its_key_nothing_is_opened(keys, store):
+def test_a_destroyed_key_opens_nothing(keys, store):
     sealed = keys.seal_profile(1, PROFILE)
     store.destroy([1])
     after = KeyRing(store)
@@ -68,7 +68,7 @@ def test_without_its_key_nothing_is_opened(keys, store):
         after.seal(1, {})
 
 
-def test_a_digest_compares_and_tells_nothing(keys, store):
+def test_a_digest_depends_on_the_kind_and_the_key(keys, store):
     digest = keys.digest("email", "zoe@example.org")
     assert digest == KeyRing(store).digest("email", "zoe@example.org")
     assert digest != keys.digest("phone", "zoe@example.org") and digest != keys.digest("email", "zoe@example.com")
@@ -77,8 +77,8 @@ def test_a_digest_compares_and_tells_nothing(keys, store):
     assert KeyRing(store).digest("email", "zoe@example.org") != digest
 
 
-def test_two_platforms_have_different_keys_of_their_own():
-    # from their migrations: what tests otherwise begin with is one database, migrated once
+def test_each_platform_has_random_keys():
+    # Migrated here: other tests start from copies of one migrated database.
     found = set()
     for _ in range(2):
         engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)

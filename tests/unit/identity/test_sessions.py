@@ -1,4 +1,4 @@
-"""Signing in and out, refresh tokens, passwords, the limit of failures."""
+"""Signing in and out, refresh tokens, passwords, limits of failures."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def refresh(platform: Platform, pair: dict[str, str]) -> dict[str, str]:
     return platform.send("refresh", {"refreshToken": pair["refreshToken"]})
 
 
-def test_a_wrong_password_and_an_unknown_address_are_refused_alike(platform):
+def test_a_wrong_password_and_an_unknown_address_get_the_same_refusal(platform):
     platform.young()
     with pytest.raises(CredentialsInvalid) as wrong:
         sign_in(platform, password="Wrong-horse-9-battery")
     with pytest.raises(CredentialsInvalid) as unknown:
         sign_in(platform, "nobody@example.org")
     assert wrong.value.to_outcome() == unknown.value.to_outcome()
-    assert platform.hasher.verified == 2, "an unknown address costs a verification too"
+    assert platform.hasher.verified == 2, "an unknown address leads to a verification too"
 
 
-def test_argon2_tells_right_from_wrong_and_spends_the_same_on_nobody():
+def test_argon2_does_the_same_work_for_an_unknown_account():
     hasher = Argon2Hasher()
     hashed = hasher.hash(PASSWORD)
     assert hashed.startswith("$argon2id$") and hasher.hash(PASSWORD) != hashed
@@ -51,7 +51,7 @@ def test_argon2_tells_right_from_wrong_and_spends_the_same_on_nobody():
     assert hasher.verify(NEW, hashed) is False
     assert hasher.verify(PASSWORD, None) is False
     assert extract_parameters(NO_PASSWORD) == extract_parameters(hashed)
-    with pytest.raises(VerifyMismatchError):  # the whole work was done: a hash that is none is refused at once
+    with pytest.raises(VerifyMismatchError):  # the whole hash was computed: an invalid one raises another error
         PasswordHasher().verify(NO_PASSWORD, PASSWORD)
 
 
@@ -75,7 +75,7 @@ def test_a_reused_refresh_token_revokes_its_family_and_no_other(platform):
     refresh(platform, other)
 
 
-def test_a_refresh_token_lives_thirty_days_of_the_machines_clock(platform):
+def test_a_refresh_token_expires_after_thirty_days_of_the_machines_clock(platform):
     platform.young()
     pair = sign_in(platform)
     platform.pass_time(days=365)
@@ -85,7 +85,7 @@ def test_a_refresh_token_lives_thirty_days_of_the_machines_clock(platform):
         refresh(platform, pair)
 
 
-def test_signing_out_ends_the_family_and_may_be_repeated(platform):
+def test_signing_out_revokes_the_family_and_is_idempotent(platform):
     platform.young()
     first = sign_in(platform)
     second = refresh(platform, first)
@@ -97,7 +97,7 @@ def test_signing_out_ends_the_family_and_may_be_repeated(platform):
 
 
 @pytest.mark.parametrize("token", ["x", "é" * 100, "' OR 1=1 --"])
-def test_a_made_up_refresh_token_is_refused(platform, token):
+def test_an_unknown_refresh_token_is_refused(platform, token):
     with pytest.raises(RefreshInvalid):
         platform.send("refresh", {"refreshToken": token})
 
@@ -114,7 +114,7 @@ def test_a_suspended_account_neither_signs_in_nor_refreshes(platform):
     sign_in(platform)
 
 
-# ---- passwords
+# Passwords
 
 
 def test_a_forgotten_password_is_reset_by_mail_and_every_session_ends(platform):
@@ -132,7 +132,7 @@ def test_a_forgotten_password_is_reset_by_mail_and_every_session_ends(platform):
         platform.send("reset-password", {"token": token, "password": PASSWORD})
 
 
-def test_an_older_reset_link_dies_with_the_one_that_was_used(platform):
+def test_using_a_reset_link_ends_the_older_ones(platform):
     platform.young()
     tokens = []
     for _ in range(2):
@@ -143,7 +143,7 @@ def test_an_older_reset_link_dies_with_the_one_that_was_used(platform):
         platform.send("reset-password", {"token": tokens[0], "password": PASSWORD})
 
 
-def test_a_reset_link_lives_a_day_and_wants_a_strong_password(platform):
+def test_a_reset_link_expires_after_a_day_and_needs_a_strong_password(platform):
     platform.young()
     platform.send("request-password-reset", {"email": "zoe@example.org"})
     token = platform.token_for("zoe@example.org")
@@ -155,19 +155,19 @@ def test_a_reset_link_lives_a_day_and_wants_a_strong_password(platform):
     sign_in(platform)
 
 
-def test_a_reset_for_an_unknown_address_is_answered_alike_and_nothing_is_sent(platform):
+def test_a_reset_for_an_unknown_address_gets_the_same_answer_and_sends_nothing(platform):
     assert platform.send("request-password-reset", {"email": "nobody@example.org"}) == {}
     assert platform.post.sent == []
 
 
-def test_an_unconfirmed_account_gets_its_confirmation_again(platform):
+def test_a_reset_for_an_unconfirmed_account_mails_another_confirmation(platform):
     platform.sign_up()
     platform.send("request-password-reset", {"email": "zoe@example.org"})
     assert len(platform.post.to("zoe@example.org")) == 2
     assert platform.confirm("zoe@example.org") == 1
 
 
-def test_a_mailbox_is_not_filled_with_resets(platform):
+def test_resets_are_limited_per_address(platform):
     platform.young()
     for _ in range(10):
         platform.send("request-password-reset", {"email": "zoe@example.org"})
@@ -175,32 +175,32 @@ def test_a_mailbox_is_not_filled_with_resets(platform):
         platform.send("request-password-reset", {"email": "zoe@example.org"})
 
 
-def test_a_token_for_one_thing_does_not_serve_another(platform):
+def test_a_token_serves_its_own_purpose_only(platform):
     platform.sign_up()
     with pytest.raises(TokenInvalid):
         platform.send("reset-password", {"token": platform.token_for("zoe@example.org"), "password": NEW})
 
 
-def test_of_two_changes_at_once_the_second_does_not_know_the_password_any_more(platform, monkeypatch):
+def test_of_two_concurrent_changes_the_second_is_refused(platform, monkeypatch):
     who = platform.young()
     first = {"currentPassword": PASSWORD, "password": NEW}
     second = {"currentPassword": PASSWORD, "password": NEW + "!"}
     hash_it = platform.hasher.hash
 
-    def meanwhile(password):
-        """The first change is made while the second's password is hashed."""
+    def hash_after_first_change(password):
+        """Makes the first change while the second's password is hashed."""
         if password == second["password"]:
             monkeypatch.setattr(platform.hasher, "hash", hash_it)
             platform.send("change-password", first, who)
         return hash_it(password)
 
-    monkeypatch.setattr(platform.hasher, "hash", meanwhile)
+    monkeypatch.setattr(platform.hasher, "hash", hash_after_first_change)
     with pytest.raises(CredentialsInvalid):
         platform.send("change-password", second, who)
     sign_in(platform, password=NEW)
 
 
-def test_the_password_is_changed_by_who_knows_it(platform):
+def test_a_change_needs_the_present_password_and_ends_every_session(platform):
     who = platform.young()
     old = sign_in(platform)
     with pytest.raises(CredentialsInvalid):
@@ -214,7 +214,7 @@ def test_the_password_is_changed_by_who_knows_it(platform):
         platform.send("change-password", {"currentPassword": NEW, "password": PASSWORD})
 
 
-# ---- failures
+# Failures
 
 
 def fail(platform: Platform, times: int, email: str = "zoe@example.org", address: str = "") -> None:
@@ -244,7 +244,7 @@ def test_ten_failures_a_minute_per_address(platform):
     sign_in(platform, clientAddress="198.51.100.2")
 
 
-def test_successes_are_not_counted_and_the_platforms_clock_is_of_no_account(platform):
+def test_successes_are_not_counted_and_the_platforms_clock_is_ignored(platform):
     platform.young()
     for _ in range(15):
         sign_in(platform, clientAddress="198.51.100.1")

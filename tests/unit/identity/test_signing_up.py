@@ -1,4 +1,4 @@
-"""Accounts, from the sign-up to the confirmed e-mail."""
+"""Signing up, confirming the e-mail, changing it; accounts of staff."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_mail_with_a_link_confirms_the_account_and_signs_in(platform):
     assert platform.ask("me", who=1)["status"] == "active"
 
 
-def test_a_link_serves_once(platform):
+def test_a_link_works_once(platform):
     platform.sign_up()
     token = platform.token_for("zoe@example.org")
     platform.send("confirm-email", {"token": token})
@@ -53,14 +53,14 @@ def test_a_link_serves_once(platform):
         platform.send("confirm-email", {"token": token})
 
 
-def test_a_link_lives_a_day_of_the_platforms_clock(platform):
+def test_a_link_expires_after_a_day_of_the_platforms_clock(platform):
     platform.sign_up()
     platform.pass_time(hours=24)
     with pytest.raises(TokenExpired):
         platform.send("confirm-email", {"token": platform.token_for("zoe@example.org")})
 
 
-def test_who_let_the_link_expire_signs_up_again(platform):
+def test_a_second_sign_up_after_an_expired_link_confirms_the_first_account(platform):
     platform.sign_up()
     platform.pass_time(hours=25)
     platform.sign_up(firstName="Somebody", password="Another-horse-9-battery")
@@ -69,7 +69,7 @@ def test_who_let_the_link_expire_signs_up_again(platform):
     platform.send("sign-in", {"email": "zoe@example.org", "password": PASSWORD})
 
 
-def test_a_known_address_is_answered_alike_and_its_owner_told(platform):
+def test_a_known_address_gets_the_same_answer_and_its_owner_a_mail(platform):
     platform.young()
     before = accounts(platform)
     assert platform.sign_up("ZOE@example.org", firstName="Thief") is None
@@ -79,26 +79,26 @@ def test_a_known_address_is_answered_alike_and_its_owner_told(platform):
     platform.send("reset-password", {"token": platform.token_for("zoe@example.org"), "password": "Another-horse-9!x"})
 
 
-def test_a_known_address_is_answered_by_the_very_same_statements(platform):
+def test_known_and_new_addresses_lead_to_the_same_statements(platform):
     platform.young()
-    said: list[list[str]] = []
+    statements: list[list[str]] = []
 
     def listen(_connection, _cursor, statement, _parameters, _context, _many):
-        said[-1].append(statement)
+        statements[-1].append(statement)
 
     sa.event.listen(platform.store.engine, "before_cursor_execute", listen)
     for name, bodies in (
         ("open-account", [platform.young_body("zoe@example.org"), platform.young_body("new@example.org")]),
         ("request-password-reset", [{"email": "zoe@example.org"}, {"email": "nobody@example.org"}]),
     ):
-        said.clear()
+        statements.clear()
         for body in bodies:
-            said.append([])
+            statements.append([])
             assert platform.decide(name, body) == {}
-        assert said[0] == said[1] and said[0]
+        assert statements[0] == statements[1] and statements[0]
 
 
-def test_a_mailbox_is_not_filled_with_letters(platform):
+def test_sign_ups_are_limited_per_address(platform):
     for _ in range(10):
         platform.sign_up()
     with pytest.raises(TooManyRequests):
@@ -109,7 +109,7 @@ def test_a_mailbox_is_not_filled_with_letters(platform):
     platform.sign_up()
 
 
-def test_a_request_outlives_the_process_and_is_done_once(platform):
+def test_a_deferred_request_survives_the_process_and_is_carried_out_once(platform):
     platform.decide("open-account", platform.young_body("zoe@example.org"))
     with platform.store.reading() as connection:
         assert platform.service.open_work(connection) == 1
@@ -121,7 +121,7 @@ def test_a_request_outlives_the_process_and_is_done_once(platform):
         assert platform.service.open_work(connection) == 0
 
 
-def test_a_request_that_cannot_be_done_holds_up_nobody(platform):
+def test_a_poison_request_does_not_block_the_others(platform):
     platform.decide("open-account", platform.young_body("zoe@example.org"))
     with platform.store.transaction() as tx:
         tx.connection.execute(tables.deferred_requests.update().values(sealed="AAAA" * 10))
@@ -134,14 +134,14 @@ def test_a_request_that_cannot_be_done_holds_up_nobody(platform):
         assert (left.attempts, platform.service.open_work(connection)) == (5, 0)
 
 
-def test_requests_wait_sealed(platform):
+def test_deferred_requests_are_stored_sealed(platform):
     platform.decide("open-account", platform.young_body("zoe@example.org"))
     with platform.store.reading() as connection:
         kept = str(connection.execute(sa.select(tables.deferred_requests)).all())
     assert "example.org" not in kept and "Martin1" not in kept
 
 
-def test_under_15_is_too_young_until_the_birthday_in_paris(platform):
+def test_a_person_is_too_young_until_the_15th_birthday_in_paris(platform):
     with pytest.raises(TooYoung):
         platform.sign_up(birthDate="2006-11-03")
     platform.clock.move_to(datetime.fromisoformat("2021-11-02T22:59:59+00:00"))
@@ -152,13 +152,13 @@ def test_under_15_is_too_young_until_the_birthday_in_paris(platform):
     assert accounts(platform) == 1
 
 
-def test_anybody_older_may_have_an_account_without_a_credit(platform):
+def test_older_people_may_have_an_account_without_a_credit(platform):
     who = platform.young(birthDate="1980-01-01")
     me = platform.ask("me", who=who)
     assert (me["eligibility"], me["nextStep"]) == (None, None)
 
 
-def test_a_17_year_old_is_told_from_when_on(platform):
+def test_a_17_year_old_sees_when_the_next_credit_opens(platform):
     who = platform.young(birthDate="2005-03-01")
     me = platform.ask("me", who=who)
     assert (me["eligibility"], me["nextStep"]) == (None, None)
@@ -193,7 +193,7 @@ def test_a_17_year_old_is_told_from_when_on(platform):
         ({"password": ""}, "password"),
     ],
 )
-def test_a_bad_body_is_refused_field_by_field_and_nothing_stored(platform, changes, field):
+def test_an_invalid_body_is_refused_by_field_and_nothing_is_stored(platform, changes, field):
     with pytest.raises(Invalid) as refusal:
         platform.sign_up(**changes)
     assert list(refusal.value.errors) == [field]
@@ -208,16 +208,16 @@ def test_a_weak_password_and_a_foreign_phone_are_refused(platform):
     assert accounts(platform) == 0
 
 
-def test_names_of_any_script_are_kept_as_they_are(platform):
+def test_names_of_any_script_are_stored_unchanged(platform):
     who = platform.young(firstName="Ωραία 3", lastName="O’Connor-Ñuñez")
     me = platform.ask("me", who=who)
     assert (me["firstName"], me["lastName"]) == ("Ωραία 3", "O’Connor-Ñuñez")
 
 
-# ---- cultural actors
+# Cultural actors
 
 
-def test_the_first_of_an_unknown_siren_registers_the_structure_once_the_email_is_confirmed(platform):
+def test_the_first_account_of_a_new_siren_registers_the_structure_when_its_email_is_confirmed(platform):
     platform.sign_up_pro()
     assert [name for name, _ in platform.messages()] == ["AccountOpened"]
     who = platform.confirm("sarah@example.org")
@@ -227,7 +227,7 @@ def test_the_first_of_an_unknown_siren_registers_the_structure_once_the_email_is
     assert (mine["address"], mine["postalCode"], mine["city"]) == ("1 PLACE GEORGES FRECHE", "34000", "MONTPELLIER")
 
 
-def test_the_next_of_a_known_siren_awaits_approval(platform):
+def test_the_next_account_of_a_siren_awaits_approval(platform):
     platform.pro()
     second = platform.pro("luc@example.org", "213 401 722")
     (mine,) = platform.ask("offerers", who=second)["items"]
@@ -235,7 +235,7 @@ def test_the_next_of_a_known_siren_awaits_approval(platform):
     assert [name for name, _ in platform.messages()].count("ProAttached") == 1
 
 
-def test_a_siren_is_nobodys_before_the_email_is_confirmed(platform):
+def test_an_unconfirmed_account_does_not_claim_a_siren(platform):
     platform.sign_up_pro("squatter@example.org")
     owner = platform.pro("sarah@example.org")
     late = platform.confirm("squatter@example.org")
@@ -251,7 +251,7 @@ def test_a_siren_with_a_wrong_check_digit_is_refused(platform, siren):
     assert accounts(platform) == 0
 
 
-def test_the_embedded_directory_refuses_the_ceased_and_the_foreign():
+def test_the_embedded_directory_refuses_ceased_and_foreign_structures():
     for siren in CLOSED:
         with pytest.raises(SirenClosed):
             EmbeddedDirectory().find(identifiers.siren(siren))
@@ -260,16 +260,16 @@ def test_the_embedded_directory_refuses_the_ceased_and_the_foreign():
             EmbeddedDirectory().find(identifiers.siren(siren))
 
 
-def test_the_embedded_directory_says_the_same_of_a_siren_each_time():
+def test_the_embedded_directory_is_deterministic():
     first, second = EmbeddedDirectory().find("552032534"), EmbeddedDirectory().find("552032534")
     assert first == second and first.siren == "552032534"
     assert first.name and first.address and len(first.postal_code) == 5 and first.city
 
 
-# ---- staff
+# Staff
 
 
-def test_staff_are_made_by_the_command_line_and_sign_in_at_once(platform):
+def test_staff_accounts_are_created_confirmed(platform):
     made = platform.send(
         "create-staff", {"email": "ops@example.org", "password": PASSWORD, "roles": ["staff", "finance"]}
     )
@@ -282,7 +282,7 @@ def test_staff_are_made_by_the_command_line_and_sign_in_at_once(platform):
         platform.send("create-staff", {"email": "x@example.org", "password": PASSWORD, "roles": ["pro"]})
 
 
-# ---- another address
+# Another address
 
 
 def test_a_changed_address_is_adopted_when_its_link_is_followed(platform):
@@ -295,7 +295,7 @@ def test_a_changed_address_is_adopted_when_its_link_is_followed(platform):
     assert platform.young("zoe@example.org") == 2, "the old address is free"
 
 
-def test_a_taken_address_is_not_adopted_and_not_told(platform):
+def test_a_taken_address_is_neither_adopted_nor_revealed(platform):
     who, other = platform.young(), platform.young("max@example.org")
     mails = len(platform.post.sent)
     assert platform.send("change-email", {"password": PASSWORD, "email": "max@example.org"}, who) == {}
@@ -309,7 +309,7 @@ def test_a_taken_address_is_not_adopted_and_not_told(platform):
     assert platform.ask("me", who=who)["email"] == "zoe@example.org"
 
 
-def test_old_tokens_and_counts_are_forgotten(platform):
+def test_old_tokens_and_counts_are_deleted(platform):
     platform.young()
     platform.pass_time(days=40)
     platform.machine.move_to(platform.machine.now() + timedelta(days=40))

@@ -1,4 +1,4 @@
-"""Structures: staff's word, those who act for them, their API keys."""
+"""Structures: decisions of staff, attachments, API keys, pending lists."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def registered() -> Offerer:
     return offerer
 
 
-# ---- the aggregate
+# The aggregate
 
 
-def test_staff_validate_once():
+def test_a_structure_is_validated_once():
     offerer = registered()
     assert offerer.validate(NOW) is True
     assert offerer.validate(NOW) is False
@@ -41,7 +41,7 @@ def test_staff_validate_once():
     assert [type(event).__name__ for event in offerer.collect_events()] == ["Validated"]
 
 
-def test_staff_reject_with_a_reason():
+def test_a_structure_is_rejected_with_a_reason():
     offerer = registered()
     assert offerer.reject(NOW, "not cultural") is True
     assert offerer.reject(NOW, "not cultural") is False
@@ -60,7 +60,7 @@ def test_a_structure_is_closed_from_any_state():
         assert offerer.status is Status.CLOSED
 
 
-def test_a_later_user_asks_and_staff_decide():
+def test_staff_decide_on_the_attachment_of_a_later_account():
     offerer = registered()
     offerer.request_attachment(NOW, attachment=2, account=8)
     offerer.request_attachment(NOW, attachment=3, account=8)
@@ -73,7 +73,7 @@ def test_a_later_user_asks_and_staff_decide():
     assert offerer.attachment_of(8) is Attachment.APPROVED
 
 
-def test_a_rejected_attachment_may_be_asked_for_again():
+def test_a_rejected_attachment_may_be_requested_again():
     offerer = registered()
     offerer.request_attachment(NOW, attachment=2, account=8)
     offerer.reject_attachment(NOW, 2, "unknown to us")
@@ -82,7 +82,7 @@ def test_a_rejected_attachment_may_be_asked_for_again():
     assert offerer.attachment_of(8) is Attachment.PENDING
 
 
-def test_who_leaves_is_detached_and_what_they_asked_for_ends():
+def test_leaving_ends_approved_and_pending_attachments():
     offerer = registered()
     offerer.request_attachment(NOW, attachment=2, account=8)
     offerer.collect_events()
@@ -92,7 +92,7 @@ def test_who_leaves_is_detached_and_what_they_asked_for_ends():
     assert offerer.attachment_of(7) is None and offerer.attachment_of(8) is None
 
 
-def test_at_most_five_keys_at_a_time():
+def test_a_structure_has_at_most_five_active_api_keys():
     offerer = registered()
     for number in range(5):
         offerer.create_api_key(NOW, account=7, prefix=f"p{number}", digest="d")
@@ -104,7 +104,7 @@ def test_at_most_five_keys_at_a_time():
     assert [type(event).__name__ for event in offerer.collect_events()].count("ApiKeyDeleted") == 1
 
 
-def test_only_those_who_act_for_it_touch_its_keys():
+def test_only_accounts_that_act_for_a_structure_manage_its_api_keys():
     offerer = registered()
     offerer.request_attachment(NOW, attachment=2, account=8)
     for account in (8, 9):
@@ -117,7 +117,7 @@ def test_only_those_who_act_for_it_touch_its_keys():
         offerer.create_api_key(NOW, account=7, prefix="p", digest="d")
 
 
-# ---- through the service
+# Through the service
 
 
 def test_validation_is_published_shown_and_mailed_once(platform):
@@ -131,7 +131,7 @@ def test_validation_is_published_shown_and_mailed_once(platform):
     assert platform.ask("pending", {"what": "offerers"}, STAFF)["items"] == []
 
 
-def test_a_rejection_tells_why(platform):
+def test_a_rejection_is_mailed_with_its_reason(platform):
     platform.pro()
     platform.send("reject-offerer", {"offererId": 1, "reason": "Activité non éligible"}, STAFF)
     assert platform.messages()[-1][1]["reason"] == "Activité non éligible"
@@ -174,21 +174,21 @@ def test_a_rejected_attachment_shows_nothing(platform):
         ("unsuspend-account", {"accountId": 99, "reason": "x"}),
     ],
 )
-def test_what_is_not_there_is_not_found(platform, name, data):
+def test_unknown_numbers_are_not_found(platform, name, data):
     with pytest.raises(NotFound):
         platform.send(name, data, STAFF)
 
 
 @pytest.mark.parametrize("data", [{}, {"offererId": "1"}, {"offererId": 0}, {"offererId": 10**30}, {"offererId": True}])
-def test_a_number_that_is_none_is_refused(platform, data):
+def test_an_invalid_number_is_refused(platform, data):
     with pytest.raises(Invalid):
         platform.send("validate-offerer", data, STAFF)
 
 
-# ---- API keys
+# API keys
 
 
-def test_a_key_opens_its_structure_and_only_its_hash_is_kept(platform):
+def test_a_key_identifies_its_structure_and_only_its_digest_is_stored(platform):
     who = platform.pro()
     made = platform.send("create-api-key", {"offererId": 1}, who, key="k")
     assert re.fullmatch(r"test_[0-9a-f]{12}_[0-9a-f]{64}", made["key"])
@@ -211,14 +211,14 @@ def test_a_key_opens_its_structure_and_only_its_hash_is_kept(platform):
         lambda key: "x_y_z",
     ],
 )
-def test_another_key_opens_nothing(platform, change):
+def test_a_wrong_key_is_not_found(platform, change):
     who = platform.pro()
     key = platform.send("create-api-key", {"offererId": 1}, who)["key"]
     with pytest.raises(NotFound):
         platform.ask("api-key", {"key": change(key)})
 
 
-def test_a_deleted_key_and_those_of_a_closed_structure_open_nothing(platform):
+def test_deleted_keys_and_keys_of_a_closed_structure_are_not_found(platform):
     who = platform.pro()
     first, second = (platform.send("create-api-key", {"offererId": 1}, who) for _ in range(2))
     for _ in range(2):
@@ -231,7 +231,7 @@ def test_a_deleted_key_and_those_of_a_closed_structure_open_nothing(platform):
         platform.ask("api-key", {"key": second["key"]})
 
 
-def test_somebody_elses_structure_is_not_there(platform):
+def test_another_account_s_structure_is_not_found(platform):
     platform.pro()
     stranger = platform.pro("luc@example.org", "552032534")
     young = platform.young()
@@ -244,10 +244,10 @@ def test_somebody_elses_structure_is_not_there(platform):
         platform.send("create-api-key", {"offererId": 1}, Caller(0, offerer_id=1))
 
 
-# ---- lists
+# Lists
 
 
-def test_a_list_is_read_a_page_at_a_time(platform):
+def test_lists_are_read_page_by_page(platform):
     for number, siren in enumerate(("213401722", "552032534", "732829320")):
         platform.pro(f"pro{number}@example.org", siren)
     first = platform.ask("pending", {"what": "offerers", "limit": 2}, STAFF)
@@ -257,7 +257,7 @@ def test_a_list_is_read_a_page_at_a_time(platform):
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "-1", "٣", "9" * 19, "1; DROP TABLE offerers"])
-def test_a_broken_cursor_is_refused(platform, cursor):
+def test_an_invalid_cursor_is_refused(platform, cursor):
     with pytest.raises(Invalid) as refusal:
         platform.ask("pending", {"what": "offerers", "cursor": cursor}, STAFF)
     assert refusal.value.code == "cursor-invalid"

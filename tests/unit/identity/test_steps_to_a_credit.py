@@ -35,7 +35,7 @@ def test_at_18_the_steps_lead_to_a_credit(platform):
     assert "crédit" in platform.post.to("zoe@example.org")[-1].subject
 
 
-def test_the_underage_are_activated_without_a_phone_and_wallet_learns_the_birth_date(platform):
+def test_an_under_age_activation_needs_no_phone_and_publishes_the_birth_date(platform):
     platform.clock.move_to(IN_2022)
     who = platform.young(birthDate="2006-06-15")
     platform.check_identity(who, birthDate="2006-06-15")
@@ -56,20 +56,20 @@ def test_changing_the_profile_afterwards_gives_no_second_credit(platform):
     assert platform.ask("me", who=who)["city"] == "Amiens"
 
 
-def test_the_same_key_activates_once(platform):
+def test_one_idempotency_key_activates_once(platform):
     who = platform.young()
     platform.confirm_phone(who)
     platform.check_identity(who)
     body = {"address": "1 rue", "city": "Amiens", "postalCode": "80000", "activity": "student"}
     first = platform.send("complete-profile", body, who, key="k")
-    told = platform.ask("me", who=who)
-    assert first == {name: told[name] for name in ("accountId", "roles", "status", "nextStep", "version")}
+    me = platform.ask("me", who=who)
+    assert first == {name: me[name] for name in ("accountId", "roles", "status", "nextStep", "version")}
     assert first["nextStep"] is None
     assert platform.send("complete-profile", body, who, key="k") == first
     assert [name for name, _ in platform.messages()].count("BeneficiaryActivated") == 1
 
 
-def test_a_profile_is_changed_as_it_was_read(platform):
+def test_a_profile_change_is_refused_after_a_concurrent_one(platform):
     who = platform.beneficiary()
     body = {"address": "2 rue", "city": "Lille", "postalCode": "59000", "activity": "student"}
     read = platform.ask("me", who=who)["version"]
@@ -85,7 +85,7 @@ def test_a_profile_is_changed_as_it_was_read(platform):
 
 
 @pytest.mark.parametrize("activity", ["", "x" * 81, 3, None])
-def test_a_bad_profile_is_refused(platform, activity):
+def test_an_invalid_profile_is_refused(platform, activity):
     who = platform.young()
     with pytest.raises(Invalid):
         platform.send(
@@ -93,7 +93,7 @@ def test_a_bad_profile_is_refused(platform, activity):
         )
 
 
-def test_nobody_is_refused(platform):
+def test_an_anonymous_caller_is_refused(platform):
     for name in ("send-phone-code", "complete-profile", "check-identity"):
         with pytest.raises((Unauthorized, Invalid)):
             platform.send(name, {})
@@ -101,16 +101,16 @@ def test_nobody_is_refused(platform):
         platform.ask("me", who=STAFF)
 
 
-# ---- the phone
+# The phone
 
 
-def test_the_code_is_six_digits_sent_to_the_number_in_international_form(platform):
+def test_a_code_has_six_digits_and_goes_to_the_number_in_international_form(platform):
     who = platform.young(phoneNumber="06 10 00 00 01")
     platform.send("send-phone-code", {}, who)
     assert len(platform.sms_code("+33610000001")) == 6
 
 
-def test_a_wrong_code_is_counted_although_it_is_refused(platform):
+def test_the_count_of_a_refused_code_is_committed(platform):
     who = platform.young()
     platform.send("send-phone-code", {}, who)
     code = platform.sms_code("+33610000001")
@@ -135,7 +135,7 @@ def test_a_new_code_replaces_the_old_one(platform):
     platform.send("confirm-phone-code", {"code": new}, who)
 
 
-def test_a_code_too_old_is_refused(platform):
+def test_an_expired_code_is_refused(platform):
     who = platform.young()
     platform.send("send-phone-code", {}, who)
     platform.pass_time(minutes=10)
@@ -165,7 +165,7 @@ def test_a_number_is_confirmed_by_one_person(platform):
     assert platform.ask("me", who=second)["phoneNumber"] == "+33610000002"
 
 
-def test_two_who_asked_for_a_code_to_one_number(platform):
+def test_of_two_people_with_a_code_for_one_number_the_first_to_confirm_gets_it(platform):
     first = platform.young()
     second = platform.young("max@example.org", lastName="Martin2")
     platform.send("send-phone-code", {}, first)
@@ -177,13 +177,13 @@ def test_two_who_asked_for_a_code_to_one_number(platform):
     assert platform.next_step(first) == "confirm-phone"
 
 
-def test_without_a_number_there_is_nothing_to_send_to(platform):
+def test_an_account_without_a_number_gets_no_code(platform):
     who = platform.young(phoneNumber=None)
     with pytest.raises(PhoneInvalid):
         platform.send("send-phone-code", {}, who)
 
 
-# ---- identity
+# The identity check
 
 
 def outcomes(result: dict) -> dict[str, str]:
@@ -196,7 +196,7 @@ def ready(platform, email: str = "zoe@example.org", number: str = "+33610000001"
     return who
 
 
-def test_a_name_that_differs_is_for_staff(platform):
+def test_a_different_name_is_suspicious(platform):
     who = ready(platform)
     result = platform.check_identity(who, lastName="Durand")
     assert result["outcome"] == "suspicious"
@@ -220,7 +220,7 @@ def test_a_name_that_differs_is_for_staff(platform):
     assert "acceptée" in platform.post.to("zoe@example.org")[-1].text
 
 
-def test_a_rejected_check_may_be_made_again(platform):
+def test_after_a_rejected_check_another_one_may_be_made(platform):
     who = ready(platform)
     platform.check_identity(who, lastName="Durand")
     number = platform.ask("pending", {"what": "identity-checks"}, STAFF)["items"][0]["identityCheckId"]
@@ -229,7 +229,7 @@ def test_a_rejected_check_may_be_made_again(platform):
     assert platform.check_identity(who)["outcome"] == "ok"
 
 
-def test_a_birth_date_that_differs_is_ko(platform):
+def test_a_different_birth_date_is_ko(platform):
     who = ready(platform)
     result = platform.check_identity(who, birthDate="2003-06-16")
     assert (result["outcome"], outcomes(result)["birth-date"]) == ("ko", "ko")
@@ -241,28 +241,28 @@ def test_case_accents_and_hyphens_do_not_matter(platform):
     assert platform.check_identity(who, firstName="ZOE ANNE", lastName="d'ete3")["outcome"] == "ok"
 
 
-def test_the_document_of_somebody_else_is_for_staff(platform):
+def test_the_document_of_another_account_is_suspicious(platform):
     first, second = ready(platform), ready(platform, "max@example.org", "+33610000002", lastName="Martin2")
     assert platform.check_identity(first, documentNumber="12345678")["outcome"] == "ok"
     result = platform.check_identity(second, lastName="Martin2", documentNumber="1234 5678")
     assert outcomes(result)["unique-document"] == "suspicious" == result["outcome"]
 
 
-def test_the_same_person_under_two_accounts_is_for_staff(platform):
+def test_one_person_with_two_accounts_is_suspicious(platform):
     platform.beneficiary()
     second = ready(platform, "zoe.bis@example.org", "+33610000002", firstName="ZOE", lastName="martin1")
     result = platform.check_identity(second, firstName="ZOE", lastName="martin1", documentNumber="99999999")
     assert outcomes(result)["unique-person"] == "suspicious" == result["outcome"]
 
 
-def test_who_was_erased_cannot_be_credited_again_unseen(platform):
+def test_an_erased_person_who_comes_back_is_suspicious(platform):
     who = platform.beneficiary()
     platform.send("erase", {}, who)
     again = ready(platform)
     assert platform.check_identity(again)["outcome"] == "suspicious"
 
 
-def test_a_refused_check_takes_hold_of_nobodys_document(platform):
+def test_a_ko_check_does_not_claim_the_document(platform):
     thief = ready(platform, "thief@example.org", "+33610000002", lastName="Thief")
     platform.check_identity(thief, lastName="Thief", birthDate="1999-01-01", documentNumber="12345678")
     victim = ready(platform)

@@ -21,11 +21,11 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(f"{text}+00:00")
 
 
-# ---- suspension
+# Suspension
 
 
 @pytest.mark.parametrize("reason", ["FRAUD", "fraud", "upon-user-request", "END_OF_CONTRACT"])
-def test_staff_suspend_for_a_reason_of_the_list(platform, reason):
+def test_staff_suspend_for_a_listed_reason(platform, reason):
     who = platform.beneficiary()
     for _ in range(2):
         assert platform.send("suspend-account", {"accountId": who, "reason": reason}, STAFF)["status"] == "suspended"
@@ -44,7 +44,7 @@ def test_another_reason_is_refused(platform):
     assert "FRAUD" in refusal.value.errors["reason"][0]
 
 
-def test_who_suspends_their_own_account_is_let_in_again_by_staff(platform):
+def test_staff_lift_a_suspension_that_the_person_asked_for(platform):
     who = platform.beneficiary()
     platform.send("suspend-me", {}, who)
     assert platform.messages()[-1][1]["reason"] == "UPON_USER_REQUEST"
@@ -53,19 +53,19 @@ def test_who_suspends_their_own_account_is_let_in_again_by_staff(platform):
     assert platform.ask("me", who=who)["status"] == "active"
 
 
-def test_fraud_that_is_found_after_somebody_left_is_told(platform):
+def test_fraud_found_after_a_suspension_is_published(platform):
     who = platform.beneficiary()
     platform.send("suspend-me", {}, who)
     for reason in ("FRAUD", "FRAUD", "END_OF_CONTRACT"):
         platform.send("suspend-account", {"accountId": who, "reason": reason}, STAFF)
-    told = [data["reason"] for name, data in platform.messages() if name == "BeneficiarySuspended"]
-    assert told == ["UPON_USER_REQUEST", "FRAUD"]
+    published = [data["reason"] for name, data in platform.messages() if name == "BeneficiarySuspended"]
+    assert published == ["UPON_USER_REQUEST", "FRAUD"]
 
 
-# ---- erasure
+# Erasure
 
 
-def test_an_erased_person_is_nowhere_and_every_count_stays(platform):
+def test_an_erased_person_has_no_name_and_their_address_is_free(platform):
     who = platform.beneficiary()
     before = len(platform.messages())
     platform.send("change-email", {"password": PASSWORD, "email": "new@example.org"}, who)
@@ -78,18 +78,18 @@ def test_an_erased_person_is_nowhere_and_every_count_stays(platform):
         platform.ask("me", who=who)
     with pytest.raises(CredentialsInvalid):
         platform.send("sign-in", {"email": "zoe@example.org", "password": PASSWORD})
-    assert platform.young() == who + 1, "the address and the phone are free"
+    assert platform.young() == who + 1, "the address and the phone number are free again"
 
 
 def dump(platform: Platform) -> str:
-    """Every cell of the database that holds text or bytes."""
+    """Every cell of the database, as text."""
     with platform.store.reading() as connection:
         tables = sa.inspect(connection).get_table_names()
         rows = [row for table in tables for row in connection.execute(sa.text(f"SELECT * FROM {table}"))]
     return "\n".join(str(cell) for row in rows for cell in row)
 
 
-def test_personal_data_stand_nowhere_in_the_open(platform):
+def test_no_table_holds_personal_data_in_clear(platform):
     who = platform.beneficiary()
     everything = dump(platform)
     for personal in (
@@ -106,7 +106,7 @@ def test_personal_data_stand_nowhere_in_the_open(platform):
     assert platform.ask("me", who=who)["email"] == "zoe@example.org"
 
 
-def test_without_the_key_the_log_tells_nobody_anything(platform):
+def test_the_log_holds_no_personal_data_in_clear_and_the_key_is_destroyed(platform):
     who = platform.beneficiary()
     with platform.store.reading() as connection:
         backup = list(connection.execute(sa.select(stored_events.c.state)).scalars())
@@ -115,7 +115,7 @@ def test_without_the_key_the_log_tells_nobody_anything(platform):
     assert len(backup) > 5 and not any("example.org" in state or "Martin" in state for state in backup)
 
 
-def test_what_waits_to_be_sent_to_an_erased_person_is_not_sent(platform):
+def test_queued_notifications_to_an_erased_person_are_withdrawn(platform):
     who = platform.young()
     with platform.store.transaction() as tx:
         platform.outbox.write(tx, platform.ports.mails.code("+33610000001", "123456"), key="x")
@@ -132,10 +132,10 @@ def test_an_erased_pro_leaves_the_structure(platform):
         name for name, _ in platform.messages()
     ][-2:] == ["ProDetached", "PersonErased"]
     platform.send("validate-offerer", {"offererId": 1}, STAFF)
-    assert len(platform.post.to("sarah@example.org")) == 1, "only the confirmation, from before"
+    assert len(platform.post.to("sarah@example.org")) == 1, "only the confirmation, sent before"
 
 
-def test_erasing_somebody_else_is_for_staff_and_operators(platform):
+def test_only_staff_and_operators_erase_other_people(platform):
     who, other = platform.young(), platform.young("max@example.org")
     with pytest.raises(Forbidden):
         platform.send("erase", {"accountId": who}, other)
@@ -145,7 +145,7 @@ def test_erasing_somebody_else_is_for_staff_and_operators(platform):
     assert {person["lastName"] for person in people.values()} == {"effacé"}
 
 
-def test_people_in_bulk_leave_out_the_unknown(platform):
+def test_unknown_accounts_are_absent_from_people(platform):
     who = platform.young()
     people = platform.ask("people", {"accountIds": [who, who, 99]})["people"]
     assert list(people) == [str(who)]
@@ -154,7 +154,7 @@ def test_people_in_bulk_leave_out_the_unknown(platform):
         platform.ask("people", {"accountIds": ["x"]})
 
 
-# ---- birthdays
+# Birthdays
 
 
 def underage(platform: Platform, birth: str, email: str = "zoe@example.org", name: str = "Martin1") -> int:
@@ -176,7 +176,7 @@ def birthdays(platform: Platform) -> list[tuple[int, int, str]]:
     ]
 
 
-def test_birthdays_of_the_underage_are_told_at_midnight_in_paris_until_18(platform):
+def test_under_age_birthdays_are_published_at_midnight_in_paris_until_18(platform):
     platform.clock.move_to(utc("2022-01-10T09:00:00"))
     who = underage(platform, "2006-06-15")
     (timer,) = platform.service.timers
@@ -194,7 +194,7 @@ def test_birthdays_of_the_underage_are_told_at_midnight_in_paris_until_18(platfo
     assert len(seen) == 3
 
 
-def test_a_late_timer_tells_every_birthday_at_its_own_instant(platform):
+def test_a_late_timer_publishes_every_birthday_at_its_own_instant(platform):
     platform.clock.move_to(utc("2022-01-10T09:00:00"))
     first = underage(platform, "2006-06-15")
     second = underage(platform, "2005-01-12", "max@example.org", "Martin2")
@@ -212,7 +212,7 @@ def test_a_late_timer_tells_every_birthday_at_its_own_instant(platform):
     assert len(birthdays(platform)) == 4
 
 
-def test_a_birthday_matters_to_no_one_else(platform):
+def test_only_under_age_beneficiaries_have_birthdays(platform):
     platform.beneficiary()
     platform.young("max@example.org", birthDate="2006-01-12")
     assert due(platform) is None
@@ -223,7 +223,7 @@ def test_a_birthday_matters_to_no_one_else(platform):
     assert due(platform) is None
 
 
-# ---- read models are folds
+# Read models are folds
 
 
 def test_every_read_model_is_the_fold_of_the_log(platform):
