@@ -1,4 +1,4 @@
-"""Accounts over HTTP: sessions, steps, staff's word, suspension, erasure, birthdays."""
+"""Accounts over HTTP: sessions, steps, decisions of staff, suspension, erasure, birthdays."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_session_from_its_first_token_to_its_end(platform: Platform) -> None:
     assert refresh(platform, third).outcome == (401, "token-invalid")
 
 
-def test_nobody_learns_whose_address_is_known(platform: Platform) -> None:
+def test_known_and_unknown_addresses_get_the_same_answers(platform: Platform) -> None:
     person = a_person(2)
     confirmed(platform, person)
     again = platform.post("/v1/accounts", sign_up_body(replace(person, first_name="Somebody")))
@@ -85,7 +85,7 @@ def test_nobody_learns_whose_address_is_known(platform: Platform) -> None:
     assert (known.status, known.body) == (unknown.status, unknown.body)
 
 
-def test_a_forgotten_password(platform: Platform) -> None:
+def test_a_forgotten_password_is_reset_by_mail(platform: Platform) -> None:
     person = a_person(4)
     confirmed(platform, person)
     platform.settle()
@@ -99,7 +99,7 @@ def test_a_forgotten_password(platform: Platform) -> None:
     assert sign_in(platform, person, ANOTHER).status == 200
 
 
-def test_what_the_provider_leaves_suspicious_is_decided_by_staff(platform: Platform) -> None:
+def test_staff_decide_a_suspicious_identity_check(platform: Platform) -> None:
     person = a_person(5)
     token = confirmed(platform, person)
     platform.post("/v1/me/phone-code", {}, token)
@@ -123,7 +123,7 @@ def test_what_the_provider_leaves_suspicious_is_decided_by_staff(platform: Platf
     assert credited.credit["remainingCents"] == 30000
 
 
-def test_a_step_before_its_time(platform: Platform) -> None:
+def test_a_premature_step_is_refused(platform: Platform) -> None:
     token = confirmed(platform, a_person(6))
     early = platform.call(
         "PATCH",
@@ -135,7 +135,7 @@ def test_a_step_before_its_time(platform: Platform) -> None:
     assert early.json["nextStep"] == "confirm-phone"
 
 
-def test_a_phone_number_is_given_or_set_right_when_the_code_is_asked_for(platform: Platform) -> None:
+def test_a_request_for_a_code_may_give_or_correct_the_phone_number(platform: Platform) -> None:
     person = a_person(8)
     body = {name: value for name, value in sign_up_body(person).items() if name != "phoneNumber"}
     assert platform.post("/v1/accounts", body).status == 202
@@ -159,7 +159,7 @@ def test_a_phone_number_is_given_or_set_right_when_the_code_is_asked_for(platfor
     assert sign_up.finish_steps(platform.client, platform.letterbox, person, token).credit["remainingCents"] == 30000
 
 
-def test_a_profile_is_changed_as_it_was_read(stage: Stage) -> None:
+def test_a_profile_change_is_refused_after_a_concurrent_one(stage: Stage) -> None:
     platform, person = stage.platform, stage.young_person()
 
     def change(city: str, tag: str) -> Answer:
@@ -175,7 +175,7 @@ def test_a_profile_is_changed_as_it_was_read(stage: Stage) -> None:
     assert change("Lyon", now.headers["ETag"]).status == 200
 
 
-def test_a_colleague_of_a_known_siren_is_let_in_by_staff(platform: Platform, actor: Actor) -> None:
+def test_staff_approve_the_attachment_of_a_colleague(platform: Platform, actor: Actor) -> None:
     email = "colleague@example.org"
     body = {
         "email": email,
@@ -200,7 +200,7 @@ def test_a_colleague_of_a_known_siren_is_let_in_by_staff(platform: Platform, act
     assert mine["attachment"] == "approved" and len(mine["venues"]) == 2, "its own and the digital one"
 
 
-def test_an_erased_person_is_gone_and_the_desk_still_works(stage: Stage, actor: Actor) -> None:
+def test_after_an_erasure_the_desk_still_works(stage: Stage, actor: Actor) -> None:
     platform = stage.platform
     book = stage.publish(actor, 1090, 5)
     person = stage.young_person()
@@ -220,12 +220,12 @@ def test_an_erased_person_is_gone_and_the_desk_still_works(stage: Stage, actor: 
 
 
 def keys_in(platform: Platform, store: str) -> set[int]:
-    """Whose keys stand in a store: in that of the keys, a file or a schema of its own, and nowhere else."""
+    """The accounts whose keys a store holds."""
     with platform.database(store).connect() as connection:
         return set(connection.execute(sa.text("SELECT account_id FROM person_keys")).scalars())
 
 
-def test_fraud_ends_what_is_booked(stage: Stage, actor: Actor) -> None:
+def test_fraud_cancels_bookings(stage: Stage, actor: Actor) -> None:
     platform = stage.platform
     book = stage.publish(actor, 1090, 5)
     person = stage.young_person()
@@ -242,7 +242,7 @@ def test_fraud_ends_what_is_booked(stage: Stage, actor: Actor) -> None:
     assert stage.places(book) == 5
 
 
-def test_who_is_suspended_acts_for_no_structure_though_the_token_lives_on(stage: Stage) -> None:
+def test_a_suspended_account_acts_for_no_structure_while_its_token_is_valid(stage: Stage) -> None:
     platform, actor = stage.platform, stage.actor()
     published = stage.publish(actor, 1090, 5)
     number, staff = platform.get("/v1/me", actor.token)["accountId"], platform.token("staff")
@@ -261,7 +261,7 @@ def test_who_is_suspended_acts_for_no_structure_though_the_token_lives_on(stage:
     assert [answer.status for answer in allowed] == [201, 200, 200], allowed
 
 
-def test_the_underage_from_2022_and_their_birthdays(stage: Stage) -> None:
+def test_under_age_credits_from_2022_and_birthdays(stage: Stage) -> None:
     """20 € at 15, 30 € more at 16 and at 17 (domain.md R3); the credit ends at 18."""
     platform = stage.platform
     person = a_person(9, date(2006, 6, 15))
@@ -279,10 +279,10 @@ def test_the_underage_from_2022_and_their_birthdays(stage: Stage) -> None:
     assert platform.get("/v1/me/credit", token)["remainingCents"] == 5000
 
 
-def test_the_pages_that_mails_lead_to(platform: Platform) -> None:
-    """Without any client: the link of the mail, the button of its page."""
+def test_the_pages_that_mails_link_to(platform: Platform) -> None:
+    """A person needs no client but a browser: the link of the mail, the form of its page."""
     person = a_person(90)
-    platform.advance(timedelta(minutes=2))  # this address has had its share of failures from the tests before
+    platform.advance(timedelta(minutes=2))  # earlier tests have used up the failures of this network address
     assert platform.post("/v1/accounts", sign_up_body(person)).status == 202
     assert submitted(platform, person, "/confirmer").status == 200
     again = platform.call("POST", "/confirmer", b"token=used-before", headers={"Content-Type": FORM})
@@ -301,7 +301,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def submitted(platform: Platform, person: YoungPerson, path: str, **typed: str) -> Answer:
-    """The newest mail's page with its form filled in and sent."""
+    """Opens the link of the newest mail, fills in the form of its page and sends it."""
     token = platform.letterbox.link_token(person.email)
     page = platform.call("GET", f"{path}?token={token}")
     assert page.status == 200, page
