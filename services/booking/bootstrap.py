@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from services.booking import calls
 from services.booking.application.cancelling import Cancelling
-from services.booking.application.desk import Desk
 from services.booking.application.due import Due
-from services.booking.application.ledger import Ledger
-from services.booking.application.mails import Mails
-from services.booking.application.reading import Reading
-from services.booking.application.requests import Requests
+from services.booking.application.mailing import Mailing
+from services.booking.application.saga.driver import Saga
+from services.booking.application.saga.recovery import Recovery
 from services.booking.domain.booking import Booking
 from services.booking.domain.stock import Stock
 from services.booking.neighbours import Identity, Wallet
 from services.booking.projections import projections
 from services.booking.publishing import publication
 from services.booking.reactions import FOLLOWED, REACTIONS
-from services.booking.storage import places
+from services.booking.storage import open_requests
 from shared.eventstore import Connection, Engine, Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
@@ -33,21 +31,20 @@ FORGET_SECONDS = 3_600.0
 def build(settings: Settings, clock: Clock, bus: Bus, engine: Engine) -> Service:
     store = Store(engine, clock=clock, aggregates=[Booking, Stock], publication=publication, projections=projections())
     wallet, identity = Wallet(bus), Identity(bus)
-    requests = Requests(store, wallet, settings.randomness())
+    saga = Saga(store, wallet, settings.randomness())
     cancelling = Cancelling(store, wallet)
     due = Due(store, cancelling)
     outbox = Outbox("booking", store, transports(settings.mail_url, settings.sms_url, settings.push_url))
-    mails = Mails(store, identity, outbox)
-    desk = Desk(clock)
+    mailing = Mailing(store, identity, outbox)
 
     def open_work(connection: Connection) -> int:
-        return places.count_open(connection) + mails.open_work(connection)
+        return open_requests.count(connection) + mailing.open_work(connection)
 
     return Service(
         name="booking",
         store=store,
-        commands=by_name(calls.commands(requests, cancelling, desk, due)),
-        queries=by_name(calls.queries(Reading(store, clock, identity), desk, Ledger(store))),
+        commands=by_name(calls.commands(saga, cancelling, due, clock)),
+        queries=by_name(calls.queries(store, clock, identity)),
         reactions=REACTIONS,
         followed=[FOLLOWED],
         timers=[
@@ -57,8 +54,8 @@ def build(settings: Settings, clock: Clock, bus: Bus, engine: Engine) -> Service
             Timer("reminders", due.next_eve, due.remind),
         ],
         tasks=[
-            Task("recover-requests", RECOVERY_SECONDS, requests.recover),
-            Task("write-mails", MAIL_SECONDS, mails.write_due, IDLE_SECONDS),
+            Task("recover-requests", RECOVERY_SECONDS, Recovery(store, saga).run),
+            Task("write-mails", MAIL_SECONDS, mailing.write_due, IDLE_SECONDS),
             Task("send-mails", MAIL_SECONDS, outbox.send_due, IDLE_SECONDS),
             Task("forget-mails", FORGET_SECONDS, outbox.forget),
         ],

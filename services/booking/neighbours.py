@@ -1,4 +1,4 @@
-"""The other services, as booking asks them."""
+"""The calls of booking to other services."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from services.booking.domain.booking import Booking
 from shared.contracts.calls import identity, wallet
 from shared.contracts.calls.contract import Command
 from shared.kernel.errors import DomainError, OutcomePending, Unavailable
-from shared.messaging.bus import Bus
+from shared.messaging.bus import Answer, Bus
 
 RESERVE_SECONDS = 6.0
 """Less than a caller waits for booking, so that it hears ``outcome-pending`` from here."""
@@ -17,14 +17,18 @@ RELEASE_SECONDS = 2.0
 PEOPLE_SECONDS = 3.0
 
 
+CreditAnswer = DomainError | None
+"""Wallet's answer. None: the credit is reserved, or released. Unavailable: not known yet. Another refusal: it is not
+reserved."""
+
+
 class Wallet:
-    """The young people's credits. Everything asked of it may be asked again."""
+    """Young people's credits. Every command may be repeated: the same attempt gets the same answer."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    def reserve(self, bookings: Sequence[Booking]) -> list[DomainError | None]:
-        """For each: None when its credit is held, a refusal, or an Unavailable when that is not known."""
+    def reserve(self, bookings: Sequence[Booking]) -> list[CreditAnswer]:
         commands = [
             wallet.Reserve(
                 booking_id=one.booking_id,
@@ -36,34 +40,34 @@ class Wallet:
             )
             for one in bookings
         ]
-        return self._ask(commands, RESERVE_SECONDS)
+        return self._send(commands, RESERVE_SECONDS)
 
-    def release(self, bookings: Sequence[Booking]) -> list[DomainError | None]:
-        """Gives held credit back; before its reservation arrives: a mark, so that it takes nothing."""
+    def release(self, bookings: Sequence[Booking]) -> list[CreditAnswer]:
+        """Free bookings need no release. A release that arrives before its reservation makes that one refused."""
         commands = [
             wallet.Release(booking_id=one.booking_id, attempt=one.attempt, person_id=one.person_id)
             for one in bookings
             if one.terms.total > 0
         ]
-        return self._ask(commands, RELEASE_SECONDS)
+        return self._send(commands, RELEASE_SECONDS)
 
-    def _ask(self, commands: Sequence[Command], seconds: float) -> list[DomainError | None]:
+    def _send(self, commands: Sequence[Command], seconds: float) -> list[CreditAnswer]:
         try:
             answers = self._bus.commands(commands, timeout=seconds)
         except Unavailable as error:
             return [error for _ in commands]
-        return [_verdict(answer) for answer in answers]
+        return [_credit_answer(answer) for answer in answers]
 
 
-def _verdict(answer: Any) -> DomainError | None:
+def _credit_answer(answer: Answer | DomainError) -> CreditAnswer:
     if not isinstance(answer, DomainError):
         return None
-    # a fault over there says nothing about the credit
-    return answer if answer.status < 500 else OutcomePending("wallet does not answer now")
+    # an error of wallet says nothing about the credit
+    return answer if answer.status < 500 else OutcomePending("Le crédit ne peut pas être vérifié pour le moment.")
 
 
 class Identity:
-    """Who the people are: names are asked for when they are shown, and kept nowhere here."""
+    """People's names, read when they are shown and not stored in booking."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus

@@ -1,4 +1,4 @@
-"""Domain events → messages: the only writer of what booking publishes."""
+"""Translates booking's events to the messages that it publishes."""
 
 from __future__ import annotations
 

@@ -38,49 +38,50 @@ def forgets_attempts() -> None:
 
 def counts_no_places() -> None:
     """Of every stock there is always one more. The table's own check is the test's to take away."""
-    from services.booking.storage.places import Shelf
+    from services.booking.storage.stocks import LockedStocks
 
-    def take(self: Shelf, stock_id: int, places: int) -> bool:
+    def set_aside(self: LockedStocks, stock_id: int, places: int) -> bool:
         self[stock_id].taken += places
         return True
 
-    Shelf.take = take  # type: ignore[method-assign]
+    LockedStocks.set_aside = set_aside  # type: ignore[method-assign]
 
 
 def locks_no_stock() -> None:
     """Who decides on a stock does not wait for whoever decides on it already."""
-    from services.booking.storage import deciding, places
+    from services.booking.storage import saga, stocks
     from shared.eventstore.combined import CombinedSelect
 
-    init = places.Shelf.__init__
+    init = stocks.LockedStocks.__init__
 
     def hesitating(*given: Any) -> None:
         init(*given)
         green.sleep(A_MOMENT)
 
-    places.lock = places.lock_of_bookings = lambda *_: None
-    places.LOCKED_STOCKS = places._STOCKS
-    for name in ("_AT_REQUEST", "_AT_ANSWER"):
-        selects = getattr(deciding, name)._selects
-        setattr(deciding, name, CombinedSelect(**{**selects, "stocks": places._STOCKS}))
-    places.Shelf.__init__ = hesitating  # type: ignore[method-assign]
+    stocks.lock = stocks.lock_of_bookings = lambda *_: None
+    stocks.LOCKED_STOCKS = stocks._STOCKS
+    for name in ("_OPENING", "_ANSWERING"):
+        selects = getattr(saga, name)._selects
+        setattr(saga, name, CombinedSelect(**{**selects, "stocks": stocks._STOCKS}))
+    stocks.LockedStocks.__init__ = hesitating  # type: ignore[method-assign]
 
 
 def books_twice() -> None:
     """A person may have many live bookings of one offer."""
-    from services.booking.storage import deciding, places
+    from services.booking.application.saga import book
+    from services.booking.storage import live_bookings
 
-    found = deciding.at_request
-    deciding.at_request = lambda *given: dataclasses.replace(found(*given), live=set())
-    places.live_pairs = lambda *_: set()
-    places.claim_live = lambda *_: None
+    read = book.read_to_open
+    book.read_to_open = lambda *given: dataclasses.replace(read(*given), claimed=set())
+    live_bookings.claimed = lambda *_: set()
+    live_bookings.claim = lambda *_: None
 
 
 def recovers_nothing() -> None:
     """Requests that a crash left open stay open."""
-    from services.booking.application.requests import Requests
+    from services.booking.application.saga.recovery import Recovery
 
-    Requests.recover = lambda _: None  # type: ignore[method-assign]
+    Recovery.run = lambda _: None  # type: ignore[method-assign]
 
 
 def sleeps_through() -> None:

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from services.booking.domain.booking import Booking, Means, Reason
+from services.booking.domain.booking import Booking
 from services.booking.domain.rules import AUTOMATIC_VALIDATION
+from services.booking.domain.states import Means, Reason
 from shared.kernel.time import parse_instant
 from tests.chaos.conftest import SEED
 from tests.chaos.figures import Figures

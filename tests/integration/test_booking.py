@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.booking.storage import places
-from services.booking.storage.places import Shelf
+from services.booking.storage import stocks
+from services.booking.storage.stocks import LockedStocks
 from shared import green
 from shared.eventstore.outcomes import Call, Caller
 from shared.kernel.errors import DomainError
@@ -112,7 +112,7 @@ def cancelled_by_both_of_two_who_wait_for_the_stock(world: World) -> list[Any]:
     ]
     pool = green.Pool(2)
     with world.store.transaction() as tx:
-        Shelf.of(tx, [stock])
+        LockedStocks.of(tx, [stock])
         asked = [pool.spawn(world.process.decide, [call]) for call in calls]
         until(lambda: lock_waiters(world.store.engine) == len(calls))
     return [one.wait()[0][0] for one in asked]
@@ -129,7 +129,7 @@ def test_without_the_lock_before_the_booking_is_loaded_its_place_is_given_back_t
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control: the table's own check is what is left, and an error."""
-    monkeypatch.setattr(places, "lock_of_bookings", lambda *_: None)
+    monkeypatch.setattr(stocks, "lock_of_bookings", lambda *_: None)
     outcomes = cancelled_by_both_of_two_who_wait_for_the_stock(world)
     assert counted(outcomes) == {"cancelled": 1, "internal-error": 1}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from services.booking.storage.places import LOCKED_STOCKS, Shelf, lock
+from services.booking.storage.stocks import LOCKED_STOCKS, LockedStocks, lock
 from services.booking.storage.tables import stocks
 from shared import green
 from shared.eventstore.store import Conflict, Transaction
@@ -30,10 +30,10 @@ def world(empty: Empty, tmp_path: Path) -> World:
 
 
 def with_the_guard(tx: Transaction, stock: int) -> bool:
-    shelf = Shelf.of(tx, [stock])
+    locked = LockedStocks.of(tx, [stock])
     green.sleep(A_MOMENT)
-    taken = shelf.take(stock, 1)
-    shelf.write(tx.now)
+    taken = locked.set_aside(stock, 1)
+    locked.write(tx.now)
     return taken
 
 
@@ -100,7 +100,7 @@ def is_locked(world: World, stock: int) -> bool:
 
 def test_a_row_that_was_waited_for_and_replaced_is_locked_all_the_same(world: World) -> None:
     def lock_and_read(tx: Transaction, stock: int) -> bool:
-        Shelf.of(tx, [stock])
+        LockedStocks.of(tx, [stock])
         return is_locked(world, stock)
 
     assert replaced_while_waited_for(world, lock_and_read)
@@ -120,6 +120,6 @@ def test_with_the_first_lock_alone_it_would_be_read_without_one(world: World) ->
 def test_a_row_that_somebody_else_has_locked_when_it_is_read_is_a_conflict(world: World) -> None:
     stock = world.stock(quantity=PLACES)
     with world.store.transaction() as tx:
-        Shelf.of(tx, [stock])
+        LockedStocks.of(tx, [stock])
         with pytest.raises(Conflict), world.store.transaction() as other:
             other.connection.execute(LOCKED_STOCKS, {"stock_ids": [stock]})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.booking.storage.places import Shelf
+from services.booking.storage.stocks import LockedStocks
 from services.booking.storage.tables import stocks
 from services.wallet.storage import credits
 from shared import green
@@ -133,10 +133,10 @@ def met_by_a_rebuild(world: World) -> None:
     rebuilds = []
     try:
         with world.store.transaction() as tx:
-            shelf = Shelf.of(tx, [stock])
-            shelf.take(stock, PLACES)
-            shelf.book(stock, PLACES)
-            shelf.write(tx.now)  # the last place goes: an event
+            locked = LockedStocks.of(tx, [stock])
+            locked.set_aside(stock, PLACES)
+            locked.book(stock, PLACES)
+            locked.write(tx.now)  # the last place goes: an event
             tx.flush()
             rebuilds.append(green.spawn(rebuilding.rebuild, world.store, stocks_model))
             until(lambda: lock_waiters(world.store.engine))

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.booking.application.cancelling import cancel_all, load
-from services.booking.application.requests import Requests
-from services.booking.domain.booking import Reason
+from services.booking.application.cancelling import cancel_all
+from services.booking.application.loading import load
+from services.booking.application.saga.driver import Saga
+from services.booking.domain.states import Reason
 from services.booking.neighbours import Wallet
 from services.booking.storage import bookings as stored
-from services.booking.storage import facts, places
+from services.booking.storage import references
+from services.booking.storage.stocks import LockedStocks
 from services.booking.storage.tables import offers, shut_offerers, stocks
 from shared import green
 from shared.contracts.calls.booking import Book
@@ -40,7 +42,7 @@ def world(empty: Empty, tmp_path: Path) -> World:
 
 
 def with_the_guard(tx: Transaction, stock: int) -> bool:
-    return bool(places.Shelf.of(tx, [stock])[stock].row.is_released)
+    return bool(LockedStocks.of(tx, [stock])[stock].row.is_released)
 
 
 def without_the_guard(tx: Transaction, stock: int) -> bool:
@@ -64,7 +66,7 @@ def seen_after_a_wait(
             return look(tx, stock)
 
     with world.store.transaction() as holder:
-        places.Shelf.of(holder, [stock])
+        LockedStocks.of(holder, [stock])
         looker = green.spawn(looking)
         until(lambda: lock_waiters(world.store.engine))
         with world.store.transaction() as tx:
@@ -73,7 +75,7 @@ def seen_after_a_wait(
 
 
 def shut(tx: Transaction) -> None:
-    facts.shut_offerer(tx.connection, OFFERER)
+    references.shut_offerer(tx.connection, OFFERER)
 
 
 def unpublish(tx: Transaction) -> None:
@@ -118,7 +120,7 @@ def rejected_without_the_guard(world: World, offer: int) -> None:
     """The same facts, without awaiting who has the stocks."""
 
     def write(tx: Transaction) -> None:
-        facts.unpublish_offer(tx.connection, offer)
+        references.unpublish_offer(tx.connection, offer)
         cancel_all(tx, load(tx, stored.unused_of_offer(tx.connection, offer)), Reason.FRAUD)
 
     world.store.run(write)
@@ -129,10 +131,10 @@ def booked_while(world: World, told: Told) -> tuple[Any, str]:
     offer = world.offer()
     stock = world.stock(offer)
     paused = Paused(world.settings.randomness())
-    requests = Requests(world.store, Wallet(world.bus), paused)
+    saga = Saga(world.store, Wallet(world.bus), paused)
     data = {"stockId": stock, "quantity": 1}
     call = Call("book", data, "k", Caller(YOUNG), body=Book.read(data))
-    booker = green.spawn(requests.book, [call])
+    booker = green.spawn(saga.book, [call])
     paused.reached.wait()
     teller = green.spawn(told, world, offer)
     until(lambda: teller.dead or lock_waiters(world.store.engine))
@@ -177,6 +179,6 @@ def test_who_is_suspended_while_booking_has_it_cancelled(world: World) -> None:
 
 def test_without_holding_the_person_the_booking_would_stay(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control."""
-    monkeypatch.setattr(facts, "lock_people", lambda *_: None)
+    monkeypatch.setattr(references, "lock_people", lambda *_: None)
     outcome, status = booked_while(world, suspended)
     assert (outcome["status"], status) == ("confirmed", "confirmed")

@@ -1,4 +1,4 @@
-"""The desk: what a countermark says, validating it, taking that back. Checks in the order of domain.md §5.2."""
+"""The desk looks a countermark up, validates it, and undoes a validation. Checks in the order of domain.md §5.2."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from services.booking.application.cancelling import load
-from services.booking.domain import errors
-from services.booking.domain.booking import Booking, Means, check_usable
+from services.booking import answers, refusals
+from services.booking.application.loading import load
+from services.booking.domain.booking import Booking
+from services.booking.domain.desk import check_usable
 from services.booking.domain.rules import read_countermark
-from services.booking.shapes import booking_shape
-from services.booking.storage import bookings as stored
-from services.booking.storage.facts import Access
+from services.booking.domain.states import Means
+from services.booking.storage import bookings
+from services.booking.storage.access import Access
 from shared.contracts.calls import booking as calls
 from shared.eventstore import Connection, Transaction
 from shared.eventstore.outcomes import Call, Caller, Outcome
 from shared.kernel.errors import DomainError
 from shared.kernel.time import PARIS, Clock
 
-PARIS_ZONE = PARIS.key
-"""Where a venue's own zone is not known."""
+DEFAULT_ZONE = PARIS.key
+"""For a venue that booking does not know yet."""
 
 
 class Desk:
@@ -31,38 +32,38 @@ class Desk:
         self, connection: Connection, batch: Sequence[Call[calls.DeskLookUp]]
     ) -> list[dict[str, Any] | DomainError]:
         marks = [read_countermark(call.body.countermark) for call in batch]
-        rows = stored.by_countermarks(connection, [mark for mark in marks if mark is not None])
+        rows = bookings.by_countermarks(connection, [mark for mark in marks if mark is not None])
         access = Access(connection, [call.caller for call in batch])
         now = self._clock.now()
-        return [_seen(rows.get(mark or ""), access, call, now) for call, mark in zip(batch, marks, strict=True)]
+        return [_found(rows.get(mark or ""), access, call, now) for call, mark in zip(batch, marks, strict=True)]
 
     def use(self, tx: Transaction, batch: Sequence[Call[calls.DeskUse]]) -> list[Outcome]:
         return _each(tx, batch, lambda booking, row, call: _use(tx, booking, row, call))
 
     def keep(self, tx: Transaction, batch: Sequence[Call[calls.DeskKeep]]) -> list[Outcome]:
-        return _each(tx, batch, lambda booking, _row, _call: booking.keep(tx.now))
+        return _each(tx, batch, lambda booking, _row, _call: booking.invalidate_at_the_desk(tx.now))
 
 
-def _seen(row: Any, access: Access, call: Call[Any], now: datetime) -> dict[str, Any] | DomainError:
+def _found(row: Any, access: Access, call: Call[Any], now: datetime) -> dict[str, Any] | DomainError:
     try:
         _check_known(row, access, call.caller)
-        check_usable(row, now, row.timezone or PARIS_ZONE)
+        check_usable(row, now, row.timezone or DEFAULT_ZONE)
     except DomainError as refusal:
         return refusal
-    return booking_shape(row, row, now) | {"personId": row.person_id}
+    return answers.booking_with_person(row, now)
 
 
 def _use(tx: Transaction, booking: Booking, row: Any, call: Call[Any]) -> None:
     means = Means.API if call.caller is not None and call.caller.offerer_id is not None else Means.DESK
-    booking.validate_at_the_desk(tx.now, means, row.timezone or PARIS_ZONE)
+    booking.validate_at_the_desk(tx.now, means, row.timezone or DEFAULT_ZONE)
 
 
 def _each(
     tx: Transaction, batch: Sequence[Call[Any]], decide: Callable[[Booking, Any, Call[Any]], None]
 ) -> list[Outcome]:
-    """Decides one after the other, on what the earlier ones of the batch left."""
+    """Decides in order: each call sees the decisions of the earlier ones. A refusal is an outcome of its own call."""
     marks = [read_countermark(call.body.countermark) for call in batch]
-    rows = stored.by_countermarks(tx.connection, [mark for mark in marks if mark is not None])
+    rows = bookings.by_countermarks(tx.connection, [mark for mark in marks if mark is not None])
     access = Access(tx.connection, [call.caller for call in batch])
     loaded = {one.booking_id: one for one in load(tx, [row.booking_id for row in rows.values()])}
     outcomes: list[Outcome] = []
@@ -80,6 +81,6 @@ def _each(
 
 def _check_known(row: Any, access: Access, caller: Caller | None) -> None:
     if row is None:
-        raise errors.UnknownCountermark
+        raise refusals.UnknownCountermark
     if not access.allows(caller, row.offerer_id):
-        raise errors.NotYours
+        raise refusals.NotYours

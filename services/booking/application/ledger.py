@@ -59,8 +59,8 @@ class Ledger:
         self._store = store
 
     def read(self, connection: Connection, call: Call[calls.Ledger]) -> dict[str, Any]:
-        """``{position?}`` (default: the end of the log) → validated cents per civil day of use in Paris and per
-        booking, and the bookings whose events contradict each other."""
+        """Validated cents per civil day of use in Paris and per booking, and the bookings whose events contradict each
+        other."""
         head = self._store.log.head(connection)
         position = head if call.body.position is None else min(call.body.position, head)
         fold = Fold()

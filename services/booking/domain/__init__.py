@@ -1,1 +1,1 @@
-"""What a booking and a stock may do, and when: the standard library, eventsourcing, kernel and contracts only."""
+"""The rules of bookings and stocks: standard library, eventsourcing, kernel and contracts only."""

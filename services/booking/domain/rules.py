@@ -15,39 +15,39 @@ from shared.contracts.subcategories import SUBCATEGORIES
 TICK = timedelta(microseconds=1)
 
 AUTOMATIC_VALIDATION = timedelta(hours=48)
-"""After its start a dated booking is validated by itself (domain.md R16; decisions 5 and 31)."""
+"""How long after its start a dated booking is validated automatically (domain.md R16; decisions 5 and 31)."""
 
 LEFT_TO_THE_DESK = timedelta(hours=48)
-"""How long a validation that the desk took back after its due instant is left to it."""
+"""How long a validation that the desk undid after its due instant is left to the desk."""
 
 POSTPONED = timedelta(hours=48)
-"""An event moved to further away than this takes back its validations (domain.md §3.1)."""
+"""An event that is rescheduled to later than this from now loses its validations (domain.md §3.1)."""
 
 EXPIRY_HOUR = time(5, 0, tzinfo=UTC)
-"""When the day's expiries are done (decision 34)."""
+"""When the nightly run of the expiries begins (decision 34)."""
 
 WARNING_HOUR = time(5, 30, tzinfo=UTC)
-"""When those whose bookings will soon expire are warned (domain.md §4.6)."""
+"""When people are warned of bookings that expire soon (domain.md §4.6)."""
 
 EVE_HOUR = time(16, 0, tzinfo=UTC)
-"""When the day before an event those who booked it are reminded (domain.md §4.7)."""
+"""When people are reminded of their bookings on the day before the event (domain.md §4.7)."""
 
 COUNTERMARK_SYMBOLS = "ABCDEFGHJKLMNPQRSTUVWXYZ234567"
 """A–Z without O and I, 2–7 (domain.md R28, in force since 2020-12-01): 30 symbols, 729 million countermarks."""
 COUNTERMARK_LENGTH = 6
 _READABLE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 
-MOST_PLACES = 2
-"""A duo offer lets one come with somebody."""
+MAX_PLACES = 2
+"""Places in one booking of a duo offer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """How long an undated booking may wait to be used, and how many days before its last one its owner is warned."""
+    """How long an undated booking may wait for its use, and how long before its expiry its person is warned."""
 
     delay: timedelta
     warning: timedelta
-    subcategories: frozenset[str] | None  # None: all those that can expire
+    subcategories: frozenset[str] | None  # None: all that can expire
     valid_from: datetime | None
     valid_until: datetime | None
 
@@ -64,7 +64,21 @@ EXPIRIES: Sequence[Expiry] = (
     # everything else that can expire (domain.md R17)
     Expiry(timedelta(days=30), timedelta(days=7), None, None, None),
 )
-"""The first that applies is the rule."""
+"""The first one that applies is the rule."""
+
+
+def validation_due(beginning_at: datetime | None, invalidated_at: datetime | None = None) -> datetime | None:
+    """When a dated booking is due to be validated automatically: strictly after this instant (decision 31).
+
+    A validation that the desk undid before it was due stays due then. One undone later is left to the desk for another
+    48 h and then falls due again, so that no credit stays reserved for ever.
+    """
+    if beginning_at is None:
+        return None
+    due = beginning_at + AUTOMATIC_VALIDATION
+    if invalidated_at is None or invalidated_at <= due:
+        return due
+    return invalidated_at + LEFT_TO_THE_DESK
 
 
 def expiry_rule(subcategory: str, booked_at: datetime) -> Expiry | None:
@@ -75,15 +89,16 @@ def expiry_rule(subcategory: str, booked_at: datetime) -> Expiry | None:
 
 
 def expires_at(subcategory: str, booked_at: datetime, beginning_at: datetime | None) -> datetime | None:
-    """When an unused booking expires, to the second; None with a date (decision 29) or where nothing expires."""
+    """When an unused booking expires, to the second; None with a date (decision 29) or where bookings do not expire."""
     rule = expiry_rule(subcategory, booked_at) if beginning_at is None else None
     return booked_at + rule.delay if rule else None
 
 
 def expiry_run(expires: datetime, earliest: datetime | None = None) -> datetime:
-    """The run that takes a booking: 05:00 UTC of the first day whose 00:00 UTC is not before ``expires`` (decision 34).
+    """The run that cancels a booking: 05:00 UTC of the first day whose 00:00 UTC is not before ``expires``
+    (decision 34).
 
-    ``earliest``: only a run later than this instant, for what became unused again after its own.
+    ``earliest``: only a run after this instant, for a booking that became unused again after its own run.
     """
     day = expires.date()
     if datetime.combine(day, time(), UTC) < expires:
@@ -97,7 +112,8 @@ def expiry_run(expires: datetime, earliest: datetime | None = None) -> datetime:
 def warning_run(subcategory: str, booked_at: datetime, earliest: datetime | None = None) -> datetime | None:
     """The run that warns of an undated booking's expiry: 05:30 UTC, a whole number of days before the day it expires.
 
-    None where nothing expires, and when that run is not later than ``earliest``: who then gives a booking back knows.
+    None where bookings do not expire, and when that run is not after ``earliest``, the instant of an undone validation:
+    that person has just dealt with the booking.
     """
     rule = expiry_rule(subcategory, booked_at)
     if rule is None:
@@ -107,7 +123,7 @@ def warning_run(subcategory: str, booked_at: datetime, earliest: datetime | None
 
 
 def eve_run(beginning_at: datetime | None, known_at: datetime) -> datetime | None:
-    """16:00 UTC of the day before an event; None without a date, and when its date was known only later than that."""
+    """16:00 UTC of the day before an event; None without a date, or when the date was announced only after that."""
     if beginning_at is None:
         return None
     run = datetime.combine(beginning_at.astimezone(UTC).date() - timedelta(days=1), EVE_HOUR)
@@ -115,14 +131,14 @@ def eve_run(beginning_at: datetime | None, known_at: datetime) -> datetime | Non
 
 
 def next_run(after: datetime) -> datetime:
-    """The first 05:00 UTC later than an instant."""
+    """The first 05:00 UTC after an instant."""
     day: date = after.astimezone(UTC).date()
     run = datetime.combine(day, EXPIRY_HOUR)
     return run if run > after else run + timedelta(days=1)
 
 
 def is_permanent(subcategory: str) -> bool:
-    """Something one keeps (a film online, a subscription to the press): it stays among the ongoing ones once used."""
+    """Whether people keep it (a film online, a subscription): its used bookings stay among the ongoing ones."""
     facts = SUBCATEGORIES[subcategory]
     return not facts.can_expire and not facts.is_event
 
@@ -132,7 +148,7 @@ def draw_countermark(chance: random.Random) -> str:
 
 
 def read_countermark(text: str) -> str | None:
-    """What somebody typed, upper-cased; None when it cannot be one. Old ones hold any of A–Z and 0–9."""
+    """The typed text in upper case; None when it cannot be a countermark. Old ones have any of A–Z and 0–9."""
     upper = text.strip().upper()
     return upper if len(upper) == COUNTERMARK_LENGTH and _READABLE.issuperset(upper) else None
 

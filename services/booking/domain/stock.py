@@ -1,7 +1,7 @@
-"""How many of a stock there are, and what is said when the last one goes.
+"""A stock: how many places it has, and the messages when the last one goes or comes back.
 
-Catalog describes a stock; booking decides how many of it there are. The count of what is taken is a row guarded by its
-own statement, not a fold of this stream: a popular stock must not make bookings wait for one another.
+Catalog describes a stock; booking owns its quantity. The number of places taken is a row under a row lock, not a fold
+of this stream: bookings of a popular stock would otherwise conflict with each other.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from datetime import datetime
 
 from eventsourcing.domain import Aggregate
 
-from services.booking.domain import errors
+from services.booking import refusals
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import Cents
 
 
 class Stock(Aggregate):
-    """``quantity`` None: without limit."""
+    """``quantity`` None: no limit."""
 
     class Event(Aggregate.Event):
         stock_id: int
@@ -32,7 +32,7 @@ class Stock(Aggregate):
         activation_codes: list[str]
 
     class Repriced(Event):
-        """Another price or booking limit, for the bookings to come."""
+        """Another price or booking limit, for later bookings."""
 
         price: Cents
         booking_limit_at: datetime | None
@@ -58,7 +58,7 @@ class Stock(Aggregate):
             stock.is_withdrawn = True
 
     class EveReached(Event):
-        """Its event is tomorrow: who booked it is to be reminded."""
+        """Its event is tomorrow: its people must be reminded."""
 
         beginning_at: datetime
 
@@ -99,7 +99,7 @@ class Stock(Aggregate):
         booking_limit_at: datetime | None,
         activation_codes: list[str],
     ) -> Stock:
-        """With activation codes there are as many as codes (domain.md §3.1)."""
+        """Activation codes fix the quantity at their number (domain.md §3.1)."""
         stock = cls._create(
             cls.Opened,
             id=stream_id("stock", stock_id),
@@ -115,7 +115,7 @@ class Stock(Aggregate):
             activation_codes=activation_codes,
         )
         if stock.quantity == 0:
-            stock.tell(at, 0)
+            stock.announce(at, 0)
         return stock
 
     def reprice(self, at: datetime, price: Cents, booking_limit_at: datetime | None) -> None:
@@ -125,15 +125,15 @@ class Stock(Aggregate):
             )
 
     def change_quantity(self, at: datetime, quantity: int | None, *, taken: int, booked: int) -> None:
-        """``taken`` counts the open requests too; less than that would oversell."""
+        """``taken`` counts open requests too: a smaller quantity would oversell the stock."""
         if self.is_withdrawn:
-            raise errors.StockNotBookable("Ce stock a été retiré.")
+            raise refusals.StockNotBookable("Ce stock a été retiré.")
         if quantity is not None and quantity < taken:
-            raise errors.QuantityBelowBooked(f"{taken} places sont déjà prises.", extra={"booked": taken})
+            raise refusals.QuantityBelowBooked(f"{taken} places sont déjà prises.", extra={"booked": taken})
         if quantity == self.quantity:
             return
         self.trigger_event(self.QuantityChanged, timestamp=at, stock_id=self.stock_id, quantity=quantity)
-        self.tell(at, None if quantity is None else quantity - booked)
+        self.announce(at, None if quantity is None else quantity - booked)
 
     def reschedule(self, at: datetime, beginning_at: datetime, booking_limit_at: datetime | None) -> None:
         self.trigger_event(
@@ -152,8 +152,8 @@ class Stock(Aggregate):
         assert self.beginning_at is not None
         self.trigger_event(self.EveReached, timestamp=at, stock_id=self.stock_id, beginning_at=self.beginning_at)
 
-    def tell(self, at: datetime, remaining: int | None) -> None:
-        """The last place was booked, or there are some again."""
+    def announce(self, at: datetime, remaining: int | None) -> None:
+        """Records that the last place is booked, or that places are free again."""
         if remaining == 0:
             self.trigger_event(self.SoldOut, timestamp=at, stock_id=self.stock_id, offer_id=self.offer_id)
         else:

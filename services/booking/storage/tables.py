@@ -1,7 +1,7 @@
-"""Tables: guards that statements decide on, the read model, and what others told.
+"""Booking's tables.
 
-``taken`` counts the places of open requests and of live bookings and is what a booking is checked against; ``booked``
-counts the live bookings only and is what the others are told.
+``taken`` counts the places of open requests and live bookings: bookings are checked against it. ``booked`` counts live
+bookings only: published places remaining are computed from it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ stocks = sa.Table(
     sa.Column("venue_id", BigNumber, nullable=False, index=True),
     sa.Column("offerer_id", BigNumber, nullable=False),
     sa.Column("price", BigNumber, nullable=False),
-    sa.Column("quantity", BigNumber),  # null: without limit
+    sa.Column("quantity", BigNumber),  # null: no limit
     sa.Column("taken", BigNumber, nullable=False),
     sa.Column("booked", BigNumber, nullable=False),
     sa.Column("beginning_at", Instant),
     sa.Column("booking_limit_at", Instant),
     sa.Column("with_codes", sa.Boolean, nullable=False),
     sa.Column("is_withdrawn", sa.Boolean, nullable=False),
-    sa.Column("eve_due", Instant),  # the run that reminds of its event
+    sa.Column("eve_due", Instant),  # the run of its reminders
     sa.CheckConstraint("0 <= booked AND booked <= taken AND (quantity IS NULL OR taken <= quantity)", name="places"),
     partial_index(
         "stocks_on_eve",
@@ -42,7 +42,7 @@ activation_codes = sa.Table(
     sa.Column("stock_id", BigNumber, primary_key=True, autoincrement=False),
     sa.Column("rank", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("code", sa.Text, nullable=False),
-    sa.Column("booking_id", BigNumber),  # null: not given yet
+    sa.Column("booking_id", BigNumber),  # null: free
     sa.Index("activation_codes_booking", "booking_id"),
 )
 
@@ -95,8 +95,8 @@ bookings = sa.Table(
     sa.Column("beginning_at", Instant),
     sa.Column("cancellation_limit_at", Instant),
     sa.Column("expires_at", Instant),
-    sa.Column("expiry_due", Instant),  # the nightly run that takes it
-    sa.Column("validation_due", Instant),  # strictly after this it is validated by itself
+    sa.Column("expiry_due", Instant),  # the nightly run that cancels it
+    sa.Column("validation_due", Instant),  # validated automatically strictly after this
     sa.Column("used_at", Instant),
     sa.Column("cancelled_at", Instant),
     sa.Column("cancellation_reason", sa.Text),
@@ -156,7 +156,7 @@ venues = sa.Table(
 shut_offerers = sa.Table(
     "shut_offerers",
     metadata,
-    # a structure that is not validated yet, was rejected or is closed: nothing of it can be booked
+    # structures whose offers cannot be booked: not validated yet, rejected or closed
     sa.Column("offerer_id", BigNumber, primary_key=True, autoincrement=False),
 )
 
@@ -180,5 +180,5 @@ mail_progress = sa.Table(
     "mail_progress",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("position", BigNumber, nullable=False),  # of this service's own log: mails up to here are written
+    sa.Column("position", BigNumber, nullable=False),  # in booking's own log: mails up to here are written
 )

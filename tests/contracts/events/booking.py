@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from services.booking.domain.booking import Asked, Booking, Terms
+from services.booking.domain.booking import Booking, Command, Terms
 from services.booking.domain.stock import Stock
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import Cents
@@ -26,7 +26,7 @@ TERMS = Terms(
     unit_price=Cents(12_75),
     beginning_at=START,
 )
-ASKED = Asked("book", "a-key", 7, {"stockId": 8, "quantity": 2})
+COMMAND = Command("book", "a-key", 7, {"stockId": 8, "quantity": 2})
 FACTS = {"attempt": 1, "person_id": 7, "countermark": "XUUQM4", "booked_at": AT, "terms": TERMS}
 REFUSED = {"terms": TERMS, "code": "insufficient-credit", "status": 409, "detail": "Crédit insuffisant."}
 
@@ -46,7 +46,7 @@ EVENTS = [
         originator_topic="services.booking.domain.booking:Booking",
         person_id=7,
         terms=TERMS,
-        asked=ASKED,
+        asked=COMMAND,
         with_code=False,
         activation_code=None,
     ),
@@ -57,7 +57,7 @@ EVENTS = [
     of_booking(Booking.Validated, **FACTS, used_at=AT.replace(day=9), by="desk"),
     of_booking(Booking.Invalidated, **FACTS, used_at=AT.replace(day=1)),
     of_booking(Booking.Cancelled, **FACTS, reason="OFFERER", comment="", stock_remaining=None),
-    of_booking(Booking.RestoreRequested, attempt=2, person_id=7, terms=TERMS, asked=ASKED),
+    of_booking(Booking.RestoreRequested, attempt=2, person_id=7, terms=TERMS, asked=COMMAND),
     of_booking(Booking.RestoreRejected, **REFUSED),
     of_booking(Booking.Restored, **FACTS, stock_remaining=97),
     of_booking(Booking.Moved, terms=TERMS, cancellation_limit_at=AT.replace(day=4), is_waiting=True),

@@ -81,8 +81,8 @@ def test_a_cancellation_is_told_to_those_it_concerns(world: World) -> None:
     world.desk("cancel", desks["countermark"])
     work(world)
     assert sorted(text.splitlines()[2].split(" : ")[0] for _, text in to(world, ZOE)) == [
-        "Ta réservation a été annulée par l'organisateur",
-        "Ta réservation a été annulée à ta demande",
+        "Votre réservation a été annulée par l'organisateur",
+        "Votre réservation a été annulée à votre demande",
     ]
     ((_, theirs),) = to(world, STAR)
     assert "Places restantes : 10" in theirs
@@ -144,7 +144,7 @@ def test_who_has_not_collected_a_booking_is_warned_once(world: World) -> None:
     assert open_work(world) > 0
     work(world)
     ((subject, text),) = to(world, ZOE)
-    assert subject == f"Ta réservation expire bientôt : {booked['offer']['name']}"
+    assert subject == f"Votre réservation expire bientôt : {booked['offer']['name']}"
     assert booked["countermark"] in text and "avant le 12/11/2021 à 13:00" in text
     world.restart()
     world.move_to(parse_instant("2021-11-13T04:00:00Z"))

@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from services.booking.application.requests import Requests
+from services.booking.application.saga.driver import Saga
+from services.booking.application.saga.recovery import Recovery
 from services.booking.neighbours import Wallet
 from shared.contracts.calls.booking import Book
 from shared.eventstore.outcomes import Call, Caller, Repeated
@@ -361,12 +362,10 @@ def test_a_request_that_cannot_be_finished_holds_back_no_other(world: World) -> 
 
     world.bus.handlers["wallet", "reserve"] = reserve
     seconds = iter(range(0, 100, 10))
-    randomness = world.settings.randomness()
-    requests = Requests(
-        world.store, Wallet(world.bus), randomness, machine_seconds=lambda: next(seconds), recovery_batch=1
-    )
+    saga = Saga(world.store, Wallet(world.bus), world.settings.randomness())
+    recovery = Recovery(world.store, saga, machine_seconds=lambda: next(seconds), batch=1)
     for _ in range(4):
-        requests.recover()
+        recovery.run()
     assert world.rows("open_requests") == 1
 
 

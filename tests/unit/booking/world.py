@@ -11,7 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.booking.application.requests import Requests
+from services.booking.application.saga.driver import Saga
+from services.booking.application.saga.recovery import Recovery
 from services.booking.bootstrap import build
 from services.booking.domain.booking import Booking
 from services.booking.neighbours import Wallet
@@ -226,11 +227,10 @@ class World:
     def recover(self) -> None:
         """What a fresh process does once it has seen open requests for longer than its patience."""
         seconds = iter((0.0, 10.0))
-        requests = Requests(
-            self.store, Wallet(self.bus), self.settings.randomness(), machine_seconds=lambda: next(seconds)
-        )
-        requests.recover()
-        requests.recover()
+        saga = Saga(self.store, Wallet(self.bus), self.settings.randomness())
+        recovery = Recovery(self.store, saga, machine_seconds=lambda: next(seconds))
+        recovery.run()
+        recovery.run()
 
     # what became of it
 

@@ -1,4 +1,4 @@
-"""Structures at which nothing can be booked: not validated yet, rejected, closed."""
+"""Structures whose offers cannot be booked: not validated yet, rejected or closed."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What ends with a booking is found by its number: its claim on the offer, its activation code."""
+"""Indexes by booking number, for what ends with a booking: its claim of an offer, its activation code."""
 
 from alembic import op
 

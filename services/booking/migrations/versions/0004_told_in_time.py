@@ -1,7 +1,7 @@
-"""When somebody is to be warned of an expiry, or reminded of an event; who else works for a structure.
+"""When people are warned of an expiry or reminded of an event, and the index of a structure's accounts.
 
-What is filled in is what the log says. Whoever was validated, taken back and is warned once more than that is told so
-by the run itself. Of the validations that the desk took back before they were due the due instant is put right.
+The columns are filled from the rows. A booking whose validation was undone may be warned of once more: the run itself
+checks that. The due instants of validations that the desk undid before they were due are corrected.
 """
 
 from collections.abc import Callable

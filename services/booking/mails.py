@@ -1,4 +1,5 @@
-"""The words of the mails, in French: pure functions of an event, a booking's row with its place, and a person."""
+"""The texts of the mails and pushes, in French: pure functions of an event, the row of a booking with its place, and a
+person."""
 
 from __future__ import annotations
 
@@ -7,19 +8,21 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from services.booking.domain.booking import Booking, Reason, local_text
-from services.booking.shapes import completed_url
+from services.booking.answers import completed_url
+from services.booking.domain.booking import Booking
+from services.booking.domain.desk import local_text
+from services.booking.domain.states import Reason
 from shared.contracts.identity import UNNAMED
 from shared.kernel.money import euros
 from shared.kernel.time import PARIS
 
-Letter = tuple[str, str]
+Words = tuple[str, str]
 """Subject and text."""
 
 _WHY = {
-    Reason.BENEFICIARY: "à ta demande",
+    Reason.BENEFICIARY: "à votre demande",
     Reason.OFFERER: "par l'organisateur",
-    Reason.EXPIRED: "parce qu'elle n'a pas été retirée à temps",
+    Reason.EXPIRED: "parce que vous ne l'avez pas retirée à temps",
     Reason.BACKOFFICE: "par le support du pass Culture",
 }
 _WHY_FOR_VENUE = {
@@ -30,7 +33,7 @@ _WHY_FOR_VENUE = {
 }
 
 
-def to_person(event: Any, row: Any, person: dict[str, Any]) -> Letter:
+def to_person(event: Any, row: Any, person: dict[str, Any]) -> Words:
     if isinstance(event, Booking.Cancelled):
         return _cancelled(event, row)
     if isinstance(event, Booking.Moved):
@@ -40,14 +43,14 @@ def to_person(event: Any, row: Any, person: dict[str, Any]) -> Letter:
     return _confirmed(row, person)
 
 
-def to_venue(event: Any, row: Any, person: dict[str, Any]) -> Letter:
+def to_venue(event: Any, row: Any, person: dict[str, Any]) -> Words:
     if isinstance(event, Booking.Cancelled):
         return _cancelled_for_venue(event, row, person)
     return _confirmed_for_venue(row, person)
 
 
-def recap(rows: Sequence[Any], people: Mapping[int, dict[str, Any]]) -> Letter:
-    """Of the bookings that went with their stock, to the venue; ``rows`` are the first of them."""
+def recap(rows: Sequence[Any], people: Mapping[int, dict[str, Any]]) -> Words:
+    """To the venue, about the bookings that the withdrawal of their stock cancelled; ``rows`` are the first of them."""
     first = rows[0]
     places = "une place" if first.places == 1 else f"{first.places} places"
     lines = [
@@ -63,65 +66,65 @@ def recap(rows: Sequence[Any], people: Mapping[int, dict[str, Any]]) -> Letter:
     return f"Réservations annulées : {first.offer_name}", _text([*lines, "", "Les jeunes en sont informés."])
 
 
-def eve(row: Any) -> Letter:
-    """The title and the text of a push, the day before."""
+def eve(row: Any) -> Words:
+    """The title and the text of a push on the day before an event."""
     place = f", {row.venue_name}" if row.venue_name else ""
     return f"C'est bientôt : {row.offer_name}", f"Le {_local(row.beginning_at, row)}{place}."
 
 
-def _confirmed(row: Any, person: dict[str, Any]) -> Letter:
+def _confirmed(row: Any, person: dict[str, Any]) -> Words:
     lines = [
         "Bonjour,",
         "",
-        f"Ta réservation est confirmée : {row.offer_name}.",
+        f"Votre réservation est confirmée : {row.offer_name}.",
         *_what(row),
-        f"Ton code d'activation : {row.activation_code}"
+        f"Votre code d'activation : {row.activation_code}"
         if row.activation_code
-        else f"Ta contremarque : {row.countermark}",
+        else f"Votre contremarque : {row.countermark}",
     ]
     if url := completed_url(row.url, row):
         lines.append(f"Pour y accéder : {url.replace('{email}', quote(person['email'], safe='@'))}")
     if row.cancellation_limit_at is not None:
-        lines.append(f"Tu peux l'annuler jusqu'au {_local(row.cancellation_limit_at, row)}.")
+        lines.append(f"Vous pouvez l'annuler jusqu'au {_local(row.cancellation_limit_at, row)}.")
     if row.expires_at is not None:
-        lines.append(f"Elle expire le {_local(row.expires_at, row)} si tu ne la retires pas avant.")
+        lines.append(f"Elle expire le {_local(row.expires_at, row)} si vous ne la retirez pas avant.")
     if row.withdrawal_details:
         lines += ["", f"Pour la retirer : {row.withdrawal_details}"]
-    return f"Confirmation de ta réservation : {row.offer_name}", _text(lines)
+    return f"Confirmation de votre réservation : {row.offer_name}", _text(lines)
 
 
-def _cancelled(event: Booking.Cancelled, row: Any) -> Letter:
+def _cancelled(event: Booking.Cancelled, row: Any) -> Words:
     why = _WHY.get(Reason(event.reason), "")
-    lines = ["Bonjour,", "", f"Ta réservation a été annulée {why} : {row.offer_name}.", *_what(row)]
+    lines = ["Bonjour,", "", f"Votre réservation a été annulée {why} : {row.offer_name}.", *_what(row)]
     if event.terms.total:
-        lines.append(f"{_price(event.terms.total)} reviennent sur ton crédit, s'il est encore valable.")
-    return f"Annulation de ta réservation : {row.offer_name}", _text(lines)
+        lines.append(f"{_price(event.terms.total)} reviennent sur votre crédit, s'il est encore valable.")
+    return f"Annulation de votre réservation : {row.offer_name}", _text(lines)
 
 
-def _moved(event: Booking.Moved, row: Any) -> Letter:
-    lines = ["Bonjour,", "", f"Un événement que tu as réservé a changé de date : {row.offer_name}."]
+def _moved(event: Booking.Moved, row: Any) -> Words:
+    lines = ["Bonjour,", "", f"Un événement que vous avez réservé a changé de date : {row.offer_name}."]
     if event.terms.beginning_at is not None:
-        lines.append(f"Il a lieu maintenant le {_local(event.terms.beginning_at, row)}.")
+        lines.append(f"Il a maintenant lieu le {_local(event.terms.beginning_at, row)}.")
     if event.cancellation_limit_at is not None:
-        lines.append(f"Tu peux annuler ta réservation jusqu'au {_local(event.cancellation_limit_at, row)}.")
+        lines.append(f"Vous pouvez annuler votre réservation jusqu'au {_local(event.cancellation_limit_at, row)}.")
     return f"Nouvelle date : {row.offer_name}", _text(lines)
 
 
-def _soon_expired(event: Booking.ExpiryApproached, row: Any) -> Letter:
+def _soon_expired(event: Booking.ExpiryApproached, row: Any) -> Words:
     lines = [
         "Bonjour,",
         "",
-        f"Tu n'as pas encore retiré ta réservation : {row.offer_name}.",
+        f"Vous n'avez pas encore retiré votre réservation : {row.offer_name}.",
         *_what(row),
-        f"Ta contremarque : {row.countermark}",
-        f"Retire-la avant le {_local(event.expires_at, row)} : ensuite elle est annulée.",
+        f"Votre contremarque : {row.countermark}",
+        f"Retirez-la avant le {_local(event.expires_at, row)} : ensuite elle sera annulée.",
     ]
     if row.withdrawal_details:
         lines += ["", f"Pour la retirer : {row.withdrawal_details}"]
-    return f"Ta réservation expire bientôt : {row.offer_name}", _text(lines)
+    return f"Votre réservation expire bientôt : {row.offer_name}", _text(lines)
 
 
-def _confirmed_for_venue(row: Any, person: dict[str, Any]) -> Letter:
+def _confirmed_for_venue(row: Any, person: dict[str, Any]) -> Words:
     dated = row.beginning_at is not None
     lines = [
         "Bonjour,",
@@ -138,7 +141,7 @@ def _confirmed_for_venue(row: Any, person: dict[str, Any]) -> Letter:
     return f"Nouvelle réservation : {row.offer_name}", _text(lines)
 
 
-def _cancelled_for_venue(event: Booking.Cancelled, row: Any, person: dict[str, Any]) -> Letter:
+def _cancelled_for_venue(event: Booking.Cancelled, row: Any, person: dict[str, Any]) -> Words:
     why = _WHY_FOR_VENUE.get(Reason(event.reason), "")
     left = event.stock_remaining
     lines = [

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from services.booking import letters
-from services.booking.domain.booking import Booking, Reason, Status
+from services.booking import mails
+from services.booking.domain.booking import Booking
+from services.booking.domain.states import Reason, Status
 from services.booking.domain.stock import Stock
 from services.booking.neighbours import Identity
-from services.booking.storage import bookings as stored
+from services.booking.storage import bookings
 from services.booking.storage import mail_progress as progress
 from shared.contracts.identity import UNNAMED
 from shared.eventstore import Connection, Store
@@ -33,7 +34,7 @@ _TELLS_VENUE = frozenset({Reason.BENEFICIARY, Reason.EXPIRED, Reason.FRAUD, Reas
 is told of a suspicion of fraud."""
 
 
-class Mails:
+class Mailing:
     def __init__(self, store: Store, identity: Identity, outbox: Outbox) -> None:
         self._store, self._identity, self._outbox = store, identity, outbox
 
@@ -49,15 +50,14 @@ class Mails:
                 return
             events = self._store.log.events(connection, after=position, until=head, kinds=KINDS, at_once=BATCH)
             found = list(islice(events, BATCH))
-            told = _told(connection, found)
+            subjects = _subjects(connection, found)
         reached = found[-1][0] if len(found) == BATCH else head
+        mailed = [rows for _, event, rows in subjects if not isinstance(event, Stock.EveReached)]
         try:
-            people = self._identity.people(
-                {row.person_id for _, event, rows in told if not isinstance(event, Stock.EveReached) for row in rows}
-            )
+            people = self._identity.people({row.person_id for rows in mailed for row in rows})
         except Unavailable:
             return
-        written = [one for at, event, rows in told for one in _notifications(at, event, rows, people)]
+        written = [one for at, event, rows in subjects for one in _notifications(at, event, rows, people)]
         self._write(written, position, reached)
 
     def open_work(self, connection: Connection) -> int:
@@ -72,19 +72,19 @@ class Mails:
                 self._outbox.write_all(tx, written)
 
 
-def _told(connection: Connection, found: Sequence[tuple[int, Any, Any]]) -> list[tuple[int, Any, list[Any]]]:
-    """(position, event, rows): the bookings that an event is about, as they are by now."""
+def _subjects(connection: Connection, found: Sequence[tuple[int, Any, Any]]) -> list[tuple[int, Any, list[Any]]]:
+    """(position, event, rows): the present rows of the bookings that each event is about."""
     numbers = [event.booking_id for _, _, event in found if not isinstance(event, Stock.Event)]
-    own = stored.by_numbers(connection, numbers)
+    own = bookings.by_numbers(connection, numbers)
     crowds: dict[int, list[Any]] = {event.stock_id: [] for _, _, event in found if isinstance(event, Stock.EveReached)}
-    for row in stored.standing_with_place(connection, crowds) if crowds else ():
+    for row in bookings.uncancelled_with_place(connection, crowds) if crowds else ():
         crowds[row.stock_id].append(row)
 
     def about(event: Any) -> list[Any]:
         if isinstance(event, Stock.EveReached):
             return crowds[event.stock_id]
         if isinstance(event, Stock.Withdrawn):
-            return list(stored.cancelled_with_stock(connection, event.stock_id, event.timestamp, MAX_LISTED))
+            return list(bookings.cancelled_with_stock(connection, event.stock_id, event.timestamp, MAX_LISTED))
         return [own[event.booking_id]]
 
     return [(position, event, about(event)) for position, _, event in found]
@@ -93,14 +93,14 @@ def _told(connection: Connection, found: Sequence[tuple[int, Any, Any]]) -> list
 def _notifications(
     position: int, event: Any, rows: Sequence[Any], people: dict[int, Any]
 ) -> Iterator[tuple[str, Notification]]:
-    """(key, notification) of an event. What warns or reminds comes too late for what was used, moved or is over."""
+    """(key, notification) of an event. No warning of a used booking, no reminder of a moved or past event."""
     if isinstance(event, Stock.Withdrawn):
         yield from _recap(position, event, rows, people)
         return
     for row in rows:
         if isinstance(event, Stock.EveReached):
             if event.timestamp < event.beginning_at == row.beginning_at:
-                title, text = letters.eve(row)
+                title, text = mails.eve(row)
                 yield f"eve/{row.booking_id}/{position}", Push(str(row.person_id), title, text)
         elif not isinstance(event, Booking.ExpiryApproached) or row.status == Status.CONFIRMED:
             yield from _mails(position, event, row, people)
@@ -109,23 +109,23 @@ def _notifications(
 def _recap(
     position: int, event: Stock.Withdrawn, rows: Sequence[Any], people: dict[int, Any]
 ) -> Iterator[tuple[str, Mail]]:
-    """One mail to the venue for all that went with a stock (domain.md §4.7)."""
+    """One mail to the venue about all bookings that a withdrawal cancelled (domain.md §4.7)."""
     address = rows and (rows[0].booking_email or rows[0].venue_email)
     if address:
-        subject, text = letters.recap(rows, people)
+        subject, text = mails.recap(rows, people)
         yield f"withdrawn/{event.stock_id}/{position}", Mail(address, subject, text)
 
 
 def _mails(position: int, event: Any, row: Any, people: dict[int, Any]) -> Iterator[tuple[str, Mail]]:
-    """(key, mail) of an event: to the young person, and to the offer's booking address or else its venue's."""
+    """(key, mail) of an event: to the young person, and to the booking address of the offer, or else of its venue."""
     person = people.get(row.person_id) or UNNAMED
     venue_address = row.booking_email or row.venue_email
     key = f"{type(event).__name__.lower()}/{row.booking_id}/{position}"
     if person["email"] and _concerns_person(event):
-        subject, text = letters.to_person(event, row, person)
+        subject, text = mails.to_person(event, row, person)
         yield key, Mail(person["email"], subject, text)
     if venue_address and _concerns_venue(event):
-        subject, text = letters.to_venue(event, row, person)
+        subject, text = mails.to_venue(event, row, person)
         yield key, Mail(venue_address, subject, text, reply_to=person["email"])
 
 

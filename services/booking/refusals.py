@@ -1,15 +1,15 @@
-"""How booking says no.
+"""How booking refuses.
 
 DomainError
 ├── Forbidden 403
 │   ├── NotABeneficiary        not-a-beneficiary
 │   ├── NotYours               not-your-booking
 │   ├── NotYourOffer           forbidden
-│   ├── AlreadyReimbursed      already-reimbursed
-│   ├── BookingCancelled       booking-cancelled
 │   ├── TooEarly               too-early
 │   ├── NotUndoable            activation-code-booking
-│   └── UsedAtTheDesk          already-used (the desk's cancel)
+│   ├── DeskReimbursed         already-reimbursed
+│   ├── DeskCancelled          booking-cancelled
+│   └── DeskCannotCancelUsed   already-used
 ├── NotFound 404               booking, stock, countermark, offer
 ├── Conflict 409
 │   ├── AlreadyBooked          already-booked
@@ -23,14 +23,17 @@ DomainError
 │   ├── NotCancelled           not-cancelled
 │   └── QuantityBelowBooked    quantity-below-booked
 ├── Gone 410
-│   ├── Used                   already-used (the desk)
 │   ├── NotUsed                not-used
-│   ├── GoneCancelled          booking-cancelled (the desk's cancel)
-│   └── GoneReimbursed         already-reimbursed (the desk's keep)
-└── Invalid 422                what is not a number, a quantity, a countermark
+│   ├── DeskAlreadyUsed        already-used
+│   ├── DeskAlreadyCancelled   booking-cancelled
+│   └── DeskReimbursing        already-reimbursed
+└── Invalid 422                a period that ends before it begins
 
-A refusal of the desk carries ``extra["key"]``, its JSON key (domain.md §5.2). ``booking_cancelled`` is the key of
-``/public/bookings/v1``, with 410; on ``/v2`` the same refusal is 403 ``booking`` (decision 20).
+The names with ``Desk`` say the same as another refusal, with the status and the key of the partners' format.
+
+A refusal of the desk carries ``extra["key"]``, its JSON key, and the words of that format (domain.md §5.2).
+``booking_cancelled`` is the key of ``/public/bookings/v1``, with 410; on ``/v2`` the same refusal is 403 ``booking``
+(decision 20).
 """
 
 from __future__ import annotations
@@ -57,9 +60,15 @@ class StockNotBookable(Conflict):
 class NoActivationCode(Conflict):
     code = "no-activation-code"
 
+    def __init__(self) -> None:
+        super().__init__("Il ne reste pas de code d'activation.")
+
 
 class AlreadyCancelled(Conflict):
     code = "already-cancelled"
+
+    def __init__(self) -> None:
+        super().__init__("Cette réservation est déjà annulée.")
 
 
 class AlreadyUsed(Conflict):
@@ -84,12 +93,12 @@ class QuantityBelowBooked(Conflict):
 
 class UnknownBooking(NotFound):
     def __init__(self) -> None:
-        super().__init__("Il n'y a pas de telle réservation.")
+        super().__init__("Cette réservation n'existe pas.")
 
 
 class UnknownStock(NotFound):
     def __init__(self) -> None:
-        super().__init__("Il n'y a pas de tel stock.")
+        super().__init__("Ce stock n'existe pas.")
 
 
 class UnknownCountermark(NotFound):
@@ -117,21 +126,21 @@ class NotYours(Forbidden):
         super().__init__(detail, extra={"key": "user"})
 
 
-class AlreadyReimbursed(Forbidden):
+class DeskReimbursed(Forbidden):
     code = "already-reimbursed"
 
     def __init__(self) -> None:
         super().__init__("Cette réservation a été remboursée", extra={"key": "payment"})
 
 
-class Used(Gone):
+class DeskAlreadyUsed(Gone):
     code = "already-used"
 
     def __init__(self) -> None:
         super().__init__("Cette réservation a déjà été validée", extra={"key": "booking"})
 
 
-class BookingCancelled(Forbidden):
+class DeskCancelled(Forbidden):
     code = "booking-cancelled"
 
     def __init__(self) -> None:
@@ -156,7 +165,9 @@ class NotUndoable(Forbidden):
         super().__init__("Cette réservation ne peut pas être marquée comme inutilisée", extra={"key": "booking"})
 
 
-class GoneReimbursed(Gone):
+class DeskReimbursing(Gone):
+    """A validation in a batch can no longer be undone."""
+
     code = "already-reimbursed"
 
     def __init__(self) -> None:
@@ -170,25 +181,17 @@ class NotUsed(Gone):
         super().__init__("Cette réservation n'a pas encore été validée", extra={"key": "booking"})
 
 
-class GoneCancelled(Gone):
+class DeskAlreadyCancelled(Gone):
+    """The desk cannot cancel it a second time."""
+
     code = "booking-cancelled"
 
     def __init__(self) -> None:
         super().__init__("Cette contremarque a déjà été annulée", extra={"key": "global"})
 
 
-class UsedAtTheDesk(Forbidden):
+class DeskCannotCancelUsed(Forbidden):
     code = "already-used"
 
     def __init__(self) -> None:
-        detail = "Impossible d'annuler une réservation consommée"
-        super().__init__(detail, extra={"key": "global"})
-
-
-class Stored(Conflict):
-    """A refusal that another service gave or that a request was answered with, as its events keep it."""
-
-    def __init__(self, code: str, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.code: str = code  # type: ignore[misc]  # one instance, one code: it comes from the log
-        self.status: int = status  # type: ignore[misc]
+        super().__init__("Impossible d'annuler une réservation consommée", extra={"key": "global"})
