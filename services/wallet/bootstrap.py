@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from services.wallet import calls, storage
+from services.wallet import calls
 from services.wallet.application.lapsing import Lapsing
-from services.wallet.application.ledger import Ledger
-from services.wallet.application.reading import Reading
 from services.wallet.domain.wallet import Wallet
-from services.wallet.projections import Balances, LedgerEntries
+from services.wallet.projections import projections
 from services.wallet.publishing import publication
 from services.wallet.reactions import REACTIONS, prepare
+from services.wallet.storage.balances import next_lapse
 from shared.eventstore import Engine, Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
@@ -19,21 +18,14 @@ from shared.runtime.settings import Settings
 
 
 def build(settings: Settings, clock: Clock, bus: Bus, engine: Engine) -> Service:
-    """Wallet asks nobody anything and needs no setting of its own: ``settings`` and ``bus`` are not used."""
-    store = Store(
-        engine,
-        clock=clock,
-        aggregates=[Wallet],
-        publication=publication,
-        projections=[Balances(), LedgerEntries()],
-    )
-
+    """Wallet calls no other service and has no settings: ``settings`` and ``bus`` are not used."""
+    store = Store(engine, clock=clock, aggregates=[Wallet], publication=publication, projections=projections())
     return Service(
         name="wallet",
         store=store,
         commands=by_name(calls.commands()),
-        queries=by_name(calls.queries(Reading(store), Ledger(store))),
+        queries=by_name(calls.queries(store)),
         reactions=REACTIONS,
         prepare=prepare,
-        timers=[Timer("credit-lapses", storage.next_lapse, Lapsing(store).run)],
+        timers=[Timer("credit-lapses", next_lapse, Lapsing(store).run)],
     )

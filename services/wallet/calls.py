@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from services.wallet.application import reserving
+from services.wallet.application.balances import Balances
+from services.wallet.application.credits import Credits
+from services.wallet.application.entries import Entries
 from services.wallet.application.ledger import Ledger
-from services.wallet.application.reading import Reading
 from shared.contracts.calls import wallet as calls
+from shared.eventstore import Store
 from shared.messaging.calls import CommandHandler, QueryHandler, bulk, read, read_many
 
 
@@ -13,10 +16,10 @@ def commands() -> list[CommandHandler]:
     return [bulk(calls.Reserve, reserving.reserve), bulk(calls.Release, reserving.release)]
 
 
-def queries(reading: Reading, ledger: Ledger) -> list[QueryHandler]:
+def queries(store: Store) -> list[QueryHandler]:
     return [
-        read_many(calls.Credit, reading.credit),
-        read(calls.Entries, reading.entries),
-        read(calls.Balances, reading.balances),
-        read(calls.Ledger, ledger.ledger),
+        read_many(calls.Credit, Credits(store).credit),
+        read(calls.Entries, Entries(store).entries),
+        read(calls.Balances, Balances(store).balances),
+        read(calls.Ledger, Ledger(store).ledger),
     ]

@@ -12,7 +12,7 @@ from shared.hosting import Hosted, takes_commands, takes_messages, takes_queries
 
 
 class WalletService:
-    """Young people's credits: grants, recredits, holds, debits, releases, lapse."""
+    """Young people's credits: granted, reserved, spent, released, lapsed."""
 
     name = "wallet"
     build = staticmethod(build)

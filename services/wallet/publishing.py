@@ -1,4 +1,4 @@
-"""Domain events → messages: the only writer of what wallet publishes."""
+"""Translates wallet's events to the messages that it publishes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def credit_granted(event: Wallet.Granted) -> dict[str, Any]:
 
 
 @publication.publishes(Wallet.Recredited, "CreditGranted")
-def credit_grown(event: Wallet.Recredited) -> dict[str, Any]:
+def credit_recredited(event: Wallet.Recredited) -> dict[str, Any]:
     return _grant(event, event.timestamp, recredit=True)
 
 

@@ -22,7 +22,7 @@ from services.booking.storage.tables import live_bookings, mail_progress, open_r
 from services.booking.storage.tables import stocks as places
 from services.gateway.catalogue.tables import stocks as shown_stocks
 from services.wallet.domain.wallet import Wallet
-from services.wallet.storage import credits
+from services.wallet.storage.tables import credits
 from shared.cli.reaching import OnStores
 from shared.eventstore import Store
 from shared.eventstore.tables import dead_letters, relay, tracking

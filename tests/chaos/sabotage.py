@@ -30,10 +30,10 @@ def restless() -> None:
 
 def forgets_attempts() -> None:
     """Wallet remembers neither what an attempt holds nor that it was given up."""
-    from services.wallet import storage
+    from services.wallet.storage import balances
 
-    load = storage.load
-    storage.load = lambda *given: (load(*given)[0], [])
+    load = balances.load
+    balances.load = lambda *given: (load(*given)[0], [])
 
 
 def counts_no_places() -> None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from services.booking.storage.stocks import LockedStocks
 from services.booking.storage.tables import stocks
-from services.wallet.storage import credits
+from services.wallet.storage.tables import credits
 from shared import green
 from shared.eventstore import Conflict, Store
 from shared.eventstore.outcomes import Call, Caller

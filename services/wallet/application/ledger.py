@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from services.wallet import storage
 from services.wallet.domain.credit import Place
 from services.wallet.domain.wallet import Wallet
+from services.wallet.storage import balances, log
 from shared import green
 from shared.contracts.calls import wallet as calls
 from shared.eventstore import Connection, Store
@@ -78,14 +78,14 @@ class Ledger:
         self._store = store
 
     def ledger(self, connection: Connection, call: Call[calls.Ledger]) -> dict[str, Any]:
-        """``{position?}`` of wallet's own log (default: its end) → its sums, how far the logs of the sources had been
-        handled there, and the credits whose events contradict each other."""
+        """The sums of wallet's log up to a position, how far the logs of its sources had been handled there, and the
+        credits whose events contradict each other."""
         head = self._store.log.head(connection)
         position = head if call.body.position is None else min(head, call.body.position)
         fold = self._fold(connection, position)
         return {
             "position": position,
-            "sources": {source: storage.consumed(connection, source, position, head) for source in SOURCES},
+            "sources": {source: log.consumed(connection, source, position, head) for source in SOURCES},
             "days": {day: dict(sums) for day, sums in sorted(fold.days.items())},
             "totals": _totals(connection, fold),
             "bookings": {str(booking): spent for booking, spent in sorted(fold.bookings.items()) if spent},
@@ -108,9 +108,9 @@ def _totals(connection: Connection, fold: Fold) -> dict[str, int]:
     position of the fold have newer rows: their folded credits count instead.
     """
     folded_to = {person: wallet.version for person, wallet in fold.wallets.items()}
-    versions = storage.versions(connection)
+    versions = balances.versions(connection)
     newer = {person for person, version in versions.items() if version > folded_to.get(person, 0)}
-    credits = [row for row in storage.all_credits(connection) if row.person_id not in newer]
+    credits = [row for row in balances.all_credits(connection) if row.person_id not in newer]
     folded = [credit for person in newer & fold.wallets.keys() for credit in fold.wallets[person].credits.values()]
     places = {place.value: sum(getattr(credit, place.value) for credit in [*credits, *folded]) for place in Place}
     return {"granted": fold.granted(), **places}

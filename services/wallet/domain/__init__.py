@@ -1,1 +1,1 @@
-"""What a young person's money is and how it moves: pure decisions, no input or output."""
+"""A young person's money: pure decisions, no input or output."""

@@ -1,4 +1,4 @@
-"""One credit: an amount that was granted, and where each cent of it is."""
+"""One credit: a granted amount, and the place of each cent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from services.wallet.domain.errors import MoneyAstray
+from services.wallet.refusals import InconsistentMoney
 from shared.kernel.money import ZERO, Cents
 
 
@@ -23,8 +23,8 @@ class Place(StrEnum):
 class Credit:
     """``granted = available + reserved + spent + lapsed``, always: money only moves from one place to another.
 
-    ``digital_held`` and ``physical_held`` are what is reserved or spent on what the caps are about. ``expires_at`` is
-    the first instant at which nothing can be reserved any more.
+    ``digital_held``, ``physical_held``: the reserved and spent money that counts towards each cap. ``expires_at``: the
+    first instant at which nothing can be reserved any more.
     """
 
     credit_id: int
@@ -44,7 +44,7 @@ class Credit:
     """The age of the latest recredit."""
 
     def grown(self, amount: Cents, age: int | None = None) -> Credit:
-        """With more granted: at the beginning, or on the birthday of ``age``."""
+        """With ``amount`` more granted: the first grant, or the recredit of an ``age``."""
         return replace(
             self,
             granted=Cents(self.granted + amount),
@@ -57,8 +57,8 @@ class Credit:
             self, **{source.value: getattr(self, source) - amount, target.value: getattr(self, target) + amount}
         )
 
-    def held(self, amount: Cents, *, digital: bool, physical: bool) -> Credit:
-        """With ``amount`` more (or less, when negative) counted towards the caps."""
+    def counted(self, amount: Cents, *, digital: bool, physical: bool) -> Credit:
+        """With ``amount`` more, or less if negative, counted towards the caps."""
         return replace(
             self,
             digital_held=Cents(self.digital_held + (amount if digital else 0)),
@@ -69,7 +69,7 @@ class Credit:
         return at < self.expires_at
 
     def remaining(self, at: datetime) -> Cents:
-        """What can be reserved at an instant."""
+        """The money that can be reserved at an instant."""
         return self.available if self.is_live(at) else ZERO
 
     def digital_remaining(self, at: datetime) -> Cents | None:
@@ -80,13 +80,13 @@ class Credit:
         return self._under(self.physical_cap, self.physical_held, at)
 
     def check(self) -> None:
-        """Asserted where money is written and where it is read. Raises MoneyAstray."""
+        """Called where money is written and where it is read. Raises InconsistentMoney."""
         problem = self.problem()
         if problem is not None:
-            raise MoneyAstray(problem)
+            raise InconsistentMoney(problem)
 
     def problem(self) -> str | None:
-        """Which identity is broken, if any."""
+        """The identity that does not hold, if any."""
         places = (self.available, self.reserved, self.spent, self.lapsed)
         if self.granted != sum(places):
             return f"credit {self.credit_id}: {self.granted} granted, {sum(places)} accounted for"

@@ -1,4 +1,4 @@
-"""The lines of a wallet's ledger: what each event did to what is available (kinds of the HTTP API)."""
+"""The lines of a wallet's ledger: how each event changes the balance (kinds of the HTTP API)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from services.wallet.domain.wallet import Wallet
 from shared.kernel.money import ZERO, Cents
 
-# what the kind is called, and by how many times its amount the balance changes
+# the kind of the line, and the sign of its amount in the balance
 _LINES: dict[type, tuple[str, int]] = {
     Wallet.Granted: ("granted", 1),
     Wallet.Recredited: ("recredited", 1),
@@ -21,12 +21,12 @@ _LINES: dict[type, tuple[str, int]] = {
     Wallet.Lapsed: ("lapsed", -1),
 }
 KINDS = tuple(_LINES)
-"""The events that are lines of the ledger."""
+"""The events that make a line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``entry_id`` is the event's number in its wallet; the amounts of a wallet add up to the balance."""
+    """``entry_id``: the event's number in its wallet. The amounts of a wallet add up to its balance."""
 
     person_id: int
     entry_id: int
@@ -39,7 +39,7 @@ class Entry:
 
 
 def entries(events: Iterable[Any], balance: Cents = ZERO) -> Iterator[Entry]:
-    """The lines that events lead to, after a balance."""
+    """The lines of events, after a balance."""
     for event in events:
         if type(event) in _LINES:
             kind, sign = _LINES[type(event)]
@@ -57,6 +57,6 @@ def entries(events: Iterable[Any], balance: Cents = ZERO) -> Iterator[Entry]:
 
 
 def balance_before(events: Sequence[Any], balance: Cents) -> Cents:
-    """What the balance was before events that led to ``balance``."""
+    """The balance before events that led to ``balance``."""
     changes = (_LINES[type(event)][1] * event.amount for event in events if type(event) in _LINES)
     return Cents(balance - sum(changes))

@@ -1,4 +1,4 @@
-"""The dated register of credits: how much, until when, and how much of it for what (domain.md §0, decisions 15–17)."""
+"""The credits with their dates: amounts, validity and caps (domain.md §0, decisions 15–17)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from shared.kernel.money import Cents
 from shared.kernel.time import birthday, paris_midnight, plus_years
 
 VALIDITY_YEARS = 2
-"""A credit at 18 lives until the same clock time in Paris so many years later (R12)."""
+"""A credit at 18 expires at the same clock time in Paris, this number of years later (R12)."""
 MAJORITY = 18
 
 
 class Kind(StrEnum):
-    """A person has at most one credit of each."""
+    """A person has at most one credit of each kind."""
 
     AGE_18 = "age-18"
     UNDERAGE = "underage"
@@ -23,7 +23,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GrantRule:
-    """What is granted at an age, to whoever is activated in ``[valid_from, valid_until)``. Caps: None, no cap."""
+    """The grant at an age for activations in ``[valid_from, valid_until)``. A cap of None is no cap."""
 
     kind: Kind
     age: int
@@ -38,7 +38,7 @@ EXPERIMENT = paris_midnight(date(2019, 2, 1))
 GENERAL_OPENING = paris_midnight(date(2021, 5, 21))
 FROM_15 = paris_midnight(date(2022, 1, 1))
 
-# R1, R2, R5–R9; the ends that the reform of 2025 brings are left out (decision 33)
+# R1, R2, R5–R9; without the ends that the reform of 2025 sets (decision 33)
 GRANTS = (
     GrantRule(Kind.AGE_18, 18, Cents(500_00), Cents(200_00), Cents(200_00), EXPERIMENT, GENERAL_OPENING),
     GrantRule(Kind.AGE_18, 18, Cents(300_00), Cents(100_00), None, GENERAL_OPENING, None),
@@ -51,7 +51,7 @@ OLDEST_UNDERAGE = max(rule.age for rule in GRANTS if rule.kind is Kind.UNDERAGE)
 
 @dataclass(frozen=True, slots=True)
 class RecreditRule:
-    """What is added to a credit of the under-aged on the birthday."""
+    """The amount that a birthday adds to an under-age credit."""
 
     age: int
     amount: Cents
@@ -66,7 +66,8 @@ RECREDITS = (
 
 
 def grant_rule(kind: Kind, age: int, at: datetime) -> GrantRule | None:
-    """The rule in force at the activation. An under-age file accepted late has the amount of 17 (domain.md §1.2)."""
+    """The rule in force at the activation. An under-age file that is accepted late gets the amount of 17
+    (domain.md §1.2)."""
     age = MAJORITY if kind is Kind.AGE_18 else min(age, OLDEST_UNDERAGE)
     for rule in GRANTS:
         if rule.kind is kind and rule.age == age and _in_force(rule, at):
@@ -82,11 +83,11 @@ def recredit_rule(age: int, at: datetime) -> RecreditRule | None:
 
 
 def expiry(kind: Kind, activated_at: datetime, birth_date: date | None) -> datetime:
-    """The first instant at which the credit can no longer be spent. ``birth_date`` is needed for the under-aged."""
+    """The first instant at which the credit can no longer be spent. An under-age credit needs ``birth_date``."""
     if kind is Kind.AGE_18:
         return plus_years(activated_at, VALIDITY_YEARS)
     if birth_date is None:
-        raise ValueError("a credit of the under-aged expires on a birthday")
+        raise ValueError("an under-age credit expires on a birthday")
     return paris_midnight(birthday(birth_date, MAJORITY))
 
 

@@ -1,15 +1,15 @@
-"""A young person's wallet: its credits, and what each attempt of a booking holds of them.
+"""A young person's wallet: its credits, and the state of each attempt of a booking.
 
-An attempt, known by (booking, attempt)::
+An attempt has the key (booking, attempt)::
 
-    (nothing) ──► reserved ──► spent          refused and barred stay so for ever: whatever comes later
-        │  │          │  ◄──────┘             for that attempt takes nothing
+    (nothing) ──► reserved ──► spent          refused and barred are final: a later reservation
+        │  │          │  ◄──────┘             of the attempt is refused
         │  │          ▼
         │  │       released
         │  └──► refused   (too little credit)
-        └──► barred       (given up before its reservation came)
+        └──► barred       (released before its reservation arrived)
 
-A wallet is folded from its stream, or restored from its rows with only the attempts that a decision is about.
+A wallet is folded from its stream, or restored from its rows with the attempts that a decision needs.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from eventsourcing.domain import Aggregate
 
 from services.wallet.domain import rules
 from services.wallet.domain.credit import Credit, Place
-from services.wallet.domain.errors import (
+from services.wallet.refusals import (
     REFUSALS,
     AlreadyReleased,
-    AnotherReservation,
     DigitalCapReached,
+    InconsistentMoney,
     InsufficientCredit,
-    MoneyAstray,
     PhysicalCapReached,
+    ReservationDiffers,
 )
 from shared.kernel.errors import Conflict
 from shared.kernel.identifiers import stream_id
@@ -50,7 +50,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What became of one attempt. ``code`` is why it was refused; ``used_at`` is set while it is spent."""
+    """The state of one attempt. ``code``: why it was refused; ``used_at``: set while it is spent."""
 
     state: str
     amount: Cents = ZERO
@@ -62,8 +62,8 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What booking asks to be held. ``digital`` and ``physical``: whether it counts towards those caps."""
+class Reservation:
+    """The amount that booking reserves. ``digital`` and ``physical``: whether it counts towards those caps."""
 
     booking_id: int
     attempt: int
@@ -115,7 +115,7 @@ class Wallet(Aggregate):
             wallet.put(wallet.credits[self.credit_id].grown(self.amount, self.age))
 
     class Moved(Event):
-        """What is common to everything that moves the money of one attempt."""
+        """The fields of every event that moves the money of one attempt."""
 
         credit_id: int
         booking_id: int
@@ -126,20 +126,20 @@ class Wallet(Aggregate):
 
     class Reserved(Moved):
         def apply(self, wallet: Wallet) -> None:
-            wallet.move(self, Place.AVAILABLE, Place.RESERVED, held=self.amount)
+            wallet.move(self, Place.AVAILABLE, Place.RESERVED, counted=self.amount)
             wallet.attempts[self.booking_id, self.attempt] = Attempt(
                 State.RESERVED, self.amount, self.credit_id, self.digital, self.physical
             )
 
     class Spent(Moved):
-        """``timestamp`` is when the countermark was used, which may be before other events of the wallet."""
+        """``timestamp``: the use of the countermark, which may be before earlier events of the wallet."""
 
         def apply(self, wallet: Wallet) -> None:
             wallet.move(self, Place.RESERVED, Place.SPENT)
             wallet.mark(self, State.SPENT, used_at=self.timestamp)
 
     class Unspent(Moved):
-        """A validation was taken back; ``used_at`` is what it had said."""
+        """A validation was undone; ``used_at`` is the use that it had recorded."""
 
         used_at: datetime
 
@@ -149,7 +149,7 @@ class Wallet(Aggregate):
 
     class Released(Moved):
         def apply(self, wallet: Wallet) -> None:
-            wallet.move(self, Place.RESERVED, Place.AVAILABLE, held=Cents(-self.amount))
+            wallet.move(self, Place.RESERVED, Place.AVAILABLE, counted=Cents(-self.amount))
             wallet.mark(self, State.RELEASED, used_at=None)
 
     class Refused(Event):
@@ -162,7 +162,7 @@ class Wallet(Aggregate):
             wallet.attempts[self.booking_id, self.attempt] = Attempt(State.REFUSED, self.amount, code=self.code)
 
     class Barred(Event):
-        """Given up before its reservation came."""
+        """Released before its reservation arrived."""
 
         booking_id: int
         attempt: int
@@ -200,12 +200,12 @@ class Wallet(Aggregate):
 
     @property
     def current(self) -> Credit | None:
-        """The one that expires last."""
+        """The credit that expires last."""
         return max(self.credits.values(), key=lambda credit: credit.expires_at, default=None)
 
     @property
     def balance(self) -> Cents:
-        """What is available in all credits together, lapsing ones included until they have lapsed."""
+        """The available money of all credits; an expired credit counts until it has lapsed."""
         return Cents(sum(credit.available for credit in self.credits.values()))
 
     def credit_of(self, kind: str) -> Credit | None:
@@ -216,11 +216,11 @@ class Wallet(Aggregate):
             credit.check()
 
     def is_due(self, kind: rules.Kind) -> bool:
-        """Whether a credit of a kind may still be granted: never two of a kind."""
+        """Whether the wallet has no credit of this kind yet: never two of a kind."""
         return self.credit_of(kind) is None
 
     def grant(self, at: datetime, credit_id: int, rule: rules.GrantRule, birth_date: date | None) -> None:
-        """Once for each kind; a second time changes nothing. ``at`` is the activation."""
+        """Grants one credit of each kind; a second grant changes nothing. ``at``: the activation."""
         if not self.is_due(rule.kind):
             return
         self.trigger_event(
@@ -236,7 +236,7 @@ class Wallet(Aggregate):
         )
 
     def recredit(self, at: datetime, age: int) -> None:
-        """On a birthday, at ``at``: only a credit that was granted before it, and once for each age."""
+        """On the birthday at ``at``: adds to a credit that was granted before it, once for each age."""
         rule, credit = rules.recredit_rule(age, at), self.credit_of(rules.Kind.UNDERAGE)
         if rule is None or credit is None or credit.granted_at >= at or not credit.is_live(at):
             return
@@ -253,21 +253,21 @@ class Wallet(Aggregate):
             expires_at=credit.expires_at,
         )
 
-    def reserve(self, at: datetime, request: Request) -> Conflict | None:
-        """Holds an amount of the current credit, or gives the refusal. Asked again, it answers the same."""
-        known = self.attempts.get(request.key)
+    def reserve(self, at: datetime, reservation: Reservation) -> Conflict | None:
+        """Reserves an amount of the current credit, or returns the refusal; the same for the same attempt."""
+        known = self.attempts.get(reservation.key)
         if known is not None:
-            return _answer_of(known, request)
+            return _answer_of(known, reservation)
         credit = self.current
-        refusal = _refusal(credit, at, request)
+        refusal = _refusal(credit, at, reservation)
         if refusal is not None:
             self.trigger_event(
                 self.Refused,
                 timestamp=at,
                 person_id=self.person_id,
-                booking_id=request.booking_id,
-                attempt=request.attempt,
-                amount=request.amount,
+                booking_id=reservation.booking_id,
+                attempt=reservation.attempt,
+                amount=reservation.amount,
                 code=refusal.code,
             )
             return refusal
@@ -277,16 +277,16 @@ class Wallet(Aggregate):
             timestamp=at,
             person_id=self.person_id,
             credit_id=credit.credit_id,
-            booking_id=request.booking_id,
-            attempt=request.attempt,
-            amount=request.amount,
-            digital=request.digital,
-            physical=request.physical,
+            booking_id=reservation.booking_id,
+            attempt=reservation.attempt,
+            amount=reservation.amount,
+            digital=reservation.digital,
+            physical=reservation.physical,
         )
         return None
 
     def release(self, at: datetime, key: Key) -> None:
-        """Gives back what an attempt holds, used or not, if anything. Before its reservation came, it is barred."""
+        """Gives the money of an attempt back, used or not. An attempt without a reservation is barred."""
         known = self.attempts.get(key)
         if known is None:
             self.trigger_event(self.Barred, timestamp=at, person_id=self.person_id, booking_id=key[0], attempt=key[1])
@@ -298,23 +298,23 @@ class Wallet(Aggregate):
             self._lapse(at, self.credits[known.credit_id or 0])
 
     def spend(self, used_at: datetime, key: Key) -> None:
-        """The countermark was used. Nothing when it was given back meanwhile: booking will say so too."""
-        known = self._attempt_that_held(key)
+        """The countermark was used. Nothing for a released attempt: its cancellation is published too."""
+        known = self._reserved_attempt(key)
         if known.state == State.RESERVED:
             self._trigger_move(self.Spent, used_at, key)
 
     def unspend(self, at: datetime, key: Key) -> None:
-        """The validation was taken back: the amount is held again."""
-        known = self._attempt_that_held(key)
+        """The validation was undone: the amount is reserved again."""
+        known = self._reserved_attempt(key)
         if known.state == State.SPENT:
             self._trigger_move(self.Unspent, at, key, used_at=known.used_at)
 
-    def expect_held(self, key: Key) -> None:
-        """Booking says that the attempt holds money. Raises MoneyAstray when it never did."""
-        self._attempt_that_held(key)
+    def check_reserved(self, key: Key) -> None:
+        """Raises InconsistentMoney when the attempt was never reserved."""
+        self._reserved_attempt(key)
 
     def lapse(self, at: datetime) -> None:
-        """Ends the credits that have expired by ``at``, each as of its own expiry."""
+        """Lapses the credits that have expired by ``at``, each as of its own expiry."""
         for credit in list(self.credits.values()):
             if not credit.is_live(at):
                 self._lapse(credit.expires_at, credit)
@@ -322,9 +322,10 @@ class Wallet(Aggregate):
     def put(self, credit: Credit) -> None:
         self.credits[credit.credit_id] = credit
 
-    def move(self, event: Moved, source: Place, target: Place, *, held: Cents = ZERO) -> None:
+    def move(self, event: Moved, source: Place, target: Place, *, counted: Cents = ZERO) -> None:
+        """``counted``: added to the money that counts towards the caps."""
         credit = self.credits[event.credit_id].moved(event.amount, source, target)
-        self.put(credit.held(held, digital=event.digital, physical=event.physical))
+        self.put(credit.counted(counted, digital=event.digital, physical=event.physical))
 
     def mark(self, event: Moved, state: State, *, used_at: datetime | None) -> None:
         key = event.booking_id, event.attempt
@@ -340,10 +341,11 @@ class Wallet(Aggregate):
                 amount=credit.available,
             )
 
-    def _attempt_that_held(self, key: Key) -> Attempt:
+    def _reserved_attempt(self, key: Key) -> Attempt:
+        """Also one that is spent or released by now."""
         known = self.attempts.get(key)
         if known is None or known.state in (State.REFUSED, State.BARRED):
-            raise MoneyAstray(f"booking {key[0]}, attempt {key[1]}: never held anything")
+            raise InconsistentMoney(f"booking {key[0]}, attempt {key[1]}: was never reserved")
         return known
 
     def _trigger_move(self, kind: type[Moved], at: datetime, key: Key, **more: datetime | None) -> None:
@@ -362,23 +364,24 @@ class Wallet(Aggregate):
         )
 
 
-def _answer_of(known: Attempt, request: Request) -> Conflict | None:
+def _answer_of(known: Attempt, reservation: Reservation) -> Conflict | None:
     if known.state == State.BARRED:
         return AlreadyReleased()
-    if known.amount != request.amount:
-        return AnotherReservation("this attempt was asked for with another amount")
+    if known.amount != reservation.amount:
+        return ReservationDiffers()
     if known.state == State.REFUSED:
         return REFUSALS[known.code or ""]()
     return AlreadyReleased() if known.state == State.RELEASED else None
 
 
-def _refusal(credit: Credit | None, at: datetime, request: Request) -> Conflict | None:
-    """In the order of domain.md §4.2; exactly the amount or the cap that is left is allowed."""
-    if credit is None or request.amount > credit.remaining(at):
+def _refusal(credit: Credit | None, at: datetime, reservation: Reservation) -> Conflict | None:
+    """In the order of domain.md §4.2. The exact remaining amount is allowed."""
+    amount = reservation.amount
+    if credit is None or amount > credit.remaining(at):
         return InsufficientCredit()
     digital, physical = credit.digital_remaining(at), credit.physical_remaining(at)
-    if request.digital and digital is not None and request.amount > digital:
+    if reservation.digital and digital is not None and amount > digital:
         return DigitalCapReached()
-    if request.physical and physical is not None and request.amount > physical:
+    if reservation.physical and physical is not None and amount > physical:
         return PhysicalCapReached()
     return None

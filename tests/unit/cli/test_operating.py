@@ -194,7 +194,7 @@ def test_dead_letters_are_listed_replayed_and_discarded(capsys: pytest.CaptureFi
     with pytest.raises(SystemExit):
         operating.dead_letters("replay", letter["id"])  # it fails again, and stays
     operating.dead_letters()
-    assert "never held anything" in capsys.readouterr().out
+    assert "was never reserved" in capsys.readouterr().out
     operating.dead_letters("discard", letter["id"], as_json=True)
     assert said(capsys) == {"letters": 1}
     operating.dead_letters(as_json=True)

@@ -30,7 +30,7 @@ LETTER = {
     "stream": "x",
     "position": 4,
     "message": "CountermarkValidated",
-    "error": "never held anything",
+    "error": "was never reserved",
     "state": "failed",
     "recordedAt": "2021-11-02T09:00:00Z",
 }

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.wallet import storage
 from services.wallet.projections import Balances, LedgerEntries
+from services.wallet.storage import tables
 from shared.eventstore.tables import stored_events
 from shared.kernel.errors import Refused
 from tests.unit.wallet.stage import ZOE, Stage
@@ -82,8 +82,8 @@ def test_what_was_granted_is_held_against_what_people_are_shown(stage: Stage) ->
         return int(totals["granted"] - sum(cents for name, cents in totals.items() if name != "granted"))
 
     assert astray() == 0
-    more = {name: storage.credits.c[name] + 1 for name in ("granted", "available")}
-    execute(stage, storage.credits.update().where(storage.credits.c.person_id == ZOE).values(more))
+    more = {name: tables.credits.c[name] + 1 for name in ("granted", "available")}
+    execute(stage, tables.credits.update().where(tables.credits.c.person_id == ZOE).values(more))
     assert astray() == -1
     granted = sa.func.replace(stored_events.c.state, '"amount":30000', '"amount":30004')
     execute(stage, stored_events.update().where(topic).values(state=granted))
@@ -93,9 +93,9 @@ def test_what_was_granted_is_held_against_what_people_are_shown(stage: Stage) ->
 @pytest.mark.parametrize(
     ("table", "changes"),
     [
-        (storage.credits, {"available": storage.credits.c.available - 1, "reserved": storage.credits.c.reserved + 1}),
-        (storage.attempts, {"amount": storage.attempts.c.amount + 1}),
-        (storage.ledger_entries, {"balance": storage.ledger_entries.c.balance + 1}),
+        (tables.credits, {"available": tables.credits.c.available - 1, "reserved": tables.credits.c.reserved + 1}),
+        (tables.attempts, {"amount": tables.attempts.c.amount + 1}),
+        (tables.ledger_entries, {"balance": tables.ledger_entries.c.balance + 1}),
     ],
     ids=["credits", "attempts", "entries"],
 )
@@ -108,7 +108,7 @@ def test_a_cent_too_many_in_a_row_is_found(stage: Stage, table: sa.Table, change
 
 
 def test_a_row_that_nothing_led_to_is_found(stage: Stage) -> None:
-    execute(stage, storage.wallets.insert().values(person_id=1234, version=0))
+    execute(stage, tables.wallets.insert().values(person_id=1234, version=0))
     stage.ledger()
     (difference,) = stage.differences()
     assert (difference["key"], difference["folded"]) == ({"person_id": 1234}, None)
@@ -124,7 +124,7 @@ def test_a_cent_altered_in_the_log_is_found(stage: Stage) -> None:
 
 
 def test_the_database_itself_refuses_a_lost_cent(stage: Stage) -> None:
-    lost = storage.credits.update().values(spent=storage.credits.c.spent + 1)
+    lost = tables.credits.update().values(spent=tables.credits.c.spent + 1)
     with pytest.raises(Exception, match="every_cent_is_somewhere"):
         execute(stage, lost)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.wallet.domain.errors import MoneyAstray
 from services.wallet.reactions import REACTIONS
+from services.wallet.refusals import InconsistentMoney
 from shared.kernel.errors import Refused
 from tests.unit.wallet.stage import ZOE, Stage
 
@@ -80,8 +80,8 @@ def test_every_cent_is_somewhere(steps: list[tuple]) -> None:
         for step in [("activate", ZOE), *steps]:
             try:
                 do(stage, step)
-            except MoneyAstray as astray:
-                assert "never held anything" in str(astray)
+            except InconsistentMoney as inconsistent:
+                assert "was never reserved" in str(inconsistent)
             except Refused as refused:
                 assert refused.code in ("insufficient-credit", "digital-cap-reached", "released", "reservation-differs")
         check(stage)

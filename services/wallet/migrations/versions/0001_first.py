@@ -1,6 +1,6 @@
 """Wallet's first tables.
 
-A released migration is frozen: these definitions stand on their own, apart from ``storage``.
+A released migration is frozen: its tables are defined here, independent of ``storage``.
 """
 
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""How wallet says no.
+"""How wallet refuses.
 
 DomainError
 ├── Conflict 409
@@ -6,24 +6,23 @@ DomainError
 │   ├── DigitalCapReached      digital-cap-reached
 │   ├── PhysicalCapReached     physical-cap-reached
 │   ├── AlreadyReleased        released
-│   └── AnotherReservation     reservation-differs
-├── NotFound 404               somebody else's wallet
-└── Invalid 422                what is not an amount, a number, an instant, a cursor
+│   └── ReservationDiffers     reservation-differs
+└── NotFound 404               another person's wallet
 
-MoneyAstray is no refusal: money that does not add up, or news of a reservation that cannot be. It stops whoever meets
-it, and an operator looks.
+InconsistentMoney is no refusal: the amounts of a credit do not add up, or a message contradicts the wallet. The call or
+message fails, and an operator decides.
 """
 
 from __future__ import annotations
 
-from shared.kernel.errors import Conflict
+from shared.kernel.errors import Conflict, NotFound
 
 
 class InsufficientCredit(Conflict):
     code = "insufficient-credit"
 
     def __init__(self) -> None:
-        super().__init__("Le crédit restant ne suffit pas.")
+        super().__init__("Votre crédit ne suffit pas.")
 
 
 class DigitalCapReached(Conflict):
@@ -41,7 +40,7 @@ class PhysicalCapReached(Conflict):
 
 
 class AlreadyReleased(Conflict):
-    """The attempt was given up; what comes later for it takes nothing."""
+    """The attempt was released: a later reservation of it is refused."""
 
     code = "released"
 
@@ -49,17 +48,25 @@ class AlreadyReleased(Conflict):
         super().__init__("Cette réservation a déjà été abandonnée.")
 
 
-class AnotherReservation(Conflict):
-    """The same booking and attempt were asked for before, by another person or for another amount."""
+class ReservationDiffers(Conflict):
+    """The same attempt of a booking was reserved before, for another person or another amount."""
 
     code = "reservation-differs"
 
+    def __init__(self) -> None:
+        super().__init__("Cette tentative de réservation porte sur une autre personne ou un autre montant.")
 
-class MoneyAstray(Exception):
-    """An identity of a credit is broken, or a message speaks of money that is not there."""
+
+class UnknownWallet(NotFound):
+    def __init__(self) -> None:
+        super().__init__("Ce crédit n'existe pas.")
+
+
+class InconsistentMoney(Exception):
+    """The amounts of a credit do not add up, or a message contradicts the wallet."""
 
 
 REFUSALS: dict[str, type[Conflict]] = {
     refusal.code: refusal for refusal in (InsufficientCredit, DigitalCapReached, PhysicalCapReached, AlreadyReleased)
 }
-"""The refusals that are remembered with a reservation, by code."""
+"""The refusals that an attempt keeps, by code."""

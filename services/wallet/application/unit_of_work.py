@@ -1,4 +1,4 @@
-"""The wallets of one transaction: loaded and locked together, decided on in memory, written together."""
+"""The wallets of one transaction: locked and loaded together, decided on in memory, written together."""
 
 from __future__ import annotations
 
@@ -6,44 +6,47 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from services.wallet import storage
 from services.wallet.domain.wallet import Attempt, Key, Wallet
+from services.wallet.storage import balances, entries
 from shared.eventstore import Transaction
 
 
-class Book:
-    """What a transaction knows of wallets. Their rows stay locked until the commit."""
+class UnitOfWork:
+    """The wallets and attempts that a transaction has loaded, each once (an identity map).
+
+    Their rows are locked until the commit; one flush writes all changed rows.
+    """
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
         self._wallets: dict[int, Wallet] = {}
-        self._read: set[int] = set()
+        self._loaded_people: set[int] = set()
         self._attempts: dict[Key, tuple[int, Attempt]] = {}
         self._owners: dict[Key, int] = {}
-        self._asked: set[Key] = set()
+        self._loaded_keys: set[Key] = set()
         self._unwritten: dict[int, list[Any]] = {}
 
     @classmethod
-    def of(cls, tx: Transaction) -> Book:
-        """The transaction's own: what one message decides, the next one sees."""
-        book = tx.kept.get(cls)
-        if book is None:
-            book = tx.kept[cls] = cls(tx)
-        assert isinstance(book, cls)
-        return book
+    def of(cls, tx: Transaction) -> UnitOfWork:
+        """The one of the transaction: each message of a batch sees the decisions of earlier ones."""
+        work = tx.kept.get(cls)
+        if work is None:
+            work = tx.kept[cls] = cls(tx)
+        assert isinstance(work, cls)
+        return work
 
-    def need(self, people: Collection[int], keys: Collection[Key] = ()) -> None:
-        """Loads what is not loaded yet: the wallets of people and the attempts that are to be decided on.
+    def load(self, people: Collection[int], keys: Collection[Key] = ()) -> None:
+        """Locks and loads people's wallets and these attempts, unless they are loaded.
 
-        Everybody whom a transaction is about is best asked for at once: two transactions that lock the same wallets one
-        by one, in two orders, wait for each other for ever. Raises MoneyAstray when a row does not add up.
+        A transaction loads all its people in one call: two transactions that lock the same wallets one by one in
+        different orders deadlock. Raises InconsistentMoney when a row does not add up.
         """
-        unread, unknown = set(people) - self._read, set(keys) - self._asked
-        if not unread and not unknown:
+        new_people, new_keys = set(people) - self._loaded_people, set(keys) - self._loaded_keys
+        if not new_people and not new_keys:
             return
-        self._read |= unread
-        self._asked |= unknown
-        wallets, attempts = storage.load(self._tx.connection, unread, unknown, self._tx.now)
+        self._loaded_people |= new_people
+        self._loaded_keys |= new_keys
+        wallets, attempts = balances.load(self._tx.connection, new_people, new_keys, self._tx.now)
         for wallet in wallets:
             self._wallets[wallet.person_id] = wallet
             wallet.attempts = self._attempts_of(wallet.person_id)
@@ -55,20 +58,20 @@ class Book:
     def find(self, person_id: int) -> Wallet | None:
         return self._wallets.get(person_id)
 
-    def open(self, person_id: int, at: datetime) -> Wallet:
-        """The person's wallet; a new one when there is none."""
+    def find_or_open(self, person_id: int, at: datetime) -> Wallet:
         if person_id not in self._wallets:
             self._wallets[person_id] = Wallet.open(at, person_id)
         return self._wallets[person_id]
 
     def is_of_another(self, key: Key, person_id: int) -> bool:
-        """Whether the attempt is known as another person's; from now on it is this one's."""
+        """Whether the attempt belongs to another person. A new attempt belongs to this one from now on."""
         return self._owners.setdefault(key, person_id) != person_id
 
     def save(self, *wallets: Wallet) -> None:
-        """Takes over what was decided: the events now, with their cause; their rows, all together, at the flush.
+        """Collects the events of wallets, with the present cause; the flush writes the rows of all.
 
-        Raises MoneyAstray before anything is taken over."""
+        Raises InconsistentMoney before it collects any of a wallet.
+        """
         for wallet in wallets:
             if wallet.pending_events:
                 wallet.check()
@@ -83,8 +86,8 @@ class Book:
     def _write(self) -> None:
         changes = [(self._wallets[person], events) for person, events in sorted(self._unwritten.items())]
         self._unwritten = {}
-        storage.write_balances(self._tx.connection, changes)
-        storage.write_entries(self._tx.connection, changes)
+        balances.write_balances(self._tx.connection, changes)
+        entries.write_entries(self._tx.connection, changes)
 
     def _attempts_of(self, person_id: int) -> dict[Key, Attempt]:
         return {key: attempt for key, (owner, attempt) in self._attempts.items() if owner == person_id}

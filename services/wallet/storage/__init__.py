@@ -1,0 +1,1 @@
+"""Wallet's tables, and named queries on them: one module per topic."""
