@@ -1,31 +1,12 @@
-"""The catalogue on the bus."""
-
-from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import Any
+"""The nameko service class of catalog."""
 
 from services.catalog.bootstrap import build
-from shared.eventstore import Message
-from shared.eventstore.outcomes import Call
-from shared.hosting import Hosted, takes_commands, takes_messages, takes_queries
+from shared.hosting import HostedService, messages_from
 
 
-class CatalogService:
+class CatalogService(HostedService):
     """Venues, offers, stocks as described, and the passing of event dates."""
 
     name = "catalog"
     build = staticmethod(build)
-    catalog = Hosted()
-
-    @takes_commands
-    def decide(self, calls: Sequence[Call]) -> Any:
-        return self.catalog.decide(calls)
-
-    @takes_queries
-    def answer(self, calls: Sequence[Call]) -> Any:
-        return self.catalog.answer(calls)
-
-    @takes_messages("identity", "booking")
-    def react(self, source: str, messages: Sequence[Message]) -> None:
-        self.catalog.react(source, messages)
+    react = messages_from("identity", "booking")

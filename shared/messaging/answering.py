@@ -287,8 +287,6 @@ def _checked(
     handler = handlers.get(call.name)
     if handler is None:
         return UnknownCall(f"no {kind} {call.name[:100]!r}")
-    if handler.contract is None:
-        return call
     try:
         handler.contract.BY.check(call.caller)
         return replace(call, body=handler.contract.read(call.data))

@@ -63,27 +63,20 @@ class CallOptions(TypedDict, total=False):
 class Bus(ABC):
     """The other services, as a port. An adapter carries names and JSON; its users see contracts."""
 
-    def command(self, command: Command | str, *raw: Any, **options: Unpack[CallOptions]) -> Answer:
+    def command(self, command: Command, **options: Unpack[CallOptions]) -> Answer:
         """Raises Refused with the service's own code, or OutcomePending when no answer came in time."""
-        if isinstance(command, str):  # TRANSITION: a call that has no contract yet
-            return self.send_command(command, *raw, **options)
         return self.send_command(_owner(command, options), command.NAME, command.to_wire(), **options)
 
-    def commands(
-        self, commands: Sequence[Command] | str, *raw: Any, timeout: float | None = None
-    ) -> list[Answer | DomainError]:
+    def commands(self, commands: Sequence[Command], *, timeout: float | None = None) -> list[Answer | DomainError]:
         """Many commands of one contract in one batch; for each, in order, its answer or the refusal."""
-        if isinstance(commands, str):  # TRANSITION
-            return self.send_commands(commands, *raw, timeout=timeout)
         if not commands:
             return []
         data = [command.to_wire() for command in commands]
         return self.send_commands(commands[0].SERVICE, commands[0].NAME, data, timeout=timeout)
 
-    def query(self, query: Query | str, *raw: Any, **options: Unpack[CallOptions]) -> Any:
+    def query(self, query: Query, **options: Unpack[CallOptions]) -> Any:
         """Raises Refused with the service's own code, or Unavailable when no answer came in time."""
-        if isinstance(query, str):  # TRANSITION
-            return self.send_query(query, *raw, **options)
+
         return self.send_query(_owner(query, options), query.NAME, query.to_wire(), **options)
 
     @abstractmethod

@@ -32,7 +32,7 @@ Calling = Callable[[Call[Any]], Any]
 class CommandHandler:
     """Exactly one of the five ways is set."""
 
-    contract: type[Command] | None
+    contract: type[Command]
     one: One | None = None
     bulk: Bulk | None = None
     saga: Saga | None = None
@@ -44,7 +44,7 @@ class CommandHandler:
 class QueryHandler:
     """Exactly one of the three ways is set."""
 
-    contract: type[Query] | None
+    contract: type[Query]
     read: Read | None = None
     read_many: ReadMany | None = None
     calling: Calling | None = None
@@ -55,58 +55,53 @@ H = TypeVar("H", CommandHandler, QueryHandler)
 
 def by_name(handlers: Sequence[H]) -> dict[str, H]:
     """The handlers by the names of their contracts."""
-    named = {handler.contract.NAME: handler for handler in handlers if handler.contract is not None}
+    named = {handler.contract.NAME: handler for handler in handlers}
     assert len(named) == len(handlers), "two handlers of one contract"
     return named
 
 
-def _handler(kind: type[H], way: str, contract: Any, handler: Any) -> H:
-    """TRANSITION: a handler alone, of a call that has no contract yet."""
-    return kind(contract, **{way: handler}) if handler is not None else kind(None, **{way: contract})
-
-
-def one(contract: Any, handler: Any = None) -> CommandHandler:
+def one(contract: type[C], handler: Callable[[Transaction, Call[C]], dict[str, Any] | None]) -> CommandHandler:
     """One call, one transaction; its outcome, a refusal included, is stored under its key."""
-    return _handler(CommandHandler, "one", contract, handler)
+    return CommandHandler(contract, one=handler)
 
 
-def bulk(contract: Any, handler: Any = None) -> CommandHandler:
+def bulk(contract: type[C], handler: Callable[[Transaction, Sequence[Call[C]]], Sequence[Outcome]]) -> CommandHandler:
     """A whole batch in one transaction. A refusal is returned, not raised: the other calls of the batch go on."""
-    return _handler(CommandHandler, "bulk", contract, handler)
+    return CommandHandler(contract, bulk=handler)
 
 
-def saga(contract: Any, handler: Any = None) -> CommandHandler:
+def saga(contract: type[C], handler: Callable[[Sequence[Call[C]]], Sequence[Outcome]]) -> CommandHandler:
     """The handler opens its own transactions, may call other services, and stores outcomes itself.
 
     A call with a key may be handled again when another call of its batch fails: the handler finds by the key what it
     has already done.
     """
-    return _handler(CommandHandler, "saga", contract, handler)
+    return CommandHandler(contract, saga=handler)
 
 
-def resuming(contract: Any, handler: Any = None) -> CommandHandler:
+def resuming(contract: type[C], handler: Callable[[Sequence[Call[C]]], Sequence[Outcome | Repeated]]) -> CommandHandler:
     """A saga that looks up stored outcomes itself, with its other reads, and returns them as ``Repeated``."""
-    return _handler(CommandHandler, "resuming", contract, handler)
+    return CommandHandler(contract, resuming=handler)
 
 
-def each(contract: Any, handler: Any = None) -> CommandHandler:
+def each(contract: type[C], handler: Callable[[Call[C]], Outcome]) -> CommandHandler:
     """A saga of one call: a failure elsewhere in its batch never runs it again."""
-    return _handler(CommandHandler, "each", contract, handler)
+    return CommandHandler(contract, each=handler)
 
 
-def read(contract: Any, handler: Any = None) -> QueryHandler:
+def read(contract: type[Q], handler: Callable[[sa.Connection, Call[Q]], Any]) -> QueryHandler:
     """One query, all of whose statements see the same state (snapshot isolation)."""
-    return _handler(QueryHandler, "read", contract, handler)
+    return QueryHandler(contract, read=handler)
 
 
-def read_many(contract: Any, handler: Any = None) -> QueryHandler:
+def read_many(contract: type[Q], handler: Callable[[sa.Connection, Sequence[Call[Q]]], Sequence[Any]]) -> QueryHandler:
     """A whole batch of queries; an item of the answer may be a DomainError."""
-    return _handler(QueryHandler, "read_many", contract, handler)
+    return QueryHandler(contract, read_many=handler)
 
 
-def calling(contract: Any, handler: Any = None) -> QueryHandler:
+def calling(contract: type[Q], handler: Callable[[Call[Q]], Any]) -> QueryHandler:
     """A query that may call other services, and opens the connections it reads with itself."""
-    return _handler(QueryHandler, "calling", contract, handler)
+    return QueryHandler(contract, calling=handler)
 
 
 __all__ = [

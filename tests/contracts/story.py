@@ -97,7 +97,7 @@ class Reader:
         asked = {name: data[name] for name in ("bookingId", "attempt", "personId")}
         asked |= {"amountCents": data["totalCents"], "digital": False, "physical": False}
         with caused_by("story", "story"):
-            self.bus.command("wallet", "reserve", asked)
+            self.bus.send_command("wallet", "reserve", asked)
 
     def reacts_to(self, message: Message) -> bool:
         return self.service.reactions.concern(message)

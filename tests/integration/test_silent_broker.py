@@ -49,7 +49,7 @@ class Caller:
         def ask() -> float:
             begun = time.monotonic()
             with pytest.raises(Unavailable):
-                self.bus.query(service, "positions", {}, timeout=seconds)
+                self.bus.send_query(service, "positions", {}, timeout=seconds)
             return time.monotonic() - begun
 
         return max(one.wait() for one in [green.spawn(ask) for _ in range(count)])

@@ -136,7 +136,7 @@ class _PlacesLeft:
         if known is None:
             known = tx.kept[cls] = cls(tx)
             tx.before_flush(known._write)
-        return known  # type: ignore[no-any-return]
+        return known
 
     def hear(self, stock_id: int, remaining: int | None, position: int) -> None:
         left = {"remaining": remaining, "remaining_position": position}

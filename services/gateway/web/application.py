@@ -13,6 +13,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask, Response, g, request
 from flask.json.provider import JSONProvider
 from flask_smorest import Api
+from marshmallow import Schema
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response as AnyResponse
@@ -142,11 +143,10 @@ def describe(interface: Interface) -> None:
     )
 
 
-def _schema_name(schema: Any) -> str | bool:
-    """Schemas are named by their class; one that is shaped on the spot is written where it is used."""
-    cls = schema if isinstance(schema, type) else type(schema)
-    name: str = cls.__name__
-    return False if name in ("GeneratedSchema", "Nothing") else name
+def _schema_name(schema: type[Schema]) -> str:
+    """The class's name in the document; empty, for a schema without a class of its own, inlines it."""
+    cls = schema if isinstance(schema, type) else type(schema)  # apispec also passes instances
+    return "" if cls.__name__ in ("GeneratedSchema", "Nothing") else cls.__name__
 
 
 def answer_errors(app: Flask) -> None:

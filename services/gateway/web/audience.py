@@ -172,7 +172,8 @@ class Audience(Blueprint):
             decorated = self._described(decorated, access, headers)
             self._refusing(decorated, codes)
             decorated = _admitting(decorated, access, keyed, key_required, if_match, upload)
-            return self.route(rule, methods=[method], endpoint=view.__name__)(decorated)
+            routed: View = self.route(rule, methods=[method], endpoint=view.__name__)(decorated)
+            return routed
 
         return register
 
@@ -195,7 +196,7 @@ class Audience(Blueprint):
         ``summary`` replaces the contract's own sentence, ``operation`` its name, where two routes make one call.
         ``keyed=False``: the outcome is not stored under the caller's key, because it holds a secret.
         """
-        sending: Sending = {"batched": batched} | ({} if seconds is None else {"seconds": seconds})
+        sending = Sending(batched=batched) if seconds is None else Sending(batched=batched, seconds=seconds)
         lists = any(bound.name == "cursor" for bound in call.FIELDS)
 
         def view(made: Any) -> Any:
@@ -213,8 +214,8 @@ class Audience(Blueprint):
         if issubclass(call, Command):
             self.endpoint(method, rule, command=call, supplied=supplied, **options)(view)
         else:
-            codes = [*options.pop("refuses", ()), *(["cursor-invalid"] if lists else [])]
-            self.endpoint(method, rule, query=call, supplied=supplied, refuses=codes, **options)(view)
+            options["refuses"] = [*options.get("refuses", ()), *(["cursor-invalid"] if lists else [])]
+            self.endpoint(method, rule, query=call, supplied=supplied, **options)(view)
 
     def desk_endpoint(
         self,
@@ -240,16 +241,20 @@ class Audience(Blueprint):
             for refused, keys in {**refuses, 500: "global", 503: "global"}.items():
                 description = f"{HTTPStatus(refused).phrase}: key {keys}"
                 _also_answers(decorated, refused, description, FIELD_ERRORS if refused == 400 else error())
-            return self.route(rule, methods=[method], endpoint=view.__name__)(decorated)
+            routed: View = self.route(rule, methods=[method], endpoint=view.__name__)(decorated)
+            return routed
 
         return register
 
     def _answering(self, view: View, status: int, schema: type[Schema] | None, media_type: str | None) -> View:
+        described: View
         if media_type is not None:
-            return self.response(status, {"type": "string"}, content_type=media_type)(view)
-        if schema is None:
-            return self.response(status)(_empty(view, status))
-        return self.response(status, schema)(_answered(view, status, schema))
+            described = self.response(status, {"type": "string"}, content_type=media_type)(view)
+        elif schema is None:
+            described = self.response(status)(_empty(view, status))
+        else:
+            described = self.response(status, schema)(_answered(view, status, schema))
+        return described
 
     @staticmethod
     def _refusing(view: View, codes: Sequence[str]) -> None:

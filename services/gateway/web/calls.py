@@ -20,13 +20,11 @@ MIN_SECONDS = 1.0
 """For the call itself, however long the gateway has waited before it."""
 
 
-def send(
-    command: Command | str, *raw: Any, to: str = "", batched: bool = False, seconds: float = COMMAND_SECONDS
-) -> Any:
+def send(command: Command, *, to: str = "", batched: bool = False, seconds: float = COMMAND_SECONDS) -> Any:
     """The result of a command, once the services that must know of it do. Raises the owner's refusal."""
     key = g.idempotency_key
     try:
-        answer = deliver(gate(), command, *raw, caller=g.caller, key=key, to=to, batched=batched, seconds=seconds)
+        answer = deliver(gate(), command, caller=g.caller, key=key, to=to, batched=batched, seconds=seconds)
     except DomainError as refusal:
         g.replayed = getattr(refusal, "replayed", False)
         raise
@@ -34,30 +32,30 @@ def send(
     return answer.result
 
 
-def ask(query: Query | str, *raw: Any, to: str = "", batched: bool = False, seconds: float = QUERY_SECONDS) -> Any:
+def ask(query: Query, *, to: str = "", batched: bool = False, seconds: float = QUERY_SECONDS) -> Any:
     """The answer to a query, which shows what the caller wrote before. Raises the owner's refusal."""
-    return inquire(gate(), query, *raw, caller=g.caller, to=to, batched=batched, seconds=seconds)
+    return inquire(gate(), query, caller=g.caller, to=to, batched=batched, seconds=seconds)
 
 
 def inquire(
     here: Gate,
-    query: Query | str,
-    *raw: Any,
+    query: Query,
+    *,
     caller: Caller | None,
     to: str = "",
     batched: bool = False,
     seconds: float = QUERY_SECONDS,
 ) -> Any:
     """``ask``, outside a request of the framework."""
-    service = query if isinstance(query, str) else query.SERVICE or to
+    service = query.SERVICE or to
     left = _wait_for_owed(here, service, seconds)
-    return here.bus.query(query, *raw, to=to, caller=caller, timeout=left, batched=batched)
+    return here.bus.query(query, to=to, caller=caller, timeout=left, batched=batched)
 
 
 def deliver(
     here: Gate,
-    command: Command | str,
-    *raw: Any,
+    command: Command,
+    *,
     caller: Caller | None,
     key: str | None,
     to: str = "",
@@ -65,13 +63,12 @@ def deliver(
     seconds: float = COMMAND_SECONDS,
 ) -> Answer:
     """``send``, outside a request of the framework."""
-    service = command if isinstance(command, str) else command.SERVICE or to
-    name = raw[0] if isinstance(command, str) else command.NAME
+    service = command.SERVICE or to
     left = _wait_for_owed(here, service, seconds)
     with here.open_requests.hold(caller.name() if caller else "", key):
-        answer = here.bus.command(command, *raw, to=to, key=key, caller=caller, timeout=left, batched=batched)
-        wait_until_shown(here.bus, service, name, answer.position)
-        here.owed.note(service, name, answer.position, answer.result)
+        answer = here.bus.command(command, to=to, key=key, caller=caller, timeout=left, batched=batched)
+        wait_until_shown(here.bus, service, command.NAME, answer.position)
+        here.owed.note(service, command.NAME, answer.position, answer.result)
         return answer
 
 

@@ -73,10 +73,10 @@ class World:
 
     def do(self, name: str, caller: Caller | None = PRO, key: str | None = None, /, **data: Any) -> Any:
         """A command's result; a refusal is raised."""
-        return self.bus.command("catalog", name, data, caller=caller, key=key).result
+        return self.bus.send_command("catalog", name, data, caller=caller, key=key).result
 
     def ask(self, name: str, caller: Caller | None = PRO, /, **data: Any) -> Any:
-        return self.bus.query("catalog", name, data, caller=caller)
+        return self.bus.send_query("catalog", name, data, caller=caller)
 
     def hear(self, name: str, source: str = "identity", /, **data: Any) -> None:
         """A message of another service, handled in a transaction of its own."""

@@ -44,14 +44,14 @@ def test_an_account_of_staff_may_sign_in_and_be_erased(settings: Settings) -> No
     number = int(made.output.split()[1].rstrip(":"))
     bus = OnStores(settings).processes["identity"].bus
     credentials = {"email": "ops@example.org", "password": PASSWORD}
-    pair = bus.command("identity", "sign-in", credentials).result
+    pair = bus.send_command("identity", "sign-in", credentials).result
     claims = verify(pair["accessToken"], settings.signing_key)
     assert (claims["accountId"], claims["roles"]) == (number, ["finance", "staff"])
     eraser = Typer()
     eraser.command()(accounts.erase)
     for _ in range(2):
         assert CliRunner().invoke(eraser, [str(number)]).exit_code == 0
-    shown = bus.query("identity", "people", {"accountIds": [number]})["people"][str(number)]
+    shown = bus.send_query("identity", "people", {"accountIds": [number]})["people"][str(number)]
     assert shown["lastName"] == "effacé"
     unknown = CliRunner().invoke(eraser, ["99999"])
     assert unknown.exit_code != 0 and "Ce compte n’existe pas" in str(unknown.exception)

@@ -10,10 +10,11 @@ import pytest
 
 from services.gateway.consistency import SHOWS_IN
 from services.gateway.web.inflight import InFlight, RequestInProgress
+from shared.contracts.calls.booking import Book
 from shared.eventstore import Publication, Transaction
 from shared.eventstore.outcomes import Call
 from shared.kernel.errors import Conflict, OutcomePending
-from shared.messaging.calls import one
+from shared.messaging.calls import by_name, one
 from shared.runtime.service import Service
 from shared.testing import sqlite_store
 
@@ -70,7 +71,7 @@ def counting(platform: Any, tmp_path: Path) -> Counting:
     store = sqlite_store(
         tmp_path / "booking", "gateway", clock=platform.clock, aggregates=(), publication=Publication("booking")
     )
-    platform.bus.add(Service("booking", store, commands={"book": one(service.book)}), platform.clock)
+    platform.bus.add(Service("booking", store, commands=by_name([one(Book, service.book)])), platform.clock)
     return service
 
 

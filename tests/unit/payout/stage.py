@@ -266,10 +266,10 @@ class Stage:
     def command(
         self, name: str, data: dict[str, Any], *, key: str | None = None, caller: Caller | None = OFFICE
     ) -> Any:
-        return self.bus.command("payout", name, data, key=key, caller=caller).result
+        return self.bus.send_command("payout", name, data, key=key, caller=caller).result
 
     def query(self, name: str, data: dict[str, Any] | None = None, *, caller: Caller | None = OFFICE) -> Any:
-        return self.bus.query("payout", name, data or {}, caller=caller)
+        return self.bus.send_query("payout", name, data or {}, caller=caller)
 
     def lines(self, **data: Any) -> dict[int, dict[str, Any]]:
         """Sarah's lines by number."""

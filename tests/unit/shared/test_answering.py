@@ -15,8 +15,8 @@ from shared.eventstore.outcomes import Call, Caller, Outcome
 from shared.kernel.errors import Conflict, DomainError, Unavailable
 from shared.kernel.identifiers import stream_id
 from shared.messaging.answering import Commands
-from shared.messaging.calls import bulk, each, one, saga
-from tests.unit.shared.toy import Jar, file_store, total
+from shared.messaging.calls import bulk, by_name, each, one, saga
+from tests.unit.shared.toy import Jar, PourEach, PourInASaga, PourInBulk, PourOne, file_store, total
 
 
 class Full(Conflict):
@@ -24,7 +24,7 @@ class Full(Conflict):
 
 
 def pour(tx: Transaction, call: Call) -> dict[str, Any]:
-    owner, amount = call.data["owner"], call.data["amount"]
+    owner, amount = call.body.owner, call.body.amount
     jar = tx.get(Jar, stream_id("jar", owner)) or Jar.open(tx.now, owner)
     if jar.total + amount > 10:
         raise Full("it would run over")
@@ -36,7 +36,7 @@ def pour(tx: Transaction, call: Call) -> dict[str, Any]:
 def pour_all(tx: Transaction, calls: Sequence[Call]) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for call in calls:
-        if call.data["amount"] == 666:
+        if call.body.amount == 666:
             raise ZeroDivisionError
         try:
             outcomes.append(pour(tx, call))
@@ -58,8 +58,13 @@ def commands(store: Store) -> Commands:
     def pour_each(call: Call) -> Outcome:
         return pour_in_a_saga([call])[0]
 
-    handlers = {"one": one(pour), "bulk": bulk(pour_all), "saga": saga(pour_in_a_saga), "each": each(pour_each)}
-    return Commands(store, handlers)
+    handlers = [
+        one(PourOne, pour),
+        bulk(PourInBulk, pour_all),
+        saga(PourInASaga, pour_in_a_saga),
+        each(PourEach, pour_each),
+    ]
+    return Commands(store, by_name(handlers))
 
 
 def call(name: str, amount: int, key: str | None = None, owner: int = 1, account: int = 7) -> Call:
@@ -138,7 +143,7 @@ def test_what_a_saga_did_before_it_failed_is_not_done_twice(tmp_path: Path, wher
     def one_after_the_other(calls: Sequence[Call]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for single in calls:
-            runs.append(single.data["amount"])
+            runs.append(single.body.amount)
             with store.transaction() as tx:
                 found = tx.outcomes.find([single])
                 outcome = next(iter(found.values())) if found else pour_all(tx, [single])[0]
@@ -149,7 +154,7 @@ def test_what_a_saga_did_before_it_failed_is_not_done_twice(tmp_path: Path, wher
 
     calls = [call("saga", 1, "a"), call("saga", 2), call("saga", 3, "b"), call("saga", 4, "c")]
     calls.insert(where, call("saga", 666, "bad"))
-    answers = Commands(store, {"saga": saga(one_after_the_other)}).decide(calls)
+    answers = Commands(store, by_name([saga(PourInASaga, one_after_the_other)])).decide(calls)
     said = [answer[0].status if isinstance(answer[0], DomainError) else answer[0] for answer in answers]
     assert said.pop(where) == 500
     assert said == [{"total": 1}, {"total": 3}, {"total": 6}, {"total": 10}]
@@ -160,12 +165,12 @@ def test_what_a_saga_did_before_it_failed_is_not_done_twice(tmp_path: Path, wher
 @pytest.mark.parametrize(("error", "status"), [(Clash("taken"), 503), (Full("refused"), 409)], ids=["clash", "refusal"])
 def test_what_a_saga_raises_for_one_call_is_said_to_that_one(tmp_path: Path, error: Exception, status: int) -> None:
     def fails(calls: Sequence[Call]) -> list[Outcome]:
-        if any(one.data["amount"] == 666 for one in calls):
+        if any(one.body.amount == 666 for one in calls):
             raise error
         return [{} for _ in calls]
 
     calls = [call("saga", amount, f"k{amount}") for amount in (1, 2, 666, 3)]
-    answers = Commands(file_store(tmp_path), {"saga": saga(fails)}).decide(calls)
+    answers = Commands(file_store(tmp_path), by_name([saga(PourInASaga, fails)])).decide(calls)
     said = [answer[0].status if isinstance(answer[0], DomainError) else answer[0] for answer in answers]
     assert said == [{}, {}, status, {}]
 
@@ -177,7 +182,9 @@ def test_while_the_world_is_away_a_saga_is_not_tried_call_by_call(tmp_path: Path
         runs.append(len(calls))
         raise Unavailable("later")
 
-    answers = Commands(file_store(tmp_path), {"saga": saga(away)}).decide([call("saga", 1, f"{no}") for no in range(8)])
+    answers = Commands(file_store(tmp_path), by_name([saga(PourInASaga, away)])).decide(
+        [call("saga", 1, f"{no}") for no in range(8)]
+    )
     assert {type(answer[0]) for answer in answers} == {Unavailable}
     assert runs == [8]
 
@@ -191,7 +198,7 @@ def test_try_again_later_is_never_stored(tmp_path: Path) -> None:
             raise Unavailable("later")
         return pour(tx, call)
 
-    decide = Commands(store, {"one": one(handler)}).decide
+    decide = Commands(store, by_name([one(PourOne, handler)])).decide
     assert isinstance(decide([call("one", 4, "k")])[0][0], Unavailable)
     away[0] = False
     assert decide([call("one", 4, "k")])[0][0] == {"total": 4}
@@ -238,6 +245,6 @@ def test_a_row_that_the_table_never_admits_is_our_fault_and_not_a_busy_moment(tm
     def spoil_all(tx: Transaction, calls: Sequence[Call]) -> list[Outcome]:
         return [spoil(tx, call) for call in calls]
 
-    answer = Commands(store, {"one": one(spoil), "bulk": bulk(spoil_all)}).decide([call(name, 1)])[0][0]
+    answer = Commands(store, by_name([one(PourOne, spoil), bulk(PourInBulk, spoil_all)])).decide([call(name, 1)])[0][0]
     assert isinstance(answer, DomainError)
     assert (answer.status, answer.code) == (500, "internal-error")

@@ -129,7 +129,7 @@ def test_an_answer_that_is_no_json_is_an_error_of_that_call_alone(
         NOT_JSON if call.name == "odd" else {"name": call.name} for call in calls
     ]
     asked = [
-        green.spawn(caller.query, "toy", name, {}, batched=True, timeout=PATIENCE_SECONDS)
+        green.spawn(caller.send_query, "toy", name, {}, batched=True, timeout=PATIENCE_SECONDS)
         for name in ("first", "odd", "even")
     ]
     assert asked[0].wait() == {"name": "first"}
@@ -150,13 +150,13 @@ def raising(error: BaseException) -> Does:
 def test_what_a_method_raises_is_told_to_all_who_asked(container: ServiceContainer, caller: CallingBus) -> None:
     container.service_cls.does["decide"] = raising(KeyError("a bug"))
     with pytest.raises(Refused) as refused:
-        caller.command("toy", "fill", {}, timeout=PATIENCE_SECONDS)
+        caller.send_command("toy", "fill", {}, timeout=PATIENCE_SECONDS)
     assert refused.value.status == 500
     container.service_cls.does["decide"] = raising(Unavailable("no database"))
     with pytest.raises(Unavailable, match="no database"):
-        caller.command("toy", "fill", {}, timeout=PATIENCE_SECONDS)
+        caller.send_command("toy", "fill", {}, timeout=PATIENCE_SECONDS)
     container.service_cls.does["decide"] = lambda calls: [({"filled": True}, None, False) for _ in calls]
-    assert caller.command("toy", "fill", {}, timeout=PATIENCE_SECONDS) == Answer({"filled": True}, None, False)
+    assert caller.send_command("toy", "fill", {}, timeout=PATIENCE_SECONDS) == Answer({"filled": True}, None, False)
     assert lives(container)
 
 
@@ -321,7 +321,7 @@ def test_what_is_no_call_is_refused_and_its_neighbours_are_decided(
         mixed, alone = alone, mixed
     assert [one.get("result", one.get("refused", {}).get("status")) for one in mixed] == [422, {"done": "good"}, 422]
     assert [one["refused"]["status"] for one in alone] == [422]
-    assert caller.command("toy", "next", {}, timeout=PATIENCE_SECONDS).result == {"done": "next"}
+    assert caller.send_command("toy", "next", {}, timeout=PATIENCE_SECONDS).result == {"done": "next"}
     assert taken == ["good", "next"]
     assert passed_over("commands") - before == 4
     assert PROCESSES["toy"].health() == {}
@@ -339,5 +339,5 @@ def test_answers_that_cannot_be_read_do_not_take_others_along(container: Service
         return [({"done": call.name}, None, False) for call in calls]
 
     container.service_cls.does["decide"] = decide
-    assert process.bus.command("toy", "fill", {}, timeout=PATIENCE_SECONDS).result == {"done": "fill"}
+    assert process.bus.send_command("toy", "fill", {}, timeout=PATIENCE_SECONDS).result == {"done": "fill"}
     assert process.health() == {}

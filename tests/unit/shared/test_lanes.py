@@ -37,7 +37,8 @@ class Post:
 
     def ask(self, count: int, seconds: float = 5.0) -> list[Any]:
         asking = [
-            green.spawn(self.bus.query, "booking", "booking", {}, batched=True, timeout=seconds) for _ in range(count)
+            green.spawn(self.bus.send_query, "booking", "booking", {}, batched=True, timeout=seconds)
+            for _ in range(count)
         ]
         green.sleep(0)
         return asking
@@ -163,7 +164,7 @@ def test_answers_of_another_number_than_the_calls_free_the_lane(post: Post, answ
 
 
 def test_a_command_whose_answer_is_nobodys_is_pending(post: Post) -> None:
-    asked = green.spawn(post.bus.command, "booking", "book", {}, timeout=5.0)
+    asked = green.spawn(post.bus.send_command, "booking", "book", {}, timeout=5.0)
     green.sleep(0)
     post.bus.receive(post.batches[-1][0], [])
     with pytest.raises(OutcomePending):
@@ -185,8 +186,8 @@ class SlowPost(Post):
 def test_the_time_out_of_a_caller_counts_while_its_call_is_sent() -> None:
     post = SlowPost()
     asking = post.ask(1, seconds=0.1)
-    asking += [green.spawn(post.bus.query, "booking", "booking", {}, timeout=0.1) for _ in range(50)]
-    asking.append(green.spawn(post.bus.commands, "booking", "book", [{}, {}], timeout=0.1))
+    asking += [green.spawn(post.bus.send_query, "booking", "booking", {}, timeout=0.1) for _ in range(50)]
+    asking.append(green.spawn(post.bus.send_commands, "booking", "book", [{}, {}], timeout=0.1))
     with green.Timeout(1.0):
         for one in asking[:-1]:
             with pytest.raises(Unavailable):
@@ -228,7 +229,7 @@ def test_many_lone_calls_that_wait_are_told_one_after_the_other_that_they_cannot
     post = SlowPost()
     post.handed.send(None)
     waiting = calling.LONE_SLOTS + 2 * sys.getrecursionlimit()
-    asking = [green.spawn(post.bus.query, "booking", "booking", {}, timeout=30.0) for _ in range(waiting)]
+    asking = [green.spawn(post.bus.send_query, "booking", "booking", {}, timeout=30.0) for _ in range(waiting)]
     green.sleep(0)
     assert len(post.batches) == calling.LONE_SLOTS
     post.handed = green.Event()

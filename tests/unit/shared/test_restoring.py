@@ -53,12 +53,12 @@ class Pair:
                 tx.connection.exec_driver_sql(f"UPDATE sqlite_sequence SET seq = {head}")
 
     def begin_history(self) -> int:
-        return int(self.bus.command("source", "begin-history", {}).result["head"])
+        return int(self.bus.send_command("source", "begin-history", {}).result["head"])
 
     def follow(self, position: int | None = None) -> dict[str, int]:
-        told = self.bus.query("source", "histories", {})
+        told = self.bus.send_query("source", "histories", {})
         data = {"source": "source", "histories": told, "position": position}
-        followed: dict[str, int] = self.bus.command("sink", "follow-history", data).result
+        followed: dict[str, int] = self.bus.send_command("sink", "follow-history", data).result
         return followed
 
     def handled(self) -> list[int]:

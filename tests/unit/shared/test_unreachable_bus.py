@@ -45,7 +45,7 @@ def crowd_of(bus: CallingBus, seconds: float, count: int = CROWD) -> list[Any]:
     def ask() -> float:
         begun = time.monotonic()
         with pytest.raises(Unavailable):
-            bus.query("booking", "booking", {}, timeout=seconds)
+            bus.send_query("booking", "booking", {}, timeout=seconds)
         return time.monotonic() - begun
 
     return [green.spawn(ask) for _ in range(count)]
@@ -64,7 +64,7 @@ def test_a_crowd_is_told_at_once_when_the_broker_refuses(place: socket.socket) -
 def test_many_commands_are_told_at_once_when_the_broker_refuses(place: socket.socket) -> None:
     bus = CallingBus(AmqpCourier(uri(place), "test", "gateway.1"))
     begun = time.monotonic()
-    told = bus.commands("wallet", "reserve", [{}] * 3, timeout=PATIENCE_SECONDS)
+    told = bus.send_commands("wallet", "reserve", [{}] * 3, timeout=PATIENCE_SECONDS)
     assert [type(one) for one in told] == [Unavailable] * 3
     assert time.monotonic() - begun < PATIENCE_SECONDS / 2
 

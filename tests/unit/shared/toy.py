@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import sqlalchemy as sa
 from eventsourcing.domain import Aggregate
 from marshmallow import Schema, fields
 
-from shared.contracts.fields import Money, Number
+from shared.contracts.calls.contract import SIGNED_IN, Command, Data
+from shared.contracts.calls.types import Id
+from shared.contracts.fields import Money, Number, Whole
 from shared.eventstore import Publication, Store, migrations
 from shared.eventstore.engines import make_engine
 from shared.eventstore.sql import upsert
@@ -23,6 +25,29 @@ from shared.projections import Projection, on
 START = datetime(2021, 11, 2, 9, tzinfo=UTC)
 metadata = sa.MetaData()
 totals = sa.Table("totals", metadata, sa.Column("owner", sa.Integer, primary_key=True), sa.Column("total", sa.Integer))
+
+
+class Pour(Data):
+    """How much goes into which jar; each way of handling commands has a contract of its own."""
+
+    owner: Id
+    amount: Annotated[int, Whole(0, 1_000)]
+
+
+class PourOne(Pour, Command, by=SIGNED_IN, name="one"):
+    pass
+
+
+class PourInBulk(Pour, Command, by=SIGNED_IN, name="bulk"):
+    pass
+
+
+class PourInASaga(Pour, Command, by=SIGNED_IN, name="saga"):
+    pass
+
+
+class PourEach(Pour, Command, by=SIGNED_IN, name="each"):
+    pass
 
 
 class Jar(Aggregate):
