@@ -49,7 +49,7 @@ check: install ## ruff, mypy, import contracts, generated documents
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m docs.generate --check
 
-docs: install ## generates the documents of interface, messages and settings
+docs: install ## generates the documents of interface, messages, calls and settings, and the picture in README.md
 	@$(BIN)/python -m docs.generate
 
 lock: ## what is installed, with its hashes: to develop, and of that what runs and what builds

@@ -1,6 +1,6 @@
-"""The document of the messages: AsyncAPI 3, made of the contracts, the topology of the bus and the golden samples.
+"""The document of messages and calls: AsyncAPI 3, made of contracts, the topology of the bus and golden samples.
 
-The gateway serves what is made here: the samples are no part of what runs.
+The gateway serves the generated file: what runs does not need the samples.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin, OpenAPIConverter
 from marshmallow import RAISE, Schema
 
+from docs.asyncapi_calls import add_calls
 from shared.contracts.envelope import Envelope
 from shared.contracts.messages import MESSAGES, Schemas
 from shared.eventstore import Message
@@ -25,7 +26,8 @@ NAMESPACE = "passculture"
 SAMPLES = Path(__file__).parents[1] / "tests" / "contracts" / "golden"
 """One file a service: its events, and beside each the data of its message by version."""
 PERSISTENT = 2
-_DESCRIPTION = """What the services of the culture pass say to each other, and to whoever else wants to know.
+_DESCRIPTION = """The messages that the services of the culture pass publish, for each other and for outsiders, and \
+the calls that they make to each other.
 
 Each service publishes to a durable topic exchange of its own, `<NAMESPACE>.<service>.events` (here with `NAMESPACE` \
 `passculture`). Messages are persistent JSON: an envelope and, in `data`, facts enough that nobody need call back. \
@@ -37,6 +39,10 @@ A version, once published, never changes. When a message gets a new version, bot
 message of its own with the same `id` and `position`: version 1 under the message's name as its routing key, version n \
 under `<name>.v<n>`. Bind `*` for all messages in version 1, or the routing keys that you know; with `#` every \
 version comes, the oldest first, so that the others are positions that were handled before.
+
+A call is a command, which decides and writes, or a query, which only reads. The calling process puts it into the \
+owner's queue and reads the answer from a queue of its own. Only the platform's services make calls; outsiders use the \
+HTTP interface.
 """
 
 
@@ -68,6 +74,7 @@ def document(contracts: Mapping[str, Schemas] = MESSAGES) -> dict[str, Any]:
         for (name, version), schema in messages.items():
             message = _message(service, name, version, schema, envelope, schemas.reference(schema))
             document["components"]["messages"][_key(name, version)] = message
+    add_calls(document, NAMESPACE, schemas.reference)
     document["components"]["schemas"] = schemas.components()
     return document
 
@@ -159,16 +166,25 @@ def _example(service: str, name: str, version: int, key: str, data: dict[str, An
 
 
 class _Schemas:
-    """marshmallow → JSON Schema, each schema once under its class\'s name."""
+    """marshmallow → JSON Schema, each schema once under a name of its own: its class's, unless another is given."""
 
     def __init__(self) -> None:
-        self._plugin = MarshmallowPlugin(schema_name_resolver=lambda schema: _class_of(schema).__name__)
+        self._plugin = MarshmallowPlugin(schema_name_resolver=self._name)
         self._spec = APISpec("Culture pass", "1", "3.1.0", plugins=[self._plugin])
+        self._named: dict[str, type[Schema]] = {}
 
-    def reference(self, schema: type[Schema]) -> dict[str, str]:
-        if schema.__name__ not in self._spec.components.schemas:
-            self._spec.components.schema(schema.__name__, schema=schema)
-        return {"$ref": f"#/components/schemas/{schema.__name__}"}
+    def reference(self, schema: type[Schema], name: str = "") -> dict[str, str]:
+        name = name or schema.__name__
+        assert self._named.setdefault(name, schema) is schema, f"two schemas are called {name}"
+        if name not in self._spec.components.schemas:
+            self._spec.components.schema(name, schema=schema)
+        return {"$ref": f"#/components/schemas/{name}"}
+
+    def _name(self, schema: Any) -> str:
+        """The name of a schema within another; apispec passes classes and instances."""
+        cls: type[Schema] = schema if isinstance(schema, type) else type(schema)
+        assert self._named.setdefault(cls.__name__, cls) is cls, f"two schemas are called {cls.__name__}"
+        return cls.__name__
 
     def components(self) -> dict[str, Any]:
         converter = self._plugin.converter
@@ -180,10 +196,6 @@ class _Schemas:
             if schema.__doc__:
                 found[name]["description"] = _one_line(schema.__doc__)
         return dict(sorted(found.items()))
-
-
-def _class_of(schema: Any) -> type[Schema]:
-    return schema if isinstance(schema, type) else type(schema)
 
 
 def _key(name: str, version: int) -> str:

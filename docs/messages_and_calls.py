@@ -9,18 +9,12 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
-from docs.registrations import built_services, consumers
-from shared.contracts import booking, catalog, identity, payout, wallet
+from docs.registrations import consumers
 from shared.contracts.calls import OWNERS, contracts_of
 from shared.contracts.calls.contract import Command, Contract
+from shared.contracts.messages import MESSAGES
+from shared.runtime.service import Service
 
-MESSAGES: Mapping[str, Mapping[tuple[str, int], type[Schema]]] = {
-    "identity": identity.MESSAGES,
-    "catalog": catalog.MESSAGES,
-    "booking": booking.MESSAGES,
-    "wallet": wallet.MESSAGES,
-    "payout": payout.MESSAGES,
-}
 MAX_CHOICES = 8
 """Choices that are listed; of longer lists only the number is told."""
 
@@ -45,10 +39,9 @@ the refusals of its own.
 """
 
 
-def document() -> bytes:
+def document(services: Mapping[str, Service]) -> bytes:
     """The whole page."""
-    with built_services() as services:
-        readers = consumers(services)
+    readers = consumers(services)
     parts = [_HEAD]
     for service, messages in MESSAGES.items():
         rows = [_message_row(service, name, version, schema, readers) for (name, version), schema in messages.items()]
@@ -106,7 +99,7 @@ def _type(described: Mapping[str, Any]) -> str:
         return f" ({described['format']})"
     low, high = described.get("minLength"), described.get("maxLength")
     if high is not None:
-        return f" ({low or 0}–{high} characters)"
+        return f" ({high if low == high else f'{low or 0}–{high}'} characters)"
     items = described.get("items")
     if items is not None:
         most = f", at most {described['maxItems']}" if "maxItems" in described else ""

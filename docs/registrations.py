@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +14,7 @@ from shared.runtime.service import Service
 from shared.runtime.settings import SERVICES, Settings
 from shared.testing import BusDouble, empty_database
 
+_FIRST_WORD = re.compile(r"[A-Z][a-z]*")
 _START = "2021-06-01T08:00:00Z"
 
 
@@ -39,3 +41,25 @@ def consumers(services: Mapping[str, Service]) -> dict[tuple[str, str], list[str
             if name not in readers:
                 readers.append(name)
     return found
+
+
+def picture(services: Mapping[str, Service]) -> str:
+    """A mermaid diagram of the messages that each service reads from the others."""
+    edges: dict[tuple[str, str], list[str]] = {}
+    for (source, message), readers in consumers(services).items():
+        for reader in readers:
+            edges.setdefault((source, reader), []).append(message)
+    order = list(services)
+    drawn = [
+        f'    {source} -- "{"<br>".join(_by_first_word(messages))}" --> {reader}'
+        for (source, reader), messages in sorted(edges.items(), key=lambda edge: tuple(map(order.index, edge[0])))
+    ]
+    return "\n".join(["```mermaid", "flowchart LR", *drawn, "```"])
+
+
+def _by_first_word(messages: Sequence[str]) -> list[str]:
+    """``Offer*`` in place of several messages that begin with the same word."""
+    families: dict[str, list[str]] = {}
+    for message in sorted(messages):
+        families.setdefault(_FIRST_WORD.match(message)[0], []).append(message)  # type: ignore[index]  # always matches
+    return [family[0] if len(family) == 1 else f"{word}*" for word, family in families.items()]

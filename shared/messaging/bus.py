@@ -151,7 +151,7 @@ class CallingBus(Bus):
         self._process = uuid.uuid4().hex[:12]
 
     def send_command(self, service: str, name: str, data: dict[str, Any], **options: Unpack[CallOptions]) -> Answer:
-        wire = _wire(name, data, options.get("key"), options.get("caller"))
+        wire = call_to_wire(name, data, options.get("key"), options.get("caller"))
         answer = _answer(self._call(service, "commands", wire, options))
         if isinstance(answer, DomainError):
             raise answer
@@ -163,7 +163,7 @@ class CallingBus(Bus):
         lane, seconds = self._lane(service, "commands", True), timeout or DEFAULT_SECONDS
         if len(lane.queue) + len(data) > MAX_WAITING:
             return [Unavailable(f"too many calls wait for {service}") for _ in data]
-        waiting = [_Waiting(_wire(name, item, None, None)) for item in data]
+        waiting = [_Waiting(call_to_wire(name, item, None, None)) for item in data]
         lane.queue.extend(waiting)
         with green.Timeout(seconds, False):
             self._send_waiting(lane, seconds)
@@ -180,7 +180,7 @@ class CallingBus(Bus):
             (answer,) = self.here[service]([call])
             envelope: dict[str, Any] | None = query_envelope(answer)
         else:
-            envelope = self._call(service, "queries", _wire(name, data, None, options.get("caller")), options)
+            envelope = self._call(service, "queries", call_to_wire(name, data, None, options.get("caller")), options)
         if envelope is None:
             raise Unavailable(f"{service} does not answer now")
         if "refused" in envelope:
@@ -283,7 +283,8 @@ def _tell(sent: _Sent, answers: Sequence[dict[str, Any] | None]) -> None:
     sent.lane.expected = len(sent.calls) + len(sent.lane.queue)
 
 
-def _wire(name: str, data: dict[str, Any], key: str | None, caller: Caller | None) -> dict[str, Any]:
+def call_to_wire(name: str, data: dict[str, Any], key: str | None, caller: Caller | None) -> dict[str, Any]:
+    """A call as it is sent; ``read_calls`` is the other side."""
     return {
         "name": name,
         "data": data,

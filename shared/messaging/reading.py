@@ -76,7 +76,7 @@ def _check_older(message: Message) -> None:
 
 def _call(wire: Any) -> Call[Any] | None:
     try:
-        caller = Caller.from_wire(wire["caller"]) if wire["caller"] else None
+        caller = None if wire["caller"] is None else Caller.from_wire(wire["caller"])
         call: Call[Any] = Call(wire["name"], wire["data"], wire["key"], caller, wire["correlationId"])
     except _MALFORMED:
         return None

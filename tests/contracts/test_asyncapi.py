@@ -1,4 +1,4 @@
-"""What the document of the messages says is what is published: valid AsyncAPI, complete, as strict as the contracts.
+"""The document of messages and calls is valid AsyncAPI, complete, and as strict as the contracts.
 
 The official schema cannot say everything that the specification asks: references are followed here.
 """
@@ -12,15 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
+import orjson
 import pytest
 from marshmallow import ValidationError
 
-from docs.asyncapi import document, samples
+from docs.asyncapi import NAMESPACE, document, samples
+from shared.contracts.calls import OWNERS, contracts_of
+from shared.contracts.calls.contract import Bound, Command, Query
 from shared.contracts.catalog import OfferV1
 from shared.contracts.envelope import Envelope
 from shared.contracts.fields import Count
 from shared.contracts.messages import MESSAGES as CONTRACTS
-from shared.messaging.topology import routing_key
+from shared.kernel.callers import Caller
+from shared.kernel.errors import NotFound
+from shared.messaging.answering import command_envelope, query_envelope
+from shared.messaging.bus import call_to_wire
+from shared.messaging.reading import read_calls
+from shared.messaging.topology import calls_queue, routing_key
 from shared.runtime.settings import SERVICES
 
 OFFICIAL = Path(__file__).parent / "asyncapi" / "3.0.0.json"
@@ -37,8 +45,8 @@ def follow(reference: str) -> Any:
     return found
 
 
-def payload_of(name: str, version: int) -> jsonschema_rs.Validator:
-    schema = {"$ref": f"#/components/messages/{name}.v{version}/payload", "components": DOCUMENT["components"]}
+def payload_of(message: str) -> jsonschema_rs.Validator:
+    schema = {"$ref": f"#/components/messages/{message}/payload", "components": DOCUMENT["components"]}
     return jsonschema_rs.validator_for(schema, validate_formats=True)
 
 
@@ -55,6 +63,8 @@ def test_references_lead_somewhere_and_operations_send_what_their_channel_has() 
         channel = operation["channel"]["$ref"]
         offered = {f"{channel}/messages/{key}" for key in follow(channel)["messages"]}
         assert {message["$ref"] for message in operation["messages"]} == offered
+        for message in operation.get("reply", {}).get("messages", ()):
+            assert follow(message["$ref"])
 
 
 def test_every_service_s_messages_stand_in_it_and_no_others() -> None:
@@ -91,7 +101,7 @@ def routing_keys(found: dict[str, Any], service: str) -> list[str]:
 
 @pytest.mark.parametrize(("service", "name", "version"), MESSAGES)
 def test_samples_are_valid_and_what_the_contract_refuses_is_not(service: str, name: str, version: int) -> None:
-    payload, contract = payload_of(name, version), CONTRACTS[service][name, version]()
+    payload, contract = payload_of(f"{name}.v{version}"), CONTRACTS[service][name, version]()
     examples = DOCUMENT["components"]["messages"][f"{name}.v{version}"]["examples"]
     assert len(examples) == len(samples(service, name, version)) >= 1
     for example in examples:
@@ -102,6 +112,62 @@ def test_samples_are_valid_and_what_the_contract_refuses_is_not(service: str, na
             assert payload.is_valid({**wire, "data": odd}) is accepts(contract, odd), odd
         for member in ("source", "name", "version"):
             assert not payload.is_valid({**wire, member: "another"}), member
+
+
+CALLS = [(owner, name) for owner in OWNERS for name in contracts_of(owner)]
+
+
+def test_every_call_is_in_the_queue_of_its_owner() -> None:
+    for owner in OWNERS:
+        for kind, parent in (("commands", Command), ("queries", Query)):
+            calls = {name for name, contract in contracts_of(owner).items() if issubclass(contract, parent)}
+            channel = DOCUMENT["channels"][f"{owner}.{kind}"]
+            assert set(channel["messages"]) == calls
+            service = "{service}" if owner == "platform" else owner
+            assert channel["address"] == calls_queue(NAMESPACE, service, kind).name
+
+
+@pytest.mark.parametrize(("owner", "name"), CALLS)
+def test_the_data_of_a_call_are_documented_as_its_contract_checks_them(owner: str, name: str) -> None:
+    contract = contracts_of(owner)[name]
+    schema = DOCUMENT["components"]["schemas"][f"{owner}.{name}"]
+    assert set(schema["properties"]) == {bound.key for bound in contract.FIELDS}
+    assert set(schema.get("required", ())) == {bound.key for bound in contract.FIELDS if bound.required}
+    assert schema["additionalProperties"] is False
+    for bound in contract.FIELDS:
+        field = {**schema["properties"][bound.key], "components": DOCUMENT["components"]}
+        documented = jsonschema_rs.validator_for(field, validate_formats=True)
+        for odd in ODD_VALUES:
+            if isinstance(odd, str) and not is_read(bound, odd):
+                continue  # a checksum, for instance, is no matter of a schema
+            assert documented.is_valid(odd) is is_read(bound, odd), (bound.key, odd)
+
+
+def is_read(bound: Bound, value: Any) -> bool:
+    try:
+        bound.field.deserialize(value, bound.key, {bound.key: value})
+    except ValidationError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("caller", [None, Caller(7, frozenset({"pro"})), Caller(7, frozenset(), 3)])
+def test_calls_and_answers_are_documented_as_they_are_sent(caller: Caller | None) -> None:
+    call = call_to_wire("reached", {"source": "catalog", "position": 7}, "a-key", caller)
+    payload = payload_of("platform.reached")
+    assert payload.is_valid([call]) and payload.is_valid([call, call])
+    assert not payload.is_valid([]) and not payload.is_valid([{**call, "name": "another"}])
+    envelope = jsonschema_rs.validator_for(
+        {"$ref": "#/components/schemas/CallEnvelope", "components": DOCUMENT["components"]}
+    )
+    for odd in variants(call):
+        assert envelope.is_valid(odd) is (read_calls(orjson.dumps([odd])) != [None]), odd
+    refusal = NotFound("no such offer", errors={"offerId": ["Unknown."]})
+    commands, queries = payload_of("answers.commands"), payload_of("answers.queries")
+    assert commands.is_valid([command_envelope(({"id": 1}, 7, False)), command_envelope((refusal, None, True))])
+    assert queries.is_valid([query_envelope([1, 2]), query_envelope(refusal)])
+    assert not commands.is_valid([query_envelope(1)])
+    assert not queries.is_valid([{"refused": {}}])
 
 
 def variants(data: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 "use strict";
 // Draws /openapi.json: every route with what it takes, answers and refuses with, and a form to try it out; or, where
-// the page says so, /asyncapi.json: every message with its data and samples.
+// the page says so, /asyncapi.json: every message and call with its data.
 
 let doc;
 
@@ -195,14 +195,19 @@ function drawMessage(key, message) {
     make("summary", {}, make("code", {}, key), make("span", { class: "summary" }, ...prose(message.summary))), content);
   details.addEventListener("toggle", () => {
     if (!details.open || content.childElementCount) return;
-    const [envelope, said] = message.payload.allOf.map(resolved);
-    content.append(make("h4", {}, "Data"), fieldsTable(said.properties.data, 0),
-      make("details", {}, make("summary", {}, "The envelope"), make("p", {}, ...prose(envelope.description)), fieldsTable(envelope, 0)));
-    for (const example of message.examples) {
+    const payload = message.payload.items || message.payload;
+    const [envelope, own] = payload.allOf ? payload.allOf.map(resolved) : [resolved(payload), null];
+    const data = own && fieldsTable(own.properties.data, 0);
+    const parts = [message.description ? make("p", {}, ...prose(message.description)) : null,
+      own ? make("h4", {}, "Data") : null, own && (data && data.rows.length ? data : make("p", {}, "None.")),
+      make("details", own ? {} : { open: "" }, make("summary", {}, "The envelope"),
+        make("p", {}, ...prose(envelope.description)), fieldsTable(envelope, 0))];
+    content.append(...parts.filter(Boolean));
+    for (const example of message.examples || []) {
       content.append(make("h4", {}, example.name), make("pre", {}, JSON.stringify(example.payload, null, 2)));
     }
   });
-  details.dataset.text = [key, message.summary].join(" ").toLowerCase();
+  details.dataset.text = [key, message.summary, message.description].join(" ").toLowerCase();
   return details;
 }
 
@@ -210,9 +215,12 @@ function drawMessages() {
   const main = document.getElementById("operations");
   main.append(...doc.info.description.split("\n\n").map((text) => make("p", {}, ...prose(text))));
   for (const [id, channel] of Object.entries(doc.channels)) {
+    const { exchange, queue } = channel.bindings ? channel.bindings.amqp : {};
+    const address = exchange || queue;
     document.getElementById("contents").append(make("a", { href: "#" + id }, channel.title));
     main.append(make("section", { id }, make("h2", {}, channel.title),
-      make("p", {}, "Exchange ", make("code", {}, channel.bindings.amqp.exchange.name)),
+      address ? make("p", {}, exchange ? "Exchange " : "Queue ", make("code", {}, address.name))
+        : make("p", {}, ...prose(channel.description)),
       ...Object.entries(channel.messages).map(([key, message]) => drawMessage(key, resolved(message)))));
   }
 }
