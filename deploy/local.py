@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from shared.hosting.platform import check_port
-from shared.runtime.settings import SERVICES, OneLine, Settings
+from shared.runtime.settings import SERVICES, OperatorError, Settings
 
 RUN = Path(".run")
 PASSCULTURE = str(Path(sys.executable).parent / "passculture")
@@ -28,7 +28,7 @@ def main() -> None:
         sys.exit("usage: python -m deploy.local up|down")
     try:
         actions[sys.argv[1]]()
-    except OneLine as error:
+    except OperatorError as error:
         sys.exit(f"make {sys.argv[1]}: {error}")
 
 

@@ -1,6 +1,6 @@
-"""What every service is built on, and the language they publish. No business rule lives here."""
+"""The infrastructure of every service, and the contracts of their messages and calls. It has no business rules."""
 
 import warnings
 
-# nameko runs on eventlet (see shared/green.py), which announces its retirement at every import: no news to operators
+# nameko runs on eventlet (see shared/green.py), which warns of its retirement at every import
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")

@@ -1,10 +1,10 @@
 """Green threads (cooperative multitasking): the only module that imports eventlet.
 
-nameko runs on eventlet, whose end is announced. Everything the platform needs of it is here, under names that gevent
-and asyncio use as well: to change the library is to write this module again.
+nameko runs on eventlet, whose retirement is announced. This module wraps everything that the platform uses of it, under
+names that gevent and asyncio have too: replacing the library means rewriting this module.
 
-Names of hosts are resolved by the operating system, in a thread. eventlet's own resolver ignores some of the system's
-settings, delays the start of a process by a quarter of a second and takes eight megabytes.
+The operating system resolves host names, in a thread. eventlet's own resolver ignores some of the system's settings,
+delays the start of a process by a quarter of a second and takes eight megabytes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _resolve = original("socket").getaddrinfo
 
 
 def monkey_patch() -> None:
-    """Makes sockets, locks, sleeping and psycopg2 cooperative; to be called before anything else is imported."""
+    """Makes sockets, locks, sleeping and psycopg2 cooperative. Call it before importing anything else."""
     eventlet.monkey_patch()
     socket.getaddrinfo = eventlet.green.socket.getaddrinfo = _getaddrinfo
 
@@ -41,15 +41,15 @@ def _getaddrinfo(*address: Any, **options: Any) -> Any:
 
 
 def call_later(seconds: float, function: Callable[..., None], *arguments: Any) -> Any:
-    """Calls a function in a green thread of its own after so many seconds. Returns a timer with ``cancel()``.
+    """Calls a function in a new green thread after a delay. Returns a timer with ``cancel()``.
 
-    Cheaper than a green thread that sleeps: a cancelled timer is never switched to.
+    Cheaper than a sleeping green thread: a cancelled timer causes no context switch.
     """
     return get_hub().schedule_call_global(seconds, eventlet.spawn_n, function, *arguments)
 
 
 def run_in_thread(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Runs what would block in a thread of the system, out of a pool; the other green threads go on meanwhile."""
+    """Runs a blocking function in an operating-system thread of a pool; other green threads continue meanwhile."""
     return tpool.execute(function, *arguments, **options)
 
 
@@ -64,7 +64,7 @@ def wait_writable(descriptor: int) -> None:
 
 
 def after_fork() -> None:
-    """Gives a forked process an event loop of its own: it would share its parent's."""
+    """Gives a forked process its own event loop; otherwise it shares its parent's."""
     use_hub()
 
 

@@ -1,4 +1,4 @@
-"""Accounts from the command line: those of staff, and erasing a person."""
+"""Account commands: creating staff accounts, and erasing a person's data."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from typing import Annotated
 
 import typer
 
-from shared.cli.operating import reached, refusals_in_one_line
+from shared.cli.operator_commands import connected_platform, exit_on_refusal
 
 STAFF_ROLES = ("staff", "finance", "operator")
 
-staff = typer.Typer(no_args_is_help=True, help="Accounts of those who run the platform.")
+staff = typer.Typer(no_args_is_help=True, help="Manages staff accounts.")
 
 
 @staff.callback()
 def _staff() -> None:
-    """Accounts of those who run the platform."""
+    """Manages staff accounts."""
 
 
 @staff.command("create")
-@refusals_in_one_line
+@exit_on_refusal
 def create(
     email: str,
-    role: Annotated[list[str], typer.Option(help=f"{', '.join(STAFF_ROLES)}; may be given several times")],
+    role: Annotated[list[str], typer.Option(help=f"{', '.join(STAFF_ROLES)}; may be repeated")],
     first_name: str = "",
     last_name: str = "",
 ) -> None:
-    """Makes an account that may sign in at once. The password is asked for, or read from the standard input."""
+    """Creates an account that can sign in at once. Prompts for the password, or reads it from standard input."""
     account = {"email": email, "password": _password(), "roles": sorted(set(role))}
     names = {"firstName": first_name, "lastName": last_name}
-    number = reached().create_staff({**account, **{name: value for name, value in names.items() if value}})
+    number = connected_platform().create_staff({**account, **{name: value for name, value in names.items() if value}})
     print(f"account {number}: {email} ({', '.join(account['roles'])})")
 
 
-@refusals_in_one_line
+@exit_on_refusal
 def erase(account: Annotated[int, typer.Argument(help="the account's number", min=1)]) -> None:
-    """Erases a person: nobody can read their data any more, and every sum still adds up. There is no way back."""
+    """Erases a person's data irreversibly, by destroying its encryption key. All amounts still add up."""
     if sys.stdin.isatty():
-        typer.confirm(f"erase the person of account {account}, for ever?", abort=True)
-    reached().erase(account)
-    print(f"account {account}: the person is erased")
+        typer.confirm(f"Erase the personal data of account {account}? This cannot be undone.", abort=True)
+    connected_platform().erase(account)
+    print(f"account {account}: personal data erased")
 
 
 def _password() -> str:

@@ -1,4 +1,4 @@
-"""All the commands: those of ``plain``, and those that open stores, reach a running platform or run one."""
+"""All commands: those of ``plain``, and those that run a platform, connect to a running one or open its stores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shared.cli import accounts, operating
+from shared.cli import accounts, operator_commands
 from shared.cli.plain import app
 from shared.hosting import platform
 from shared.runtime import logging as logs
@@ -17,7 +17,7 @@ from shared.runtime.settings import SERVICES, BadSettings, Settings
 
 @app.command()
 def migrate() -> None:
-    """Makes or upgrades schemas, roles and topology at DATABASE_URL and AMQP_URI."""
+    """Creates or upgrades the database schemas and roles, and the exchanges and queues."""
     settings = Settings.from_environment()
     logs.configure(settings.log_level, "migrate")
     platform.migrate(settings)
@@ -26,7 +26,7 @@ def migrate() -> None:
 
 @app.command()
 def run(
-    service: Annotated[str, typer.Option(help="one service only; without it, all six in this process")] = "",
+    service: Annotated[str, typer.Option(help="run only this service; default: all six in one process")] = "",
 ) -> None:
     """Runs all services in this process, or one of them, until Ctrl-C."""
     if service and service not in SERVICES:
@@ -47,7 +47,7 @@ def run(
             address_file.write_text(address)
             print(f"pass Culture is ready at {address} (documentation: {address}/docs)", flush=True)
             if settings.demo:
-                # a client like any other, in a process of its own: the platform serves meanwhile
+                # loads through the HTTP API, in a separate process, while the platform already serves
                 loading.append(subprocess.Popen([sys.executable, "-m", "demo.seed"]))
 
     try:
@@ -59,7 +59,7 @@ def run(
             address_file.unlink(missing_ok=True)
 
 
-for name, command in operating.COMMANDS.items():
+for name, command in operator_commands.COMMANDS.items():
     app.command(name)(command)
 app.add_typer(accounts.staff, name="staff")
 app.command("erase")(accounts.erase)

@@ -1,4 +1,4 @@
-"""The commands that open stores or the bus: monkey-patched before anything else is imported."""
+"""All commands, monkey-patched before anything else is imported."""
 
 from shared import green
 

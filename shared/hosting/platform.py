@@ -29,7 +29,7 @@ from shared.messaging.connections import BusUnavailable, connect
 from shared.observability.server import serve
 from shared.runtime.clocks import check_clock, keep_clock, stored_clock
 from shared.runtime.migrations import is_current, upgrade
-from shared.runtime.settings import BESIDE, SERVICES, STORES, OneLine, Settings
+from shared.runtime.settings import EXTRA_STORES, SERVICES, STORES, OperatorError, Settings
 
 log = structlog.get_logger()
 MAX_WORKERS = 256
@@ -42,7 +42,7 @@ _CLAIMED: list[TextIO] = []
 """Files that stay locked."""
 
 
-class CannotStart(OneLine):
+class CannotStart(OperatorError):
     """One line: what is wrong and, where it helps, what to do."""
 
 
@@ -185,7 +185,7 @@ def migrate_embedded(settings: Settings, names: Sequence[str]) -> None:
 
 def stores_of(names: Sequence[str]) -> list[str]:
     """Those of services, and what they have beside them."""
-    return [*names, *(store for store, service in BESIDE.items() if service in names)]
+    return [*names, *(store for store, service in EXTRA_STORES.items() if service in names)]
 
 
 def check_port(setting: str, bind: str, port: int) -> None:

@@ -1,1 +1,1 @@
-"""Money, time, identifiers, chance and refusals: what a domain may import beside the standard library."""
+"""Money, time, identifiers, randomness and errors: what a domain may import besides the standard library."""

@@ -1,4 +1,4 @@
-"""How the platform says no.
+"""The errors that a caller can receive, with their HTTP status.
 
 DomainError
 ├── Unauthorized        401
@@ -9,10 +9,10 @@ DomainError
 ├── PreconditionFailed  412
 ├── Invalid             422
 ├── TooManyRequests     429
-├── Unavailable         503  "try again later": the one answer that is never stored
-└── Refused             what a caller in another service meets: any of the above, as it came over the bus
+├── Unavailable         503  "try again later": the only outcome that is never stored
+└── Refused             any of the above, received from another service over the bus
 
-A service's own refusals subclass these, and say their ``code`` once.
+A service's own refusals subclass these; each class defines its ``code``.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Any, ClassVar
 
 
 class DomainError(Exception):
-    """A refusal that its caller is told about.
+    """A refusal that is reported to the caller.
 
-    ``code`` is the stable word of the API, ``status`` its HTTP meaning, ``detail`` a sentence for a person,
-    ``errors`` the messages per field, and ``extra`` more members of the problem document.
+    ``code`` is the API's stable identifier of the error, ``status`` its HTTP status, ``detail`` a sentence for a
+    person, ``errors`` the messages per field, and ``extra`` has more members of the problem document (RFC 9457).
     """
 
     status: ClassVar[int] = 409
@@ -39,7 +39,7 @@ class DomainError(Exception):
         self.extra = extra or {}
 
     def to_outcome(self) -> dict[str, Any]:
-        """The refusal as it is stored and sent: ``{code, status, detail, errors, extra}``."""
+        """The stored and transmitted form: ``{code, status, detail, errors, extra}``."""
         return {
             "code": self.code,
             "status": self.status,
@@ -92,23 +92,23 @@ class TooManyRequests(DomainError):
 
 
 class Unavailable(DomainError):
-    """The answer is not known now: nothing is stored, the same request may be sent again."""
+    """The outcome is unknown for now. Nothing is stored, and the same request may be sent again."""
 
     status = 503
     code = "unavailable"
 
 
 class OutcomePending(Unavailable):
-    """A command was sent and its outcome is not known in time; the same key gives it later."""
+    """A command was sent, and no answer came in time. A retry with the same idempotency key returns its outcome."""
 
     code = "outcome-pending"
 
 
 class Refused(DomainError):
-    """A refusal of another service, with the code and the status that it gave."""
+    """A refusal by another service, with that service's code and status."""
 
     def __init__(self, outcome: dict[str, Any]) -> None:
         super().__init__(outcome.get("detail", ""), errors=outcome.get("errors"), extra=outcome.get("extra"))
-        self.code: str = outcome["code"]  # type: ignore[misc]  # one instance, one code: it came over the wire
+        self.code: str = outcome["code"]  # type: ignore[misc]  # per instance: received from another service
         self.status: int = outcome["status"]  # type: ignore[misc]
         self.replayed = False

@@ -1,4 +1,4 @@
-"""Euros as integer cents; rates as exact fractions; one rounding."""
+"""Euros as integer cents, rates as exact fractions, and the single rounding rule."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from fractions import Fraction
 from typing import NewType
 
 Cents = NewType("Cents", int)
-"""An amount of money: euro cents, an integer, signed where its name says so."""
+"""An amount of money in euro cents, an integer; negative only where its name says so."""
 
 ZERO = Cents(0)
 MAX_CENTS = Cents(10**12)
-"""No amount of the platform is larger: ten thousand million euros."""
+"""The largest amount on the platform: ten billion euros."""
 
 
 def round_half_away(exact: Fraction) -> Cents:
-    """The nearest whole cent; a half goes away from zero (decision 14: once, on a booking's total)."""
+    """The nearest whole cent, halves rounded away from zero (decision 14: once, on a booking's total)."""
     magnitude = (2 * abs(exact.numerator) + exact.denominator) // (2 * exact.denominator)
     return Cents(magnitude if exact >= 0 else -magnitude)
 

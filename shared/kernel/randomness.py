@@ -1,4 +1,4 @@
-"""Chance as a port: unguessable in production, the same for the same seed and key in tests."""
+"""Randomness as a port: cryptographic in production, reproducible from a seed in simulations and tests."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Protocol
 
 class Randomness(Protocol):
     def draw(self, *key: object) -> random.Random:
-        """A source of chance for one purpose. ``key`` names the purpose, so that a seeded platform draws the same
-        whatever the order in which its services are asked."""
+        """A random generator for one purpose, named by ``key``: a seeded platform draws the same numbers in whatever
+        order its services need them."""
 
 
 class SystemRandomness:
-    """Cryptographic chance; the key is of no account."""
+    """Cryptographic randomness; ignores the key."""
 
     def draw(self, *key: object) -> random.Random:
         return random.SystemRandom()
 
 
 class SeededRandomness:
-    """For simulated clocks only: chance is a function of (seed, key)."""
+    """Every draw is a function of (seed, key). For simulated clocks only."""
 
     def __init__(self, seed: str) -> None:
         self._seed = seed

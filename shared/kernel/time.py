@@ -1,6 +1,6 @@
 """Instants in UTC, civil days and years in Paris, and clocks.
 
-Every instant is a timezone-aware ``datetime`` in UTC. This is the one module that knows of Europe/Paris.
+Every instant is a timezone-aware ``datetime`` in UTC. No other module uses Europe/Paris.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 
 PARIS = ZoneInfo("Europe/Paris")
 TICK = timedelta(microseconds=1)
-"""The smallest step of an instant."""
+"""The resolution of instants."""
 
 
 class Clock(Protocol):
-    """Where the domain's time comes from."""
+    """The domain's source of time, as a port."""
 
     def now(self) -> datetime:
-        """The present instant, in UTC."""
+        """The current instant, in UTC."""
 
 
 class RealClock:
@@ -28,7 +28,7 @@ class RealClock:
 
 
 class SettableClock:
-    """A clock that stands still until it is told to move. It never goes back."""
+    """A simulated clock: only ``move_to`` changes its time, and never to an earlier one."""
 
     def __init__(self, start: datetime) -> None:
         self._now = start.astimezone(UTC)
@@ -38,7 +38,7 @@ class SettableClock:
 
     def move_to(self, instant: datetime) -> None:
         if instant < self._now:
-            raise ValueError(f"a clock does not go back from {self._now} to {instant}")
+            raise ValueError(f"the clock cannot go back from {self._now} to {instant}")
         self._now = instant.astimezone(UTC)
 
 
@@ -54,7 +54,7 @@ def parse_instant(text: str) -> datetime:
 
 
 def parse_optional_instant(text: str | None) -> datetime | None:
-    """``parse_instant``, where None stays None."""
+    """Like ``parse_instant``; None for None."""
     return None if text is None else parse_instant(text)
 
 
@@ -65,7 +65,7 @@ def instant_text(instant: None) -> None: ...
 @overload
 def instant_text(instant: datetime | None) -> str | None: ...
 def instant_text(instant: datetime | None) -> str | None:
-    """UTC → ``2021-11-02T09:00:00Z``, with microseconds only when they are not zero; None stays None."""
+    """``2021-11-02T09:00:00Z``, with microseconds only if they are not zero; None for None."""
     return None if instant is None else instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 

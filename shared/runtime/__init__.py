@@ -1,1 +1,1 @@
-"""What turns a service's parts into a running process: settings, migrations, timers, health."""
+"""Runs a service's parts as a process: settings, clocks, migrations, timers, tokens, logs."""

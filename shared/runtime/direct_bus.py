@@ -1,4 +1,4 @@
-"""The ``Bus`` port between services of one process that nothing runs: a call is answered at once, as JSON both ways."""
+"""A ``Bus`` without a broker, for services that are built in one process but not run: calls go to them directly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from shared.runtime.process import Process
 
 
 class DirectBus(Bus):
-    """``processes`` may be filled after the bus is made: services are built with it."""
+    """Arguments and results pass through JSON, as on the wire.
+
+    ``processes`` may be filled later: services need a bus to be built.
+    """
 
     def __init__(self, processes: Mapping[str, Process]) -> None:
         self._processes = processes
@@ -52,5 +55,5 @@ def _call(name: str, data: dict[str, Any], options: CallOptions) -> Call[Any]:
 
 
 def as_json(value: Any) -> Any:
-    """What arrives when this is sent over the wire."""
+    """The value as a receiver decodes it."""
     return orjson.loads(orjson.dumps(value))

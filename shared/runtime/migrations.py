@@ -12,7 +12,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from shared.runtime.settings import BESIDE
+from shared.runtime.settings import EXTRA_STORES
 
 SERVICES = Path(__file__).parents[2] / "services"
 
@@ -20,7 +20,7 @@ SERVICES = Path(__file__).parents[2] / "services"
 @cache
 def script_of(store: str) -> ScriptDirectory:
     """The migrations of a service's store, or of a store beside it."""
-    place = SERVICES / BESIDE[store] / store if store in BESIDE else SERVICES / store
+    place = SERVICES / EXTRA_STORES[store] / store if store in EXTRA_STORES else SERVICES / store
     return ScriptDirectory(str(place / "migrations"))
 
 

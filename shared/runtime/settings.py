@@ -1,4 +1,4 @@
-"""Settings from the environment, checked at the start. ``SETTINGS`` is what ``passculture settings`` lists."""
+"""Settings from environment variables, validated at start-up. ``passculture settings`` lists ``SETTINGS``."""
 
 from __future__ import annotations
 
@@ -21,58 +21,62 @@ from shared.kernel.randomness import Randomness, SeededRandomness, SystemRandomn
 from shared.kernel.time import parse_instant
 
 SERVICES = ("identity", "catalog", "booking", "wallet", "payout", "gateway")
-BESIDE: dict[str, str] = {"keys": "identity"}
-"""Stores that a service has beside its own, each with its own schema, role and history."""
-STORES = (*SERVICES, *BESIDE)
+EXTRA_STORES: dict[str, str] = {"keys": "identity"}
+"""Additional store → the service that owns it. Each has its own schema, role and history."""
+STORES = (*SERVICES, *EXTRA_STORES)
 
 SETTINGS: dict[str, tuple[str, str]] = {
     "PORT": ("8000", "the gateway's port"),
     "BIND": ("127.0.0.1", "the address that the gateway listens on"),
     "TRUSTED_PROXIES": (
         "0",
-        "how many proxies before the gateway write X-Forwarded-For: the caller's address is what the outermost saw",
+        "number of reverse proxies in front of the gateway that append to X-Forwarded-For: the client's address is the"
+        " one that the outermost saw",
     ),
     "OPS_PORT": (
         "",
-        "where each process serves /health/live, /health/ready, /metrics; without it the gateway's PORT",
+        "the port on which each process serves /health/live, /health/ready and /metrics; default: the gateway's PORT",
     ),
-    "STATE_DIR": (".state", "SQLite files, mails, generated files, keys; deleting it starts afresh"),
-    "DATABASE_URL": ("", "postgresql+psycopg2://…; without it a SQLite file per service in STATE_DIR"),
-    **{f"DATABASE_URL_{name.upper()}": ("", f"the connection of {name} alone") for name in SERVICES},
-    "DATABASE_URL_KEYS": ("", "that of the persons' keys, which want backups of their own, kept shortly"),
+    "STATE_DIR": (".state", "the folder of SQLite files, mails, generated files and keys; delete it to start afresh"),
+    "DATABASE_URL": ("", "postgresql+psycopg2://…; default: a SQLite file per service in STATE_DIR"),
+    **{f"DATABASE_URL_{name.upper()}": ("", f"the database of {name} only") for name in SERVICES},
+    "DATABASE_URL_KEYS": (
+        "",
+        "the database of the persons' encryption keys, whose backups are separate and kept for a short time",
+    ),
     "POOL_SIZE": (
         "12",
-        "PostgreSQL connections of a service's process at most, 2 or more; identity has up to 4 more for the keys",
+        "maximum number of PostgreSQL connections per service process, at least 2; identity uses up to 4 more for keys",
     ),
-    "AMQP_URI": ("local://localhost", "amqp://…; local:// is the bus within one process"),
-    "NAMESPACE": ("", "prefix of exchanges, queues and roles; without it the database's name"),
-    "RANDOM_SEED": ("", "only with a simulated clock: chance becomes a function of it"),
+    "AMQP_URI": ("local://localhost", "amqp://…, or local:// for the bus inside a single process"),
+    "NAMESPACE": ("", "prefix of exchanges, queues and database roles; default: the name of the database"),
+    "RANDOM_SEED": ("", "makes all randomness a function of this seed; only with a simulated clock"),
     "CLOCK": ("real", "real, or the instant at which a simulated clock starts"),
-    "SIGNING_KEY": ("", "signs tokens, 32 characters or more; without it one is made in STATE_DIR"),
-    "MAIL_URL": ("", "file:/folder or smtp://host:port; without it STATE_DIR/mail"),
-    "SMS_URL": ("", "file:/folder; without it STATE_DIR/sms"),
-    "PUSH_URL": ("", "file:/folder; without it STATE_DIR/push"),
-    "PUBLIC_URL": ("", "what links in mails begin with; without it http://BIND:PORT, with localhost for 0.0.0.0"),
+    "SIGNING_KEY": ("", "the key that signs tokens, at least 32 characters; default: a key generated in STATE_DIR"),
+    "MAIL_URL": ("", "file:/folder or smtp://host:port; default: STATE_DIR/mail"),
+    "SMS_URL": ("", "file:/folder; default: STATE_DIR/sms"),
+    "PUSH_URL": ("", "file:/folder; default: STATE_DIR/push"),
+    "PUBLIC_URL": ("", "the base URL of links in mails; default: http://BIND:PORT, with localhost for 0.0.0.0"),
     "PAYOUT_PERIOD": ("fortnight", "fortnight or week"),
-    "DEBTOR_NAME": ("pass Culture", "who pays"),
-    "DEBTOR_IBAN": ("FR7630001007941234567890185", "from which account"),
-    "DEBTOR_BIC": ("BDFEFRPPCCT", "at which bank"),
-    "DEMO": ("0", "1 loads the founding document's actors and offers"),
+    "DEBTOR_NAME": ("pass Culture", "the debtor's name in transfer files"),
+    "DEBTOR_IBAN": ("FR7630001007941234567890185", "the debtor's account"),
+    "DEBTOR_BIC": ("BDFEFRPPCCT", "the debtor's bank"),
+    "DEMO": ("0", "1 loads the actors and offers of the founding document"),
     "LOG_LEVEL": ("info", "debug, info, warning or error"),
 }
-SECRET = {"SIGNING_KEY"}
+SECRET_SETTINGS = {"SIGNING_KEY"}
 KEY_FILE = "signing.key"
-LEAST_POOL, MOST_POOL = 2, 1000
-MOST_PROXIES = 10
+MIN_POOL_SIZE, MAX_POOL_SIZE = 2, 1000
+MAX_PROXIES = 10
 _DIGITS = re.compile(r"[0-9]{1,9}")
 
 
-class OneLine(Exception):
-    """What a person who starts something is told in one line."""
+class OperatorError(Exception):
+    """An error that is reported to the operator as one line, without a traceback."""
 
 
-class BadSettings(OneLine):
-    """One line that says which setting is wrong, and why."""
+class BadSettings(OperatorError):
+    """The line names the setting and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class Debtor:
 
 @dataclass(frozen=True)
 class Settings:
-    """What is in force. Made by ``Settings.from_environment``."""
+    """The effective settings. Made by ``Settings.from_environment``."""
 
     port: int
     bind: str
@@ -110,9 +114,9 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Reads and checks; raises BadSettings."""
+        """Reads and validates them. Raises BadSettings."""
         environment = os.environ if environment is None else environment
-        given = _in_force(environment)
+        given = _with_defaults(environment)
         state_dir = Path(given["STATE_DIR"])
         clock = _clock(given["CLOCK"])
         if given["RANDOM_SEED"] and clock is None:
@@ -120,7 +124,7 @@ class Settings:
         return cls(
             port=_port("PORT", given["PORT"]),
             bind=given["BIND"],
-            trusted_proxies=_number("TRUSTED_PROXIES", given["TRUSTED_PROXIES"], 0, MOST_PROXIES),
+            trusted_proxies=_number("TRUSTED_PROXIES", given["TRUSTED_PROXIES"], 0, MAX_PROXIES),
             ops_port=_port("OPS_PORT", given["OPS_PORT"]) if given["OPS_PORT"] else None,
             state_dir=state_dir,
             database=_database("DATABASE_URL", given["DATABASE_URL"]),
@@ -129,7 +133,7 @@ class Settings:
                 for name in STORES
                 if given[setting := f"DATABASE_URL_{name.upper()}"]
             },
-            pool_size=_number("POOL_SIZE", given["POOL_SIZE"], LEAST_POOL, MOST_POOL),
+            pool_size=_number("POOL_SIZE", given["POOL_SIZE"], MIN_POOL_SIZE, MAX_POOL_SIZE),
             amqp_uri=_amqp(given["AMQP_URI"]),
             namespace=given["NAMESPACE"],
             random_seed=given["RANDOM_SEED"],
@@ -150,18 +154,18 @@ class Settings:
         return self.amqp_uri.startswith("local:")
 
     def schema(self, store: str) -> str | None:
-        """That of a store in its PostgreSQL database; none where it is an SQLite file."""
+        """The PostgreSQL schema of a store; None for a SQLite file."""
         return store if self.database or store in self.own_databases else None
 
     def role(self, service: str) -> str:
-        """The database role of a service: it can read nothing of the others."""
+        """The database role of a service, which has no rights in the other services' schemas."""
         return f"{self.namespace}_{service}"[:63]
 
     def role_password(self, service: str) -> str:
         return hmac.new(self.signing_key, self.role(service).encode(), hashlib.sha256).hexdigest()[:40]
 
     def database_url(self, service: str) -> str:
-        """The service's own connection."""
+        """The URL of the service's own database, with its own role."""
         if service in self.own_databases:
             return self.own_databases[service]
         if not self.database:
@@ -173,13 +177,17 @@ class Settings:
         return SeededRandomness(self.random_seed) if self.random_seed else SystemRandomness()
 
 
-def listing(environment: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-    """Each setting: name, value in force (secrets hidden), whether it was given, meaning. Raises BadSettings."""
+def effective_settings(environment: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """``{name, value, given, meaning}`` of each setting, secrets hidden. Raises BadSettings.
+
+    ``given``: whether the environment sets it; otherwise the value is a default.
+    """
     environment = os.environ if environment is None else environment
     settings = Settings.from_environment(environment)
-    values = _in_force(environment) | {f"DATABASE_URL_{name.upper()}": settings.database_url(name) for name in STORES}
-    kept = f"(that of {settings.state_dir / KEY_FILE})"
-    values |= {name: "(set)" if values[name] else kept for name in SECRET}
+    urls = {f"DATABASE_URL_{name.upper()}": settings.database_url(name) for name in STORES}
+    values = _with_defaults(environment) | urls
+    generated = f"(in {settings.state_dir / KEY_FILE})"
+    values |= {name: "(set)" if values[name] else generated for name in SECRET_SETTINGS}
     return [
         {
             "name": name,
@@ -191,18 +199,18 @@ def listing(environment: Mapping[str, str] | None = None) -> list[dict[str, Any]
     ]
 
 
-def _in_force(environment: Mapping[str, str]) -> dict[str, str]:
-    """What was given, and what stands for what was not; empty where nothing does. Raises BadSettings."""
+def _with_defaults(environment: Mapping[str, str]) -> dict[str, str]:
+    """The given values and the defaults; empty where a setting has neither. Raises BadSettings."""
     given = {name: environment.get(name, "").strip() or default for name, (default, _) in SETTINGS.items()}
     state_dir = Path(given["STATE_DIR"]).absolute()
-    otherwise = {
+    derived = {
         "NAMESPACE": _database_name(_database("DATABASE_URL", given["DATABASE_URL"])),
         "MAIL_URL": f"file:{state_dir / 'mail'}",
         "SMS_URL": f"file:{state_dir / 'sms'}",
         "PUSH_URL": f"file:{state_dir / 'push'}",
-        "PUBLIC_URL": f"http://{_reached_at(given['BIND'])}:{given['PORT']}",
+        "PUBLIC_URL": f"http://{_reachable_host(given['BIND'])}:{given['PORT']}",
     }
-    return given | {name: given[name] or value for name, value in otherwise.items()} | {"STATE_DIR": str(state_dir)}
+    return given | {name: given[name] or value for name, value in derived.items()} | {"STATE_DIR": str(state_dir)}
 
 
 def _without_password(value: str) -> str:
@@ -216,13 +224,13 @@ def _without_password(value: str) -> str:
 
 def _port(name: str, text: str) -> int:
     if not _DIGITS.fullmatch(text) or not 0 < int(text) < 65536:
-        raise BadSettings(f"{name}: not a port: {text!r}")
+        raise BadSettings(f"{name}: {text!r} is not a port")
     return int(text)
 
 
-def _number(name: str, text: str, least: int, most: int) -> int:
-    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
-        raise BadSettings(f"{name}: not a number from {least} to {most}: {text!r}")
+def _number(name: str, text: str, minimum: int, maximum: int) -> int:
+    if not _DIGITS.fullmatch(text) or not minimum <= int(text) <= maximum:
+        raise BadSettings(f"{name}: {text!r} is not a number from {minimum} to {maximum}")
     return int(text)
 
 
@@ -238,7 +246,7 @@ def _clock(text: str) -> datetime | None:
     try:
         return parse_instant(text)
     except ValueError:
-        raise BadSettings(f"CLOCK: neither 'real' nor an instant such as 2021-11-02T09:00:00Z: {text!r}") from None
+        raise BadSettings(f"CLOCK: {text!r} is neither 'real' nor an instant such as 2021-11-02T09:00:00Z") from None
 
 
 def _database(name: str, text: str) -> str:
@@ -249,9 +257,9 @@ def _database(name: str, text: str) -> str:
     except sa.exc.ArgumentError:
         raise BadSettings(f"{name}: not a database URL") from None
     if url.get_backend_name() != "postgresql":
-        raise BadSettings(f"{name}: only postgresql+psycopg2://… (without it, SQLite files in STATE_DIR)")
+        raise BadSettings(f"{name}: not postgresql+psycopg2://… (without the setting, SQLite files in STATE_DIR)")
     if not url.database:
-        raise BadSettings(f"{name}: no database name in it")
+        raise BadSettings(f"{name}: the URL has no database name")
     return url.set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
 
 
@@ -261,7 +269,7 @@ def _database_name(text: str) -> str:
 
 def _amqp(text: str) -> str:
     if not text.startswith(("amqp://", "amqps://", "local://")):
-        raise BadSettings(f"AMQP_URI: neither amqp://… nor local://localhost: {_without_password(text)!r}")
+        raise BadSettings(f"AMQP_URI: {_without_password(text)!r} is neither amqp://… nor local://localhost")
     return text
 
 
@@ -274,8 +282,8 @@ def _folder_or_server(name: str, text: str) -> str:
     return text
 
 
-def _reached_at(bind: str) -> str:
-    """Where this machine finds what listens there: all addresses are none."""
+def _reachable_host(bind: str) -> str:
+    """A host name under which this machine reaches a server bound to that address; a wildcard address is none."""
     return "localhost" if bind in ("0.0.0.0", "::") else bind
 
 
@@ -311,7 +319,7 @@ def _signing_key(text: str, state_dir: Path) -> bytes:
 
 
 def _existing_key(path: Path) -> bytes:
-    """Another process may be writing it this very moment."""
+    """The key in the file. Waits up to a second, because another process may be writing it."""
     for _ in range(100):
         key = path.read_bytes()
         if len(key) == 64:

@@ -1,4 +1,4 @@
-"""What tests of every service are built with: real stores, real services in one process, no mocks."""
+"""Test support for all services: real stores and real services in one process, no mocks."""
 
 from shared.testing.bus import BusDouble
 from shared.testing.stores import empty_database, sqlite_store

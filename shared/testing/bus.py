@@ -1,4 +1,4 @@
-"""A bus between real services in one process, without a broker: calls are answered at once, messages go when told."""
+"""A bus between real services in one process, without a broker: ``deliver`` hands over published messages."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ Handlers = Mapping[tuple[str, str], Any]
 class BusDouble(DirectBus):
     """The ``Bus`` port for tests.
 
-    ``add(service)`` takes real services; ``handlers`` answers for those that a test does not build. ``away`` holds
-    names of services that do not answer.
+    ``add(service)`` registers real services; ``handlers`` answers in place of the services that a test does not build.
+    ``away`` has the names of services that do not answer.
     """
 
     def __init__(self, handlers: Handlers | None = None) -> None:
@@ -39,23 +39,23 @@ class BusDouble(DirectBus):
         if service in self.away:
             raise OutcomePending("no answer in time")
         if (service, name) in self.handlers:
-            return Answer(self._played(service, name, data, options), None, False)
+            return Answer(self._handle(service, name, data, options), None, False)
         return super().send_command(service, name, data, **options)
 
     def send_query(self, service: str, name: str, data: dict[str, Any], **options: Unpack[CallOptions]) -> Any:
         if service in self.away:
             raise Unavailable("no answer in time")
         if (service, name) in self.handlers:
-            return self._played(service, name, data, options)
+            return self._handle(service, name, data, options)
         if service not in self.processes and name == "log":
             return {"epoch": "none", "messages": []}
         return super().send_query(service, name, data, **options)
 
-    def _played(self, service: str, name: str, data: dict[str, Any], options: CallOptions) -> Any:
+    def _handle(self, service: str, name: str, data: dict[str, Any], options: CallOptions) -> Any:
         return self.handlers[service, name](as_json(data), options.get("caller"))
 
     def deliver(self) -> int:
-        """Hands every published message to its consumers until nothing is left; gives how many there were."""
+        """Delivers published messages to their consumers until none is left. Returns the number delivered."""
         total = 0
         while handled := sum(
             process.catch_up(source)

@@ -1,4 +1,4 @@
-"""A service's store on a SQLite file of the test's own."""
+"""A service's store on a SQLite file, for tests."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def sqlite_store(
     publication: Publication,
     projections: Sequence[Projection] = (),
 ) -> Store:
-    """On an empty database of its own in ``folder``."""
+    """A store on a new, empty database in ``folder``."""
     engine = empty_database(folder, service)
     return Store(engine, clock=clock, aggregates=aggregates, publication=publication, projections=projections)
 
 
 def empty_database(folder: Path, service: str) -> sa.Engine:
-    """``<service>.sqlite`` in ``folder``, migrated by the service's own migrations unless it is there already.
+    """``<service>.sqlite`` in ``folder``, created with the service's migrations unless it exists.
 
-    Not durable: a test's power never fails.
+    Not durable: a test need not survive a power failure.
     """
     path = folder / f"{service}.sqlite"
     if not path.exists():
@@ -45,9 +45,9 @@ def empty_database(folder: Path, service: str) -> sa.Engine:
 
 @cache
 def _migrated(service: str) -> Path:
-    """An empty database of the service, migrated once for all tests of a run."""
+    """An empty database of the service, migrated once per test run."""
     folder = tempfile.TemporaryDirectory(prefix=f"{service}-")
-    _KEPT.append(folder)
+    _FOLDERS.append(folder)
     path = Path(folder.name) / "empty.sqlite"
     engine = make_engine(f"sqlite:///{path}", durable=False)
     upgrade(engine, service)
@@ -57,5 +57,5 @@ def _migrated(service: str) -> Path:
     return path
 
 
-_KEPT: list[tempfile.TemporaryDirectory[str]] = []
-"""Removed when the run ends."""
+_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
+"""Keeps the folders alive until the run ends."""

@@ -23,7 +23,7 @@ from services.booking.storage.tables import stocks as places
 from services.gateway.catalogue.tables import stocks as shown_stocks
 from services.wallet.domain.wallet import Wallet
 from services.wallet.storage.tables import credits
-from shared.cli.reaching import OnStores
+from shared.cli.access import StoreAccess
 from shared.eventstore import Store
 from shared.eventstore.tables import dead_letters, relay, tracking
 from shared.hosting.platform import service_class, sources_of
@@ -98,7 +98,7 @@ def opened(platform: Platform) -> Iterator[Books]:
     """What is written through these connections is taken back at the end."""
     stores = {
         name: process.store
-        for name, process in OnStores(Settings.from_environment(platform.environment)).processes.items()
+        for name, process in StoreAccess(Settings.from_environment(platform.environment)).processes.items()
     }
     with ExitStack() as stack:
         for store in stores.values():

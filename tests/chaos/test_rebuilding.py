@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from shared.cli.reaching import OnStores
+from shared.cli.access import StoreAccess
 from shared.eventstore.outcomes import Call
 from shared.projections.rebuilding import Model
 from shared.runtime.process import Process
@@ -27,7 +27,7 @@ Models = list[tuple[str, Process, Model]]
 def models(platform: Fleet, load: Load) -> Iterator[Models]:
     load.acknowledged(20)
     platform.settle()
-    processes = OnStores(Settings.from_environment(platform.environment)).processes
+    processes = StoreAccess(Settings.from_environment(platform.environment)).processes
     yield [(name, process, model) for name, process in processes.items() for model in process.service.read_models]
     for process in processes.values():
         process.store.engine.dispose()

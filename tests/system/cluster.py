@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared.runtime.settings import BESIDE, SERVICES
+from shared.runtime.settings import EXTRA_STORES, SERVICES
 from shared.runtime.tokens import COMMAND_LINE, access_token
 from tests.chaos.proxy import Proxies
 from tests.image import INSTALLED
@@ -140,7 +140,7 @@ def _secret(database: str) -> dict[str, str]:
         f"DATABASE_URL_{store.upper()}": sa.make_url(database)
         .set(username=f"{namespace_of(database)}_{store}", password=f"{store}'s %own:@/")
         .render_as_string(hide_password=False)
-        for store in (*SERVICES, *BESIDE)
+        for store in (*SERVICES, *EXTRA_STORES)
     }
     debtor = {"DEBTOR_IBAN": "FR7630001007941234567890185", "DEBTOR_BIC": "BDFEFRPPCCT"}
     return {**urls, "AMQP_URI": AMQP, "SIGNING_KEY": SIGNING_KEY, **debtor}

@@ -56,7 +56,7 @@ def settle() -> Any:
 @audience.endpoint("GET", "/v1/ops/projections", access=OPERATOR, answers=(200, schemas.ReadModels))
 def projections() -> Any:
     """The read models of every service, and how far each has followed the others."""
-    return operations.projections_of(_ask, SERVICES)
+    return operations.list_projections(_ask, SERVICES)
 
 
 @audience.endpoint(
@@ -64,21 +64,21 @@ def projections() -> Any:
 )
 def projection_differences(name: str) -> Any:
     """Folds a read model anew beside the live one, and says where they differ."""
-    service, model = operations.split_projection(name, SERVICES)
+    service, model = operations.parse_projection_name(name, SERVICES)
     return {"items": ask(calls.CompareProjection(name=model), to=service, seconds=LONG_SECONDS)["differences"]}
 
 
 @audience.endpoint("POST", "/v1/ops/projections/<word:name>/rebuild", access=OPERATOR, answers=(200, schemas.Rebuilt))
 def rebuild_projection(name: str) -> Any:
     """Folds a read model anew from the log and puts it in the place of the live one."""
-    service, model = operations.split_projection(name, SERVICES)
+    service, model = operations.parse_projection_name(name, SERVICES)
     return send(calls.RebuildProjection(name=model), to=service, seconds=LONG_SECONDS)
 
 
 @audience.endpoint("GET", "/v1/ops/streams/<word:stream_id>", access=OPERATOR, answers=(200, schemas.Stream))
 def stream(stream_id: str) -> Any:
     """A stream's events, personal data masked."""
-    return operations.stream_of(_ask, SERVICES, stream_id)
+    return operations.find_stream(_ask, SERVICES, stream_id)
 
 
 @audience.endpoint(
@@ -93,7 +93,7 @@ def dead_letters(query: dict[str, Any]) -> Any:
     """The messages that could not be handled, and those parked behind them."""
 
     def page(asked: dict[str, Any]) -> dict[str, Any]:
-        return operations.dead_letters_of(_ask, SERVICES, asked.get("cursor"), asked.get("limit", LETTERS))
+        return operations.list_dead_letters(_ask, SERVICES, asked.get("cursor"), asked.get("limit", LETTERS))
 
     return paged("dead-letters", query, page)
 
@@ -107,7 +107,7 @@ def dead_letters(query: dict[str, Any]) -> Any:
 )
 def replay_dead_letter(letter_id: str) -> Any:
     """Handles a message again, with everything parked behind it, in order."""
-    service, number = operations.split_letter(letter_id, SERVICES)
+    service, number = operations.parse_dead_letter_id(letter_id, SERVICES)
     return send(calls.ReplayDeadLetter(id=number), to=service)
 
 
@@ -120,7 +120,7 @@ def replay_dead_letter(letter_id: str) -> Any:
 )
 def discard_dead_letter(letter_id: str) -> Any:
     """Gives a message up for good."""
-    service, number = operations.split_letter(letter_id, SERVICES)
+    service, number = operations.parse_dead_letter_id(letter_id, SERVICES)
     return send(calls.DiscardDeadLetter(id=number), to=service)
 
 

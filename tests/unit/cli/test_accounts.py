@@ -9,7 +9,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from shared.cli import accounts
-from shared.cli.reaching import OnStores
+from shared.cli.access import StoreAccess
 from shared.hosting.platform import migrate_embedded
 from shared.runtime.settings import SERVICES, Settings
 from shared.runtime.tokens import verify
@@ -42,7 +42,7 @@ def test_an_account_of_staff_may_sign_in_and_be_erased(settings: Settings) -> No
     made = create("ops@example.org", "staff", "finance")
     assert made.exit_code == 0 and made.output.startswith("account ")
     number = int(made.output.split()[1].rstrip(":"))
-    bus = OnStores(settings).processes["identity"].bus
+    bus = StoreAccess(settings).processes["identity"].bus
     credentials = {"email": "ops@example.org", "password": PASSWORD}
     pair = bus.send_command("identity", "sign-in", credentials).result
     claims = verify(pair["accessToken"], settings.signing_key)
@@ -68,7 +68,7 @@ def test_an_account_of_staff_may_sign_in_and_be_erased(settings: Settings) -> No
 def test_what_is_wrong_is_said_in_one_line_and_nothing_is_stored(
     settings: Settings, email: str, role: str, password: str, said: str
 ) -> None:
-    engine = OnStores(settings).processes["identity"].store.engine
+    engine = StoreAccess(settings).processes["identity"].store.engine
     count = sa.text("SELECT count(*) FROM people")
     with engine.connect() as connection:
         before = connection.execute(count).scalar_one()

@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 
 from shared.hosting.platform import stores_of
-from shared.runtime.settings import SECRET, SERVICES, SETTINGS, STORES
+from shared.runtime.settings import SECRET_SETTINGS, SERVICES, SETTINGS, STORES
 from tests.manifests import BASE, assembled, built, connections_of, containers, secrets_of, settings_of
 from tests.platform import ROOT
 
@@ -55,7 +55,7 @@ def test_probes_limits_and_no_more_rights_than_needed(found: dict[str, Any]) -> 
 
 
 def test_only_settings_that_there_are() -> None:
-    assert settings_of(OBJECTS).keys() <= SETTINGS.keys() - SECRET
+    assert settings_of(OBJECTS).keys() <= SETTINGS.keys() - SECRET_SETTINGS
 
 
 @pytest.mark.parametrize("found", DEPLOYED, ids=named)

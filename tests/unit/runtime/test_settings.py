@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.runtime.settings import STORES, BadSettings, Settings, listing
+from shared.runtime.settings import STORES, BadSettings, Settings, effective_settings
 
 
 def shown(**environment: str) -> dict[str, str]:
-    return {row["name"]: row["value"] for row in listing(environment)}
+    return {row["name"]: row["value"] for row in effective_settings(environment)}
 
 
 def test_what_is_in_force_without_being_given_is_shown(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_what_is_in_force_without_being_given_is_shown(tmp_path: Path) -> None:
     assert values["PUBLIC_URL"] == "http://localhost:8100"
     assert values["TRUSTED_PROXIES"] == "0"
     assert values["DATABASE_URL_WALLET"] == f"sqlite:///{tmp_path}/wallet.sqlite"
-    assert values["SIGNING_KEY"] == f"(that of {tmp_path}/signing.key)"
+    assert values["SIGNING_KEY"] == f"(in {tmp_path}/signing.key)"
     empty = {name for name, value in values.items() if not value}
     assert empty == {"DATABASE_URL", "OPS_PORT", "RANDOM_SEED"}, "nothing stands for these"
 
@@ -32,7 +32,7 @@ def test_what_is_shown_is_what_the_services_are_told(tmp_path: Path) -> None:
     settings, values = Settings.from_environment(given), shown(**given)
     assert (values["MAIL_URL"], settings.mail_url) == ("smtp://mail:25", "smtp://mail:25")
     assert (values["SMS_URL"], values["NAMESPACE"]) == (settings.sms_url, settings.namespace)
-    assert [row["name"] for row in listing(given) if row["given"]] == ["STATE_DIR", "MAIL_URL", "PUBLIC_URL"]
+    assert [row["name"] for row in effective_settings(given) if row["given"]] == ["STATE_DIR", "MAIL_URL", "PUBLIC_URL"]
 
 
 def test_no_secret_is_shown(tmp_path: Path) -> None:

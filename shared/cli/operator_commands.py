@@ -1,7 +1,7 @@
-"""Operators' work from the command line: reconcile, verify, replay, look into streams and dead letters.
+"""Commands for operators: reconcile, verify and rebuild read models, list streams and dead letters, restore.
 
-Exit codes: 0 when all is well, 1 when something does not balance or differs, and one line on standard error with 1 when
-the command could not be carried out.
+Exit code 1 means that sums do not balance, that read models differ, or, with one line on standard error, that the
+command failed.
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from shared.cli.reaching import OnStores, Reach, reach
+from shared.cli.access import PlatformAccess, StoreAccess, open_platform
 from shared.kernel.errors import DomainError
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import Cents, euros
 from shared.runtime import logging as logs
 from shared.runtime.settings import SERVICES, Settings
 
-Json = Annotated[bool, typer.Option("--json", help="for programs")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Projection = Annotated[str, typer.Argument(help="a read model: wallet.balances")]
 MAX_SHOWN = 20
 
 
-def refusals_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
+def exit_on_refusal(command: Callable[..., None]) -> Callable[..., None]:
+    """Makes a command report a refusal as one line on standard error."""
+
     @wraps(command)
     def run(*args: Any, **options: Any) -> None:
         try:
@@ -38,10 +40,10 @@ def refusals_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-@refusals_in_one_line
+@exit_on_refusal
 def reconcile(as_json: Json = False) -> None:
-    """Proves that the money adds up, per day and to the cent, over everything that happened; 1 when it does not."""
-    found = reached().reconciliation()
+    """Checks that all amounts balance, per day and to the cent, across services and over the whole history."""
+    found = connected_platform().reconciliation()
     if as_json:
         _print_json(found)
     else:
@@ -50,10 +52,10 @@ def reconcile(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-@refusals_in_one_line
+@exit_on_refusal
 def projections(as_json: Json = False) -> None:
-    """The read models, and how far each service has followed the others."""
-    found = reached().projections()
+    """Lists the read models, and each service's position in the logs of the services that it follows."""
+    found = connected_platform().projections()
     if as_json:
         return _print_json(found)
     for model in found["items"]:
@@ -65,7 +67,7 @@ def projections(as_json: Json = False) -> None:
 
 
 def progress_of(model: dict[str, Any]) -> str:
-    """How far the rebuild of a read model has come; empty when there is none."""
+    """The progress of a read model's rebuild; empty if none is running."""
     progress = model["rebuild"]
     if progress is None:
         return ""
@@ -74,40 +76,40 @@ def progress_of(model: dict[str, Any]) -> str:
     return f", being rebuilt: {progress['position']} of {progress['head']}{time_left}"
 
 
-@refusals_in_one_line
+@exit_on_refusal
 def diff(
     projection: Annotated[str, typer.Argument(help="a read model: wallet.balances")], as_json: Json = False
 ) -> None:
-    """Folds a read model anew from the log and says where the live one differs; 1 when it does."""
-    differences = reached().differences(projection)
+    """Folds a read model from the log and lists where the stored one differs."""
+    differences = connected_platform().differences(projection)
     _show_differences({projection: differences}, as_json)
 
 
-@refusals_in_one_line
+@exit_on_refusal
 def verify(as_json: Json = False) -> None:
-    """Folds every read model of every service anew and compares; 1 when one differs."""
-    platform = reached()
+    """Compares every read model of every service with one folded from the log."""
+    platform = connected_platform()
     names = [model["name"] for model in platform.projections()["items"]]
     _show_differences({name: platform.differences(name) for name in names}, as_json)
 
 
-@refusals_in_one_line
+@exit_on_refusal
 def replay(
     projection: Annotated[str, typer.Argument(help="a read model: wallet.balances")], as_json: Json = False
 ) -> None:
-    """Folds a read model anew from the log and puts it in the place of the live one."""
-    rows = reached().rebuild(projection)
+    """Rebuilds a read model from the log."""
+    rows = connected_platform().rebuild(projection)
     _print_json({"projection": projection, "rows": rows}) if as_json else print(f"{projection}: {rows} rows")
 
 
-@refusals_in_one_line
+@exit_on_refusal
 def streams(
-    stream: Annotated[str, typer.Argument(help="an identifier, or what it is of: account, stock, booking, wallet…")],
-    number: Annotated[str, typer.Argument(help="whose: 17")] = "",
+    stream: Annotated[str, typer.Argument(help="a stream's UUID, or a kind: account, stock, booking, wallet…")],
+    number: Annotated[str, typer.Argument(help="with a kind: the number, such as 17")] = "",
     as_json: Json = False,
 ) -> None:
-    """The events of one stream, personal data masked: `streams booking 17`, or the stream's identifier alone."""
-    found = reached().stream(str(stream_id(stream, number)) if number else stream)
+    """Lists the events of one stream, personal data masked: `streams booking 17`, or `streams UUID`."""
+    found = connected_platform().stream(str(stream_id(stream, number)) if number else stream)
     if as_json:
         return _print_json(found)
     print(f"{found['service']} {found['streamId']}")
@@ -117,45 +119,45 @@ def streams(
     return None
 
 
-@refusals_in_one_line
+@exit_on_refusal
 def dead_letters(
     verb: Annotated[str, typer.Argument(help="list, replay or discard")] = "list",
     letter: Annotated[str, typer.Argument(help="wallet-3")] = "",
     as_json: Json = False,
 ) -> None:
-    """Messages that could not be handled: lists them, or replays or discards one."""
+    """Lists the dead letters (messages that could not be handled), or replays or discards one."""
     if verb == "list" and not letter:
-        return _show_letters(reached().dead_letters(), as_json)
+        return _show_letters(connected_platform().dead_letters(), as_json)
     if verb not in ("replay", "discard") or not letter:
         sys.exit("passculture: dead-letters [list], or dead-letters replay|discard <letter>")
-    settled = reached().settle_letter(letter, verb)
-    _print_json({"letters": settled}) if as_json else print(f"{verb}: {settled}")
+    resolved = connected_platform().resolve_dead_letter(letter, verb)
+    _print_json({"letters": resolved}) if as_json else print(f"{verb}: {resolved}")
     return None
 
 
-@refusals_in_one_line
+@exit_on_refusal
 def restored(
-    services: Annotated[list[str], typer.Argument(help="whose stores were restored from a backup: booking wallet")],
+    services: Annotated[list[str], typer.Argument(help="the services whose stores were restored: booking wallet")],
 ) -> None:
-    """Begins a new history in stores that were restored; who followed the old one stops until `follow` is said."""
-    _known(services)
-    platform = stores()
+    """Begins a new epoch in stores that were restored from a backup. Their consumers stop until `follow` is run."""
+    _check_service_names(services)
+    platform = direct_stores()
     for service in services:
         begun = platform.begin_history(service)
         print(f"{service}: history {begun['epoch']} from position {begun['head']} on")
 
 
-@refusals_in_one_line
+@exit_on_refusal
 def follow(
-    service: Annotated[str, typer.Argument(help="who follows: wallet; without it, every service every source")] = "",
-    source: Annotated[str, typer.Argument(help="whom: booking; without it, each of its sources")] = "",
-    position: Annotated[int | None, typer.Option("--from", min=0, help="go on after this position")] = None,
+    service: Annotated[str, typer.Argument(help="the consumer: wallet; default: every service")] = "",
+    source: Annotated[str, typer.Argument(help="the source it follows: booking; default: all its sources")] = "",
+    position: Annotated[int | None, typer.Option("--from", min=0, help="continue after this position")] = None,
 ) -> None:
-    """Follows the new histories of restored stores, each from where it parts from the one that was followed."""
-    _known([name for name in (service, source) if name])
+    """Lets services follow the new epoch of a restored store, from the position at which the two histories diverge."""
+    _check_service_names([name for name in (service, source) if name])
     if position is not None and not source:
-        sys.exit("passculture: --from is a position of one source: follow <service> <source> --from <position>")
-    platform = stores()
+        sys.exit("passculture: --from needs a source: follow <service> <source> --from <position>")
+    platform = direct_stores()
     for name in [service] if service else SERVICES:
         for of in [source] if source else platform.processes[name].consumers:
             followed = platform.follow(name, of, position)
@@ -163,7 +165,7 @@ def follow(
             print(f"{name} follows {of} from {followed['position']} on{lost}")
 
 
-def _known(services: Iterable[str]) -> None:
+def _check_service_names(services: Iterable[str]) -> None:
     for service in services:
         if service not in SERVICES:
             sys.exit(f"passculture: {service!r} is not one of {', '.join(SERVICES)}")
@@ -182,18 +184,18 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
-def reached() -> Reach:
-    """The platform that the environment's settings lead to."""
+def connected_platform() -> PlatformAccess:
+    """The platform of the environment's settings: over HTTP if it runs, otherwise its stores."""
     settings = Settings.from_environment()
     logs.configure("warning", "command")
-    return reach(settings)
+    return open_platform(settings)
 
 
-def stores() -> OnStores:
-    """The platform's stores, whether it runs or not."""
+def direct_stores() -> StoreAccess:
+    """The platform's stores, even if it runs."""
     settings = Settings.from_environment()
     logs.configure("warning", "command")
-    return OnStores(settings)
+    return StoreAccess(settings)
 
 
 def _print_json(value: Any) -> None:
@@ -210,17 +212,17 @@ def _print_reconciliation(found: dict[str, Any]) -> None:
             if identity["difference"]:
                 left, right = euros(Cents(identity["left"])), euros(Cents(identity["right"]))
                 print(f"{day['day']}: {identity['name']}: {left} ≠ {right}")
-    for flying in found.get("inFlight", ()):
-        print(f"in flight: {orjson.dumps(flying).decode()}")
+    for pending in found.get("inFlight", ()):
+        print(f"in flight: {orjson.dumps(pending).decode()}")
     verdict = "balanced to the cent" if found["balanced"] else "NOT BALANCED"
     print(f"{verdict}: {len(found['days'])} days; {_positions(found['positions'])}")
 
 
 def _positions(found: dict[str, Any]) -> str:
-    """Up to which position of each log, and of booking's log as far as the others had heard of it."""
-    heard = found["booking"]
+    """The positions up to which each log was compared, and the positions in booking's log that its consumers had."""
+    consumed = found["booking"]
     logs = [f"{name} at {position}" for name, position in found.items() if name != "booking"]
-    return f"{', '.join(logs)}; booking as heard by {', '.join(f'{name} at {at}' for name, at in heard.items())}"
+    return f"{', '.join(logs)}; booking as consumed by {', '.join(f'{name} at {at}' for name, at in consumed.items())}"
 
 
 def _bookings(difference: dict[str, Any]) -> str:

@@ -1,8 +1,8 @@
-"""How the operators' commands reach the platform: over HTTP where one runs, else by opening the stores.
+"""How the commands access the platform: over HTTP if it runs, otherwise by opening its stores.
 
-``STATE_DIR/address`` says where it listens; a stale one, left by a crash, is told by nobody answering there. The HTTP
-routes are the gateway's ``/v1/ops`` and ``/v1/finance``; stores are opened with each service's own connection, so what
-is changed there is published by the next relay that runs.
+``STATE_DIR/address`` has the address of a running platform. After a crash the file is stale: nobody answers there. The
+HTTP routes are ``/v1/ops`` and ``/v1/finance``. Each store is opened with the service's own role, and the next relay
+that runs publishes what is written.
 """
 
 from __future__ import annotations
@@ -27,23 +27,29 @@ from shared.messaging.bus import refusal
 from shared.runtime.clocks import check_clock, check_writer, restored_clock
 from shared.runtime.direct_bus import DirectBus
 from shared.runtime.migrations import is_current
-from shared.runtime.operations import dead_letters_of, projections_of, split_letter, split_projection, stream_of
+from shared.runtime.operations import (
+    find_stream,
+    list_dead_letters,
+    list_projections,
+    parse_dead_letter_id,
+    parse_projection_name,
+)
 from shared.runtime.process import Process
-from shared.runtime.settings import BESIDE, SERVICES, Settings
+from shared.runtime.settings import EXTRA_STORES, SERVICES, Settings
 from shared.runtime.tokens import COMMAND_LINE, access_token
 
 PROBE_SECONDS = 5.0
 ANSWER_SECONDS = 600.0
-"""A reconciliation or a rebuild goes through everything that ever happened."""
+"""A reconciliation or a rebuild reads whole logs."""
 
 PAGE = 200
-"""Dead letters asked for at once."""
+"""Dead letters per query."""
 
 
-class Reach(Protocol):
-    """What operators ask, whichever way it goes. Refusals are DomainErrors.
+class PlatformAccess(Protocol):
+    """The operations of the commands. Raises DomainErrors.
 
-    A read model is named ``<service>.<name>``, a dead letter ``<service>-<number>``.
+    A read model is named ``<service>.<name>``, and a dead letter ``<service>-<number>``.
     """
 
     def reconciliation(self) -> dict[str, Any]: ...
@@ -52,8 +58,8 @@ class Reach(Protocol):
     def rebuild(self, projection: str) -> int: ...
     def stream(self, stream_id: str) -> dict[str, Any]: ...
     def dead_letters(self) -> list[dict[str, Any]]: ...
-    def settle_letter(self, letter: str, verb: str) -> int:
-        """``verb`` is ``replay`` or ``discard``; gives how many letters it settled."""
+    def resolve_dead_letter(self, letter: str, verb: str) -> int:
+        """``verb`` is ``replay`` or ``discard``. Returns the number of dead letters that were replayed or discarded."""
 
     def create_staff(self, account: dict[str, Any]) -> int:
         """``{email, password, roles, firstName?, lastName?}`` → the account's number."""
@@ -61,24 +67,24 @@ class Reach(Protocol):
     def erase(self, account_id: int) -> None: ...
 
 
-def reach(settings: Settings) -> Reach:
-    """Raises CannotStart when there is nothing to reach."""
+def open_platform(settings: Settings) -> PlatformAccess:
+    """The running platform, or its stores. Raises CannotStart if there is neither."""
     file = settings.state_dir / "address"
     if file.exists():
-        http = OverHttp(file.read_text().strip(), settings.signing_key)
-        if http.answers():
+        http = HttpAccess(file.read_text().strip(), settings.signing_key)
+        if http.is_up():
             return http
-    return OnStores(settings)
+    return StoreAccess(settings)
 
 
-class OverHttp:
-    """The platform that listens at an address."""
+class HttpAccess:
+    """A platform that runs, over HTTP."""
 
     def __init__(self, address: str, signing_key: bytes) -> None:
         self._address = address
         self._key = signing_key
 
-    def answers(self) -> bool:
+    def is_up(self) -> bool:
         try:
             urllib.request.urlopen(f"{self._address}/health/live", timeout=PROBE_SECONDS).close()
         except urllib.error.HTTPError:
@@ -88,37 +94,37 @@ class OverHttp:
         return True
 
     def reconciliation(self) -> dict[str, Any]:
-        return self._ask("GET", "/v1/finance/reconciliation", "finance")
+        return self._send("GET", "/v1/finance/reconciliation", "finance")
 
     def projections(self) -> dict[str, Any]:
-        return self._ask("GET", "/v1/ops/projections")
+        return self._send("GET", "/v1/ops/projections")
 
     def differences(self, projection: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._ask("GET", f"/v1/ops/projections/{quote(projection)}/differences")["items"]
+        found: list[dict[str, Any]] = self._send("GET", f"/v1/ops/projections/{quote(projection)}/differences")["items"]
         return found
 
     def rebuild(self, projection: str) -> int:
-        return int(self._ask("POST", f"/v1/ops/projections/{quote(projection)}/rebuild")["rows"])
+        return int(self._send("POST", f"/v1/ops/projections/{quote(projection)}/rebuild")["rows"])
 
     def stream(self, stream_id: str) -> dict[str, Any]:
-        return self._ask("GET", f"/v1/ops/streams/{quote(stream_id)}")
+        return self._send("GET", f"/v1/ops/streams/{quote(stream_id)}")
 
     def dead_letters(self) -> list[dict[str, Any]]:
         def page(cursor: str | None) -> dict[str, Any]:
-            return self._ask("GET", "/v1/ops/dead-letters" + (f"?cursor={quote(cursor)}" if cursor else ""))
+            return self._send("GET", "/v1/ops/dead-letters" + (f"?cursor={quote(cursor)}" if cursor else ""))
 
-        return _each_page(page)
+        return _all_pages(page)
 
-    def settle_letter(self, letter: str, verb: str) -> int:
-        return int(self._ask("POST", f"/v1/ops/dead-letters/{quote(letter)}/{verb}")["letters"])
+    def resolve_dead_letter(self, letter: str, verb: str) -> int:
+        return int(self._send("POST", f"/v1/ops/dead-letters/{quote(letter)}/{verb}")["letters"])
 
     def create_staff(self, account: dict[str, Any]) -> int:
-        return int(self._ask("POST", "/v1/ops/staff-accounts", body=account)["accountId"])
+        return int(self._send("POST", "/v1/ops/staff-accounts", body=account)["accountId"])
 
     def erase(self, account_id: int) -> None:
-        self._ask("POST", f"/v1/ops/accounts/{account_id}/erase")
+        self._send("POST", f"/v1/ops/accounts/{account_id}/erase")
 
-    def _ask(
+    def _send(
         self, method: str, path: str, role: str = "operator", body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         token = access_token(COMMAND_LINE, frozenset({role}), self._key)
@@ -133,13 +139,13 @@ class OverHttp:
                 answer: dict[str, Any] = orjson.loads(response.read())
                 return answer
         except urllib.error.HTTPError as error:
-            raise _problem(error) from None
+            raise _refusal(error) from None
         except OSError as error:
             raise Unavailable(f"{self._address} does not answer: {error}") from None
 
 
-def _each_page(page: Callable[[str | None], dict[str, Any]]) -> list[dict[str, Any]]:
-    """All items of a list that goes on with a cursor."""
+def _all_pages(page: Callable[[str | None], dict[str, Any]]) -> list[dict[str, Any]]:
+    """The items of all pages; ``page(cursor)`` is one of them."""
     items: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
@@ -150,7 +156,8 @@ def _each_page(page: Callable[[str | None], dict[str, Any]]) -> list[dict[str, A
             return items
 
 
-def _problem(error: urllib.error.HTTPError) -> DomainError:
+def _refusal(error: urllib.error.HTTPError) -> DomainError:
+    """The refusal that a problem document describes."""
     try:
         problem = orjson.loads(error.read())
         return refusal({"refused": {**problem, "errors": problem.get("errors")}})
@@ -158,15 +165,15 @@ def _problem(error: urllib.error.HTTPError) -> DomainError:
         return Unavailable(f"the platform answered {error.code}")
 
 
-class OnStores:
-    """No platform runs: the services are built on their stores, and nothing of them runs but what is asked."""
+class StoreAccess:
+    """The services, built on their stores without running them: no relay, no consumer, no timer."""
 
     def __init__(self, settings: Settings) -> None:
         self.processes: dict[str, Process] = {}
         bus = DirectBus(self.processes)
         for name in SERVICES:
             engine = _open(settings, name)
-            for store in (store for store, service in BESIDE.items() if service == name):
+            for store in (store for store, service in EXTRA_STORES.items() if service == name):
                 _open(settings, store).dispose()  # the service opens it itself
             clock = restored_clock(settings.clock, engine)
             service = service_class(name).build(settings, clock, bus, engine)  # type: ignore[attr-defined]  # by convention
@@ -178,37 +185,37 @@ class OnStores:
         return found
 
     def projections(self) -> dict[str, Any]:
-        return projections_of(self._ask, SERVICES)
+        return list_projections(self._ask, SERVICES)
 
     def differences(self, projection: str) -> list[dict[str, Any]]:
-        service, name = split_projection(projection, SERVICES)
+        service, name = parse_projection_name(projection, SERVICES)
         found: list[dict[str, Any]] = self._ask(service, calls.CompareProjection(name=name))["differences"]
         return found
 
     def rebuild(self, projection: str) -> int:
-        service, name = split_projection(projection, SERVICES)
+        service, name = parse_projection_name(projection, SERVICES)
         return int(self._bus.command(calls.RebuildProjection(name=name), to=service).result["rows"])
 
     def begin_history(self, service: str) -> dict[str, Any]:
-        """Of a store that was restored: ``{epoch, head}``. Its services may run meanwhile."""
+        """Begins a new epoch in a restored store: ``{epoch, head}``. The service may be running."""
         begun: dict[str, Any] = self._bus.command(calls.BeginHistory(), to=service).result
         return begun
 
     def follow(self, service: str, source: str, position: int | None) -> dict[str, Any]:
-        """The source's new history: ``{position, lost}``."""
+        """Makes a service follow its source's new epoch: ``{position, lost}``."""
         histories = calls.KnownHistories.read(self._ask(source, calls.Histories()))
         command = calls.FollowHistory(source=source, histories=histories, position=position)
         followed: dict[str, Any] = self._bus.command(command, to=service).result
         return followed
 
     def stream(self, stream_id: str) -> dict[str, Any]:
-        return stream_of(self._ask, SERVICES, stream_id)
+        return find_stream(self._ask, SERVICES, stream_id)
 
     def dead_letters(self) -> list[dict[str, Any]]:
-        return _each_page(lambda cursor: dead_letters_of(self._ask, SERVICES, cursor, PAGE))
+        return _all_pages(lambda cursor: list_dead_letters(self._ask, SERVICES, cursor, PAGE))
 
-    def settle_letter(self, letter: str, verb: str) -> int:
-        service, number = split_letter(letter, SERVICES)
+    def resolve_dead_letter(self, letter: str, verb: str) -> int:
+        service, number = parse_dead_letter_id(letter, SERVICES)
         command = calls.ReplayDeadLetter(id=number) if verb == "replay" else calls.DiscardDeadLetter(id=number)
         return int(self._bus.command(command, to=service).result["letters"])
 
@@ -219,12 +226,12 @@ class OnStores:
         self._write(identity.Erase(account_id=account_id))
 
     def _write(self, command: Command) -> dict[str, Any]:
-        """A command of identity. Raises BadSettings when ``CLOCK`` is not that of the state."""
+        """Sends a command to identity. Raises BadSettings if ``CLOCK`` differs from the clock of the stores."""
         with self.processes["identity"].store.reading() as connection:
             check_clock(connection, "identity", self._clock)
             check_writer(connection, self._clock)
-        done: dict[str, Any] = self._bus.command(command).result
-        return done
+        result: dict[str, Any] = self._bus.command(command).result
+        return result
 
     def _ask(self, service: str, query: Query) -> dict[str, Any]:
         answer: dict[str, Any] = self._bus.query(query, to=service)
@@ -232,7 +239,7 @@ class OnStores:
 
 
 def _open(settings: Settings, name: str) -> sa.Engine:
-    """The service's store, as it is: nothing is made here. Raises CannotStart."""
+    """Opens an existing store. Raises CannotStart if it is missing, unreachable or not up to date."""
     url = settings.database_url(name)
     database = sa.make_url(url)
     if database.get_backend_name() == "sqlite" and not Path(database.database or "").exists():

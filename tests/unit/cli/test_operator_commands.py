@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 import typer
 
-from shared.cli import operating
-from shared.cli.reaching import OnStores, reach
+from shared.cli import operator_commands
+from shared.cli.access import StoreAccess, open_platform
 from shared.eventstore import Message
 from shared.eventstore.outcomes import Call
 from shared.hosting.platform import CannotStart, migrate_embedded
@@ -30,7 +30,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("state")
     settings = Settings.from_environment({"STATE_DIR": str(folder), "CLOCK": NOW})
     migrate_embedded(settings, SERVICES)
-    wallet = OnStores(settings).processes["wallet"]
+    wallet = StoreAccess(settings).processes["wallet"]
     for consumer in wallet.consumers.values():
         consumer.start()
         consumer.epoch = "other"
@@ -76,7 +76,7 @@ def message(source: str, name: str, position: int, data: dict[str, Any]) -> Mess
     )
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> Any:
+def printed(capsys: pytest.CaptureFixture[str]) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
@@ -88,19 +88,19 @@ def alter(state: Path, statement: str) -> None:
 
 
 def test_reconcile_proves_that_it_balances(capsys: pytest.CaptureFixture[str]) -> None:
-    operating.reconcile(as_json=True)
-    assert said(capsys)["balanced"] is True
-    operating.reconcile()
-    heard = r"payout at \d+, wallet at \d+"
-    told = capsys.readouterr().out
-    assert re.fullmatch(rf"balanced to the cent: \d+ days; {heard}; booking as heard by {heard}\n", told), told
+    operator_commands.reconcile(as_json=True)
+    assert printed(capsys)["balanced"] is True
+    operator_commands.reconcile()
+    positions = r"payout at \d+, wallet at \d+"
+    output = capsys.readouterr().out
+    assert re.fullmatch(rf"balanced to the cent: \d+ days; {positions}; booking as consumed by {positions}\n", output)
 
 
 def test_reconcile_fails_on_a_cent(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     alter(state, "UPDATE attempts SET amount = amount + 1")
     try:
         with pytest.raises(typer.Exit) as ended:
-            operating.reconcile()
+            operator_commands.reconcile()
     finally:
         alter(state, "UPDATE attempts SET amount = amount - 1")
     assert ended.value.exit_code == 1
@@ -108,19 +108,19 @@ def test_reconcile_fails_on_a_cent(state: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_projections_lists_read_models_and_how_far_sources_were_followed(capsys: pytest.CaptureFixture[str]) -> None:
-    operating.projections(as_json=True)
-    found = said(capsys)
+    operator_commands.projections(as_json=True)
+    found = printed(capsys)
     assert {"wallet.balances", "wallet.ledger-entries"} <= {model["name"] for model in found["items"]}
     nothing = {"behind": 0, "lagSeconds": 0.0}
     assert {"service": "wallet", "source": "booking", "position": 1, "head": 0, **nothing} in found["sources"]
-    operating.projections()
+    operator_commands.projections()
     assert "wallet.balances" in capsys.readouterr().out
 
 
 def test_projections_say_how_many_messages_wait_and_since_when(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    identity = OnStores(Settings.from_environment())
+    identity = StoreAccess(Settings.from_environment())
     for number in (1, 2):
         identity.create_staff(
             {"email": f"s{number}@example.org", "password": "Tous-a-l-opera-2021!", "roles": ["staff"]}
@@ -128,55 +128,55 @@ def test_projections_say_how_many_messages_wait_and_since_when(
     published = identity.processes["identity"].store.messages(1, 100)
     assert published
     monkeypatch.setenv("CLOCK", "2021-11-02T10:00:00Z")
-    operating.projections(as_json=True)
-    (wallet,) = [one for one in said(capsys)["sources"] if (one["service"], one["source"]) == ("wallet", "identity")]
+    operator_commands.projections(as_json=True)
+    (wallet,) = [one for one in printed(capsys)["sources"] if (one["service"], one["source"]) == ("wallet", "identity")]
     assert (wallet["behind"], wallet["lagSeconds"]) == (len(published), 3600.0)
-    operating.projections()
+    operator_commands.projections()
     assert f"{len(published)} behind, for 3600 s" in capsys.readouterr().out
 
 
 def test_verify_and_diff_find_a_row_that_differs_and_replay_mends_it(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    operating.verify()
+    operator_commands.verify()
     alter(state, "UPDATE ledger_entries SET balance = 0 WHERE entry_id = 3")
     capsys.readouterr()
     with pytest.raises(typer.Exit) as ended:
-        operating.verify(as_json=True)
+        operator_commands.verify(as_json=True)
     assert ended.value.exit_code == 1
-    found = said(capsys)
+    found = printed(capsys)
     assert found["equal"] is False
     assert [name for name, rows in found["projections"].items() if rows] == ["wallet.ledger-entries"]
     with pytest.raises(typer.Exit):
-        operating.diff("wallet.ledger-entries")
+        operator_commands.diff("wallet.ledger-entries")
     assert "1 rows differ" in capsys.readouterr().out
-    operating.replay("wallet.ledger-entries", as_json=True)
-    assert said(capsys) == {"projection": "wallet.ledger-entries", "rows": 2}
-    operating.diff("wallet.ledger-entries")
+    operator_commands.replay("wallet.ledger-entries", as_json=True)
+    assert printed(capsys) == {"projection": "wallet.ledger-entries", "rows": 2}
+    operator_commands.diff("wallet.ledger-entries")
 
 
 def test_streams_shows_the_events_of_one(capsys: pytest.CaptureFixture[str]) -> None:
-    operating.streams("wallet", str(ZOE), as_json=True)
-    found = said(capsys)
+    operator_commands.streams("wallet", str(ZOE), as_json=True)
+    found = printed(capsys)
     assert found["service"] == "wallet"
     assert [event["name"] for event in found["items"]] == ["Wallet.Opened", "Wallet.Granted", "Wallet.Reserved"]
-    operating.streams(found["streamId"])
+    operator_commands.streams(found["streamId"])
     assert "Wallet.Reserved" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        lambda: operating.streams("wallet", "999"),
-        lambda: operating.streams("no-such-stream"),
-        lambda: operating.diff("wallet.nothing"),
-        lambda: operating.diff("nobody.balances"),
-        lambda: operating.replay("balances"),
-        lambda: operating.dead_letters("replay", "wallet-99"),
-        lambda: operating.dead_letters("discard", "nobody-1"),
-        lambda: operating.dead_letters("discard", "wallet-" + "9" * 30),
-        lambda: operating.dead_letters("bury", "wallet-1"),
-        lambda: operating.dead_letters("replay"),
+        lambda: operator_commands.streams("wallet", "999"),
+        lambda: operator_commands.streams("no-such-stream"),
+        lambda: operator_commands.diff("wallet.nothing"),
+        lambda: operator_commands.diff("nobody.balances"),
+        lambda: operator_commands.replay("balances"),
+        lambda: operator_commands.dead_letters("replay", "wallet-99"),
+        lambda: operator_commands.dead_letters("discard", "nobody-1"),
+        lambda: operator_commands.dead_letters("discard", "wallet-" + "9" * 30),
+        lambda: operator_commands.dead_letters("bury", "wallet-1"),
+        lambda: operator_commands.dead_letters("replay"),
     ],
 )
 def test_what_is_not_there_is_one_clear_line(command: Any) -> None:
@@ -188,62 +188,62 @@ def test_what_is_not_there_is_one_clear_line(command: Any) -> None:
 
 
 def test_dead_letters_are_listed_replayed_and_discarded(capsys: pytest.CaptureFixture[str]) -> None:
-    operating.dead_letters(as_json=True)
-    (letter,) = said(capsys)["items"]
+    operator_commands.dead_letters(as_json=True)
+    (letter,) = printed(capsys)["items"]
     assert (letter["service"], letter["message"], letter["state"]) == ("wallet", "CountermarkValidated", "failed")
     with pytest.raises(SystemExit):
-        operating.dead_letters("replay", letter["id"])  # it fails again, and stays
-    operating.dead_letters()
+        operator_commands.dead_letters("replay", letter["id"])  # it fails again, and stays
+    operator_commands.dead_letters()
     assert "was never reserved" in capsys.readouterr().out
-    operating.dead_letters("discard", letter["id"], as_json=True)
-    assert said(capsys) == {"letters": 1}
-    operating.dead_letters(as_json=True)
-    assert said(capsys) == {"items": []}
+    operator_commands.dead_letters("discard", letter["id"], as_json=True)
+    assert printed(capsys) == {"letters": 1}
+    operator_commands.dead_letters(as_json=True)
+    assert printed(capsys) == {"items": []}
     with pytest.raises(SystemExit):
-        operating.dead_letters("discard", letter["id"])
+        operator_commands.dead_letters("discard", letter["id"])
 
 
 def test_without_stores_there_is_nothing_to_reach(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="no platform runs"):
-        reach(Settings.from_environment({"STATE_DIR": str(tmp_path)}))
+        open_platform(Settings.from_environment({"STATE_DIR": str(tmp_path)}))
 
 
 def test_a_stale_address_is_passed_over(state: Path) -> None:
     (state / "address").write_text("http://127.0.0.1:9")
-    assert isinstance(reach(Settings.from_environment({"STATE_DIR": str(state)})), OnStores)
+    assert isinstance(open_platform(Settings.from_environment({"STATE_DIR": str(state)})), StoreAccess)
     (state / "address").unlink()
 
 
 def test_a_rebuild_shows_how_far_it_has_come(state: Path) -> None:
-    platform = OnStores(Settings.from_environment({"STATE_DIR": str(state), "CLOCK": NOW}))
+    platform = StoreAccess(Settings.from_environment({"STATE_DIR": str(state), "CLOCK": NOW}))
     wallet = platform.processes["wallet"]
     progress = wallet.rebuilds["balances"] = Progress(position=25, head=100)
     progress.began -= 10
     (model,) = (model for model in platform.projections()["items"] if model["name"] == "wallet.balances")
-    assert operating.progress_of(model) == ", being rebuilt: 25 of 100, 30 s left"
+    assert operator_commands.progress_of(model) == ", being rebuilt: 25 of 100, 30 s left"
     wallet.commands.decide([Call("rebuild-projection", {"name": "balances"}, None, None)])
     assert wallet.rebuilds == {}
 
 
 def test_a_restored_store_begins_a_new_history_and_is_followed_anew(capsys: pytest.CaptureFixture[str]) -> None:
-    operating.restored(["identity", "wallet"])
+    operator_commands.restored(["identity", "wallet"])
     begun = capsys.readouterr().out.splitlines()
     assert [line.split(": history ")[0] for line in begun] == ["identity", "wallet"]
-    operating.follow("wallet", "identity", None)
+    operator_commands.follow("wallet", "identity", None)
     assert capsys.readouterr().out.startswith("wallet follows identity from ")
     with pytest.raises(SystemExit, match="followed already"):
-        operating.follow("wallet", "identity", 99)
-    operating.follow("", "", None)
+        operator_commands.follow("wallet", "identity", 99)
+    operator_commands.follow("", "", None)
     assert "payout follows booking from 0 on" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        lambda: operating.restored(["nobody"]),
-        lambda: operating.follow("wallet", "nobody", None),
-        lambda: operating.follow("wallet", "payout", None),
-        lambda: operating.follow("wallet", "", 5),
+        lambda: operator_commands.restored(["nobody"]),
+        lambda: operator_commands.follow("wallet", "nobody", None),
+        lambda: operator_commands.follow("wallet", "payout", None),
+        lambda: operator_commands.follow("wallet", "", 5),
     ],
 )
 def test_nobody_is_restored_or_followed_by_mistake(command: Any) -> None:
