@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from shared.eventstore import sql
 from shared.eventstore.tables import outcomes
-from shared.kernel.callers import Caller as Caller
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError, Invalid, Refused
 
 if TYPE_CHECKING:

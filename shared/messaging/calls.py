@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from shared.contracts.calls.contract import Command, Query
 from shared.eventstore import Transaction
-from shared.eventstore.outcomes import Call, Caller, Outcome, Repeated
+from shared.eventstore.outcomes import Call, Outcome, Repeated
 
 C = TypeVar("C", bound=Command)
 Q = TypeVar("Q", bound=Query)
@@ -107,7 +107,6 @@ def calling(contract: type[Q], handler: Callable[[Call[Q]], Any]) -> QueryHandle
 __all__ = [
     "Bulk",
     "Call",
-    "Caller",
     "CommandHandler",
     "Each",
     "One",

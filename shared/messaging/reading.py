@@ -12,7 +12,8 @@ import orjson
 import structlog
 
 from shared.eventstore import Message
-from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.outcomes import Call
+from shared.kernel.callers import Caller
 from shared.observability import metrics
 
 log = structlog.get_logger()

@@ -19,9 +19,10 @@ import sqlalchemy as sa
 from services.wallet.bootstrap import build as build_wallet
 from shared.eventstore import Message
 from shared.eventstore.engines import make_engine
-from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.outcomes import Call
 from shared.eventstore.tables import relay as relay_position
 from shared.eventstore.tables import stored_events, tracking
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError
 from shared.messaging.relay import Relay
 from shared.testing import empty_database

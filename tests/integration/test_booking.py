@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from services.booking.storage import stocks
 from services.booking.storage.stocks import LockedStocks
 from shared import green
-from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.outcomes import Call
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError
 from shared.projections.rebuilding import compare
 from tests.integration.conftest import Empty

@@ -15,7 +15,8 @@ from services.booking.storage.tables import stocks
 from services.wallet.storage.tables import credits
 from shared import green
 from shared.eventstore import Conflict, Store
-from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.outcomes import Call
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError
 from shared.projections import on, rebuilding
 from shared.runtime.process import Process

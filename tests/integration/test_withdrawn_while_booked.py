@@ -22,8 +22,9 @@ from services.booking.storage.stocks import LockedStocks
 from services.booking.storage.tables import offers, shut_offerers, stocks
 from shared import green
 from shared.contracts.calls.booking import Book
-from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.outcomes import Call
 from shared.eventstore.store import Transaction
+from shared.kernel.callers import Caller
 from shared.kernel.randomness import Randomness
 from tests.integration.conftest import Empty
 from tests.servers import lock_waiters

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from services.wallet.bootstrap import build as build_wallet
 from shared.eventstore.engines import make_engine
-from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.outcomes import Call
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError, OutcomePending
 from shared.messaging.bus import Answer
 from shared.runtime.migrations import upgrade

@@ -16,7 +16,8 @@ from services.booking.storage import bookings
 from services.booking.storage.access import Access
 from shared.contracts.calls import booking as calls
 from shared.eventstore import Connection, Transaction
-from shared.eventstore.outcomes import Call, Caller, Outcome
+from shared.eventstore.outcomes import Call, Outcome
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.time import PARIS, Clock
 

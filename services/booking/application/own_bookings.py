@@ -11,7 +11,8 @@ from services.booking.storage import bookings
 from shared.contracts.calls import booking as calls
 from shared.contracts.calls.contract import number_after
 from shared.eventstore import Connection
-from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.outcomes import Call
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.time import Clock
 

@@ -19,7 +19,8 @@ from shared.contracts.calls import booking as calls
 from shared.contracts.calls.contract import CursorInvalid
 from shared.contracts.identity import UNNAMED
 from shared.eventstore import Connection, Store
-from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.outcomes import Call
+from shared.kernel.callers import Caller
 from shared.kernel.errors import Invalid, Unavailable
 from shared.kernel.identifiers import MAX_NUMBER
 from shared.kernel.time import Clock, instant_text, parse_instant

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from services.booking.storage.tables import attachments, persons
 from shared.eventstore import sql
-from shared.eventstore.outcomes import Caller
+from shared.kernel.callers import Caller
 
 # a subquery per attachment: a join might read the whole table of people
 _IS_SUSPENDED = sa.select(persons.c.is_suspended).where(persons.c.person_id == attachments.c.account_id)

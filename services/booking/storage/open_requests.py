@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from services.booking.domain.booking import Booking, Command
 from services.booking.storage.tables import open_requests
 from shared.eventstore import sql
-from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.outcomes import Call
+from shared.kernel.callers import Caller
 
 OPEN_BY_KEY = sa.select(open_requests).where(
     sql.pair_among_given(open_requests.c.owner, open_requests.c.key, ("callers", "keys"))

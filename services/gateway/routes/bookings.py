@@ -17,7 +17,7 @@ from services.gateway.web.gate import Gate, gate
 from shared.contracts.calls import booking as calls
 from shared.contracts.calls import identity
 from shared.contracts.calls.contract import SIGNED_IN
-from shared.eventstore.outcomes import Caller
+from shared.kernel.callers import Caller
 from shared.kernel.errors import NotFound, Unavailable
 
 audience = Audience("Bookings", "Booking, and what was booked.")

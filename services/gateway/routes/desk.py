@@ -26,7 +26,7 @@ from shared.contracts.calls import booking as calls
 from shared.contracts.calls import identity
 from shared.contracts.identity import UNNAMED
 from shared.contracts.subcategories import SUBCATEGORIES
-from shared.eventstore.outcomes import Caller
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError, NotFound
 
 audience = Audience("Desk", 'Partners\' ticketing software and the desk page; errors are `{"key": ["message"]}`.')

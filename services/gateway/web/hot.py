@@ -42,7 +42,7 @@ from services.gateway.web.problems import refusal_said
 from services.gateway.web.security import caller_of, credentials_of
 from shared.contracts.calls.booking import Book, DeskUse
 from shared.eventstore.context import caused_by
-from shared.eventstore.outcomes import Caller
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.identifiers import MAX_NUMBER
 from shared.observability import metrics

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.outcomes import Call
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.time import parse_instant
 from tests.unit.booking.world import NOON, OFFERER, YOUNG, World

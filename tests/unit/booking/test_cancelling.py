@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.eventstore.outcomes import Caller
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.time import instant_text
 from tests.unit.booking.world import DESK, NOON, OFFERER, PRO, YOUNG, World

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.outcomes import Call
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError
 from tests.unit.booking.world import DESK, NOON, OFFERER, SOFTWARE, YOUNG, World
 

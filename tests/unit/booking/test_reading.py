@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
-from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.outcomes import Call
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.time import parse_instant
 from tests.unit.booking.world import DESK, NOON, OFFERER, VENUE, YOUNG, World

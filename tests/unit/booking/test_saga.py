@@ -15,7 +15,8 @@ from services.booking.application.saga.driver import Saga
 from services.booking.application.saga.recovery import Recovery
 from services.booking.neighbours import Wallet
 from shared.contracts.calls.booking import Book
-from shared.eventstore.outcomes import Call, Caller, Repeated
+from shared.eventstore.outcomes import Call, Repeated
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError, OutcomePending
 from shared.kernel.time import parse_instant
 from tests.unit.booking.world import OFFERER, YOUNG, World

@@ -17,7 +17,7 @@ from services.booking.bootstrap import build
 from services.booking.domain.booking import Booking
 from services.booking.neighbours import Wallet
 from shared.eventstore import Message
-from shared.eventstore.outcomes import Caller
+from shared.kernel.callers import Caller
 from shared.kernel.errors import Unavailable
 from shared.kernel.identifiers import stream_id
 from shared.kernel.time import SettableClock, instant_text, parse_instant

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from services.catalog.bootstrap import build
 from shared.eventstore import Message
-from shared.eventstore.outcomes import Caller
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.time import SettableClock, instant_text, parse_instant
 from shared.runtime.settings import Settings

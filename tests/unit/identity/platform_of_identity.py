@@ -18,7 +18,8 @@ from services.identity.mails import Mails
 from services.identity.projections import projections
 from services.identity.publishing import publication
 from shared.eventstore import Store
-from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.outcomes import Call
+from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError
 from shared.kernel.randomness import SeededRandomness
 from shared.kernel.time import SettableClock

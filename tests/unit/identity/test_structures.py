@@ -12,8 +12,8 @@ from services.identity.domain.accounts import Structure
 from services.identity.domain.offerers import Attachment, Offerer, Status
 from services.identity.refusals import AlreadyDecided, TooManyKeys
 from services.identity.storage import tables
-from shared.eventstore.outcomes import Caller
 from shared.eventstore.tables import outcomes, stored_events
+from shared.kernel.callers import Caller
 from shared.kernel.errors import Invalid, NotFound, Unauthorized
 from tests.unit.identity.platform_of_identity import STAFF
 

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from services.identity.refusals import AccountSuspended, CredentialsInvalid
 from services.identity.storage import tables
-from shared.eventstore.outcomes import Caller
 from shared.eventstore.tables import stored_events
+from shared.kernel.callers import Caller
 from shared.kernel.errors import Forbidden, Invalid, NotFound
 from shared.notifications.outbox import notifications
 from shared.projections.rebuilding import compare

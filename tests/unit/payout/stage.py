@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from services.payout.bootstrap import build
 from shared.eventstore import Message
-from shared.eventstore.outcomes import Caller
+from shared.kernel.callers import Caller
 from shared.kernel.errors import NotFound, Refused
 from shared.kernel.identifiers import stream_id
 from shared.kernel.time import SettableClock, instant_text, paris_day, parse_instant

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from services.payout.domain.documents import MAX_DOCUMENTS, media_type_of
 from services.payout.storage.tables import document_contents
 from shared.contracts.calls.payout import MAX_DOCUMENT_BYTES
-from shared.eventstore.outcomes import Caller
+from shared.kernel.callers import Caller
 from shared.kernel.errors import Refused
 from tests.unit.payout.stage import SARAH, STRANGER, Stage
 

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from shared.eventstore import Conflict as Clash
 from shared.eventstore import Store, StoreUnavailable, Transaction
-from shared.eventstore.outcomes import Call, Caller, Outcome
+from shared.eventstore.outcomes import Call, Outcome
+from shared.kernel.callers import Caller
 from shared.kernel.errors import Conflict, DomainError, Unavailable
 from shared.kernel.identifiers import stream_id
 from shared.messaging.answering import Commands

@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from shared.eventstore.outcomes import Call, Caller
+from shared.eventstore.outcomes import Call
+from shared.kernel.callers import Caller
 from shared.messaging.reading import Unreadable, read_calls, read_messages
 from tests.unit.shared.toy import file_store, fill
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from services.wallet.bootstrap import build
 from shared.eventstore import Message
-from shared.eventstore.outcomes import Caller
+from shared.kernel.callers import Caller
 from shared.kernel.identifiers import stream_id
 from shared.kernel.time import SettableClock, instant_text
 from shared.runtime.settings import Settings
