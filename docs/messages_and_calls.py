@@ -75,9 +75,10 @@ def _call_row(contract: type[Contract]) -> tuple[str, ...]:
 
 def _fields(schema: type[Schema]) -> str:
     """``name: string 1–90, url?: uri``."""
-    spec = APISpec("", "1", "3.1.0", plugins=[plugin := MarshmallowPlugin(schema_name_resolver=lambda _: False)])
-    assert spec is not None and plugin.converter is not None
-    described: dict[str, Any] = plugin.converter.schema2jsonschema(schema())
+    plugin = MarshmallowPlugin(schema_name_resolver=lambda _: "")  # without a name: nested schemas are written in place
+    APISpec("", "1", "3.1.0", plugins=[plugin])
+    assert plugin.converter is not None
+    described: dict[str, Any] = plugin.converter.schema2jsonschema(schema())  # type: ignore[no-untyped-call]  # apispec
     required = set(described.get("required", ()))
     return ", ".join(
         f"`{key}{'' if key in required and not _is_nullable(of) else '?'}`{_type(of)}"
