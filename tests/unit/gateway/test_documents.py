@@ -12,7 +12,7 @@ import pytest
 
 import docs.generate
 import services
-from docs.asyncapi import document
+from docs import asyncapi
 from services.gateway.web.documents import documented_codes
 from services.gateway.web.problems import HTTP_CODES, PROBLEMS
 from shared.kernel.errors import DomainError
@@ -43,7 +43,7 @@ def test_the_document_of_the_messages_is_the_one_in_the_docs(platform: Any) -> N
     answer = platform.client.get("/asyncapi.json")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
     assert answer.data == (docs.generate.DOCS / "asyncapi.json").read_bytes()
-    assert json.loads(answer.data) == document()
+    assert json.loads(answer.data) == asyncapi.document()
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
