@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from datetime import datetime
+from typing import Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
 
@@ -14,9 +15,6 @@ from shared.eventstore import sql
 from shared.eventstore.tables import outcomes
 from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError, Invalid, Refused
-
-if TYPE_CHECKING:
-    from shared.eventstore.store import Transaction
 
 
 class KeyReused(Invalid):
@@ -60,8 +58,9 @@ class Repeated:
 class Outcomes:
     """The stored outcomes, within one transaction."""
 
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
+    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
 
     def store(self, call: Call[Any], outcome: Outcome) -> None:
         self.store_many([(call, outcome)])
@@ -74,17 +73,17 @@ class Outcomes:
                 "key": call.key,
                 "fingerprint": call.fingerprint(),
                 "outcome": to_stored(outcome),
-                "recorded_at": self._tx.now,
+                "recorded_at": self._now,
             }
             for call, outcome in answered
             if call.key is not None
         ]
         if rows:
             rows.sort(key=lambda row: (row["caller"], row["key"]))
-            sql.insert_many(self._tx.connection, outcomes, rows)
+            sql.insert_many(self._connection, outcomes, rows)
 
     def find(self, calls: Iterable[Call[Any]]) -> dict[tuple[str, str], Outcome]:
-        return find_outcomes(self._tx.connection, calls)
+        return find_outcomes(self._connection, calls)
 
     def stored_or_new(self, call: Call[Any], decide: Callable[[], Outcome]) -> Outcome:
         """The outcome stored under the call's key, or else the one that ``decide`` returns, which is stored now."""

@@ -60,7 +60,7 @@ class Transaction:
         self.connection = connection
         self.now: datetime = store.clock.now()
         self.position: int | None = None
-        self.outcomes = Outcomes(self)
+        self.outcomes = Outcomes(self.connection, self.now)
         self.attempt = 1
         """How often ``Store.run`` has begun this work, conflicts included."""
         self.kept: dict[type, Any] = {}
