@@ -31,7 +31,7 @@ def me(account: Account, profile: Profile, now: datetime) -> dict[str, Any]:
 
 
 def standing(account: Account, profile: Profile, now: datetime) -> dict[str, Any]:
-    """How far the person has come. Stored outcomes are kept for ever, so this holds no personal data."""
+    """How far the person has come. Outcomes are stored without end, so it has no personal data."""
     step = account.next_step(profile, now)
     return {
         "accountId": account.number,

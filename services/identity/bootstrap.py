@@ -98,5 +98,5 @@ def assemble(ports: Ports) -> Service:
             Task("prune", 3600, partial(prune, ports)),
         ],
         open_work=open_work,
-        beside={"keys": ports.keys.engine},
+        extra_engines={"keys": ports.keys.engine},
     )

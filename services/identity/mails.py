@@ -26,7 +26,7 @@ class Mails:
         )
 
     def already_known(self, profile: Profile, token: str) -> Mail:
-        """For the owner of an account whose address somebody gave in a new sign-up."""
+        """For the owner of an account whose address was used in a new sign-up."""
         return self._mail(
             profile,
             "Vous avez déjà un compte",

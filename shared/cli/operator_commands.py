@@ -42,7 +42,7 @@ def exit_on_refusal(command: Callable[..., None]) -> Callable[..., None]:
 
 @exit_on_refusal
 def reconcile(as_json: Json = False) -> None:
-    """Checks that all amounts balance, per day and to the cent, across services and over the whole history."""
+    """Checks that amounts balance across services, per day and to the cent, over the whole history."""
     found = connected_platform().reconciliation()
     if as_json:
         _print_json(found)

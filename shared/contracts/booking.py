@@ -1,7 +1,7 @@
-"""What booking publishes: bookings, countermarks and what is left of stocks.
+"""Booking's messages: bookings, countermarks and the remaining quantities of stocks.
 
-``attempt`` counts how often a booking's credit was asked for; wallet knows a reservation by (bookingId, attempt).
-``stockRemaining`` and ``remaining`` are null where a stock has no limit.
+``attempt`` numbers the reservations of a booking's credit; (bookingId, attempt) identifies one in wallet.
+``stockRemaining`` and ``remaining`` are null for a stock without a limit.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ REASONS = ("BENEFICIARY", "OFFERER", "EXPIRED", "FRAUD", "BACKOFFICE")
 
 
 class BookingCreatedV1(Schema):
-    """The credit is held and the countermark given. ``totalCents`` = ``unitPriceCents`` × ``quantity``, for ever."""
+    """The credit is reserved and the countermark assigned. ``totalCents`` = ``unitPriceCents`` × ``quantity``; neither
+    price ever changes."""
 
     bookingId = Number(required=True)
     attempt = Number(required=True)
@@ -75,7 +76,7 @@ class CountermarkValidatedV1(Schema):
 
 
 class CountermarkInvalidatedV1(Schema):
-    """A validation was taken back; ``usedAt`` is what it had said."""
+    """A validation was undone; ``usedAt`` is that of the validation."""
 
     bookingId = Number(required=True)
     attempt = Number(required=True)
@@ -88,7 +89,7 @@ class CountermarkInvalidatedV1(Schema):
 
 
 class BookingRestoredV1(Schema):
-    """A cancelled booking holds again, under a new ``attempt``."""
+    """A cancelled booking is valid again, under a new ``attempt``."""
 
     bookingId = Number(required=True)
     attempt = Number(required=True)
@@ -107,7 +108,7 @@ class StockSoldOutV1(Schema):
 
 
 class StockAvailableV1(Schema):
-    """There are some again, or another number of them."""
+    """A stock that was sold out can be booked again, or its remaining quantity was changed."""
 
     stockId = Number(required=True)
     offerId = Number(required=True)

@@ -1,5 +1,5 @@
-"""Until when a young person may cancel a dated booking: published language, so that the catalogue can tell beforehand
-what booking will decide."""
+"""The cancellation limit of a dated booking. It is shared, so that the catalogue can show the limit that booking will
+apply."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AFTER_BOOKING = timedelta(hours=48)
 def cancellation_limit(beginning_at: datetime, base: datetime) -> datetime:
     """The last instant at which a booking for ``beginning_at`` can be cancelled.
 
-    ``base`` is when it was booked, or when its event was last moved. The limit never lies before ``base``: what is
-    booked late is final at once. Things have no limit; ask only for what has a date.
+    ``base`` is when it was booked, or when its event was last moved. The limit is never before ``base``: a late booking
+    is final at once. Bookings without a date have no limit.
     """
     return max(min(beginning_at - BEFORE_EVENT, base + AFTER_BOOKING), base)

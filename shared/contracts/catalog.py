@@ -1,7 +1,7 @@
-"""What the catalogue publishes: venues, offers, stocks as described, and the passing of event dates.
+"""Catalog's messages: venues, offers, stocks, and the passing of event dates.
 
-Instants are text in UTC, money integer cents. Keys are always there; those marked ``allow_none`` may be null. The
-messages are frozen: a new need is a new version beside the old one.
+Instants are text in UTC, money integer cents. Every key is present; ``allow_none`` marks those that may be null. A
+published version never changes: a change is published as a new version, next to the old one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from shared.contracts.subcategories import SUBCATEGORIES
 
 
 class AccessibilityV1(Schema):
-    """For which handicaps a venue is fit."""
+    """The disabilities for which a venue is equipped."""
 
     audio = Flag(required=True)
     mental = Flag(required=True)
@@ -106,7 +106,7 @@ class EventRescheduledV1(Schema):
 
 
 class StockWithdrawnV1(Schema):
-    """No longer for booking; booking cancels what is not used."""
+    """The stock can no longer be booked; booking cancels its unused bookings."""
 
     stockId = Number(required=True)
     offerId = Number(required=True)
@@ -114,7 +114,7 @@ class StockWithdrawnV1(Schema):
 
 
 class EventDateElapsedV1(Schema):
-    """The start has come: once per stock and start, as of that instant."""
+    """The event has started; published once per stock and start, as of that instant."""
 
     stockId = Number(required=True)
     offerId = Number(required=True)

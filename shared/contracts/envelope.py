@@ -1,4 +1,4 @@
-"""What stands around the data of every message, whichever service says it."""
+"""The envelopes of messages and calls, the same for every service."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from shared.contracts.fields import Count, Instant, Number
 
 
 class Envelope(Schema):
-    """``position`` is the message's place in its source's log, ``previous`` that of the message before it: whoever
-    knows no message at ``previous`` has missed some. ``id`` and ``position`` stay the same when a message comes twice.
-    ``epoch`` names the history: another one after a restore. ``occurredAt`` is when it happened for the domain,
-    ``recordedAt`` when it was stored. ``causationId`` is what led to it, ``correlationId`` the request at the root.
+    """``position`` is the message's position in its source's log, ``previous`` that of the message before it: a
+    consumer that has not handled ``previous`` has missed messages. A message that is delivered twice has the same
+    ``id`` and ``position``. ``epoch`` identifies the history of the log; a restore begins a new one. ``occurredAt`` is
+    the domain's time, ``recordedAt`` when the event was stored. ``causationId`` identifies the direct cause,
+    ``correlationId`` the request at the root.
     """
 
     class Meta:
@@ -83,8 +84,8 @@ class QueryAnswer(Schema):
 
 
 class CommandAnswer(QueryAnswer):
-    """``position``: that of the last event that the command wrote in its service's log, null when it wrote none.
-    ``replayed``: the answer was stored before, under the command's key."""
+    """``position``: the position of the last event that the command wrote, null when it wrote none. ``replayed``: the
+    answer is the one stored earlier under the command's key."""
 
     position = fields.Integer(strict=True, allow_none=True)
     replayed = fields.Boolean(required=True)

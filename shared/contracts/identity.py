@@ -1,4 +1,4 @@
-"""What identity says to the others (docs/messages-and-calls.md). A version, once published, is frozen."""
+"""Identity's messages (docs/messages-and-calls.md). A published version never changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from marshmallow import RAISE, Schema, fields, validate
 from shared.contracts.fields import Day, Instant, Number, Whole
 
 UNNAMED = {"firstName": "", "lastName": "", "email": "", "phoneNumber": ""}
-"""How a person is shown whose name identity does not know, or cannot give now."""
+"""Stands in for a person whose data identity does not have, or cannot provide now."""
 
 
 class _Message(Schema):

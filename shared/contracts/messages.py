@@ -1,7 +1,7 @@
 """The messages of all services, and how a schema reads data of a newer or an older version than its own.
 
-A schema of a second or later version says in ``added`` which of its fields data of an older version lacks, and what
-stands for each: ``added = {"minimumAge": None}``, or a function of the older data.
+A schema of version 2 or later lists in ``added`` the fields that older data lacks, with their defaults: ``added =
+{"minimumAge": None}``. A default may be a function of the older data.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def newest(source: str, name: str) -> type[Schema]:
 
 
 def known_fields(schema: type[Schema], data: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of ``data`` that the schema has, nested ones too; those that it does not have are left out.
+    """The fields of ``data`` that the schema knows, nested ones too; unknown fields are dropped.
 
     Raises marshmallow's ValidationError where a field is missing or has a value that the schema does not admit.
     """

@@ -1,8 +1,8 @@
-"""What payout publishes: prices, batches and what the bank answered. The finance team's systems consume these.
+"""Payout's messages: prices, batches and the bank's answers. The finance team's systems consume them.
 
-Money is in cents. A line keeps its ``lineId`` when it is priced again: its price is voided (``repriced``) and told
-anew. A correction is a line of its own, of rule ``Correction``, that names the line it ``corrects``; its amounts are
-what it adds to that line's, and it is in no batch of its booking: no ``BookingEnteredBatch`` tells of it.
+Money is in cents. A line keeps its ``lineId`` when it is priced again: its price is voided (``repriced``) and a new one
+published. A correction is a separate line, with the rule ``Correction``, that names the line it ``corrects``. Its
+amounts are added to that line's. No ``BookingEnteredBatch`` is published for it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from shared.contracts.fields import Count, Day, Instant, Money, Number
 class BookingPricedV1(Schema):
     """``reimbursedCents + contributionCents = amountCents``; ``revenueCents`` is the year's, this booking included.
 
-    What comes before it may be learnt later. A line is then voided and priced again when its reimbursement or its rule
-    is another one, and before it enters a batch when its revenue is: what is paid was told as it is.
+    An earlier booking may be reported later. A line is then voided and priced again if its reimbursement or its rule
+    changes, and also, before it enters a batch, if only its revenue changes: what is paid was published exactly.
     """
 
     lineId = Number(required=True)
@@ -47,8 +47,8 @@ class BookingPriceVoidedV1(Schema):
 
 
 class PayoutBatchClosedV1(Schema):
-    """``totalCents`` (of its lines) = ``transferredCents + carriedCents``; ``carriedCents`` is signed: what this batch
-    adds to what its accounts carry forward. ``checksum`` is the SHA-256 of the transfer file, null without
+    """``totalCents`` (of its lines) = ``transferredCents + carriedCents``; ``carriedCents`` is signed: the change that
+    this batch makes to the balances carried forward. ``checksum`` is the SHA-256 of the transfer file, null without
     transfers."""
 
     batchId = Number(required=True)
@@ -65,8 +65,8 @@ class PayoutBatchClosedV1(Schema):
 
 
 class BookingEnteredBatchV1(Schema):
-    """From now on the booking is neither un-validated nor cancelled at the desk. Told again when the bank rejected its
-    transfer and it enters a later batch."""
+    """From now on the desk can neither undo the validation nor cancel. Published again if the bank rejects the transfer
+    and the booking enters a later batch."""
 
     bookingId = Number(required=True)
     batchId = Number(required=True)
@@ -91,7 +91,7 @@ class TransferRejectedV1(Schema):
 
 
 class BookingReimbursedV1(Schema):
-    """The transfer that its line is part of was sent, or its line was of 0 euros and its batch closed."""
+    """The transfer with its line was sent, or its line was of 0 euros and its batch was closed."""
 
     bookingId = Number(required=True)
     batchId = Number(required=True)

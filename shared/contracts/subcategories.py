@@ -1,7 +1,7 @@
-"""What may be offered: the 67 subcategories of November 2021 their categories and the apps' search groups.
+"""The 67 subcategories of offers of November 2021, their categories and the apps' search groups.
 
-The facts stand in ``subcategories.json`` beside this module, as the real system answered them; this module types them
-and checks at import that they are whole.
+The data in ``subcategories.json`` are the answers of the real system. This module gives them types and checks at import
+that they are complete.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Subcategory:
     ``is_physical_deposit`` say which cap of a credit a booking counts towards (the digital one only if the offer has a
     url too). ``can_expire``: an undated booking expires. ``is_selectable``: an offer of it may be created today.
     ``search_group`` and ``home_group`` are keys of :data:`SEARCH_GROUPS` and :data:`HOME_LABELS`.
-    ``extra_fields`` names what else the subcategory asks of an offer (author, visa, musicType, ...).
+    ``extra_fields`` names further fields of an offer of the subcategory (author, visa, musicType, ...).
     """
 
     id: str
@@ -47,7 +47,7 @@ class Subcategory:
 
     @property
     def is_online_only(self) -> bool:
-        """Its offers have a url and stand in the structure's digital venue."""
+        """Its offers have a url and belong to the structure's digital venue."""
         return self.platform == "ONLINE"
 
     @property

@@ -1,4 +1,4 @@
-"""What wallet publishes: how the money of young people moves. A version, once published, is frozen."""
+"""Wallet's messages: the movements of young people's credit. A published version never changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Message(Schema):
 
 
 class CreditGrantedV1(_Message):
-    """``amountCents`` more to spend until ``expiresAt``, a new credit or, with ``recredit``, added to one."""
+    """``amountCents`` more to spend until ``expiresAt``: a new credit or, with ``recredit``, an increase of one."""
 
     kind = fields.String(required=True, validate=validate.OneOf(KINDS))
     grantedAt = Instant(required=True)
@@ -28,7 +28,7 @@ class CreditGrantedV1(_Message):
 
 
 class CreditReservedV1(_Message):
-    """Held for an attempt of a booking."""
+    """Reserved for an attempt of a booking."""
 
     bookingId = Number(required=True)
     attempt = Number(required=True)
@@ -36,7 +36,7 @@ class CreditReservedV1(_Message):
 
 
 class CreditReleasedV1(_Message):
-    """Given back by an attempt of a booking."""
+    """The reservation of an attempt of a booking was released."""
 
     bookingId = Number(required=True)
     attempt = Number(required=True)
@@ -44,7 +44,7 @@ class CreditReleasedV1(_Message):
 
 
 class CreditLapsedV1(_Message):
-    """What was left when the credit expired, or what came back after that."""
+    """The rest of a credit when it expired, or an amount that was released after that."""
 
     at = Instant(required=True)
 

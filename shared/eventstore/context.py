@@ -1,4 +1,4 @@
-"""The cause of what is done: passed on from the HTTP request to the last consumer, and stored with every event."""
+"""Correlation and causation ids: propagated from the HTTP request to the last consumer, stored with every event."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _cause: ContextVar[Cause | None] = ContextVar("cause", default=None)
 
 
 def current_cause() -> Cause:
-    """The present cause, or a new one for what nobody has caused (a timer)."""
+    """The current cause, or a new one where nothing is the cause (a timer)."""
     cause = _cause.get()
     if cause is None:
         fresh = uuid.uuid4().hex
@@ -39,7 +39,7 @@ def caused_by(correlation_id: str, causation_id: str) -> Iterator[None]:
 
 
 def add_correlation_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A processor of structlog: adds the present correlation id to a line."""
+    """A processor of structlog: adds the current correlation id to a line."""
     cause = _cause.get()
     if cause is not None:
         event.setdefault("correlation_id", cause.correlation_id)

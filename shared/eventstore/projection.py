@@ -32,7 +32,7 @@ class Rows(ABC):
 
     @abstractmethod
     def write(self) -> None:
-        """Writes what was gathered, once the events are folded."""
+        """Writes the collected rows, once the events are folded."""
 
 
 class Projection:

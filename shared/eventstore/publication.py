@@ -1,4 +1,4 @@
-"""Domain events → messages: the one place where a service says what it publishes."""
+"""Translates a service's domain events into the messages that it publishes."""
 
 from __future__ import annotations
 

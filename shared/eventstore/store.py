@@ -37,7 +37,7 @@ _NEXT = sa.text(
     "INSERT INTO numbers (kind, value) VALUES (:kind, :count)"
     " ON CONFLICT (kind) DO UPDATE SET value = numbers.value + excluded.value RETURNING value"
 )
-# Any other violation is a bug: a retry meets it again.
+# Any other violation is a bug: a retry would fail again.
 _CONFLICTS = {
     *("40001", "40P01", "55P03", "23505"),  # serialization failure, deadlock, lock not available, unique violation
     *(1555, 2067, 2579),  # SQLite's unique violations: of a primary key, of another key, of a row's number
@@ -63,8 +63,8 @@ class Transaction:
         self.outcomes = Outcomes(self.connection, self.now)
         self.attempt = 1
         """How often ``Store.run`` has begun this work, conflicts included."""
-        self.kept: dict[type, Any] = {}
-        """Objects that a service keeps for the length of the transaction, by their type."""
+        self.locals: dict[type, Any] = {}
+        """Transaction-local objects of the service, by type."""
         self.to_do_after_commit: list[Callable[[], None]] = []
         self._before_flush: list[Callable[[], None]] = []
         self._known: dict[UUID, Aggregate | None] = {}
@@ -93,7 +93,7 @@ class Transaction:
         return found
 
     def save(self, *aggregates: Aggregate) -> None:
-        """Collects the pending events of the aggregates. May be called again for those that came later."""
+        """Collects the pending events of the aggregates. May be called again, for later ones."""
         for aggregate in aggregates:
             self._known[aggregate.id] = aggregate
             events = aggregate.collect_events()
@@ -181,7 +181,7 @@ class Store:
             work()
 
     def change(self, statement: sa.Executable, values: dict[str, Any]) -> int:
-        """Carries out one statement in a transaction of its own; returns how many rows it changed."""
+        """Carries out one statement in a new transaction; returns the number of changed rows."""
         if self._database.has_one_writer:
             with self.transaction() as tx:
                 return tx.change(statement, values)

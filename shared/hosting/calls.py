@@ -16,7 +16,7 @@ from shared import green
 from shared.eventstore.outcomes import Call
 from shared.hosting.hosted import HostedProcess
 from shared.kernel.errors import Unavailable
-from shared.messaging.answering import BadData, command_envelope, query_envelope, surprise
+from shared.messaging.answering import BadData, command_envelope, query_envelope, unexpected_error
 from shared.messaging.connections import Inbox, Sender
 from shared.messaging.reading import Unreadable, read_calls, skip
 from shared.messaging.topology import calls_queue
@@ -29,7 +29,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class _Return:
-    """Where the answers of a batch go. An unreadable call of the batch is None."""
+    """The return address of a batch. An unreadable call of the batch is None."""
 
     queue: str
     batch_id: str
@@ -38,8 +38,8 @@ class _Return:
     def with_refusals(self, answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """The answers, and refusals of the unreadable calls, in the order of the batch."""
         rest = iter(answers)
-        no_call = {"refused": BadData("this is no call").to_outcome()}
-        return [no_call if call is None else next(rest) for call in self.batch]
+        unreadable = {"refused": BadData("the message is not a call").to_outcome()}
+        return [unreadable if call is None else next(rest) for call in self.batch]
 
 
 class _TakesCalls(Entrypoint, ABC):
@@ -113,7 +113,7 @@ class _TakesCalls(Entrypoint, ABC):
         if exc_info is None:
             return [self.envelope(answer) for answer in result]
         error = exc_info[1]
-        refusal = error if isinstance(error, Unavailable) else surprise(calls[0], error)
+        refusal = error if isinstance(error, Unavailable) else unexpected_error(calls[0], error)
         return [{"refused": refusal.to_outcome()} for _ in calls]
 
     @abstractmethod
@@ -140,7 +140,7 @@ def _in_json(call: Call[Any], envelope: dict[str, Any]) -> dict[str, Any]:
     try:
         orjson.dumps(envelope)
     except orjson.JSONEncodeError as error:
-        return {"refused": surprise(call, error).to_outcome()}
+        return {"refused": unexpected_error(call, error).to_outcome()}
     return envelope
 
 

@@ -62,7 +62,7 @@ class HostedProcess(SharedExtension):
         self.courier = AmqpCourier(self.settings.amqp_uri, self.settings.namespace, f"{name}.{uuid.uuid4().hex[:12]}")
         self.bus = CallingBus(self.courier)
         self.process = Process(build(self.settings, clock, self.bus, engine), clock, self.bus)
-        self.bus.here[name] = self.process.answer
+        self.bus.local_queries[name] = self.process.answer
         PROCESSES[name] = self.process
         self._loops: list[Loop] = []
         self._published, self._written = Signal(), Signal()
@@ -100,7 +100,7 @@ class HostedProcess(SharedExtension):
         self._written.notify()
         if hasattr(self, "process"):
             self.courier.close()
-            for engine in (self.process.store.engine, *self.process.service.beside.values()):
+            for engine in (self.process.store.engine, *self.process.service.extra_engines.values()):
                 engine.dispose()  # SQLite moves its write-ahead log into the file
 
     def _start_relay(self) -> None:

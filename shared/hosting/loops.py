@@ -71,7 +71,7 @@ class Loop:
     def _report(self, error: Exception, failures: int) -> None:
         is_transient = isinstance(error, Unavailable | Conflict)
         if isinstance(error, Conflict | NotYet):
-            pass  # nothing is reported: if the loop makes no progress for long, its health says that it is stuck
+            pass  # not logged: if the loop makes no progress for long, the health check reports it
         elif is_of_another_service(error):
             self.part.does_well()
         else:

@@ -1,6 +1,6 @@
-"""Finding the services, preparing stores and bus for them, and running them: what the command line calls.
+"""Finds the services, prepares their stores and the bus, and runs them, for the command line.
 
-Everything that is wrong with the surroundings is one ``CannotStart`` with one clear line.
+Raises ``CannotStart``, with one line, for everything that is wrong with the environment.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from shared.runtime.settings import EXTRA_STORES, SERVICES, STORES, OperatorErro
 
 log = structlog.get_logger()
 MAX_WORKERS = 256
-"""Of each service. Most of them wait: for another service, or until a message is handled, which takes a worker, too."""
+"""Per service. Most workers wait: for another service, or for the handling of a message, which needs a worker too."""
 POSTGRESQL_PORT = 5432
-COLLECTED_AFTER = (20_000, 20, 50)
-"""Objects, and rounds, after which the garbage collector looks: a batch makes thousands that go by themselves."""
+GC_THRESHOLDS = (20_000, 20, 50)
+"""Thresholds of ``gc.set_threshold``: a batch allocates thousands of objects that reference counting frees."""
 
-_CLAIMED: list[TextIO] = []
-"""Files that stay locked."""
+_LOCKED: list[TextIO] = []
+"""Files that this process has locked."""
 
 
 class CannotStart(OperatorError):
-    """One line: what is wrong and, where it helps, what to do."""
+    """The line says what is wrong and, if that helps, what to do."""
 
 
-@cache  # each look goes through every package that is installed
+@cache  # a look-up scans all installed packages
 def service_class(name: str) -> type:
     """The nameko class of a service, by the project's entry points."""
     (found,) = entry_points(group="passculture.services", name=name)
@@ -117,7 +117,7 @@ def _upgrade(settings: Settings, name: str) -> bool:
     engine = _engine(settings, name)
     try:
         if name in settings.own_databases:
-            _make_schema(engine, name)
+            _create_schema(engine, name)
         return upgrade(engine, name)
     except sa.exc.DBAPIError as error:
         raise CannotStart(f"the database of {name}: {_first_line(error)}") from None
@@ -125,8 +125,8 @@ def _upgrade(settings: Settings, name: str) -> bool:
         engine.dispose()
 
 
-def _make_schema(engine: sa.Engine, name: str) -> None:
-    """In a database of its own, unless somebody with more rights has made it there already."""
+def _create_schema(engine: sa.Engine, name: str) -> None:
+    """For a service with a separate database. The schema may exist, created by a role with more rights."""
     with engine.begin() as connection:
         if not sa.inspect(connection).has_schema(name):
             connection.exec_driver_sql(f"CREATE SCHEMA {name}")
@@ -137,10 +137,10 @@ def _engine(settings: Settings, name: str) -> sa.Engine:
 
 
 def claim(state_dir: Path) -> None:
-    """For as long as this process lives: what is on its bus, no other process hears. Raises CannotStart."""
+    """Locks the folder until this process ends: an embedded bus reaches no other process. Raises CannotStart."""
     try:
         lock = (state_dir / "lock").open("w")
-        _CLAIMED.append(lock)
+        _LOCKED.append(lock)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise CannotStart(f"STATE_DIR: another platform runs on {state_dir}") from None
@@ -149,7 +149,7 @@ def claim(state_dir: Path) -> None:
 
 
 def check(settings: Settings, names: Sequence[str]) -> None:
-    """Everything that these services need is there. Raises CannotStart."""
+    """Checks that databases, broker and ports are available. Raises CannotStart."""
     migrate_embedded(settings, names)
     for name in stores_of(names):
         engine = _engine(settings, name)
@@ -177,14 +177,14 @@ def check(settings: Settings, names: Sequence[str]) -> None:
 
 
 def migrate_embedded(settings: Settings, names: Sequence[str]) -> None:
-    """The stores that are files, which nobody else prepares."""
+    """Upgrades the stores that are SQLite files; ``migrate`` does it for PostgreSQL."""
     for name in stores_of(names):
         if settings.schema(name) is None:
             _upgrade(settings, name)
 
 
 def stores_of(names: Sequence[str]) -> list[str]:
-    """Those of services, and what they have beside them."""
+    """The stores of services, additional ones included."""
     return [*names, *(store for store, service in EXTRA_STORES.items() if service in names)]
 
 
@@ -214,7 +214,7 @@ def run(settings: Settings, names: Sequence[str], *, ready: Any = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.ready() or stopping.send(None))
     runner.start()
-    _spare_the_collector()
+    _freeze_garbage_collector()
     if settings.ops_port is not None:
         green.spawn(serve, settings.bind, settings.ops_port, PROCESSES)
     watcher = green.spawn(runner.wait)
@@ -223,18 +223,18 @@ def run(settings: Settings, names: Sequence[str], *, ready: Any = None) -> None:
         green.spawn(ready)
     stopping.wait()
     runner.stop()
-    watcher.wait()  # raises what a container died of
+    watcher.wait()  # raises the exception that ended a container
 
 
-def _spare_the_collector() -> None:
-    """What has been made by now stays for ever: looking through it again and again cost a busy process a fifth."""
+def _freeze_garbage_collector() -> None:
+    """Excludes all objects made so far, which live as long as the process: scanning them took a fifth of its time."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*COLLECTED_AFTER)
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def _declare_topology(settings: Settings, names: Sequence[str]) -> None:
-    """The bus within the process begins empty: what is sent to a queue that is not there yet would be lost."""
+    """Declares the exchanges and queues of an embedded bus: messages to a queue that does not exist yet are lost."""
     sources = {name: sources_of(service_class(name)) for name in names}
     with connect(settings.amqp_uri) as connection:
         topology.declare(connection, settings.namespace, sources, purge=False)

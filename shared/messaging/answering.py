@@ -53,8 +53,8 @@ class Commands:
             answered = self._decide(calls)
         for call, (outcome, _, replayed) in zip(calls, answered, strict=True):
             name = call.name if call.name in self._handlers else "unknown"
-            said = outcome.code if isinstance(outcome, DomainError) else "ok"
-            metrics.commands.labels(service, name, "replayed" if replayed else said).inc()
+            code = outcome.code if isinstance(outcome, DomainError) else "ok"
+            metrics.commands.labels(service, name, "replayed" if replayed else code).inc()
         return answered
 
     def _decide(self, calls: Sequence[Call[Any]]) -> list[Answered]:
@@ -81,7 +81,7 @@ class Commands:
             except Unavailable as unavailable:
                 return unavailable, None, False
             if known:
-                return _known(known[(call.owner(), call.key)])
+                return _replayed(known[(call.owner(), call.key)])
         return refusal, None, False
 
     def _one(self, handler: CommandHandler, call: Call[Any]) -> Answered:
@@ -95,7 +95,7 @@ class Commands:
                 except Unavailable as refusal:
                     return refusal, None, False
                 except Exception as error:
-                    return surprise(call, error), None, False
+                    return unexpected_error(call, error), None, False
             return TooBusy("too many are changing the same thing"), None, False
 
     def _attempt(self, handler: CommandHandler, call: Call[Any]) -> Answered:
@@ -104,7 +104,7 @@ class Commands:
             with self._store.transaction() as tx:
                 known = tx.outcomes.find([call]) if call.key else {}
                 if known:
-                    return _known(known[(call.owner(), call.key or "")])
+                    return _replayed(known[(call.owner(), call.key or "")])
                 result = handler.one(tx, call)
                 tx.outcomes.store(call, result)
             return result, tx.position, False
@@ -114,17 +114,17 @@ class Commands:
             return self._refuse(call, refusal)
 
     def _refuse(self, call: Call[Any], refusal: DomainError) -> Answered:
-        """The transaction of the refused command is gone; its refusal is kept in one of its own."""
+        """Stores the refusal in a new transaction: the command's own was rolled back."""
         if call.key is not None:
             with self._store.transaction() as tx:
                 known = tx.outcomes.find([call])
                 if known:
-                    return _known(known[(call.owner(), call.key)])
+                    return _replayed(known[(call.owner(), call.key)])
                 tx.outcomes.store(call, refusal)
         return refusal, None, False
 
     def _batch(self, handler: CommandHandler, calls: list[Call[Any]]) -> list[Answered]:
-        """A batch under one roof; what repeats a key within it waits for the first and is answered the same."""
+        """Decides a batch. Calls that repeat a key within the batch get the answer of the first one."""
         first: dict[tuple[str, str], int] = {}
         fresh = []
         for index, call in enumerate(calls):
@@ -147,7 +147,7 @@ class Commands:
         return (self._bulk if handler.bulk else self._saga)(handler, [call], ATTEMPTS)[0]
 
     def _bulk(self, handler: CommandHandler, calls: list[Call[Any]], attempts: int) -> list[Answered]:
-        """One transaction; halves of it when something in it clashes or fails, so that neighbours go on."""
+        """Decides a batch in one transaction, bisecting on a conflict or failure, so that only one call fails."""
         assert handler.bulk is not None
         try:
             with caused_by(calls[0].correlation_id, f"batch:{calls[0].name}"), self._store.transaction() as tx:
@@ -160,16 +160,16 @@ class Commands:
         except Unavailable as refusal:
             return [(refusal, None, False) for _ in calls]
         except Exception as error:
-            return self._halves(self._bulk, handler, calls, attempts, error)
+            return self._bisect(self._bulk, handler, calls, attempts, error)
         answers = iter(decided)
         return [
-            _known(known[key])
+            _replayed(known[key])
             if (key := (call.owner(), call.key or "")) in known
             else (next(answers), tx.position, False)
             for call in calls
         ]
 
-    def _halves(
+    def _bisect(
         self,
         decide: Callable[[CommandHandler, list[Call[Any]], int], list[Answered]],
         handler: CommandHandler,
@@ -181,23 +181,25 @@ class Commands:
             half = len(calls) // 2
             return decide(handler, calls[:half], attempts) + decide(handler, calls[half:], attempts)
         if not isinstance(error, Conflict):
-            return [(surprise(calls[0], error), None, False)]
+            return [(unexpected_error(calls[0], error), None, False)]
         if attempts > 1:
             return decide(handler, calls, attempts - 1)
         return [(TooBusy("too many are changing the same thing"), None, False)]
 
     def _saga(self, handler: CommandHandler, calls: list[Call[Any]], _attempts: int) -> list[Answered]:
-        """What has a key travels together and may be run again: what the first run did is found by the key. What has
-        none runs by itself, so that it never runs again because of a neighbour."""
+        """Runs calls with a key together: if they are run again, the handler finds by the key what is done already.
+
+        A call without a key runs alone, so that the failure of another call never makes it run twice.
+        """
         answered: list[Answered] = []
         for together, group in groupby(calls, key=lambda call: handler.each is None and call.key is not None):
             batch = list(group)
             for part in [batch] if together else [[call] for call in batch]:
-                answered.extend(self._together(handler, part, 1))
+                answered.extend(self._run_saga(handler, part, 1))
         return answered
 
-    def _together(self, handler: CommandHandler, calls: list[Call[Any]], attempts: int) -> list[Answered]:
-        """One run of a saga; halves of it when something in it clashes or fails, so that neighbours go on."""
+    def _run_saga(self, handler: CommandHandler, calls: list[Call[Any]], attempts: int) -> list[Answered]:
+        """Runs a saga for a batch, bisecting on a conflict or failure, so that only one call fails."""
         try:
             known = {} if handler.resuming else self._answered_before(calls)
             rest = [call for call in calls if (call.owner(), call.key or "") not in known]
@@ -208,10 +210,12 @@ class Commands:
         except Exception as error:
             if isinstance(error, DomainError) and len(calls) == 1:
                 return [(error, None, False)]
-            return self._halves(self._together, handler, calls, attempts, error)
+            return self._bisect(self._run_saga, handler, calls, attempts, error)
         position, answers = max(positions, default=None), iter(decided)
         return [
-            _known(known[key]) if (key := (call.owner(), call.key or "")) in known else _told(next(answers), position)
+            _replayed(known[key])
+            if (key := (call.owner(), call.key or "")) in known
+            else _answered(next(answers), position)
             for call in calls
         ]
 
@@ -239,8 +243,8 @@ class Queries:
         answers = self._answer(calls)
         for call, answer in zip(calls, answers, strict=True):
             name = call.name if call.name in self._handlers else "unknown"
-            said = answer.code if isinstance(answer, DomainError) else "ok"
-            metrics.queries.labels(self._store.publication.service, name, said).inc()
+            code = answer.code if isinstance(answer, DomainError) else "ok"
+            metrics.queries.labels(self._store.publication.service, name, code).inc()
         return answers
 
     def _answer(self, calls: Sequence[Call[Any]]) -> list[Any]:
@@ -249,13 +253,13 @@ class Queries:
         for name, group in groupby((call for call in checked if isinstance(call, Call)), key=lambda call: call.name):
             handler = self._handlers[name]
             if handler.read_many:
-                answers.extend(self._together(handler.read_many, list(group)))
+                answers.extend(self._run_saga(handler.read_many, list(group)))
             else:
                 answers.extend(self._alone(handler, call) for call in group)
         rest = iter(answers)
         return [next(rest) if isinstance(found, Call) else found for found in checked]
 
-    def _together(self, handler: ReadMany, calls: list[Call[Any]]) -> Sequence[Any]:
+    def _run_saga(self, handler: ReadMany, calls: list[Call[Any]]) -> Sequence[Any]:
         try:
             with self._store.reading() as connection:
                 return handler(connection, calls)
@@ -263,8 +267,8 @@ class Queries:
             return [refusal for _ in calls]
         except Exception as error:
             if len(calls) == 1:
-                return [surprise(calls[0], error)]
-            return [answer for call in calls for answer in self._together(handler, [call])]
+                return [unexpected_error(calls[0], error)]
+            return [answer for call in calls for answer in self._run_saga(handler, [call])]
 
     def _alone(self, handler: QueryHandler, call: Call[Any]) -> Any:
         try:
@@ -277,13 +281,13 @@ class Queries:
         except DomainError as refusal:
             return refusal
         except Exception as error:
-            return surprise(call, error)
+            return unexpected_error(call, error)
 
 
 def _checked(
     call: Call[Any], handlers: Mapping[str, CommandHandler] | Mapping[str, QueryHandler], kind: str
 ) -> Call[Any] | DomainError:
-    """The call with its typed body, or why no handler gets it: an unknown name, the wrong caller, bad data."""
+    """The call with its typed body, or the refusal of an unknown name, a caller without authority or invalid data."""
     handler = handlers.get(call.name)
     if handler is None:
         return UnknownCall(f"no {kind} {call.name[:100]!r}")
@@ -294,23 +298,23 @@ def _checked(
         return refusal
 
 
-def surprise(call: Call[Any], error: Exception) -> DomainError:
-    """What no code foresaw: the log has the traceback, the caller an answer without it."""
+def unexpected_error(call: Call[Any], error: Exception) -> DomainError:
+    """Logs an unexpected exception with its traceback. Returns the refusal for the caller, which has no details."""
     log.error("call failed", call=call.name, error=repr(error), exc_info=error)
     return InternalError("something went wrong on our side; it was recorded")
 
 
-def _known(outcome: Outcome) -> Answered:
-    """A stored answer, as it was given before; what a key that came with another body is told was never given."""
+def _replayed(outcome: Outcome) -> Answered:
+    """The answer of a stored outcome. Marked as replayed, unless the key was reused with other data."""
     return outcome, None, not isinstance(outcome, KeyReused)
 
 
-def _told(answer: Outcome | Repeated, position: int | None) -> Answered:
-    return _known(answer.outcome) if isinstance(answer, Repeated) else (answer, position, False)
+def _answered(answer: Outcome | Repeated, position: int | None) -> Answered:
+    return _replayed(answer.outcome) if isinstance(answer, Repeated) else (answer, position, False)
 
 
 def command_envelope(answer: Answered) -> dict[str, Any]:
-    """What goes back over the bus for a command."""
+    """The wire format of a command's answer."""
     outcome, position, replayed = answer
     if isinstance(outcome, DomainError):
         return {"refused": outcome.to_outcome(), "replayed": replayed}
@@ -318,5 +322,5 @@ def command_envelope(answer: Answered) -> dict[str, Any]:
 
 
 def query_envelope(answer: Any) -> dict[str, Any]:
-    """What goes back over the bus for a query."""
+    """The wire format of a query's answer."""
     return {"refused": answer.to_outcome()} if isinstance(answer, DomainError) else {"result": answer}

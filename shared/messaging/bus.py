@@ -1,7 +1,8 @@
 """The client side of commands and queries: what callers of other services use.
 
-A call that is ``batched`` waits until the batch before it is answered, and travels with whatever waited beside it: one
-message, one load and one transaction serve many callers, and a lone caller waits for nobody. The others travel alone.
+A ``batched`` call waits until the previous batch is answered, and is sent together with all calls that wait by then:
+one message, one load and one transaction serve many callers. A single caller does not wait. Other calls are sent one
+by one.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from shared.kernel.errors import DomainError, OutcomePending, Refused, Unavailab
 from shared.messaging.answering import query_envelope
 
 log = structlog.get_logger()
-SLOTS = 1
-LONE_SLOTS = 64
+BATCH_SLOTS = 1
+SINGLE_SLOTS = 64
 LINGER_SECONDS = 0.01
-"""How long a batch waits for those who were just answered: they often ask again. A lone caller waits for nobody."""
+"""How long a batch waits for callers that have just been answered, because they often call again (Nagle's algorithm). A
+single caller does not wait."""
 LATE_SECONDS = 1.0
-"""How long a batch keeps others waiting: one may be lost with the process that took it, and its answer never come."""
+"""After this time the next batch is sent even without an answer: a batch is lost if the process that took it dies."""
 BATCH = 200
 MAX_WAITING = 5_000
 DEFAULT_SECONDS = 10.0
@@ -38,7 +40,7 @@ DEFAULT_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command led to; ``position`` is the last position that its service published for it."""
+    """The result of a command. ``position`` is the last position in its service's log that it published."""
 
     result: Any
     position: int | None
@@ -115,7 +117,7 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Lane:
-    """What goes to one service in one way: its slots and its queue."""
+    """The queue and the slots (batches in flight) of the calls of one kind to one service."""
 
     service: str
     kind: str
@@ -123,19 +125,19 @@ class _Lane:
     slots: int
     queue: deque[_Waiting] = field(default_factory=deque)
     busy: int = 0
-    expected: int = 1
-    """How many calls were under way or waiting when the last batch was answered."""
-    lingers: Any = None
-    """The timer of a batch that waits for more."""
+    batch_target: int = 1
+    """The number of calls in flight or waiting when the last batch was answered: a batch lingers for as many."""
+    linger_timer: Any = None
+    """Sends the lingering batch."""
 
 
 @dataclass(slots=True)
-class _Sent:
+class _SentBatch:
     lane: _Lane
     calls: list[_Waiting]
     expiry: Any = None
-    holds: bool = True
-    """Whether it takes its slot: not any more when its answer is late."""
+    occupies_slot: bool = True
+    """Whether it counts as a batch in flight: no longer once its answer is late."""
 
 
 class CallingBus(Bus):
@@ -143,10 +145,10 @@ class CallingBus(Bus):
 
     def __init__(self, courier: Courier) -> None:
         self._courier = courier
-        self.here: dict[str, Callable[[Sequence[Call[Any]]], list[Any]]] = {}
-        """Who answers queries to this process's own service: they do not travel."""
+        self.local_queries: dict[str, Callable[[Sequence[Call[Any]]], list[Any]]] = {}
+        """Handlers of queries to services of this process, which are not sent over the bus."""
         self._lanes: dict[tuple[str, str, bool], _Lane] = {}
-        self._sent: dict[str, _Sent] = {}
+        self._sent: dict[str, _SentBatch] = {}
         self._numbers = itertools.count(1)
         self._process = uuid.uuid4().hex[:12]
 
@@ -175,9 +177,9 @@ class CallingBus(Bus):
         return [_answer(one.answer.wait() if one.answer.ready() else None) for one in waiting]
 
     def send_query(self, service: str, name: str, data: dict[str, Any], **options: Unpack[CallOptions]) -> Any:
-        if service in self.here:
+        if service in self.local_queries:
             call: Call[Any] = Call(name, data, None, options.get("caller"), current_cause().correlation_id)
-            (answer,) = self.here[service]([call])
+            (answer,) = self.local_queries[service]([call])
             envelope: dict[str, Any] | None = query_envelope(answer)
         else:
             envelope = self._call(service, "queries", call_to_wire(name, data, None, options.get("caller")), options)
@@ -188,16 +190,21 @@ class CallingBus(Bus):
         return envelope["result"]
 
     def receive(self, batch_id: str, answers: Sequence[dict[str, Any]]) -> None:
-        """Hands the answers of a batch to those who wait; one that came too late is of no account."""
+        """Passes the answers of a batch to its callers. Ignores the answers of a batch that has expired."""
         sent = self._sent.pop(batch_id, None)
         if sent is None:
             return
-        told: Sequence[dict[str, Any] | None] = answers
-        if len(told) != len(sent.calls):  # nobody knows which is whose
-            log.error("other answers than calls", service=sent.lane.service, calls=len(sent.calls), answers=len(told))
-            told = [None] * len(sent.calls)
-        _tell(sent, told)
-        self._free(sent)
+        outcomes: Sequence[dict[str, Any] | None] = answers
+        if len(outcomes) != len(sent.calls):  # no answer can be assigned to its call
+            log.error(
+                "numbers of calls and answers differ",
+                service=sent.lane.service,
+                calls=len(sent.calls),
+                answers=len(outcomes),
+            )
+            outcomes = [None] * len(sent.calls)
+        _resolve(sent, outcomes)
+        self._next(sent)
 
     def _call(self, service: str, kind: str, wire: dict[str, Any], options: CallOptions) -> dict[str, Any] | None:
         lane, seconds = self._lane(service, kind, options.get("batched", False)), options.get("timeout")
@@ -217,74 +224,74 @@ class CallingBus(Bus):
     def _lane(self, service: str, kind: str, batched: bool) -> _Lane:
         key = (service, kind, batched)
         if key not in self._lanes:
-            self._lanes[key] = _Lane(service, kind, BATCH if batched else 1, SLOTS if batched else LONE_SLOTS)
+            self._lanes[key] = _Lane(service, kind, BATCH if batched else 1, BATCH_SLOTS if batched else SINGLE_SLOTS)
         return self._lanes[key]
 
     def _send_waiting(self, lane: _Lane, seconds: float) -> None:
         while lane.queue and lane.busy < lane.slots:
-            if lane.size > 1 and len(lane.queue) < min(lane.expected, lane.size):
-                if lane.lingers is None:
-                    lane.lingers = green.call_later(LINGER_SECONDS, self._linger_no_more, lane, seconds)
+            if lane.size > 1 and len(lane.queue) < min(lane.batch_target, lane.size):
+                if lane.linger_timer is None:
+                    lane.linger_timer = green.call_later(LINGER_SECONDS, self._flush, lane, seconds)
                 return
-            if lane.lingers is not None:
-                lane.lingers.cancel()
-                lane.lingers = None
+            if lane.linger_timer is not None:
+                lane.linger_timer.cancel()
+                lane.linger_timer = None
             calls = [lane.queue.popleft() for _ in range(min(lane.size, len(lane.queue)))]
             batch_id = f"{self._process}-{next(self._numbers)}"
             lane.busy += 1
-            sent = self._sent[batch_id] = _Sent(lane, calls)
+            sent = self._sent[batch_id] = _SentBatch(lane, calls)
             late = min(LATE_SECONDS, seconds) if lane.size > 1 else seconds
-            sent.expiry = green.call_later(late, self._be_late, batch_id, seconds - late)
+            sent.expiry = green.call_later(late, self._release_slot, batch_id, seconds - late)
             try:
                 self._courier.send(lane.service, lane.kind, batch_id, [call.wire for call in calls], seconds)
             except Unavailable as error:
                 self._give_up(batch_id, {"refused": error.to_outcome()})
-            except BaseException:  # the time-out of the one who sends, or what cannot be sent: the others go on
+            except BaseException:  # this caller's time-out, or its data cannot be sent: send the other calls
                 self._give_up(batch_id, None)
                 green.call_later(0, self._send_waiting, lane, seconds)
                 raise
 
     def _give_up(self, batch_id: str, answer: dict[str, Any] | None) -> None:
-        """A batch that did not go: its calls are told, its slot is free. Whoever sent it sends the next, if any."""
+        """Answers the calls of a batch that could not be sent and releases its slot; the sender sends the next one."""
         sent = self._sent.pop(batch_id, None)
-        if sent is not None:  # not so late that nobody waits for it
-            _tell(sent, [answer] * len(sent.calls))
-            if sent.holds:
-                sent.holds = False
+        if sent is not None:  # not expired
+            _resolve(sent, [answer] * len(sent.calls))
+            if sent.occupies_slot:
+                sent.occupies_slot = False
                 sent.lane.busy -= 1
 
-    def _linger_no_more(self, lane: _Lane, seconds: float) -> None:
-        lane.lingers, lane.expected = None, 1
+    def _flush(self, lane: _Lane, seconds: float) -> None:
+        lane.linger_timer, lane.batch_target = None, 1
         self._send_waiting(lane, seconds)
 
-    def _be_late(self, batch_id: str, rest: float) -> None:
-        """The batch or its answer may be lost with a process: the next one goes, and this one may still be answered."""
+    def _release_slot(self, batch_id: str, rest: float) -> None:
+        """Lets the next batch be sent, although this one may still be answered: it may be lost with a process."""
         sent = self._sent.get(batch_id)
         if sent is not None:
             sent.expiry = green.call_later(rest, self._expire, batch_id)
-            self._free(sent)
+            self._next(sent)
 
     def _expire(self, batch_id: str) -> None:
-        """Nobody waits for it any more: the callers' own time-outs speak for themselves."""
+        """Forgets the batch: its callers have timed out."""
         self._sent.pop(batch_id, None)
 
-    def _free(self, sent: _Sent) -> None:
-        if sent.holds:
-            sent.holds = False
+    def _next(self, sent: _SentBatch) -> None:
+        if sent.occupies_slot:
+            sent.occupies_slot = False
             sent.lane.busy -= 1
             self._send_waiting(sent.lane, DEFAULT_SECONDS)
 
 
-def _tell(sent: _Sent, answers: Sequence[dict[str, Any] | None]) -> None:
-    """``None``: there is no answer, and nobody knows what became of the call."""
+def _resolve(sent: _SentBatch, answers: Sequence[dict[str, Any] | None]) -> None:
+    """Wakes the callers of a batch with their answers; None: the outcome is unknown."""
     sent.expiry.cancel()
     for waiting, answer in zip(sent.calls, answers, strict=True):
         waiting.answer.send(answer)
-    sent.lane.expected = len(sent.calls) + len(sent.lane.queue)
+    sent.lane.batch_target = len(sent.calls) + len(sent.lane.queue)
 
 
 def call_to_wire(name: str, data: dict[str, Any], key: str | None, caller: Caller | None) -> dict[str, Any]:
-    """A call as it is sent; ``read_calls`` is the other side."""
+    """The wire format of a call; ``read_calls`` parses it."""
     return {
         "name": name,
         "data": data,

@@ -66,7 +66,7 @@ def one(contract: type[C], handler: Callable[[Transaction, Call[C]], dict[str, A
 
 
 def bulk(contract: type[C], handler: Callable[[Transaction, Sequence[Call[C]]], Sequence[Outcome]]) -> CommandHandler:
-    """A whole batch in one transaction. A refusal is returned, not raised: the other calls of the batch go on."""
+    """A whole batch in one transaction. A refusal is returned, not raised: the other calls of the batch are decided."""
     return CommandHandler(contract, bulk=handler)
 
 

@@ -21,9 +21,9 @@ from shared.kernel.errors import Unavailable
 from shared.messaging.topology import answers_queue, batches_exchange, calls_queue, events_exchange, routing_key
 
 CONNECT_SECONDS = 3
-"""To connect, and for every answer of the broker that has no time-out of its own."""
+"""To connect, and for every answer of the broker that has no specific time-out."""
 RETRY_SECONDS = 0.5
-"""After a failed attempt to connect nobody tries again for so long: all who wait for the connection fail at once."""
+"""Back-off after a failed attempt to connect; until then every use of the connection fails at once."""
 ACQUIRE_SECONDS = 10.0
 """How long a green thread waits for its turn on a connection."""
 CONFIRM_SECONDS = 10

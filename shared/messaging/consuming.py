@@ -1,7 +1,7 @@
 """Handles the messages of one source in order, each exactly once in effect, whatever the bus loses or repeats.
 
 One transaction commits the effects of a batch together with the tracked position. A poison message goes to the dead
-letters with its error, and later messages of its stream are parked behind it; the other streams go on.
+letters with its error, and later messages of its stream are parked behind it; other streams continue.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Overtaken(Conflict):
 
 
 class SourceReplaced(Exception):
-    """The source's store has another history than the one that was followed: an operator decides how to go on."""
+    """The source's store has another history than the one that was followed: an operator decides how to continue."""
 
 
 class SourceCutShort(SourceReplaced):
@@ -222,7 +222,7 @@ class Consumer:
             self._handle_batch(messages[begin : begin + BATCH])
 
     def _handle_batch(self, messages: Sequence[Message]) -> None:
-        """Handles all of them in one transaction; if one fails, bisects the batch until that one stands alone."""
+        """Handles all of them in one transaction; on a failure, bisects the batch until the failing one is alone."""
         try:
             self._transact(messages, self._react)
         except Exception as error:
@@ -259,7 +259,7 @@ class Consumer:
     def _reraise_if_transient(self, error: Exception, messages: Sequence[Message]) -> None:
         """Re-raises what the message did not cause (database away, conflict), after reading the tracked position again.
 
-        A conflict is somebody else's doing, unless it comes MAX_CONFLICTS times at one position.
+        A conflict counts as transient, unless it happens MAX_CONFLICTS times at one position.
         """
         if not isinstance(error, Unavailable | Conflict):
             return

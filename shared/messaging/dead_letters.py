@@ -20,7 +20,7 @@ class NothingToReplay(Conflict):
 
 
 def listed(connection: sa.Connection, *, after: int = 0, limit: int = 200) -> list[dict[str, Any]]:
-    """The dead letters that wait, oldest first, from just after one on, without the data of their messages."""
+    """A page of the waiting dead letters after a given one, oldest first, without the data of their messages."""
     waiting = sa.select(dead_letters).where(dead_letters.c.state.in_(WAITING), dead_letters.c.id > after)
     query = waiting.order_by(dead_letters.c.id).limit(limit)
     return [
@@ -39,7 +39,7 @@ def listed(connection: sa.Connection, *, after: int = 0, limit: int = 200) -> li
 
 
 def count_waiting(connection: sa.Connection, source: str | None = None) -> int:
-    """How many letters wait; of one source, or of all."""
+    """The number of dead letters that wait, of one source or of all."""
     query = sa.select(sa.func.count()).select_from(dead_letters).where(dead_letters.c.state.in_(WAITING))
     if source is not None:
         query = query.where(dead_letters.c.source == source)

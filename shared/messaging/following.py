@@ -34,10 +34,10 @@ def follow(tx: Transaction, source: str, histories: dict[str, Any], position: in
         if position not in (None, row.position):
             raise Invalid(f"this history of {source} is followed already, up to {row.position}")
         return {"position": row.position, "lost": 0}
-    kept = kept_until(histories["ended"], row.epoch) if row.epoch else row.position
-    if position is None and kept is None:
-        raise Invalid(f"{source} does not know the history that was followed: say from which position to go on")
-    begin = min(row.position, kept or 0) if position is None else position
+    shared_until = kept_until(histories["ended"], row.epoch) if row.epoch else row.position
+    if position is None and shared_until is None:
+        raise Invalid(f"{source} does not know the history that was followed: give the position from which to continue")
+    begin = min(row.position, shared_until or 0) if position is None else position
     tx.connection.execute(tracking.update().where(where).values(epoch=histories["epoch"], position=begin))
     _discard_lost(tx.connection, source, row.epoch, begin)
     return {"position": begin, "lost": max(0, row.position - begin)}

@@ -241,7 +241,7 @@ class Transport(memory.Transport):
         notified.send(None)
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:
-        """Delivers one message; waits for it at most ``timeout`` seconds (None: for ever). Raises socket.timeout."""
+        """Delivers one message; waits at most ``timeout`` seconds for it (None: unbounded). Raises socket.timeout."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             notified = self._notified

@@ -68,7 +68,7 @@ class Reactions(Mapping[Key, Reaction]):
 
         That is the newest that the message brings and a reaction expects. If there is none, the newest reaction whose
         schema admits what the message brings takes that for its own version: unknown fields are left out, and fields
-        that the schema has ``added`` to an older version get what stands for them.
+        that the schema has ``added`` to an older version get their defaults.
         Raises NotUnderstood.
         """
         known = self._versions.get((message.source, message.name), [])

@@ -16,7 +16,7 @@ def events_exchange(namespace: str, source: str) -> kombu.Exchange:
 
 
 def routing_key(name: str, version: int) -> str:
-    """The name for version 1, ``<name>.v<n>`` for a later one: nobody who is bound to one version gets another."""
+    """The name for version 1, ``<name>.v<n>`` for a later one: a consumer bound to one version gets no other."""
     return name if version == 1 else f"{name}.v{version}"
 
 
@@ -56,7 +56,7 @@ def calls_queue(namespace: str, service: str, kind: str) -> kombu.Queue:
 
 
 def answers_queue(namespace: str, process: str) -> kombu.Queue:
-    """The queue of a process for answers to its calls. The broker deletes it when nobody has consumed it for a while.
+    """The queue of a process for answers to its calls. The broker deletes it when it has had no consumer for a while.
 
     It is not exclusive: after a broken connection the broker may take long to notice, and would refuse the new one.
     """

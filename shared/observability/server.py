@@ -40,7 +40,7 @@ def _state(well: bool) -> str:
 
 
 def serve(bind: str, port: int, processes: Mapping[str, Healthy]) -> None:
-    """Serves requests for ever, in the green thread of the caller."""
+    """Serves requests in the caller's green thread. Does not return."""
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         status, media_type, body = answer(environ["PATH_INFO"], processes)

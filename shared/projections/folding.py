@@ -1,4 +1,4 @@
-"""Folds read models a second time, into a scratch database beside the live tables."""
+"""Folds read models a second time, into a scratch database, without touching the live tables."""
 
 from __future__ import annotations
 

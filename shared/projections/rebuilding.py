@@ -119,10 +119,10 @@ def rebuild(store: Store, model: Model, progress: Progress | None = None, read_l
 
 
 def keep_writers_away(connection: sa.Connection, tables: Sequence[sa.Table]) -> None:
-    """Locks the tables against writers until the end of the transaction; readers go on.
+    """Locks the tables against writers until the end of the transaction; readers continue.
 
     The order of locks is that of the writers: rows first, then the log. A row lock would not do: a writer that waits
-    for a row which is deleted and inserted again goes on without a lock.
+    for a row which is deleted and inserted again continues without a lock.
     """
     if connection.dialect.name == "postgresql":
         quote = connection.dialect.identifier_preparer.quote
@@ -250,7 +250,7 @@ class _Suspects:
         sql.create_tables(scratch, self._noted.values())
 
     def compare(self, live: sa.Connection) -> None:
-        """Compares all rows and notes those that differ."""
+        """Compares all rows and records the keys that differ."""
         for table, noted in self._noted.items():
             for found in batches(_differences(table, live, self._scratch), PAGE):
                 sql.insert_many(self._scratch, noted, [difference.key for difference in found])

@@ -46,7 +46,7 @@ def check_clock(connection: sa.Connection, name: str, start: datetime | None) ->
         return  # a machine's clock may be corrected by a few seconds
     raise BadSettings(
         f"CLOCK: {instant_text(now)} is before the last event of {name}, recorded at {instant_text(recorded)}: "
-        + ("its clock is a simulated one" if start is None else "a simulated clock needs a state of its own")
+        + ("its clock is simulated" if start is None else "a simulated clock needs a separate STATE_DIR")
     )
 
 

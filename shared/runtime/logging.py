@@ -24,7 +24,7 @@ class _StandardError:
 
 
 def configure(level: str, service: str) -> None:
-    """Configures the logs of this process; ``service`` stands in every line as ``process``."""
+    """Configures the logs of this process; ``service`` is ``process`` in every line."""
     number = logging.getLevelNamesMapping()[level.upper()]
     before: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

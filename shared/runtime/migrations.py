@@ -19,7 +19,7 @@ SERVICES = Path(__file__).parents[2] / "services"
 
 @cache
 def script_of(store: str) -> ScriptDirectory:
-    """The migrations of a service's store, or of a store beside it."""
+    """The folder of the migrations of a store."""
     place = SERVICES / EXTRA_STORES[store] / store if store in EXTRA_STORES else SERVICES / store
     return ScriptDirectory(str(place / "migrations"))
 

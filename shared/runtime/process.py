@@ -1,4 +1,4 @@
-"""One service in this process with its calls: the service's own, and those that every service answers."""
+"""A service in this process, with its calls: its own, and those that every service answers."""
 
 from __future__ import annotations
 

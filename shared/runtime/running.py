@@ -161,7 +161,7 @@ class RunningService:
         return {"messages": count, "since": instant_text(since) if since else None}
 
     def observe(self) -> None:
-        """Updates the gauges of this service. Its own come first: another service may not answer."""
+        """Updates this service's gauges. Those that need another service come last: it may not answer."""
         name = self.service.name
         with self.store.reading() as connection:
             own = self.backlog(connection, self.relayed)
@@ -170,7 +170,7 @@ class RunningService:
         for source, position in self._tracked().items():
             try:
                 messages, seconds = self._lag(source, position)
-            except DomainError:  # the source does not answer: the last lag goes on growing
+            except DomainError:  # the source does not answer: the last known lag keeps growing
                 measured, known = self._lagged.setdefault(source, (time.monotonic(), 0.0))
                 seconds = known + time.monotonic() - measured
             else:
@@ -184,7 +184,7 @@ class RunningService:
         metrics.outbox_position.labels(name).set_function(lambda: self.relayed)
         metrics.trouble.labels(name).set_function(lambda: len(self.health()))
         metrics.saga_recoveries.labels(name)
-        for store, engine in {name: self.store.engine, **self.service.beside}.items():
+        for store, engine in {name: self.store.engine, **self.service.extra_engines}.items():
             metrics.pool_in_use.labels(name, store).set_function(partial(_connections_in_use, engine))
             pool = engine.pool
             metrics.pool_size.labels(name, store).set(pool.size() if isinstance(pool, sa.pool.QueuePool) else 1)
@@ -194,12 +194,12 @@ class RunningService:
         return {name: why for name, part in self.parts.items() if (why := part.trouble())}
 
     def lives(self) -> bool:
-        """Whether every background loop still runs: one that has ended comes back only with a restart."""
+        """Whether every background loop still runs: only a restart of the process restores a loop that ended."""
         return all(part.lives() for part in self.parts.values())
 
 
 def _connections_in_use(engine: sa.Engine) -> int:
-    # a database in memory has one connection for ever
+    # an in-memory database has a single connection
     return engine.pool.checkedout() if isinstance(engine.pool, sa.pool.QueuePool) else 1
 
 

@@ -62,8 +62,8 @@ class Service:
     tasks: Sequence[Task] = ()
     open_work: Callable[[sa.Connection], int] = _nothing_open
     """Counts unfinished work (mails to send, open sagas): the platform is idle when it is 0."""
-    beside: Mapping[str, sa.Engine] = field(default_factory=dict)
-    """Further databases of the service, by name."""
+    extra_engines: Mapping[str, sa.Engine] = field(default_factory=dict)
+    """Additional databases of the service, by name."""
 
     @property
     def read_models(self) -> list[Projection | Followed]:

@@ -13,7 +13,7 @@ from services.booking.domain.booking import Booking
 from services.booking.domain.stock import Stock
 from services.booking.publishing import publication
 from shared.eventstore import Store
-from shared.hosting.platform import COLLECTED_AFTER
+from shared.hosting.platform import GC_THRESHOLDS
 from shared.kernel.time import RealClock
 from shared.runtime.settings import SERVICES
 from tests.bench import crowd
@@ -58,7 +58,7 @@ def _published(platform: Platform) -> int:
 
 def fold(platform: Platform) -> float:
     """Booking's events per second, read, decoded and applied to the bookings and stocks that they are of."""
-    gc.set_threshold(*COLLECTED_AFTER)  # as in the platform's processes
+    gc.set_threshold(*GC_THRESHOLDS)  # as in the platform's processes
     engine = platform.engine("booking")
     store = Store(engine, clock=RealClock(), aggregates=[Booking, Stock], publication=publication)
     folded: dict[UUID, Aggregate | None] = {}

@@ -71,6 +71,6 @@ class Reading:
         return {str(venue_id): {"activeOffers": active.get(venue_id, 0)} for venue_id in call.body.venue_ids}
 
     def _page(self, connection: sa.Connection, rows: Sequence[Row], limit: int) -> dict[str, Any]:
-        """``rows`` has one more than the page where the list goes on."""
+        """``rows`` has one row more than the page if there is a next page."""
         items = whole_offers(connection, rows[:limit], self._clock.now())
         return {"items": items, "nextCursor": str(rows[limit - 1].offer_id) if len(rows) > limit else None}

@@ -163,7 +163,7 @@ def _offer_of(tx: Transaction, stock: Stock) -> Offer:
 
 
 def _change_rest(tx: Transaction, stock: Stock, rest: dict[str, Any]) -> DomainError | None:
-    """A refusal when the stock was withdrawn or its event began meanwhile: the quantity is changed, the rest is not."""
+    """A refusal if the stock was withdrawn or its event has begun since: only the quantity is changed."""
     try:
         if rest:
             stock.change(tx.now, _offer_of(tx, stock).facts, rest)

@@ -1,4 +1,4 @@
-"""Which offers staff review before anybody can book them.
+"""The rules that decide which offers staff review before they can be booked.
 
 As in the real system the score begins at 1 and each matching rule multiplies it; an offer below the minimum is held for
 review. The rules are few, dated, and our own: the real ones are not public.

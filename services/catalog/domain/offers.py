@@ -221,8 +221,8 @@ class Offer(Aggregate):
         verdict = judge(Submission(self.facts.name, self.facts.description, price), at)
         if verdict.is_approved:
             return False
-        held = {"offer_id": self.facts.offer_id, "score": verdict.score, "rules": verdict.rules}
-        self.trigger_event(self.HeldForReview, timestamp=at, **held)
+        details = {"offer_id": self.facts.offer_id, "score": verdict.score, "rules": verdict.rules}
+        self.trigger_event(self.HeldForReview, timestamp=at, **details)
         if self.is_public:
             self._withdraw(at, Withdrawal.IN_REVIEW)
         return True

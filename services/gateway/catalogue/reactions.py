@@ -132,9 +132,9 @@ class _PlacesLeft:
 
     @classmethod
     def of(cls, tx: Transaction) -> _PlacesLeft:
-        known = tx.kept.get(cls)
+        known = tx.locals.get(cls)
         if known is None:
-            known = tx.kept[cls] = cls(tx)
+            known = tx.locals[cls] = cls(tx)
             tx.before_flush(known._write)
         return known
 

@@ -64,7 +64,7 @@ def _record(work: UnitOfWork, number: int, declared: Declared, found: list[Item]
 
 
 def _duplicates(work: UnitOfWork, account: Account, person: str, document: str, so_far: Outcome) -> list[Item]:
-    """A ko check claims nothing: else anybody could block another person's document by guessing its number."""
+    """A ko check claims no document: otherwise anyone could block another person's by guessing its number."""
     if so_far is Outcome.KO:
         return []
     return duplicate_items(

@@ -1,4 +1,4 @@
-"""The ports of identity together, and the unit of work of a use case: one transaction with what it needs."""
+"""Identity's ports, and the unit of work of a use case: one transaction with the ports."""
 
 from __future__ import annotations
 

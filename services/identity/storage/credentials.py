@@ -1,4 +1,4 @@
-"""What proves to be somebody: password hashes, tokens of mails, refresh tokens. Only digests of tokens are stored."""
+"""Credentials: password hashes, tokens of mails, refresh tokens. Only digests of tokens are stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an erasure deletes beside the log, and the keys that it leaves to be destroyed."""
+"""The deletions of an erasure outside the log, and the queue of keys to destroy."""
 
 from __future__ import annotations
 

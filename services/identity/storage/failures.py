@@ -35,7 +35,7 @@ def count(connection: sa.Connection, subjects: Iterable[str], now: datetime, per
 
 
 def uncount(connection: sa.Connection, subject: str) -> None:
-    """Takes one off the count. If it has restarted meanwhile it is then one too low: one more guess in a minute."""
+    """Subtracts one from the count. If the count has restarted since, it is one too low: one more guess in a minute."""
     table = failures.c
     connection.execute(
         failures.update().where(table.subject == subject, table.failed > 0).values(failed=table.failed - 1)

@@ -30,7 +30,7 @@ def by_status(connection: sa.Connection, status: str, after: int, limit: int) ->
 
 
 def of_account(connection: sa.Connection, account: int) -> list[sa.Row[Any]]:
-    """The structures that an account acts for, or has asked to act for, in the order of their numbers."""
+    """The structures that an account acts for, or has requested to act for, in the order of their numbers."""
     query = (
         sa.select(offerers, attachments.c.status.label("attachment"))
         .join(attachments, attachments.c.offerer_id == offerers.c.offerer_id)

@@ -2,7 +2,7 @@
 
 A close is a saga of bounded transactions: the batch opens, its lines enter page by page in the streams of their years,
 and it closes. Each transaction looks for the work that is left, so the same command again, or the recovery task after a
-crash, goes on where the saga stopped. Row locks decide which lines enter a batch.
+crash, continues where the saga stopped. Row locks decide which lines enter a batch.
 """
 
 from __future__ import annotations

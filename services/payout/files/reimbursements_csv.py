@@ -50,8 +50,8 @@ def reimbursements_csv(lines: Iterable[PaidLine], columns: Columns = 16) -> str:
     """The lines in the given order. Amounts have a decimal comma in 16 columns, a point in 14 (decision 13)."""
     header = HEADER if columns == 16 else OLDER_HEADER
     point = "," if columns == 16 else "."
-    kept = [HEADER.index(name) for name in header]
-    return table(header, ([row[index] for index in kept] for row in (_row(line, point) for line in lines)))
+    shown = [HEADER.index(name) for name in header]
+    return table(header, ([row[index] for index in shown] for row in (_row(line, point) for line in lines)))
 
 
 def _row(line: PaidLine, point: str) -> tuple[str, ...]:

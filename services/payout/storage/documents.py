@@ -1,4 +1,4 @@
-"""Documents of bank details, and their bytes: each file is stored once, whoever sent it."""
+"""Documents of bank details, and their bytes: each distinct file is stored once."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def keep_content(connection: sa.Connection, sha256: str, content: bytes) -> None
 
 
 def content(connection: sa.Connection, sha256: str) -> bytes:
-    kept: bytes = connection.execute(
+    content: bytes = connection.execute(
         sa.select(document_contents.c.content).where(document_contents.c.sha256 == sha256)
     ).scalar_one()
-    return kept
+    return content
 
 
 def one_document(connection: sa.Connection, bank_details_id: int, document_id: int) -> sa.Row[Any] | None:

@@ -1,4 +1,4 @@
-"""Payout's read models as of an instant, or as the whole log leads to them, in tables beside the live ones."""
+"""Folds payout's read models, up to an instant or over the whole log, into a scratch database."""
 
 from __future__ import annotations
 

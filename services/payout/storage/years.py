@@ -40,9 +40,9 @@ class Years:
 
     @classmethod
     def of(cls, tx: Transaction) -> Years:
-        found: Years | None = tx.kept.get(cls)
+        found: Years | None = tx.locals.get(cls)
         if found is None:
-            found = tx.kept[cls] = cls(tx)
+            found = tx.locals[cls] = cls(tx)
         return found
 
     def load(self, keys: Iterable[Key], *, since: datetime | None = None) -> dict[Key, EstablishmentYear]:

@@ -29,9 +29,9 @@ class UnitOfWork:
     @classmethod
     def of(cls, tx: Transaction) -> UnitOfWork:
         """The one of the transaction: each message of a batch sees the decisions of earlier ones."""
-        work = tx.kept.get(cls)
+        work = tx.locals.get(cls)
         if work is None:
-            work = tx.kept[cls] = cls(tx)
+            work = tx.locals[cls] = cls(tx)
         assert isinstance(work, cls)
         return work
 

@@ -25,7 +25,7 @@ _USABLE = (*_KNOWN, "already-reimbursed", "already-used", "too-early")
 
 
 class Typed(fields.String):
-    """Text as somebody typed or scanned it, whatever its characters."""
+    """Text as it was typed or scanned, with any characters."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(validate=validate.Length(0, MAX_TYPED), **options)
@@ -60,7 +60,7 @@ class Book(
 
 
 class Cancel(Command, by=SIGNED_IN, refuses=("cancellation-limit-passed", "already-used", "already-cancelled")):
-    """Cancels a booking; the credit and the place are back at once."""
+    """Cancels a booking; its credit and its place are available again at once."""
 
     booking_id: Id
 
@@ -94,7 +94,7 @@ class DeskUse(Command, by=_AT_THE_DESK, refuses=_USABLE):
 class DeskKeep(
     Command, by=_AT_THE_DESK, refuses=(*_KNOWN, "already-reimbursed", "not-used", "activation-code-booking")
 ):
-    """Takes a validation back."""
+    """Undoes a validation."""
 
     countermark: Countermark
 
@@ -117,7 +117,7 @@ class OfferBookings(Query, by=_AT_THE_DESK):
 
 
 class SetQuantity(Command, by=PLATFORM, refuses=("stock-not-bookable", "quantity-below-booked")):
-    """Changes how many of a stock there are, for catalog: ``{remaining}``; null is no limit."""
+    """Changes the quantity of a stock, for catalog: ``{remaining}``; null means no limit."""
 
     stock_id: Id
     quantity: Annotated[int, Whole(0, MAX_NUMBER)] | None
@@ -134,7 +134,7 @@ class StaffCancel(Command, by=STAFF, refuses=("already-cancelled", "in-a-batch")
 
 
 class StaffRestore(Command, by=STAFF, refuses=("not-cancelled", "already-booked", "stock-not-bookable", *_CREDIT)):
-    """Takes a cancellation back, for what was collected all the same: the credit is taken again."""
+    """Undoes a cancellation, for a booking that was collected nevertheless: its credit is reserved again."""
 
     booking_id: Id
     reason: Reason
@@ -150,7 +150,7 @@ class Counters(Query, by=PRO | STAFF | PLATFORM):
 
 
 class RecapFilters(Data):
-    """Days are those of the venue."""
+    """Days are in the venue's time zone."""
 
     period_from: Annotated[date, Date(metadata={"description": _PERIOD})] | None = None
     period_to: CivilDay | None = None
@@ -159,7 +159,7 @@ class RecapFilters(Data):
 
 
 class Recap(RecapFilters, Query, by=PRO | STAFF | PLATFORM):
-    """What was booked at the caller's venues, newest first, a row for each place: ``{items, total, nextCursor}``.
+    """The bookings at the caller's venues, newest first, a row for each place: ``{items, total, nextCursor}``.
 
     ``limit`` counts bookings, ``total`` places. The
     countermark is null while an undated booking waits. The cursor brings the filters of its first page along.

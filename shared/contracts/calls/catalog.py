@@ -43,7 +43,7 @@ class Accessibility(Data):
 
 
 class VenueFields(Data):
-    """What its structure says of a venue: a SIRET, or a comment that says why there is none."""
+    """The description of a venue by its structure: with a SIRET, or a comment that explains why it has none."""
 
     name: Annotated[str, Text(1, 140)]
     siret: (
@@ -62,13 +62,13 @@ class VenueFields(Data):
 
 
 class OpenVenue(VenueFields, Command, by=PRO, refuses=_VENUE):
-    """Opens a venue, with its SIRET or with a comment that says why it has none."""
+    """Opens a venue, with its SIRET or with a comment that explains why it has none."""
 
     offerer_id: Id
 
 
 class ChangeVenue(Command, by=PRO, changes=VenueFields, refuses=_VENUE):
-    """Changes what is given of a venue."""
+    """Changes the given fields of a venue."""
 
     venue_id: Id
     if_match: Version | None = None
@@ -87,7 +87,7 @@ class Venues(Query, by=PRO | STAFF):
 
 
 class OfferFields(Data):
-    """What its structure says of an offer."""
+    """The description of an offer by its structure."""
 
     name: Annotated[str, Text(1, 90)]
     subcategory: Annotated[str, OneOf(SUBCATEGORIES)]
@@ -107,7 +107,7 @@ class CreateOffer(OfferFields, Command, by=PRO, refuses=_OFFER):
 
 
 class ChangeOffer(Command, by=PRO, changes=OfferFields, refuses=_OFFER):
-    """Changes what is given of an offer."""
+    """Changes the given fields of an offer."""
 
     offer_id: Id
     if_match: Version | None = None
@@ -121,7 +121,7 @@ class ActivateOffer(Command, by=PRO, refuses=_OFFER):
 
 
 class DeactivateOffer(Command, by=PRO, refuses=_OFFER):
-    """Takes the offer out of the catalogue; what is booked stays booked."""
+    """Removes the offer from the catalogue; existing bookings stay valid."""
 
     offer_id: Id
     if_match: Version | None = None
@@ -134,7 +134,7 @@ class ApproveOffer(Command, by=STAFF, refuses=_REVIEW):
 
 
 class RejectOffer(Command, by=STAFF, refuses=_REVIEW):
-    """Rejects an offer; bookings of it that were not used are cancelled."""
+    """Rejects an offer; its unused bookings are cancelled."""
 
     offer_id: Id
     reason: Reason = ""
@@ -167,7 +167,7 @@ class Counters(Query, by=PRO | STAFF):
 
 
 class StockFields(Data):
-    """What its structure says of a stock."""
+    """The description of a stock by its structure."""
 
     price: Annotated[Cents, Price(data_key="priceCents")]
     quantity: Annotated[int, Whole(0, MAX_QUANTITY, metadata={"description": "null: no limit."})] | None
@@ -183,14 +183,14 @@ class AddStock(StockFields, Command, by=PRO, refuses=_STOCK):
 
 
 class ChangeStock(Command, by=PRO, changes=StockFields, refuses=_STOCK):
-    """Changes price, quantity or dates; a price that was booked stays what it was."""
+    """Changes price, quantity or dates; existing bookings keep their price."""
 
     stock_id: Id
     if_match: Version | None = None
 
 
 class WithdrawStock(Command, by=PRO, refuses=("withdrawal-too-late",)):
-    """Withdraws a stock; bookings that were not used are cancelled."""
+    """Withdraws a stock; its unused bookings are cancelled."""
 
     stock_id: Id
     if_match: Version | None = None

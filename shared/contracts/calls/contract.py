@@ -1,4 +1,4 @@
-"""What a contract of a call is made of: typed data with bounds, who may make the call, what it refuses.
+"""The building blocks of call contracts: typed data with bounds, the authority of callers, refusals.
 
 A contract is a class; its annotations are its fields. Code builds an instance and mypy checks it; ``read`` builds one
 from JSON and checks every bound. Both sides of a call use the same class::
@@ -152,7 +152,7 @@ class Data:
     def read(cls, data: Any, *, from_text: bool = False) -> Self:
         """The instance that JSON describes; ``from_text`` for values of a query string.
 
-        Raises Invalid with the messages of each field, CursorInvalid where the cursor is what is wrong.
+        Raises Invalid with the messages of each field, or CursorInvalid if only the cursor is wrong.
         """
         if not isinstance(data, Mapping):
             raise Invalid(errors={"body": ["Invalid input type."]})
@@ -306,7 +306,7 @@ def _field_of(hint: Any, required: bool) -> fields.Field[Any]:
         return Flag(**options)
     if isinstance(hint, type) and issubclass(hint, Data):
         return _Nested(hint, **options)
-    raise TypeError(f"{hint!r} says nothing of its bounds: use Annotated[..., a field]")
+    raise TypeError(f"{hint!r} has no bounds: use Annotated[..., a field]")
 
 
 def _list_of(hint: Any, length: AtMost, options: dict[str, Any]) -> fields.Field[Any]:
@@ -315,13 +315,13 @@ def _list_of(hint: Any, length: AtMost, options: dict[str, Any]) -> fields.Field
 
 
 def _optional(bound: Bound) -> Bound:
-    """The same field where it need not be given; its default has no meaning then."""
+    """The same field, optional and without its default."""
     options = {"required": False, "allow_none": bound.field.allow_none}
     return Bound(bound.name, bound.key, _copied(bound.field, options), required=False)
 
 
 def _copied(field: fields.Field[Any], options: dict[str, Any]) -> fields.Field[Any]:
-    """A field of its own for each annotation: aliases share one."""
+    """A copy per annotation, because type aliases share a field."""
     own = copy.copy(field)
     own.required, own.allow_none = options["required"], options.get("allow_none", False)
     return own
@@ -335,7 +335,7 @@ class Contract(Data):
     NAME: ClassVar[str] = ""
     BY: ClassVar[Authority]
     REFUSES: ClassVar[tuple[str, ...]] = ()
-    """The codes of its own refusals, beside those that every call has (invalid, unauthorized, forbidden, ...)."""
+    """The codes of its specific refusals, in addition to the general ones (invalid, unauthorized, forbidden, ...)."""
     CHANGES: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(
@@ -346,8 +346,8 @@ class Contract(Data):
         name: str = "",
         changes: type[Data] | None = None,
     ) -> None:
-        """``by`` makes the class a contract of its own; ``name`` where it is not the class's name in kebab case.
-        ``changes``: every field of these data is a field here too, and none of them is required."""
+        """``by`` makes the class a contract. ``name``: if it is not the class's name in kebab case. ``changes``: the
+        contract also has all fields of these data, optional."""
         super().__init_subclass__()
         if changes is not None:
             partial = [_optional(bound) for bound in changes.FIELDS]
@@ -360,7 +360,7 @@ class Contract(Data):
             cls.BY, cls.REFUSES = by, tuple(dict.fromkeys(refuses))
 
     def changes(self) -> dict[str, Any]:
-        """What is to change: the fields of ``changes=`` that were given, by attribute."""
+        """The changes: those fields of ``changes=`` that were given, by attribute."""
         return self.given(*self.CHANGES)
 
 

@@ -219,7 +219,7 @@ class CompleteProfile(Command, by=SIGNED_IN, refuses=("step-not-due", "not-eligi
 
 
 class Offerers(Query, by=SIGNED_IN):
-    """The structures that the caller acts for, or has asked to act for: ``{items}``."""
+    """The structures that the caller acts for, or has requested to act for: ``{items}``."""
 
 
 class Offerer(Query, by=PLATFORM):

@@ -127,7 +127,7 @@ class CustomRules(Query, by=FINANCE):
 
 
 class OfferRule(Query, by=PLATFORM):
-    """Whether a rule was ever agreed for this very offer: ``{agreed}``."""
+    """Whether a rule was ever agreed for the offer itself: ``{agreed}``."""
 
     offer_id: Id
 
@@ -235,7 +235,7 @@ class Reimbursements(ReimbursementFilters, Query, by=PRO):
 
 
 class ReimbursementsCsv(ReimbursementFilters, Query, by=PRO):
-    """The lines that were paid, are being paid or cannot be paid, as a file: ``{text}``."""
+    """The lines that are paid, being paid or impossible to pay, as CSV: ``{text}``."""
 
     columns: Annotated[int, Whole(14, 16, metadata={"description": "16, or 14 for the format before June 2021."})] = 16
 

@@ -48,18 +48,18 @@ class Backlog(Query, by=PLATFORM):
 
 
 class DeadLetters(Query, by=OPERATOR | PLATFORM):
-    """The dead letters that wait, oldest first, from just after one on: ``{items}``."""
+    """A page of the waiting dead letters after a given one, oldest first: ``{items}``."""
 
     after: Position = 0
     limit: Annotated[int, Whole(1, 1_000)] = 200
 
 
 class Histories(Query, by=PLATFORM):
-    """``{epoch, ended: [{epoch, head}]}``: the present history and those that a restore ended."""
+    """``{epoch, ended: [{epoch, head}]}``: the current epoch and those that a restore ended."""
 
 
 class Projections(Query, by=OPERATOR | PLATFORM):
-    """The read models, and how far the sources are followed: ``{projections, sources}``."""
+    """The read models, and the tracked positions in the sources: ``{projections, sources}``."""
 
 
 class CompareProjection(Query, by=OPERATOR | PLATFORM):
@@ -102,13 +102,13 @@ class DiscardDeadLetter(Command, by=OPERATOR | PLATFORM, refuses=("not-waiting",
 
 
 class RebuildProjection(Command, by=OPERATOR | PLATFORM):
-    """Folds a read model again and puts it in the place of the live one: ``{rows}``."""
+    """Rebuilds a read model from the log: ``{rows}``."""
 
     name: Name
 
 
 class BeginHistory(Command, by=PLATFORM):
-    """Begins a new history after a restore: ``{epoch, head}``."""
+    """Begins a new epoch after a restore: ``{epoch, head}``."""
 
 
 class EndedHistory(Data):

@@ -13,7 +13,7 @@ from shared.kernel.money import Cents
 MAX_BALANCES = 5_000
 AsOf = Annotated[
     datetime,
-    DateTime(metadata={"description": "As it stood then, by what was recorded up to that instant."}),
+    DateTime(metadata={"description": "As recorded up to that instant."}),
 ]
 _CREDIT = ("insufficient-credit", "digital-cap-reached", "physical-cap-reached", "released", "reservation-differs")
 
@@ -60,10 +60,10 @@ class Entries(Query, by=SIGNED_IN | PLATFORM):
 
 
 class Balances(Query, by=STAFF | FINANCE | OPERATOR | PLATFORM):
-    """What everybody had left when wallet's log stood at a position (its end by default), by person.
+    """The remaining credit of every person at a position of wallet's log (its end by default).
 
-    ``{position, items: [{personId, theoreticalCents, actualCents}], nextCursor}``; the same position gives the same
-    answer for ever.
+    ``{position, items: [{personId, theoreticalCents, actualCents}], nextCursor}``; the answer
+    for a position never changes.
     """
 
     position: Position | None = None

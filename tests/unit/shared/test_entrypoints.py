@@ -51,7 +51,7 @@ class Toy:
 
     @classmethod
     def build(cls, settings: Settings, _clock: Any, bus: CallingBus, _engine: Any) -> Service:
-        bus.here["source"] = empty_log
+        bus.local_queries["source"] = empty_log
         return Service("toy", open_store(settings.database_url("toy")), reactions=cls.reactions)
 
     @takes_commands
@@ -209,7 +209,7 @@ def test_a_message_that_cannot_be_read_is_asked_of_the_sources_log(
 ) -> None:
     process, before = PROCESSES["toy"], passed_over("source")
     container.service_cls.does["react"] = lambda messages: process.react("source", messages)
-    process.bus.here["source"] = lambda calls: [page(source, call) for call in calls]
+    process.bus.local_queries["source"] = lambda calls: [page(source, call) for call in calls]
     for number in range(1, 6):
         fill(source, number, 1)
     told = source.messages(0, 10)
@@ -248,7 +248,7 @@ def test_versions_side_by_side_within_one_process(
     """Both travel as one message; of one that brings only what is unknown, what can be read is read."""
     process = PROCESSES["toy"]
     container.service_cls.does["react"] = lambda messages: process.react("source", messages)
-    process.bus.here["source"] = lambda calls: [page(source, call) for call in calls]
+    process.bus.local_queries["source"] = lambda calls: [page(source, call) for call in calls]
     publisher = EventPublisher(settings.amqp_uri, settings.namespace, "source")
     for number, versions in enumerate([(1,), (2, 1), (2,), (3,)], start=1):
         fill(source, number, number)
@@ -275,7 +275,7 @@ def test_a_gap_that_its_source_does_not_fill_makes_a_consumer_stuck(
         return [Refused(InternalError("an event of ours that is no message").to_outcome())]
 
     container.service_cls.does["react"] = lambda messages: process.react("source", messages)
-    process.bus.here["source"] = refusing
+    process.bus.local_queries["source"] = refusing
     until(lambda: len(asked) >= 2)
     assert process.health() == {}
     for number in range(1, 4):
@@ -286,7 +286,7 @@ def test_a_gap_that_its_source_does_not_fill_makes_a_consumer_stuck(
         until(lambda: len(asked) >= rounds + 2)  # from the end of a round on the shorter time counts
         EventPublisher(settings.amqp_uri, settings.namespace, "source").publish(source.messages(0, 10)[2:])
         until(lambda: process.health().get("toy messages from source") == "stuck")
-    process.bus.here["source"] = lambda calls: [page(source, call) for call in calls]
+    process.bus.local_queries["source"] = lambda calls: [page(source, call) for call in calls]
     until(lambda: process.consumers["source"].position == source.published_head() and process.health() == {})
 
 

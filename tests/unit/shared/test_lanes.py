@@ -228,15 +228,15 @@ def test_many_lone_calls_that_wait_are_told_one_after_the_other_that_they_cannot
     """They wait for the slots of calls that are never answered; then the broker is gone."""
     post = SlowPost()
     post.handed.send(None)
-    waiting = calling.LONE_SLOTS + 2 * sys.getrecursionlimit()
+    waiting = calling.SINGLE_SLOTS + 2 * sys.getrecursionlimit()
     asking = [green.spawn(post.bus.send_query, "booking", "booking", {}, timeout=30.0) for _ in range(waiting)]
     green.sleep(0)
-    assert len(post.batches) == calling.LONE_SLOTS
+    assert len(post.batches) == calling.SINGLE_SLOTS
     post.handed = green.Event()
     post.handed.send_exception(Unavailable("no broker"))
     post.bus.receive(post.batches[0][0], [{"result": "the first"}])
-    told = [one for one in asking[calling.LONE_SLOTS :] if refused(one)]
-    assert len(told) == waiting - calling.LONE_SLOTS
+    told = [one for one in asking[calling.SINGLE_SLOTS :] if refused(one)]
+    assert len(told) == waiting - calling.SINGLE_SLOTS
 
 
 def refused(asked: Any) -> bool:

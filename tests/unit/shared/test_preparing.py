@@ -35,7 +35,7 @@ class Diary:
     def prepare(self, tx: Transaction, messages: Sequence[Message]) -> None:
         amounts = [message.data["amount"] for message in messages]
         self.prepared.append(amounts)
-        assert tx.kept.setdefault(Diary, self) is self
+        assert tx.locals.setdefault(Diary, self) is self
 
     def react(self, tx: Transaction, message: Message) -> None:
         amount = message.data["amount"]
