@@ -60,7 +60,7 @@ def test_the_real_clock_does_not_go_on_before_a_simulated_one(stage: Stage) -> N
     stage.set_up()
     check(stage, None)  # a machine's clock that is set right is nobody's mistake
     keep(stage, TO_COME)
-    with pytest.raises(BadSettings, match="its clock is a simulated one"):
+    with pytest.raises(BadSettings, match="its clock is simulated"):
         check(stage, None)
 
 
