@@ -1,4 +1,4 @@
-# Two stages: the first builds the project, the image keeps only what runs, which is what requirements.lock names.
+# Two stages: the first builds the project; the image has only the runtime packages of requirements.lock.
 FROM python:3.11-slim AS build
 WORKDIR /srv
 COPY requirements.lock requirements-build.lock ./
@@ -15,7 +15,7 @@ RUN pip --python /opt/venv/bin/python install --no-deps wheels/*.whl
 FROM python:3.11-slim
 COPY --from=build /opt/venv /opt/venv
 RUN useradd --uid 10001 --no-create-home passculture && install -d -o passculture /var/lib/passculture
-# within a container its own loopback address is reached by nobody; health and metrics stay off the public port
+# the loopback address of a container is unreachable from outside; health and metrics have a separate port
 ENV BIND=0.0.0.0
 ENV OPS_PORT=9000
 ENV STATE_DIR=/var/lib/passculture

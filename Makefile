@@ -6,7 +6,7 @@ PIP_COMPILE := $(RUN)/lock/bin/pip-compile -q --allow-unsafe --generate-hashes -
 	--no-emit-find-links --no-emit-index-url --no-emit-trusted-host
 SERVICES := identity catalog booking wallet payout gateway
 
-help: ## this list
+help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/installed: requirements-dev.lock pyproject.toml
@@ -16,43 +16,43 @@ help: ## this list
 	@$(BIN)/python -m compileall -q services shared demo tests  # each process compiles them again where none may be written
 	@touch $@
 
-install: .venv/installed ## the virtual environment in .venv
+install: .venv/installed ## creates the virtual environment in .venv
 
-run: install ## the whole platform in one process, on SQLite; Ctrl-C stops it (LOG_LEVEL=info tells of each request)
+run: install ## runs the whole platform in one process, on SQLite; Ctrl-C stops it (LOG_LEVEL=info logs each request)
 	@DEMO=$${DEMO:-1} LOG_LEVEL=$${LOG_LEVEL:-warning} $(BIN)/passculture run
 
-demo: install ## the founding document's story on a simulated clock; leaves its files in demo-output/
+demo: install ## plays the founding document's story on a simulated clock; writes its files to demo-output/
 	@$(BIN)/python -m demo
 
-up: install ## one process per service, against DATABASE_URL and AMQP_URI
+up: install ## starts one process per service, with DATABASE_URL and AMQP_URI
 	@$(BIN)/python -m deploy.local up
 
-down: install ## stops what `make up` started
+down: install ## stops the processes of `make up`
 	@$(BIN)/python -m deploy.local down
 
-test: install ## unit, contracts, property and the embedded system; a short integration level where the servers answer
+test: install ## runs unit, contract, property and system tests (embedded), and a short integration level if the servers run
 	@$(BIN)/python -m tests.levels
 
-test-all: install ## every level; fails without RabbitMQ and PostgreSQL
+test-all: install ## runs every level; needs RabbitMQ and PostgreSQL
 	@$(BIN)/python -m tests.levels --all
 
-bench: install ## what it does in a second, in both modes; on a machine with nothing else to do; writes docs/benchmarks.md
+bench: install ## measures throughput and latency in both modes, on an idle machine; writes docs/benchmarks.md
 	@$(BIN)/python -m tests.bench --report docs/benchmarks.md
 
-chaos: install ## ten thousand bookings while processes die and servers go away; writes docs/reliability.md
+chaos: install ## makes ten thousand bookings while processes are killed and servers fail; writes docs/reliability.md
 	@$(BIN)/python -m pytest tests/chaos --long --report docs/reliability.md
 
-check: install ## ruff, mypy, import contracts, generated documents
+check: install ## runs ruff, mypy, the import contracts and the check of generated documents
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m docs.generate --check
 
-docs: install ## generates the documents of interface, messages, calls and settings, and the picture in README.md
+docs: install ## generates generates the documents of interface, messages, calls and settings, and the picture in README.md
 	@$(BIN)/python -m docs.generate
 
-lock: ## what is installed, with its hashes: to develop, and of that what runs and what builds
+lock: ## locks all packages with hashes: for development, and the subsets that run and that build
 	@$(PYTHON) -m venv $(RUN)/lock
 	@$(RUN)/lock/bin/pip install -q --disable-pip-version-check pip-tools==7.6.2
 	@$(PIP_COMPILE) --extra=dev -o requirements-dev.lock pyproject.toml

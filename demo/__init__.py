@@ -1,1 +1,1 @@
-"""The founding document's actors and offers, and its story played over HTTP."""
+"""The actors and offers of the founding document, and its story, played over HTTP."""

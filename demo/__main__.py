@@ -1,6 +1,6 @@
-"""``python -m demo``: plays the founding document's story on a platform of its own and leaves the files it led to.
+"""``python -m demo``: plays the founding document's story on a separate platform and keeps the files that it produces.
 
-Exits 1 when an amount came out differently or something does not balance.
+Exits with 1 if an amount differs from the expected one or if the reconciliation finds a difference.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from demo.client import Client, Letterbox, Refusal
 from demo.narration import Narrator, euros
 from demo.platform import NotStarted, Platform, running
 from demo.stage import Stage
-from demo.story import STARTS, play
+from demo.story import STARTS_AT, play
 
 OUTPUT = Path("demo-output")
 
@@ -27,7 +27,7 @@ def main() -> int:
     folder.mkdir(parents=True)
     started = time.monotonic()
     try:
-        with running(folder, STARTS) as platform:
+        with running(folder, STARTS_AT) as platform:
             narrator.say(f"La plateforme répond sur {platform.base_url}, son horloge est simulée.")
             _play(narrator, platform, folder)
             balanced = _reconcile(narrator, platform)
@@ -38,7 +38,7 @@ def main() -> int:
     except KeyboardInterrupt:
         narrator.say("La démonstration est interrompue.")
         return 130
-    _say_where(narrator, folder)
+    _list_files(narrator, folder)
     narrator.say(f"Le tout en {time.monotonic() - started:.0f} secondes.")
     return 0 if balanced else 1
 
@@ -49,10 +49,10 @@ def _play(narrator: Narrator, platform: Platform, folder: Path) -> None:
 
 
 def _reconcile(narrator: Narrator, platform: Platform) -> bool:
-    """Every identity over the whole story, to the cent, across services."""
+    """Checks every identity across services over the whole story, to the cent."""
     narrator.chapter("Réconciliation", "chaque égalité, au centime, d'un service à l'autre")
     client = Client(platform.base_url, platform.tokens.__getitem__)
-    client.settle()
+    client.wait_idle()
     found: dict[str, Any] = client.get("/v1/finance/reconciliation", client.token_of("finance"))
     sums: dict[str, dict[str, int]] = {}
     for day in found["days"]:
@@ -74,7 +74,7 @@ def _reconcile(narrator: Narrator, platform: Platform) -> bool:
     return balanced
 
 
-def _say_where(narrator: Narrator, folder: Path) -> None:
+def _list_files(narrator: Narrator, folder: Path) -> None:
     mails = sum(1 for _ in (folder / "mails").glob("*.eml"))
     narrator.chapter("Fichiers", str(folder))
     narrator.say(

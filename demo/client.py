@@ -1,4 +1,4 @@
-"""The platform's HTTP surface as the demonstration uses it: one kept-alive connection per thread."""
+"""An HTTP client of the platform, with a persistent connection per thread, and a reader of its mails."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 120
-MAIL_PATIENCE_SECONDS = 30
-TRIES_WHEN_PENDING = 5
+MAIL_TIMEOUT_SECONDS = 30
+MAX_ATTEMPTS = 5
 
 
 class Refusal(Exception):
-    """The platform said no: ``status`` and the problem document's ``code``."""
+    """The platform refused a request. ``code`` is that of the problem document."""
 
     def __init__(self, method: str, path: str, status: int, body: bytes) -> None:
         self.status = status
@@ -30,36 +30,36 @@ class Refusal(Exception):
 
 
 class Client:
-    """``token_of(role)`` gives an access token for ``staff``, ``finance`` or ``operator``."""
+    """``token_of(role)`` returns an access token for ``staff``, ``finance`` or ``operator``."""
 
     def __init__(self, base_url: str, token_of: Callable[[str], str]) -> None:
         address = urlsplit(base_url)
         if address.hostname is None:
             raise ValueError(f"not an address: {base_url!r}")
         self._host, self._port = address.hostname, address.port or 80
-        self._here = threading.local()
+        self._thread = threading.local()
         self.token_of = token_of
 
     def get(self, path: str, token: str | None = None) -> Any:
         return self._decoded("GET", path, None, token, None)
 
-    def bytes_of(self, path: str, token: str | None = None) -> bytes:
-        """A file as it is served."""
+    def get_bytes(self, path: str, token: str | None = None) -> bytes:
+        """The content of a file."""
         return self._answer("GET", path, None, token, None)[1]
 
     def post(
         self, path: str, body: dict[str, Any] | None = None, token: str | None = None, key: str | None = None
     ) -> Any:
-        """``key`` says in words which request this is, so that it stays the same one when it is sent again."""
-        # a key travels as visible ASCII, the words may be any
+        """``key`` is any text that identifies the request: repeating it is safe."""
+        # an idempotency key is visible ASCII, the text may not be
         sent = uuid.uuid5(uuid.NAMESPACE_URL, key) if key else uuid.uuid4()
         return self._decoded("POST", path, body or {}, token, str(sent))
 
     def patch(self, path: str, body: dict[str, Any] | None = None, token: str | None = None) -> Any:
         return self._decoded("PATCH", path, body, token, None)
 
-    def settle(self) -> None:
-        """Waits until every message has been handled and every mail written."""
+    def wait_idle(self) -> None:
+        """Waits until all messages are handled and all mails are written."""
         self.post("/v1/ops/settle", {}, self.token_of("operator"))
 
     def _decoded(self, method: str, path: str, body: dict[str, Any] | None, token: str | None, key: str | None) -> Any:
@@ -69,10 +69,10 @@ class Client:
     def _answer(
         self, method: str, path: str, body: dict[str, Any] | None, token: str | None, key: str | None
     ) -> tuple[str, bytes]:
-        for attempt in range(TRIES_WHEN_PENDING):
+        for attempt in range(MAX_ATTEMPTS):
             status, kind, raw = self._exchange(method, path, body, token, key)
-            # the same key asks for the outcome of the same request: repeating it is safe
-            if status != 503 or attempt + 1 == TRIES_WHEN_PENDING or (method == "POST" and key is None):
+            # with the same key the platform returns the outcome of the first attempt
+            if status != 503 or attempt + 1 == MAX_ATTEMPTS or (method == "POST" and key is None):
                 break
             time.sleep(0.2 * (attempt + 1))
         if status >= 400:
@@ -94,16 +94,16 @@ class Client:
         try:
             return _exchanged(connection, method, path, data, headers)
         except (HTTPException, ConnectionError):
-            # a kept-alive connection that the server has closed in the meantime
+            # the server has closed the persistent connection
             connection.close()
             if method != "GET" and key is None:
                 raise
             return _exchanged(connection, method, path, data, headers)
 
     def _connection(self) -> HTTPConnection:
-        if not hasattr(self._here, "connection"):
-            self._here.connection = HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
-        connection: HTTPConnection = self._here.connection
+        if not hasattr(self._thread, "connection"):
+            self._thread.connection = HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
+        connection: HTTPConnection = self._thread.connection
         return connection
 
 
@@ -124,25 +124,25 @@ def _code(body: bytes) -> str:
 
 
 class Letterbox:
-    """The mails and text messages that the platform has written to its folders. Each file is read once."""
+    """Reads the mails and text messages that the platform writes to folders, each file once."""
 
-    def __init__(self, mail: Path, sms: Path, patience_seconds: float = MAIL_PATIENCE_SECONDS) -> None:
-        self._mail, self._sms, self._patience = mail, sms, patience_seconds
+    def __init__(self, mail: Path, sms: Path, timeout_seconds: float = MAIL_TIMEOUT_SECONDS) -> None:
+        self._mail, self._sms, self._timeout = mail, sms, timeout_seconds
         self._seen: set[Path] = set()
         self._mails: dict[str, list[EmailMessage]] = {}
         self._texts: list[str] = []
         self._lock = threading.Lock()
 
     def link_token(self, address: str) -> str:
-        """The token in the newest link sent to ``address``. Raises TimeoutError when no mail comes."""
-        return self._waited(lambda: self._newest_token(address), f"no mail with a link for {address}")
+        """The token of the newest link sent to ``address``. Raises TimeoutError if no mail arrives."""
+        return self._wait_for(lambda: self._newest_token(address), f"no mail with a link for {address}")
 
     def phone_code(self, number: str) -> str:
-        """The six digits last sent to ``number``. Raises TimeoutError when no text message comes."""
-        return self._waited(lambda: self._newest_code(number), f"no text message for {number}")
+        """The last code sent to ``number``. Raises TimeoutError if no text message arrives."""
+        return self._wait_for(lambda: self._newest_code(number), f"no text message for {number}")
 
-    def _waited(self, look: Callable[[], str | None], complaint: str) -> str:
-        until = time.monotonic() + self._patience
+    def _wait_for(self, look: Callable[[], str | None], message: str) -> str:
+        until = time.monotonic() + self._timeout
         while time.monotonic() < until:
             with self._lock:
                 self._read_new()
@@ -150,7 +150,7 @@ class Letterbox:
             if found:
                 return found
             time.sleep(0.05)
-        raise TimeoutError(complaint)
+        raise TimeoutError(message)
 
     def _read_new(self) -> None:
         for path in _new_files(self._mail, "*.eml", self._seen):
@@ -178,7 +178,7 @@ class Letterbox:
 
 
 def _new_files(folder: Path, pattern: str, seen: set[Path]) -> list[Path]:
-    """Complete files that were not there before, oldest first."""
+    """New, completely written files, oldest first."""
     found = [path for path in folder.glob(pattern) if not path.name.startswith(".") and path not in seen]
     found.sort(key=lambda path: path.stat().st_mtime_ns)
     seen.update(found)

@@ -1,8 +1,7 @@
-"""The founding document's actors, venues, offers and young people, as data.
+"""The actors, venues, offers and young people of the founding document, as data.
 
-Its names, its SIREN 213401722 and its IBAN are its own. Where it prints an identifier that fails its check digit, or
-none at all, a valid one stands here; what it tells of 2020 is told with dates of 2021. Money is in cents, instants
-are in UTC.
+The names, the SIREN 213401722 and its IBAN are taken from the document. Identifiers that it omits, or that fail their
+check digits, are replaced by valid ones. Its events of 2020 are moved to 2021. Money is in cents, instants are in UTC.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 PASSWORD = "Tous-a-l-opera-2021!"
-"""Of every account of the demonstration."""
+"""The password of every account of the demonstration."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class BankDetails:
 
 @dataclass(frozen=True)
 class Offer:
-    """``begins`` is the event's start in the story; ``in_days`` is how far ahead it lies on a platform of today."""
+    """``begins`` is the event's start in the story; ``in_days``: days until the event in ``DEMO=1``."""
 
     name: str
     subcategory: str
@@ -39,7 +38,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Venue:
-    """``siret`` is None for the digital venue, which every structure has from the start."""
+    """``siret`` is None for the digital venue that every structure has."""
 
     name: str
     siret: str | None
@@ -54,7 +53,7 @@ class Venue:
 
 @dataclass(frozen=True)
 class Structure:
-    """``bank`` is None when it has given no bank details: it needs none as long as what it offers is free."""
+    """``bank`` is None without bank details, which free offers do not need."""
 
     name: str
     siren: str
@@ -239,7 +238,7 @@ HERBERT_MARCUSE = Structure(
     ),
 )
 PUBLISHER_BANK = BankDetails("FR7630004000010000000000330", "BNPAFRPPXXX", "Atelier Herbert Marcuse")
-"""What the publisher gives once it has seen that its lines cannot be paid."""
+"""Submitted by the publisher when it sees that its lines cannot be paid."""
 
 # --- the opera's open day, the museum's visit -----------------------------------------------------------------------
 
@@ -402,11 +401,11 @@ _OF_THE_DECK = (
     ("93 HBS 1", "pctest.jeune93.has-booked-some.v1@example.com", "93200", "Saint-Denis"),
 )
 BIRTH = date(2003, 3, 15)
-"""Of those who are 18 in the story."""
+"""The birth date of the young people who are 18 in the story."""
 
 
 def young_people(count: int, birth: date = BIRTH) -> list[YoungPerson]:
-    """The four of the deck's screenshots first, then others; 94 at most, no two with the same name."""
+    """The four people of the document's screenshots first, then others: at most 94, with different names."""
     names = [("PC Test Jeune", *row) for row in _OF_THE_DECK]
     for last in _LAST_NAMES:
         for number, first in enumerate(_FIRST_NAMES):
@@ -419,7 +418,7 @@ def young_people(count: int, birth: date = BIRTH) -> list[YoungPerson]:
 
 
 def schoolgirl(birth: date) -> YoungPerson:
-    """For January 2022, when 15- to 17-year-olds join."""
+    """A person for January 2022, when the credit for ages 15 to 17 begins."""
     return _young_person(99, "Manon", "Garnier", "manon.garnier@example.com", "80000", "Amiens", birth)
 
 

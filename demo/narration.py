@@ -1,4 +1,4 @@
-"""What the demonstration says, in plain French, on a terminal or in a log."""
+"""The demonstration's output, in French, on a terminal or in a log."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from rich.table import Table
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-WIDTH_OF_A_LOG = 120
-AT_ONCE = 8
+LOG_WIDTH = 120
+MAX_CONCURRENCY = 8
 """Concurrent HTTP clients: enough to keep two cores busy."""
 
 
 class Narrator:
     def __init__(self, console: Console | None = None) -> None:
-        # without a terminal there is no width to fit
-        self.console = console or Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_LOG)
+        # without a terminal there is no width to detect
+        self.console = console or Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
 
     def chapter(self, date: str, title: str) -> None:
         self.console.print()
@@ -43,7 +43,7 @@ class Narrator:
     def each(self, text: str, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """``work`` for every item, several at once, with a progress bar; results in the order of the items."""
         columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self.console) as progress, ThreadPoolExecutor(AT_ONCE) as pool:
+        with Progress(*columns, console=self.console) as progress, ThreadPoolExecutor(MAX_CONCURRENCY) as pool:
             task = progress.add_task(text, total=len(items))
             running = [pool.submit(work, item) for item in items]
             results = []
@@ -54,7 +54,7 @@ class Narrator:
 
 
 def euros(cents: int) -> str:
-    """``123456`` → ``1 234,56 €``, with spaces that do not break."""
+    """``123456`` → ``1 234,56 €``, with no-break spaces."""
     sign = "-" if cents < 0 else ""
     whole, rest = divmod(abs(cents), 100)
     grouped = f"{whole:,}".replace(",", "\u00a0")
@@ -62,5 +62,5 @@ def euros(cents: int) -> str:
 
 
 def plural(count: int, singular: str, many: str | None = None) -> str:
-    """``2 réservations``; ``many`` where an s does not do."""
+    """``2 réservations``; ``many`` is an irregular plural."""
     return f"{count} {singular if abs(count) < 2 else many or singular + 's'}"

@@ -1,4 +1,4 @@
-"""The embedded platform as a process of its own, on a simulated clock, its state in a folder of the demonstration."""
+"""Runs the embedded platform in a separate process, with a simulated clock and its state in a given folder."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from subprocess import Popen
 from shared.runtime.settings import SETTINGS
 
 COMMAND = str(Path(sys.executable).parent / "passculture")
-STARTING_SECONDS = 60
-STOPPING_SECONDS = 15
+START_TIMEOUT_SECONDS = 60
+STOP_TIMEOUT_SECONDS = 15
 ROLES = ("staff", "finance", "operator")
 
 
 class NotStarted(Exception):
-    """The platform did not become ready; the text ends with the end of its log."""
+    """The platform did not become ready; the message has the end of its log."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Platform:
 
 @contextmanager
 def running(folder: Path, clock: str) -> Iterator[Platform]:
-    """The platform, ready, started in an empty ``folder/state`` at the instant ``clock``; stopped at the end."""
+    """A ready platform on an empty ``folder/state``, whose clock starts at ``clock``. It is stopped at the end."""
     port = _free_port()
     platform = Platform(
         base_url=f"http://127.0.0.1:{port}",
@@ -64,7 +64,7 @@ def running(folder: Path, clock: str) -> Iterator[Platform]:
 
 
 def _environment(folder: Path, port: int, clock: str) -> dict[str, str]:
-    # one process on SQLite, whatever another platform on this machine is set to
+    # one process on SQLite, whatever the settings of another platform on this machine
     inherited = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     return inherited | {
         "PORT": str(port),
@@ -85,12 +85,12 @@ def _free_port() -> int:
 
 
 def _wait_until_ready(port: int, process: Popen[bytes], log_path: Path) -> None:
-    until = time.monotonic() + STARTING_SECONDS
+    until = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < until and process.poll() is None:
         if _is_ready(port):
             return
         time.sleep(0.1)
-    raise NotStarted(log_path.read_text(errors="replace")[-2000:] or "the platform said nothing")
+    raise NotStarted(log_path.read_text(errors="replace")[-2000:] or "the platform wrote no log")
 
 
 def _is_ready(port: int) -> bool:
@@ -105,7 +105,7 @@ def _is_ready(port: int) -> bool:
 
 
 def _tokens(platform: Platform) -> dict[str, str]:
-    """One for each role; the commands start in parallel because starting is what they spend their time on."""
+    """A token for each role. The commands run in parallel, because starting takes most of their time."""
     with ThreadPoolExecutor(len(ROLES)) as pool:
         return dict(zip(ROLES, pool.map(lambda role: _token(platform, role), ROLES), strict=True))
 
@@ -121,7 +121,7 @@ def _stop(process: Popen[bytes]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
     try:
-        process.wait(STOPPING_SECONDS)
+        process.wait(STOP_TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

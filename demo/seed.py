@@ -1,7 +1,7 @@
 """Loads the founding document's actors, venues, offers and a few young people into a running platform (``DEMO=1``).
 
-Over HTTP, like anybody: there is no other way in. A second start finds what is there and adds what is missing.
-``python -m demo.seed`` does it for the platform that the environment describes, once that is ready.
+It uses the public HTTP API. Running it again adds only what is missing. ``python -m demo.seed`` loads them into the
+platform of the environment's settings, which must be ready.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from shared.runtime.settings import BadSettings, Settings
 from shared.runtime.tokens import COMMAND_LINE, access_token
 
 YOUNG_PEOPLE = 3
-A_FEW = 3
+MAX_UNKNOWN = 3
 AGE = timedelta(days=18 * 365 + 100)
 """18 years and three months, leap days included."""
-CURTAIN = time(18, 30)
-"""Events begin at this hour, UTC."""
+EVENT_TIME = time(18, 30)
+"""The start of events, in UTC."""
 
 
 def seed(
@@ -45,45 +45,45 @@ def seed(
     now: datetime,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Loads what is missing and says who can sign in.
+    """Loads what is missing and lists the accounts.
 
-    ``token_of(role)`` gives a token for ``staff`` or ``operator``; ``mail`` and ``sms`` are the folders that the
-    platform writes to; ``now`` is its clock. An account that is not as it was made (another password, erased) is left
-    as it is, and said so.
+    ``token_of(role)`` returns a token for ``staff`` or ``operator``; ``mail`` and ``sms`` are the folders that the
+    platform writes to; ``now`` is the time of its clock. An account that was changed (another password, erased) is not
+    touched but reported.
     """
     client, letterbox = Client(base_url, token_of), Letterbox(mail, sms)
-    door = _Door(client)
+    sign_ins = _SignIns(client)
     people = young_people(YOUNG_PEOPLE, (now - AGE).date())
     changed: set[str] = set()
     for structure in STRUCTURES:
-        with _left_as_it_is(structure.email, changed, say):
-            _actor(client, letterbox, structure, door.signed_in(structure.email), now)
+        with _reporting_changed_account(structure.email, changed, say):
+            _actor(client, letterbox, structure, sign_ins.token_of_account(structure.email), now)
     for person in people:
-        with _left_as_it_is(person.email, changed, say):
-            _young_person(client, letterbox, person, door.signed_in(person.email))
-    _say_who(people, changed, say)
+        with _reporting_changed_account(person.email, changed, say):
+            _young_person(client, letterbox, person, sign_ins.token_of_account(person.email))
+    _list_accounts(people, changed, say)
 
 
 @contextmanager
-def _left_as_it_is(email: str, changed: set[str], say: Callable[[str], None]) -> Iterator[None]:
+def _reporting_changed_account(email: str, changed: set[str], say: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     except (Refusal, TimeoutError) as failure:
         why = failure.code if isinstance(failure, Refusal) else str(failure)
-        say(f"{email} is not as it was made, and left as it is ({why})")
+        say(f"{email} was changed since it was created, and is skipped ({why})")
         changed.add(email)
 
 
-class _Door:
-    """Signs people in. Failures are limited per address: after a few unknown accounts in a row nobody is known yet."""
+class _SignIns:
+    """Signs people in. Failures are limited per IP address: after a few unknown accounts in a row it tries no more."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._unknown = 0
 
-    def signed_in(self, email: str) -> str | None:
-        """A token; None for somebody who is not known, or not by this password."""
-        if self._unknown >= A_FEW:
+    def token_of_account(self, email: str) -> str | None:
+        """An access token, or None if the account does not exist or has another password."""
+        if self._unknown >= MAX_UNKNOWN:
             return None
         try:
             token = sign_in(self._client, email)
@@ -109,17 +109,17 @@ def _actor(client: Client, letterbox: Letterbox, structure: Structure, token: st
 
 def _venue(client: Client, actor: Actor, venue: Venue, now: datetime) -> None:
     venues = own_offerer(client, actor.structure, actor.token)["venues"]
-    there = next((own for own in venues if own["siret"] == venue.siret), None)
-    if there is None:
+    existing = next((own for own in venues if own["siret"] == venue.siret), None)
+    if existing is None:
         open_venue(client, actor, venue)
-        client.settle()
+        client.wait_idle()
     else:
-        actor.venue_ids[venue.name] = there["venueId"]
-        if there["counters"]["activeOffers"] + there["counters"]["soldOutOffers"] > 0:
+        actor.venue_ids[venue.name] = existing["venueId"]
+        if existing["counters"]["activeOffers"] + existing["counters"]["soldOutOffers"] > 0:
             return
     for offer in venue.offers:
         day = (now + timedelta(days=offer.in_days)).date()
-        publish(client, actor, venue, offer, datetime.combine(day, CURTAIN, now.tzinfo) if offer.begins else None)
+        publish(client, actor, venue, offer, datetime.combine(day, EVENT_TIME, now.tzinfo) if offer.begins else None)
 
 
 def _young_person(client: Client, letterbox: Letterbox, person: YoungPerson, token: str | None) -> None:
@@ -129,7 +129,7 @@ def _young_person(client: Client, letterbox: Letterbox, person: YoungPerson, tok
         finish_steps(client, letterbox, person, token)
 
 
-def _say_who(people: list[YoungPerson], changed: set[str], say: Callable[[str], None]) -> None:
+def _list_accounts(people: list[YoungPerson], changed: set[str], say: Callable[[str], None]) -> None:
     who = [("cultural actor", one.email, one.name) for one in STRUCTURES]
     who += [("young person", one.email, f"{one.first_name} {one.last_name}, 300 €") for one in people]
     width = max(len(email) for _, email, _ in who)
@@ -154,19 +154,19 @@ def main() -> int:
         print(f"the founding document's actors were not loaded: {failure}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return 1  # the platform is being stopped, and says so itself
+        return 1  # the platform is being stopped
     return 0
 
 
 def _folder(setting: str, url: str) -> Path:
     folder = url.removeprefix("file:")
     if folder == url:
-        raise BadSettings(f"{setting} is {url}: the links that confirm an account are read in a folder (file:/…)")
+        raise BadSettings(f"{setting} is {url}: confirmation links can only be read from a folder (file:/…)")
     return Path(folder[2:] if folder.startswith("///") else folder)
 
 
 def _now(base_url: str, token_of: Callable[[str], str]) -> datetime:
-    """The platform's clock: a simulated one may have moved far from where it started."""
+    """The time of the platform's clock: a simulated one may be far from its start."""
     return parse_instant(Client(base_url, token_of).get("/v1/settings")["now"])
 
 

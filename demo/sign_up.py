@@ -1,4 +1,4 @@
-"""How an actor and a young person come onto the platform: every step that a person would take, over HTTP."""
+"""Registers actors and young people over HTTP, with every step that a person would take."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from demo.client import Client, Letterbox
 from demo.founding_document import PASSWORD, BankDetails, Offer, Structure, Venue, YoungPerson
 
 STEPS = ("confirm-phone", "check-identity", "complete-profile")
-"""From the confirmed e-mail to the credit, in their order; the phone is not asked of the under-aged."""
+"""The steps from the confirmed e-mail to the credit, in order; minors have no phone step."""
 
 
 @dataclass
 class Actor:
-    """A structure on the platform: what its desk needs to sign in, publish and validate."""
+    """A structure on the platform, with the token and the identifiers that its requests need."""
 
     structure: Structure
     token: str
@@ -32,7 +32,7 @@ class Beneficiary:
 
 
 def register(client: Client, letterbox: Letterbox, structure: Structure) -> Actor:
-    """Account, confirmed e-mail, validation by staff, and a fresh token with the role ``pro``."""
+    """Creates the account, confirms its e-mail, lets staff validate it, and signs in with the role ``pro``."""
     client.post(
         "/v1/pro/accounts",
         {
@@ -46,10 +46,10 @@ def register(client: Client, letterbox: Letterbox, structure: Structure) -> Acto
         },
     )
     confirmed = client.post("/v1/accounts/confirm-email", {"token": letterbox.link_token(structure.email)})
-    client.settle()
+    client.wait_idle()
     offerer = own_offerer(client, structure, confirmed["accessToken"])
     client.post(f"/v1/staff/offerers/{offerer['offererId']}/validate", {}, client.token_of("staff"))
-    client.settle()
+    client.wait_idle()
     return Actor(structure, sign_in(client, structure.email), offerer["offererId"])
 
 
@@ -59,13 +59,13 @@ def sign_in(client: Client, email: str) -> str:
 
 
 def own_offerer(client: Client, structure: Structure, token: str) -> dict[str, Any]:
-    """The structure as its own account sees it, with its venues and their counters."""
+    """The structure with its venues and their counters, as its account sees it."""
     items: list[dict[str, Any]] = client.get("/v1/pro/offerers", token)["items"]
     return next(item for item in items if item["siren"] == structure.siren)
 
 
 def open_venue(client: Client, actor: Actor, venue: Venue) -> None:
-    """The digital venue is there from the start; the others are opened with their SIRET."""
+    """Opens a venue with a SIRET. The digital venue exists already."""
     if venue.siret is None:
         offerer = own_offerer(client, actor.structure, actor.token)
         actor.venue_ids[venue.name] = next(own["venueId"] for own in offerer["venues"] if own["siret"] is None)
@@ -87,17 +87,17 @@ def open_venue(client: Client, actor: Actor, venue: Venue) -> None:
 
 
 def give_bank_details(client: Client, actor: Actor, bank: BankDetails) -> None:
-    """The structure's own details, for all its venues, accepted by staff."""
+    """Submits bank details for all venues of the structure, and lets staff accept them."""
     body = {"iban": bank.iban, "bic": bank.bic, "holder": bank.holder}
     path = f"/v1/pro/offerers/{actor.offerer_id}/bank-details"
     given = client.post(path, body, actor.token, key=f"demo/bank-details/{bank.iban}")
-    client.settle()
+    client.wait_idle()
     staff = client.token_of("staff")
     client.post(f"/v1/staff/bank-details/{given['bankDetailsId']}/validate", {}, staff)
 
 
 def publish(client: Client, actor: Actor, venue: Venue, offer: Offer, begins: datetime | None) -> None:
-    """The offer and its stock. ``begins`` is the event's start, None for what has no date."""
+    """Creates an offer and its stock. ``begins`` is the event's start, or None."""
     body: dict[str, Any] = {
         "name": offer.name,
         "subcategory": offer.subcategory,
@@ -121,7 +121,7 @@ def publish(client: Client, actor: Actor, venue: Venue, offer: Offer, begins: da
 
 
 def become_beneficiary(client: Client, letterbox: Letterbox, person: YoungPerson) -> Beneficiary:
-    """An account taken through every step up to its credit."""
+    """Creates an account and completes every step up to its credit."""
     client.post(
         "/v1/accounts",
         {
@@ -139,10 +139,10 @@ def become_beneficiary(client: Client, letterbox: Letterbox, person: YoungPerson
 
 
 def finish_steps(client: Client, letterbox: Letterbox, person: YoungPerson, token: str) -> Beneficiary:
-    """The steps from the one that the platform names to the last. Raises RuntimeError when no credit is granted."""
+    """Completes the remaining steps. Raises RuntimeError if no credit is granted."""
     step = client.get("/v1/me", token)["nextStep"]
     if step is not None and step not in STEPS:
-        raise RuntimeError(f"{person.email}: no way past the step {step!r}")
+        raise RuntimeError(f"{person.email}: the step {step!r} is unknown")
     for left in STEPS[STEPS.index(step) :] if step else ():
         _take_step(client, letterbox, person, token, left)
     return Beneficiary(person, token, _credit(client, token))
@@ -174,10 +174,10 @@ def _identity(person: YoungPerson) -> dict[str, str]:
 
 
 def _credit(client: Client, token: str) -> dict[str, Any]:
-    """Granted by another service, a moment after the last step."""
+    """The credit, which another service grants shortly after the last step."""
     me = client.get("/v1/me", token)
     if me["credit"] is None:
-        client.settle()
+        client.wait_idle()
         me = client.get("/v1/me", token)
     if me["nextStep"] is not None or me["credit"] is None:
         raise RuntimeError(f"no credit was granted: {me}")

@@ -1,4 +1,4 @@
-"""What every chapter of the story does: books, validates at the desk, lets time pass, closes a fortnight."""
+"""The actions of the story's chapters: book, validate at the desk, move the clock, close a fortnight."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ class Stage:
     def actor(self, structure: Structure) -> Actor:
         return self.actors[structure.siren]
 
-    def clock(self, instant: str, title: str) -> None:
-        """Time passes up to ``instant``: everything that falls due on the way happens, in order."""
+    def move_clock(self, instant: str, title: str) -> None:
+        """Moves the clock to ``instant``: all timers that fall due on the way run, in order."""
         now = self.client.post("/v1/ops/clock", {"to": instant}, self.client.token_of("operator"))["now"]
         self.narrator.chapter(now[:16].replace("T", " "), title)
 
     def book(self, who: Beneficiary, structure: Structure, offer: Offer, quantity: int = 1) -> dict[str, Any]:
-        """The booking with its countermark. Raises Refusal."""
+        """Returns the booking, with its countermark. Raises Refusal."""
         body = {"stockId": self.actor(structure).stock_ids[offer.name], "quantity": quantity}
         key = f"demo/booking/{who.person.email}/{structure.siren}/{offer.name}"
         booking: dict[str, Any] = self.client.post("/v1/bookings", body, who.token, key=key)
         return booking
 
-    def all_book(
+    def book_for_all(
         self, text: str, people: Sequence[Beneficiary], structure: Structure, offer: Offer, quantity: int = 1
     ) -> list[dict[str, Any]]:
         return self.narrator.each(text, lambda who: self.book(who, structure, offer, quantity), people)
 
     def validate(self, text: str, structure: Structure, bookings: Sequence[dict[str, Any]]) -> None:
-        """The desk takes the countermarks that the young people show."""
+        """Validates the countermarks of the bookings at the desk."""
         token = self.actor(structure).token
 
         def one(booking: dict[str, Any]) -> None:
@@ -54,8 +54,8 @@ class Stage:
 
         self.narrator.each(text, one, bookings)
 
-    def refused(self, what: str, attempt: Any) -> None:
-        """Says how the platform refuses ``attempt``; anything else is a failure of the demonstration."""
+    def expect_refusal(self, what: str, attempt: Any) -> None:
+        """Reports how the platform refuses ``attempt``. Raises AssertionError if it accepts."""
         try:
             attempt()
         except Refusal as refusal:
@@ -63,28 +63,28 @@ class Stage:
             return
         raise AssertionError(f"the platform accepted: {what}")
 
-    def remaining(self, who: Beneficiary) -> int:
+    def remaining_credit(self, who: Beneficiary) -> int:
         cents: int = self.client.get("/v1/me/credit", who.token)["remainingCents"]
         return cents
 
     def close(self, cutoff: str) -> dict[str, Any]:
-        """Preview, close, files, and the bank's word that everything was sent; says each and returns the batch."""
+        """Previews and closes a batch, saves its files and confirms that the bank has sent it. Returns the batch."""
         finance = self.client.token_of("finance")
         preview = self.client.post("/v1/finance/payouts/preview", {"cutoff": cutoff}, finance)
         batch = self.client.post("/v1/finance/payouts", {"cutoff": cutoff}, finance, key=f"demo/close/{cutoff}")
         if (preview["totalCents"], preview["lines"]) != (batch["totalCents"], batch["lines"]):
-            raise AssertionError(f"the preview {preview} did not announce the batch {batch}")
-        self._tell(batch)
-        folder = self._keep_files(batch, cutoff)
+            raise AssertionError(f"the preview {preview} differs from the batch {batch}")
+        self._report_batch(batch)
+        folder = self._save_files(batch, cutoff)
         self.client.post(f"/v1/finance/payouts/{batch['batchId']}/sent", {}, finance, key=f"demo/sent/{cutoff}")
-        self.client.settle()
+        self.client.wait_idle()
         confirmed = "La banque confirme : virements exécutés, réservations remboursées."
         self.narrator.say(confirmed if batch["transfers"] else "Rien à virer : les lignes à 0 € sont soldées.")
         self.narrator.say(f"Fichiers : {folder}")
-        self._keep_reimbursements(folder)
+        self._save_reimbursements(folder)
         return dict(batch)
 
-    def _tell(self, batch: dict[str, Any]) -> None:
+    def _report_batch(self, batch: dict[str, Any]) -> None:
         lines, transfers = plural(batch["lines"], "ligne"), plural(batch["transfers"], "virement")
         self.narrator.say(f"[bold]{batch['label']}[/bold] : {lines}, {transfers}, {euros(batch['totalCents'])}")
         if batch["contributionCents"]:
@@ -94,20 +94,20 @@ class Stage:
             waiting = f"{plural(without['lines'], 'ligne')}, {euros(without['totalCents'])}"
             self.narrator.say(f"En attente de coordonnées bancaires : {waiting}")
 
-    def _keep_files(self, batch: dict[str, Any], cutoff: str) -> Path:
+    def _save_files(self, batch: dict[str, Any], cutoff: str) -> Path:
         folder = self.output / cutoff
         folder.mkdir(parents=True, exist_ok=True)
         for name in FINANCE_FILES:
             if name == "transfers.xml" and not batch["transfers"]:
-                continue  # a transfer file holds one transfer at least
+                continue  # a transfer file needs at least one transfer
             path = f"/v1/finance/payouts/{batch['batchId']}/{name}"
-            (folder / name).write_bytes(self.client.bytes_of(path, self.client.token_of("finance")))
+            (folder / name).write_bytes(self.client.get_bytes(path, self.client.token_of("finance")))
         return folder
 
-    def _keep_reimbursements(self, folder: Path) -> None:
-        """Each structure's own CSV, as it stands after this batch."""
+    def _save_reimbursements(self, folder: Path) -> None:
+        """Saves the reimbursements file of each structure after this batch."""
         for actor in self.actors.values():
-            content = self.client.bytes_of("/v1/pro/reimbursements.csv", actor.token)
+            content = self.client.get_bytes("/v1/pro/reimbursements.csv", actor.token)
             if content.count(b"\n") > 1:
                 name = f"reimbursements-{actor.structure.siren}.csv"
                 (folder / name).write_bytes(content)

@@ -1,7 +1,6 @@
-"""The founding document's story, from June 2021 into January 2022, chapter by chapter.
+"""The founding document's story from June 2021 to January 2022, chapter by chapter.
 
-Every amount that a chapter announces is checked against what the platform answers: a story that came out differently
-fails.
+Every amount that a chapter announces is compared with the platform's answer. A difference ends the story with an error.
 """
 
 from __future__ import annotations
@@ -38,13 +37,13 @@ from demo.narration import euros, plural
 from demo.sign_up import Actor, become_beneficiary, give_bank_details, open_venue, own_offerer, publish, register
 from demo.stage import Stage
 
-STARTS = "2021-06-01T08:00:00Z"
+STARTS_AT = "2021-06-01T08:00:00Z"
 YOUNG_PEOPLE = 84
-"""80 saxophones of 250 € make 20 000 € exactly; the four that follow are paid by the next tier."""
+"""80 saxophones at 250 € are exactly 20 000 €; four more are reimbursed at the rate of the next tier."""
 
 
 def play(stage: Stage) -> None:
-    stage.narrator.chapter(STARTS[:16].replace("T", " "), "les acteurs culturels et les jeunes s'inscrivent")
+    stage.narrator.chapter(STARTS_AT[:16].replace("T", " "), "les acteurs culturels et les jeunes s'inscrivent")
     _actors_sign_up(stage)
     _young_people_sign_up(stage)
     _cinemas_reopen(stage)
@@ -58,9 +57,9 @@ def play(stage: Stage) -> None:
 
 
 def _actors_sign_up(stage: Stage) -> None:
-    for actor in stage.narrator.each("Acteurs culturels", lambda one: _come_on_stage(stage, one), STRUCTURES):
+    for actor in stage.narrator.each("Acteurs culturels", lambda one: _register_actor(stage, one), STRUCTURES):
         stage.actors[actor.structure.siren] = actor
-    stage.client.settle()
+    stage.client.wait_idle()
     for actor in stage.actors.values():
         offers = sum(len(venue.offers) for venue in actor.structure.venues)
         bank = f"IBAN {actor.structure.bank.iban}" if actor.structure.bank else "sans coordonnées bancaires"
@@ -69,7 +68,7 @@ def _actors_sign_up(stage: Stage) -> None:
     stage.narrator.say("Commune de Montpellier : ses deux établissements partagent les coordonnées du Trésor public.")
 
 
-def _come_on_stage(stage: Stage, structure: Structure) -> Actor:
+def _register_actor(stage: Stage, structure: Structure) -> Actor:
     actor = register(stage.client, stage.letterbox, structure)
     if structure.bank:
         give_bank_details(stage.client, actor, structure.bank)
@@ -91,18 +90,18 @@ def _young_people_sign_up(stage: Stage) -> None:
 
 
 def _cinemas_reopen(stage: Stage) -> None:
-    stage.client.settle()
-    stage.all_book("Annette : 60 réservations", stage.people[:60], CINEMA_STAR, OPENING_FILM)
-    stage.all_book("Drunk : 40 réservations", stage.people[44:84], CINEMA_STAR, SECOND_FILM)
+    stage.client.wait_idle()
+    stage.book_for_all("Annette : 60 réservations", stage.people[:60], CINEMA_STAR, OPENING_FILM)
+    stage.book_for_all("Drunk : 40 réservations", stage.people[44:84], CINEMA_STAR, SECOND_FILM)
     late = stage.people[60]
-    stage.refused("La 61e place pour Annette", lambda: stage.book(late, CINEMA_STAR, OPENING_FILM))
-    books = stage.all_book("Livre trop sympa : 12 réservations", stage.people[:12], ACTES_SUD, BOOK)
-    e_books = stage.all_book("Mensch ! en ligne : 3 réservations", stage.people[20:23], HERBERT_MARCUSE, E_BOOK)
+    stage.expect_refusal("La 61e place pour Annette", lambda: stage.book(late, CINEMA_STAR, OPENING_FILM))
+    books = stage.book_for_all("Livre trop sympa : 12 réservations", stage.people[:12], ACTES_SUD, BOOK)
+    e_books = stage.book_for_all("Mensch ! en ligne : 3 réservations", stage.people[20:23], HERBERT_MARCUSE, E_BOOK)
     _change_of_mind(stage, books.pop(10)["bookingId"])
     books.pop(10)
     stage.narrator.say("Une autre lectrice ne viendra jamais chercher son livre : sa réservation expirera.")
 
-    stage.clock("2021-06-14T08:00:00Z", "deux séances ont eu lieu, leurs billets se sont validés d'eux-mêmes")
+    stage.move_clock("2021-06-14T08:00:00Z", "deux séances ont eu lieu, leurs billets se sont validés d'eux-mêmes")
     star = own_offerer(stage.client, CINEMA_STAR, stage.actor(CINEMA_STAR).token)["venues"]
     counters = next(venue["counters"] for venue in star if venue["name"] == "Cinéma Star")
     _expect("validated bookings of Cinéma Star", counters["validatedBookings"], 100)
@@ -112,20 +111,20 @@ def _cinemas_reopen(stage: Stage) -> None:
     used = books[0]["countermark"]
     desk = f"/v2/bookings/use/token/{used}"
     token = stage.actor(ACTES_SUD).token
-    stage.refused(f"La contremarque {used} une seconde fois", lambda: stage.client.patch(desk, token=token))
+    stage.expect_refusal(f"La contremarque {used} une seconde fois", lambda: stage.client.patch(desk, token=token))
 
 
 def _change_of_mind(stage: Stage, booking: int) -> None:
     who = stage.people[10]
-    before = stage.remaining(who)
+    before = stage.remaining_credit(who)
     stage.client.post(f"/v1/me/bookings/{booking}/cancel", {}, who.token, key=f"demo/cancel/{booking}")
-    after = stage.remaining(who)
+    after = stage.remaining_credit(who)
     _expect("credit given back", after - before, BOOK.price)
     stage.narrator.say(f"Une lectrice change d'avis et annule : {euros(before)} → {euros(after)} de crédit.")
 
 
 def _first_fortnight(stage: Stage) -> None:
-    stage.clock("2021-06-16T08:00:00Z", "premier remboursement")
+    stage.move_clock("2021-06-16T08:00:00Z", "premier remboursement")
     batch = stage.close("2021-06-15")
     _expect("paid in June", batch["totalCents"], 100 * OPENING_FILM.price + 10 * BOOK.price)
     _expect("lines without bank details", batch["withoutBankDetails"]["lines"], 3)
@@ -134,45 +133,45 @@ def _first_fortnight(stage: Stage) -> None:
 def _bank_details_come_late(stage: Stage) -> None:
     stage.narrator.say("L'Atelier Herbert Marcuse lit « IBAN et BIC manquants » et donne ses coordonnées bancaires.")
     give_bank_details(stage.client, stage.actor(HERBERT_MARCUSE), PUBLISHER_BANK)
-    stage.clock("2021-07-01T08:00:00Z", "les lignes en attente sont payées")
+    stage.move_clock("2021-07-01T08:00:00Z", "les lignes en attente sont payées")
     _expect("paid to the publisher", stage.close("2021-06-30")["totalCents"], 3 * E_BOOK.price)
 
 
 def _back_to_school(stage: Stage) -> None:
-    stage.clock("2021-09-10T08:00:00Z", "la rentrée : l'instrument, deuxième vente du pass après le livre")
-    _expect("credit after the expiry", stage.remaining(stage.people[11]), 30_000 - OPENING_FILM.price)
+    stage.move_clock("2021-09-10T08:00:00Z", "la rentrée : l'instrument, deuxième vente du pass après le livre")
+    _expect("credit after the expiry", stage.remaining_credit(stage.people[11]), 30_000 - OPENING_FILM.price)
     stage.narrator.say("Le livre jamais retiré a expiré au bout de 30 jours : 26,00 € sont revenus à sa lectrice.")
-    saxophones = stage.all_book("Saxophones : 84 réservations", stage.people, MUSIC_SHOP, SAXOPHONE)
+    saxophones = stage.book_for_all("Saxophones : 84 réservations", stage.people, MUSIC_SHOP, SAXOPHONE)
     stage.validate("Guichet de la lutherie", MUSIC_SHOP, saxophones)
-    stage.client.settle()
-    _tell_year(stage, 2021)
+    stage.client.wait_idle()
+    _report_year(stage, 2021)
     visits = stage.people[30:50]
-    stage.all_book("Journées du patrimoine au musée : 20 visites", visits, MONTPELLIER, HERITAGE_VISIT)
-    stage.all_book("Ciné-club : 30 places", stage.people[30:60], MONTPELLIER, NESTOR_BURMA_SCREENING)
-    stage.all_book("Ciné-club : 10 fois deux places", stage.people[60:70], MONTPELLIER, NESTOR_BURMA_SCREENING, 2)
+    stage.book_for_all("Journées du patrimoine au musée : 20 visites", visits, MONTPELLIER, HERITAGE_VISIT)
+    stage.book_for_all("Ciné-club : 30 places", stage.people[30:60], MONTPELLIER, NESTOR_BURMA_SCREENING)
+    stage.book_for_all("Ciné-club : 10 fois deux places", stage.people[60:70], MONTPELLIER, NESTOR_BURMA_SCREENING, 2)
 
-    stage.clock("2021-09-16T08:00:00Z", "plus de 20 000 € de ventes : la dégressivité s'applique")
+    stage.move_clock("2021-09-16T08:00:00Z", "plus de 20 000 € de ventes : la dégressivité s'applique")
     batch = stage.close("2021-09-15")
     _expect("paid to the music shop", batch["totalCents"], 80 * 25_000 + 4 * 23_750)
     _expect("contribution of the music shop", batch["contributionCents"], 4 * 1_250)
 
 
 def _heritage_days(stage: Stage) -> None:
-    stage.clock("2021-10-01T08:00:00Z", "la Commune de Montpellier : deux établissements, un virement")
+    stage.move_clock("2021-10-01T08:00:00Z", "la Commune de Montpellier : deux établissements, un virement")
     batch = stage.close("2021-09-30")
     _expect("paid to Montpellier", batch["totalCents"], 20 * HERITAGE_VISIT.price + 50 * NESTOR_BURMA_SCREENING.price)
     _expect("transfers to Montpellier", batch["transfers"], 1)
 
 
 def _concert_and_open_day(stage: Stage) -> None:
-    stage.all_book("Concert : 10 places", stage.people[70:80], HARMONY, CONCERT)
-    stage.all_book("Concert : 4 fois deux places", stage.people[80:84], HARMONY, CONCERT, 2)
-    stage.all_book("Tous à l'Opéra ! 25 visites gratuites", stage.people[:25], OPERA, OPEN_DAY)
-    stage.refused("Une seconde visite pour la même personne", lambda: _book_again(stage))
+    stage.book_for_all("Concert : 10 places", stage.people[70:80], HARMONY, CONCERT)
+    stage.book_for_all("Concert : 4 fois deux places", stage.people[80:84], HARMONY, CONCERT, 2)
+    stage.book_for_all("Tous à l'Opéra ! 25 visites gratuites", stage.people[:25], OPERA, OPEN_DAY)
+    stage.expect_refusal("Une seconde visite pour la même personne", lambda: _book_again(stage))
 
-    stage.clock("2021-10-16T08:00:00Z", "le concert a eu lieu")
+    stage.move_clock("2021-10-16T08:00:00Z", "le concert a eu lieu")
     _expect("paid for the concert", stage.close("2021-10-15")["totalCents"], 18 * CONCERT.price)
-    stage.clock("2021-11-02T08:00:00Z", "la journée portes ouvertes de l'Opéra était gratuite")
+    stage.move_clock("2021-11-02T08:00:00Z", "la journée portes ouvertes de l'Opéra était gratuite")
     _expect("paid for the open day", stage.close("2021-10-31")["totalCents"], 0)
 
 
@@ -182,36 +181,36 @@ def _book_again(stage: Stage) -> None:
 
 
 def _december(stage: Stage) -> None:
-    stage.clock("2021-12-03T09:00:00Z", "les derniers achats de l'année")
-    stage.all_book("Le Louvre dans les pas de Beyoncé : 10 visites", stage.people[20:30], LOUVRE, BEYONCE_VISIT)
-    reeds = stage.all_book("Anches et méthodes : 10 réservations", stage.people[:10], MUSIC_SHOP, REEDS)
+    stage.move_clock("2021-12-03T09:00:00Z", "les derniers achats de l'année")
+    stage.book_for_all("Le Louvre dans les pas de Beyoncé : 10 visites", stage.people[20:30], LOUVRE, BEYONCE_VISIT)
+    reeds = stage.book_for_all("Anches et méthodes : 10 réservations", stage.people[:10], MUSIC_SHOP, REEDS)
     stage.validate("Guichet de la lutherie", MUSIC_SHOP, reeds)
-    _expect("credit spent to the last cent", stage.remaining(stage.people[0]), 0)
+    _expect("credit spent to the last cent", stage.remaining_credit(stage.people[0]), 0)
     stage.narrator.say("Dix jeunes ont dépensé leurs 300 € au centime près.")
-    stage.clock("2021-12-16T08:00:00Z", "la lutherie est toujours au-delà de 20 000 € : 95 %")
+    stage.move_clock("2021-12-16T08:00:00Z", "la lutherie est toujours au-delà de 20 000 € : 95 %")
     _expect("paid at 95 %", stage.close("2021-12-15")["totalCents"], 10 * 1_805)
 
 
 def _new_year(stage: Stage) -> None:
-    stage.clock(
+    stage.move_clock(
         "2022-01-03T08:00:00Z", "une nouvelle année civile : les compteurs repartent de zéro, les 15-17 ans arrivent"
     )
     _expect("paid to the Louvre", stage.close("2021-12-31")["totalCents"], 10 * BEYONCE_VISIT.price)
     person = become_beneficiary(stage.client, stage.letterbox, schoolgirl(date(2005, 9, 12)))
     _expect("credit at 16", person.credit["grantedCents"], 3_000)
     stage.narrator.say(f"{person.person.first_name}, 16 ans, reçoit {euros(person.credit['grantedCents'])}.")
-    stage.client.settle()
+    stage.client.wait_idle()
     buyers = [*stage.people[10:20], person]
-    reeds = stage.all_book("Anches et méthodes : 11 réservations", buyers, MUSIC_SHOP, REEDS)
+    reeds = stage.book_for_all("Anches et méthodes : 11 réservations", buyers, MUSIC_SHOP, REEDS)
     stage.validate("Guichet de la lutherie", MUSIC_SHOP, reeds)
-    stage.client.settle()
-    _tell_year(stage, 2021)
-    _tell_year(stage, 2022)
-    stage.clock("2022-01-17T08:00:00Z", "premier remboursement de 2022, de nouveau à 100 %")
+    stage.client.wait_idle()
+    _report_year(stage, 2021)
+    _report_year(stage, 2022)
+    stage.move_clock("2022-01-17T08:00:00Z", "premier remboursement de 2022, de nouveau à 100 %")
     _expect("paid at 100 % again", stage.close("2022-01-15")["totalCents"], 11 * REEDS.price)
 
 
-def _tell_year(stage: Stage, year: int) -> None:
+def _report_year(stage: Stage, year: int) -> None:
     state = stage.year(MUSIC_SHOP, year)
     rate = round(float(state["rate"]) * 100)
     left = state["leftBeforeNextCents"]
@@ -221,6 +220,6 @@ def _tell_year(stage: Stage, year: int) -> None:
     stage.narrator.say(f"Lutherie du Faubourg, {year} : {revenue} de ventes, {scale}.")
 
 
-def _expect(what: str, seen: int, right: int) -> None:
-    if seen != right:
-        raise AssertionError(f"{what}: {seen}, not {right}")
+def _expect(what: str, actual: int, expected: int) -> None:
+    if actual != expected:
+        raise AssertionError(f"{what}: {actual}, not {expected}")

@@ -1,4 +1,4 @@
-"""``make up`` and ``make down``: one process per service on this machine, their output in .run/."""
+"""``make up`` and ``make down``: run one process per service on this machine, with their output in .run/."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def up() -> None:
         sys.exit("make up: needs DATABASE_URL=postgresql+psycopg2://… and AMQP_URI=amqp://… (make run needs neither)")
     if running := [name for name in SERVICES if _pid(name)]:
         sys.exit(f"make up: already running: {', '.join(running)} (make down stops them)")
-    check_port("PORT", settings.bind, settings.port)  # whoever is there would answer in our gateway's place
+    check_port("PORT", settings.bind, settings.port)  # another server there would answer instead of the gateway
     if subprocess.run([PASSCULTURE, "migrate"], check=False).returncode:
         sys.exit(1)
     RUN.mkdir(exist_ok=True)
-    started = {name: _started(name) for name in SERVICES}
+    started = {name: _start(name) for name in SERVICES}
     try:
         _wait_until_ready(f"http://{settings.bind}:{settings.port}", started)
     except BaseException:
@@ -53,7 +53,7 @@ def up() -> None:
         raise
 
 
-def _started(name: str) -> subprocess.Popen[bytes]:
+def _start(name: str) -> subprocess.Popen[bytes]:
     with (RUN / f"{name}.log").open("wb") as output:
         process = subprocess.Popen(
             [PASSCULTURE, "run", "--service", name], stdout=output, stderr=output, start_new_session=True
@@ -65,7 +65,7 @@ def _started(name: str) -> subprocess.Popen[bytes]:
 def _wait_until_ready(address: str, started: Mapping[str, subprocess.Popen[bytes]]) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
-        # asked of the processes themselves: one that has just been started has no command line yet
+        # not by `_pid`: a process that was just started has no command line yet
         if dead := [name for name, process in started.items() if process.poll() is not None]:
             tail = (RUN / f"{dead[0]}.log").read_text(errors="replace").strip().splitlines()[-1:]
             sys.exit(f"make up: {dead[0]} did not start: {' '.join(tail)}")
@@ -82,28 +82,28 @@ def down() -> None:
     pids = {name: pid for name in SERVICES if (pid := _pid(name))}
     for pid in pids.values():
         os.kill(pid, signal.SIGTERM)
-    _wait_for([partial(_ended, name) for name in pids])
+    _wait_for([partial(_has_ended, name) for name in pids])
     for name in pids:
         if pid := _pid(name):
             os.kill(pid, signal.SIGKILL)
     for name in SERVICES:
         (RUN / f"{name}.pid").unlink(missing_ok=True)
-    print(f"stopped: {', '.join(pids)}" if pids else "nothing of `make up` runs here")
+    print(f"stopped: {', '.join(pids)}" if pids else "no process of `make up` is running")
 
 
-def _ended(name: str) -> int | None:
+def _has_ended(name: str) -> int | None:
     return None if _pid(name) else 0
 
 
 def _wait_for(ended: Sequence[Callable[[], int | None]]) -> None:
-    """Until all have ended (none gives None), but not for ever."""
+    """Waits until all processes have ended (no function returns None), at most STOP_SECONDS."""
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline and any(end() is None for end in ended):
         time.sleep(0.1)
 
 
 def _pid(name: str) -> int | None:
-    """The process of a service if it is ours and alive."""
+    """The process of a service, if `make up` started it and it is alive."""
     try:
         pid = int((RUN / f"{name}.pid").read_text())
         os.waitpid(pid, os.WNOHANG)

@@ -1,6 +1,6 @@
-"""The document of messages and calls: AsyncAPI 3, made of contracts, the topology of the bus and golden samples.
+"""Generates the AsyncAPI 3 document of messages and calls from contracts, the bus topology and golden samples.
 
-The gateway serves the generated file: what runs does not need the samples.
+The gateway serves the generated file, so that it does not need the samples.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from shared.eventstore import Message
 from shared.messaging.topology import events_exchange, routing_key
 
 NAMESPACE = "passculture"
-"""As the manifests in deploy/k8s set it."""
+"""The value in the manifests of deploy/k8s."""
 SAMPLES = Path(__file__).parents[1] / "tests" / "contracts" / "golden"
-"""One file a service: its events, and beside each the data of its message by version."""
+"""One file per service: its events, each with the data of its message by version."""
 PERSISTENT = 2
 _DESCRIPTION = """The messages that the services of the culture pass publish, for each other and for outsiders, and \
 the calls that they make to each other.
 
-Each service publishes to a durable topic exchange of its own, `<NAMESPACE>.<service>.events` (here with `NAMESPACE` \
-`passculture`). Messages are persistent JSON: an envelope and, in `data`, facts enough that nobody need call back. \
-They come in the order of `position`, at least once: pass over a position that was handled before; where `previous` is \
-not the last position that was seen, some are missing, and `GET /v1/finance/events` has those of payout from any \
-position on.
+Each service publishes to its own durable topic exchange, `<NAMESPACE>.<service>.events` (here with `NAMESPACE` \
+`passculture`). Messages are persistent JSON: an envelope and, in `data`, enough facts that consumers need no further \
+call. They are delivered in the order of `position`, at least once: skip positions that were handled before. If \
+`previous` is not the last position that was handled, messages are missing; `GET /v1/finance/events` returns payout's \
+from any position on.
 
-A version, once published, never changes. When a message gets a new version, both are published for a time, each as a \
-message of its own with the same `id` and `position`: version 1 under the message's name as its routing key, version n \
-under `<name>.v<n>`. Bind `*` for all messages in version 1, or the routing keys that you know; with `#` every \
-version comes, the oldest first, so that the others are positions that were handled before.
+A published version never changes. When a message gets a new version, both are published for a time, as separate \
+messages with the same `id` and `position`: version 1 with the message's name as its routing key, version n with \
+`<name>.v<n>`. Bind `*` for all messages in version 1, or the routing keys that you know. With `#` every version is \
+delivered, the oldest first; the others are then positions that were handled before.
 
-A call is a command, which decides and writes, or a query, which only reads. The calling process puts it into the \
-owner's queue and reads the answer from a queue of its own. Only the platform's services make calls; outsiders use the \
-HTTP interface.
+A call is a command, which decides and writes, or a query, which only reads. The calling process sends it to the \
+owner's queue and receives the answer in its own queue. Only the platform's services make calls; outsiders use the \
+HTTP API.
 """
 
 
@@ -84,7 +84,7 @@ def _channel(service: str, messages: Schemas) -> dict[str, Any]:
     exchange = events_exchange(NAMESPACE, service)
     return {
         "address": "{message}",
-        "title": f"What {service} publishes",
+        "title": f"Messages of {service}",
         "description": "The address is the routing key: bind `*` for all of it, in order, in version 1.",
         "servers": [{"$ref": "#/servers/bus"}],
         "parameters": {
@@ -110,7 +110,7 @@ def _publishing(service: str, messages: Schemas) -> dict[str, Any]:
     return {
         "action": "send",
         "channel": {"$ref": f"#/channels/{service}.events"},
-        "summary": f"{service.capitalize()} says what has happened.",
+        "summary": f"{service.capitalize()} publishes its messages.",
         "bindings": {"amqp": {"deliveryMode": PERSISTENT, "bindingVersion": "0.3.0"}},
         "messages": [{"$ref": f"#/channels/{service}.events/messages/{_key(*message)}"} for message in messages],
     }
@@ -137,7 +137,7 @@ def _message(
 
 
 def samples(service: str, name: str, version: int) -> dict[str, dict[str, Any]]:
-    """The golden samples of a message by a name of each: one for every event that is published as this message."""
+    """The golden samples of a message by name: one for every event that is published as this message."""
     events = json.loads(SAMPLES.joinpath(f"{service}.json").read_text("utf-8"))
     versions = {event: sample[name] for event, sample in events.items() if name in sample}
     found = {event: data[str(version)] for event, data in versions.items() if str(version) in data}
@@ -145,7 +145,7 @@ def samples(service: str, name: str, version: int) -> dict[str, dict[str, Any]]:
 
 
 def _example(service: str, name: str, version: int, key: str, data: dict[str, Any]) -> dict[str, Any]:
-    """The sample in an envelope such as it travels in."""
+    """The sample in a message envelope."""
     at, epoch, position = datetime(2021, 11, 2, 9, tzinfo=UTC), "0b7c6a52e4d14d7f8f5a3d1f0e9c8b7a", 418
     message = Message(
         id=f"{service}:{epoch[:8]}:{position}",
@@ -167,7 +167,7 @@ def _example(service: str, name: str, version: int, key: str, data: dict[str, An
 
 
 class _Schemas:
-    """marshmallow → JSON Schema, each schema once under a name of its own: its class's, unless another is given."""
+    """Converts marshmallow schemas to JSON Schema, each once, under its class's name unless another is given."""
 
     def __init__(self) -> None:
         self._plugin = MarshmallowPlugin(schema_name_resolver=self._name)

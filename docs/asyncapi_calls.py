@@ -16,7 +16,7 @@ Reference = Callable[..., dict[str, str]]
 KINDS = ("commands", "queries")
 ANSWERS = {"commands": CommandAnswer, "queries": QueryAnswer}
 PLATFORM = "platform"
-"""Stands for every service: it answers the calls of the platform besides its own."""
+"""In place of a service: every service answers these calls, in addition to its own."""
 
 
 def add_calls(document: dict[str, Any], namespace: str, reference: Reference) -> None:

@@ -1,4 +1,4 @@
-"""``docs/messages-and-calls.md``: everything that services say to each other, from the contracts and registrations."""
+"""Generates ``docs/messages-and-calls.md`` from the contracts and the services' registrations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.contracts.messages import MESSAGES
 from shared.runtime.service import Service
 
 MAX_CHOICES = 8
-"""Choices that are listed; of longer lists only the number is told."""
+"""The longest list of choices that is shown; of longer ones only the number."""
 
 _HEAD = """# Messages and calls between services
 
@@ -91,7 +91,7 @@ def _is_nullable(described: Mapping[str, Any]) -> bool:
 
 
 def _type(described: Mapping[str, Any]) -> str:
-    """What bounds the field; a plain number or text says nothing more."""
+    """The bounds of a field, if it has other ones than those of its type."""
     choices = [choice for choice in described.get("enum", ()) if choice is not None]
     if choices:
         few = len(choices) <= MAX_CHOICES

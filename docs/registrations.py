@@ -1,4 +1,4 @@
-"""What the services have registered: their reactions, publications, calls. They are built on empty stores in memory."""
+"""Reads the services' registrations (reactions, publications, calls) from services built on empty stores."""
 
 from __future__ import annotations
 

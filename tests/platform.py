@@ -232,11 +232,11 @@ class Platform:
     def advance(self, time_span: timedelta) -> datetime:
         return self.clock_to(self.now() + time_span)
 
-    def settle(self) -> dict[str, Any]:
+    def wait_idle(self) -> dict[str, Any]:
         """Waits until every message has been handled; gives every service's positions."""
-        settled = self.call("POST", "/v1/ops/settle", {}, self.token("operator"))
-        assert settled.status == 200, settled
-        return settled.json
+        answer = self.call("POST", "/v1/ops/settle", {}, self.token("operator"))
+        assert answer.status == 200, answer
+        return answer.json
 
     def catch_up(self) -> None:
         """Waits until every service has handled all that the others have published. Mails may still be under way.

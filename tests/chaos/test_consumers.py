@@ -169,7 +169,7 @@ def logs(platform: Fleet, load: Load, betweens: dict[str, Between]) -> Logs:
     for price in (900, 1_100, 1_300):
         booking = stage.sold(actor, person, price)
         assert stage.desk("keep", booking["countermark"], actor.token).status == 204
-    platform.settle()
+    platform.wait_idle()
     with opened(platform) as books:
         return {name: store.messages(0, 1_000_000) for name, store in books.stores.items()}
 
@@ -501,7 +501,7 @@ def test_a_process_that_lost_its_store_and_its_queues_follows_from_the_beginning
     platform: Fleet, load: Load, logs: Logs
 ) -> None:
     """The gateway keeps nothing that others did not tell it."""
-    platform.settle()
+    platform.wait_idle()
     before = catalogue(platform)
     platform.kill("gateway")
     with platform.database("gateway").begin() as connection:
@@ -521,7 +521,7 @@ def test_a_process_that_lost_its_store_and_its_queues_follows_from_the_beginning
 
 def test_one_that_asks_for_no_log_misses_what_its_lost_queue_held(platform: Fleet, load: Load) -> None:
     """The control: payout without its way to catch up, its queues deleted while something is validated."""
-    platform.settle()
+    platform.wait_idle()
     platform.kill("payout")
     platform.lose_queues("payout")
     used = load.seen.done["use"]

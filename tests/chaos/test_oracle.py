@@ -85,7 +85,7 @@ SPOILT = {
 def quiet(platform: Fleet, load: Load) -> None:
     """Something of each kind has happened, and everything has come to rest."""
     load.run(lambda seen: all(seen.done[action] > 0 for action in ("book", "cancel", "use")))
-    platform.settle()
+    platform.wait_idle()
 
 
 def test_what_is_right_is_not_complained_about(platform: Fleet, town: Town, journal: Journal) -> None:

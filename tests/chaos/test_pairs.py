@@ -19,7 +19,7 @@ def shares(platform: Fleet, other: Beside, load: Load) -> dict[str, float]:
     """Of what each source tells meanwhile, the share of the process that handles less of it."""
     before = [platform.handled(SERVICE), other.handled()]
     load.acknowledged(SOME, clients=8)
-    platform.settle()
+    platform.wait_idle()
     after = [platform.handled(SERVICE), other.handled()]
     first, second = (Counter(now) - Counter(then) for now, then in zip(after, before, strict=True))
     assert first["booking"] + second["booking"] > 0
@@ -29,7 +29,7 @@ def shares(platform: Fleet, other: Beside, load: Load) -> dict[str, float]:
 def test_of_two_processes_one_follows_and_the_other_takes_over(
     platform: Fleet, town: Town, load: Load, journal: Journal
 ) -> None:
-    platform.settle()
+    platform.wait_idle()
     with platform.beside(SERVICE) as other:
         assert max(shares(platform, other, load).values()) < A_FEW
         before = other.handled()
@@ -46,7 +46,7 @@ def test_of_two_processes_one_follows_and_the_other_takes_over(
 def test_without_a_single_active_consumer_both_follow(platform: Fleet, load: Load) -> None:
     """The control: the same queues, which give what comes to both in turn. The tracked position keeps what they do
     right; that each source has one who follows is gone."""
-    platform.settle()
+    platform.wait_idle()
     platform.lose_queues(SERVICE)
     with platform.sabotaged(SERVICE, "takes_turns"):
         try:
@@ -55,4 +55,4 @@ def test_without_a_single_active_consumer_both_follow(platform: Fleet, load: Loa
         finally:  # who has the guard makes them anew
             platform.kill(SERVICE)
             platform.lose_queues(SERVICE)
-    platform.settle()
+    platform.wait_idle()

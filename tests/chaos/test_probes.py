@@ -20,7 +20,7 @@ PART = "payout messages from booking"
 
 @pytest.fixture(autouse=True)
 def ready(platform: Fleet) -> None:
-    platform.settle()
+    platform.wait_idle()
     assert platform.probed("payout", "ready") == (200, {"ready": True, "trouble": {}})
     assert platform.probed("payout", "live") == (200, {"live": True})
 

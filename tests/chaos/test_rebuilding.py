@@ -26,7 +26,7 @@ Models = list[tuple[str, Process, Model]]
 @pytest.fixture(scope="module")
 def models(platform: Fleet, load: Load) -> Iterator[Models]:
     load.acknowledged(20)
-    platform.settle()
+    platform.wait_idle()
     processes = StoreAccess(Settings.from_environment(platform.environment)).processes
     yield [(name, process, model) for name, process in processes.items() for model in process.service.read_models]
     for process in processes.values():

@@ -59,7 +59,7 @@ def test_a_reservation_told_again_or_too_late_takes_nothing(
     late = LATE[what](Late(platform, town))
     answers = [late.tell() for _ in range(2)]
     assert answers[0] == answers[1]
-    platform.settle()
+    platform.wait_idle()
     with opened(platform) as books:
         assert audit(books, journal.entries(), town.quantities) == []
 
@@ -94,7 +94,7 @@ def test_the_same_key_gives_the_same_answer_now_and_in_a_month(
     for name, one in asked.items():  # in this order: some bring about what the next ones are refused for
         first[name] = one.ask(one.key)
         assert first[name].outcome == one.outcome, (name, first[name])
-    platform.settle()
+    platform.wait_idle()
     for wait in (timedelta(0), MONTH):
         if wait:
             platform.advance(wait)
@@ -194,7 +194,7 @@ def test_the_desk_has_no_keys_and_tells_who_asks_again_that_it_is_done(
         return platform.call("PATCH", path, token=stage.api_key(actor), key=key)
 
     assert use().status == 204
-    platform.settle()
+    platform.wait_idle()
     for wait in (timedelta(0), MONTH):
         platform.advance(wait)
         stored = platform.logs()["booking"]
@@ -230,7 +230,7 @@ def test_without_stored_outcomes_the_oracle_reports_a_double(
             assert stage.cancel(person, answer.json["bookingId"]).status == 200
         other = stage.publish(actor, 700, 5).stock_id
         assert stage.book(person, other, key=key).outcome == (201, "")
-    platform.settle()
+    platform.wait_idle()
     with opened(platform) as books:
         found = audit(books, told, {})
     assert f"key {key} of person {me} made 3 requests" in found

@@ -70,7 +70,7 @@ def test_without_stored_outcomes_a_killed_process_leaves_what_the_oracle_reports
         kills_go_on = again_and_again(lambda: platform.kill_and_restart("booking"), EVERY_SECONDS)
         with platform.forgetting("booking"), kills_go_on:
             load.run(lambda _: is_enough())
-        platform.settle()
+        platform.wait_idle()
         found = complaints()
     assert any(text.endswith("was refused with 409, and confirmed") for text in found), found
 
@@ -104,7 +104,7 @@ def test_without_the_count_of_places_more_are_booked_than_there_are(
     with newly_wrong(platform, crowd, told) as complaints:
         with platform.sabotaged("booking", "counts_no_places"):
             assert [answer.status for answer in all_book(crowd, stock)] == [201] * len(crowd.people)
-        platform.settle()
+        platform.wait_idle()
         found = complaints()
     assert f"stock {stock}: {len(crowd.people)} of {SCARCE} are booked" in found, found
 
@@ -118,7 +118,7 @@ def test_without_the_lock_on_a_stock_its_counts_are_lost(platform: Fleet, crowd:
             booked = all_book(crowd, stock)
             assert [answer.status for answer in booked] == [201] * len(crowd.people)
             at_once(cancel(crowd, person, answer) for person, answer in zip(crowd.people, booked, strict=True))
-            platform.settle()
+            platform.wait_idle()
             found = complaints()
             if any(text.startswith(f"stock {stock}: ") and "are counted" in text for text in found):
                 return
@@ -131,7 +131,7 @@ def test_without_the_guard_a_person_books_an_offer_twice(platform: Fleet, crowd:
     with newly_wrong(platform, crowd, told) as complaints:
         with platform.sabotaged("booking", "books_twice"):
             assert [book(crowd, crowd.people[0], stock)().status for _ in range(2)] == [201, 201]
-        platform.settle()
+        platform.wait_idle()
         found = complaints()
     assert any(text.startswith(f"person {crowd.people[0]} has 2 live bookings of offer") for text in found), found
 
@@ -154,7 +154,7 @@ def test_without_recovery_a_killed_process_s_request_is_held_for_ever(
             assert stays(is_held, OPEN_SECONDS)
             assert asked.wait().status == 503
         until(lambda: not is_held())  # that process has the guard
-        platform.settle()
+        platform.wait_idle()
         assert complaints() == set()
 
 

@@ -110,7 +110,7 @@ def table(raw: bytes, delimiter: str) -> list[dict[str, str]]:
 
 def reimbursements(platform: Platform, token: str) -> list[dict[str, str]]:
     """An establishment's own file, its columns checked."""
-    raw = platform.client.bytes_of("/v1/pro/reimbursements.csv", token)
+    raw = platform.client.get_bytes("/v1/pro/reimbursements.csv", token)
     assert raw.startswith(b"\xef\xbb\xbf")
     header = next(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline=""), delimiter=";"))
     assert header == SIXTEEN_COLUMNS
@@ -143,12 +143,12 @@ class Finance:
 
     def transfers(self, batch: dict[str, Any]) -> TransferFile:
         path = f"/v1/finance/payouts/{batch['batchId']}/transfers.xml"
-        raw = self.platform.client.bytes_of(path, self.token)
-        assert self.platform.client.bytes_of(path, self.token) == raw
+        raw = self.platform.client.get_bytes(path, self.token)
+        assert self.platform.client.get_bytes(path, self.token) == raw
         return TransferFile.read(raw)
 
     def details(self, batch: dict[str, Any]) -> list[dict[str, str]]:
-        raw = self.platform.client.bytes_of(f"/v1/finance/payouts/{batch['batchId']}/details.csv", self.token)
+        raw = self.platform.client.get_bytes(f"/v1/finance/payouts/{batch['batchId']}/details.csv", self.token)
         delimiter = ";" if b";" in raw.splitlines()[0] else ","
         rows = table(raw, delimiter)
         assert list(rows[0]) == DETAILS_COLUMNS
@@ -156,7 +156,7 @@ class Finance:
 
     def balances(self, batch: dict[str, Any]) -> dict[int, tuple[str, str]]:
         """What each person had left at the close: (theoretical, real), in the order of the file."""
-        raw = self.platform.client.bytes_of(f"/v1/finance/payouts/{batch['batchId']}/wallets.csv", self.token)
+        raw = self.platform.client.get_bytes(f"/v1/finance/payouts/{batch['batchId']}/wallets.csv", self.token)
         rows = table(raw, ";")
         return {int(row["ID de l'utilisateur"]): (row["Solde théorique"], row["Solde réel"]) for row in rows}
 
@@ -164,13 +164,13 @@ class Finance:
         body = {} if transfers is None else {"transfers": transfers}
         answer = self.platform.post(f"/v1/finance/payouts/{batch['batchId']}/sent", body, self.token)
         assert answer.status == 200, answer
-        self.platform.settle()
+        self.platform.wait_idle()
 
     def rejected(self, batch: dict[str, Any], transfer: str, reason: str) -> None:
         body = {"transfers": [{"endToEndId": transfer, "reason": reason}]}
         answer = self.platform.post(f"/v1/finance/payouts/{batch['batchId']}/rejections", body, self.token)
         assert answer.status == 200, answer
-        self.platform.settle()
+        self.platform.wait_idle()
 
     def year(self, siret: str, year: int) -> dict[str, Any]:
         found: dict[str, Any] = self.platform.get(f"/v1/finance/establishments/{siret}/years/{year}", self.token)
@@ -178,7 +178,7 @@ class Finance:
 
     def reconciled(self) -> None:
         """Every identity holds."""
-        self.platform.settle()
+        self.platform.wait_idle()
         found = self.platform.get("/v1/finance/reconciliation", self.token)
         assert found["balanced"] is True, found["differences"]
 

@@ -47,7 +47,7 @@ class Stage:
         if bank:
             assert structure.bank is not None
             sign_up.give_bank_details(client, actor, structure.bank)
-        self.platform.settle()
+        self.platform.wait_idle()
         return actor
 
     def venue(self, actor: Actor, number: int = 0) -> int:

@@ -88,9 +88,9 @@ def test_known_and_unknown_addresses_get_the_same_answers(platform: Platform) ->
 def test_a_forgotten_password_is_reset_by_mail(platform: Platform) -> None:
     person = a_person(4)
     confirmed(platform, person)
-    platform.settle()
+    platform.wait_idle()
     assert platform.post("/v1/auth/password-reset", {"email": person.email}).status == 202
-    platform.settle()
+    platform.wait_idle()
     link = platform.letterbox.link_token(person.email)
     assert platform.post("/v1/auth/password-reset/confirm", {"token": link, "password": ANOTHER}).status == 200
     used = platform.post("/v1/auth/password-reset/confirm", {"token": link, "password": PASSWORD})
@@ -209,7 +209,7 @@ def test_after_an_erasure_the_desk_still_works(stage: Stage, actor: Actor) -> No
     number = platform.get("/v1/me", person.token)["accountId"]
     assert number in keys_in(platform, "keys")
     assert platform.call("DELETE", "/v1/me", None, person.token).status == 204
-    platform.settle()
+    platform.wait_idle()
     assert number not in keys_in(platform, "keys") and keys_in(platform, "identity") == set()
     assert platform.call("GET", "/v1/me", None, person.token).status == 404
     assert sign_in(platform, person.person).outcome == (401, "credentials-invalid")
@@ -237,7 +237,7 @@ def test_fraud_cancels_bookings(stage: Stage, actor: Actor) -> None:
         "invalid",
     )
     assert platform.post(f"/v1/staff/accounts/{number}/suspend", {"reason": "fraud"}, staff).status == 200
-    platform.settle()
+    platform.wait_idle()
     assert sign_in(platform, person.person).outcome == (403, "account-suspended")
     assert stage.places(book) == 5
 
@@ -289,7 +289,7 @@ def test_the_pages_that_mails_link_to(platform: Platform) -> None:
     assert (again.status, again.headers.get_content_type()) == (422, "text/html")
     assert sign_in(platform, person).status == 200
     assert platform.post("/v1/auth/password-reset", {"email": person.email}).status == 202
-    platform.settle()
+    platform.wait_idle()
     weak = submitted(platform, person, "/mot-de-passe", password="weak")
     assert (weak.status, b'role="alert"' in weak.body) == (422, True)
     assert submitted(platform, person, "/mot-de-passe", password=ANOTHER).status == 200

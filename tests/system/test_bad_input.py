@@ -43,10 +43,10 @@ def person(stage: Stage) -> Beneficiary:
 @pytest.fixture
 def nothing_stored(platform: Platform) -> Iterator[None]:
     """What happens meanwhile leaves no event in any service's log."""
-    platform.settle()
+    platform.wait_idle()
     before = platform.logs()
     yield
-    platform.settle()
+    platform.wait_idle()
     assert platform.logs() == before
 
 
@@ -537,7 +537,7 @@ def test_bookings(stage: Stage, person: Beneficiary, published: dict[str, Any], 
 def test_the_rest_of_the_story(stage: Stage, actor: Actor, person: Beneficiary) -> None:
     """After all of that the platform still does its work, and it adds up."""
     stage.sold(actor, person, 1000)
-    stage.platform.settle()
+    stage.platform.wait_idle()
     found = stage.platform.get("/v1/finance/reconciliation", stage.platform.token("finance"))
     assert found["balanced"] is True, found["differences"]
 
@@ -548,7 +548,7 @@ def test_a_closed_structure_changes_nothing(stage: Stage) -> None:
     assert actor.structure.bank is not None
     closed = platform.post(f"/v1/staff/offerers/{actor.offerer_id}/close", {"reason": "x"}, platform.token("staff"))
     assert closed.status == 200, closed
-    platform.settle()
+    platform.wait_idle()
     before = platform.logs()
     bank = {"iban": actor.structure.bank.iban, "bic": actor.structure.bank.bic, "holder": "Other"}
     requests = [
@@ -562,7 +562,7 @@ def test_a_closed_structure_changes_nothing(stage: Stage) -> None:
     ]
     for method, path, body in requests:
         refused(platform.call(method, path, body, actor.token), (409, "offerer-closed"))
-    platform.settle()
+    platform.wait_idle()
     assert platform.logs() == before
 
 

@@ -33,7 +33,7 @@ def test_the_same_offer_twice(stage: Stage, actor: Actor, person: Beneficiary) -
         actor, 2000, 5, subcategory="CONCERT", begins=stage.platform.now() + timedelta(days=10), name="Concert"
     )
     other_evening = stage.add_stock(actor, concert.offer_id, 2000, 5, stage.platform.now() + timedelta(days=11))
-    stage.platform.settle()
+    stage.platform.wait_idle()
     stage.booked(person, concert.stock_id)
     for stock in (concert.stock_id, other_evening):
         assert stage.book(person, stock).outcome == (409, "already-booked")
@@ -58,7 +58,7 @@ def test_too_little_credit_holds_nothing_back(stage: Stage, actor: Actor, person
         name="Festival",
     )
     assert stage.book(person, dear.stock_id).outcome == (409, "insufficient-credit")
-    stage.platform.settle()
+    stage.platform.wait_idle()
     assert stage.places(dear) == 3
     assert stage.remaining(person) == 30000
     exact = stage.publish(
@@ -276,7 +276,7 @@ def test_cancelling_twice_with_one_key(stage: Stage, actor: Actor, person: Benef
 
 
 def test_what_happened_here_adds_up(stage: Stage) -> None:
-    stage.platform.settle()
+    stage.platform.wait_idle()
     found = stage.platform.get("/v1/finance/reconciliation", stage.platform.token("finance"))
     assert found["balanced"] is True, found["differences"]
 
@@ -285,8 +285,8 @@ def test_the_recap_as_files_has_the_same_rows(stage: Stage) -> None:
     actor, person = stage.actor(), stage.young_person()
     stage.used(actor, stage.booked(person, stage.publish(actor, 1250, 5, name="=1+1").stock_id))
     stage.booked(person, stage.publish(actor, 900, 5, name="Livre").stock_id)
-    written = table(stage.platform.client.bytes_of("/v1/pro/bookings.csv", actor.token), ",")
-    header, *rows = cells(stage.platform.client.bytes_of("/v1/pro/bookings.xlsx", actor.token))
+    written = table(stage.platform.client.get_bytes("/v1/pro/bookings.csv", actor.token), ",")
+    header, *rows = cells(stage.platform.client.get_bytes("/v1/pro/bookings.xlsx", actor.token))
     assert list(written[0]) == header
     shown = [dict(zip(header, row, strict=True)) for row in rows]
     assert [row["Nom de l’offre"] for row in shown] == ["Livre", "=1+1"]
@@ -294,5 +294,5 @@ def test_the_recap_as_files_has_the_same_rows(stage: Stage) -> None:
     assert [row["Prix de la réservation"] for row in shown] == [Decimal("9"), Decimal("12.5")]
     for name in set(header) - {"Nom de l’offre", "Prix de la réservation"}:
         assert [row[name] for row in shown] == [row[name] for row in written], name
-    later = cells(stage.platform.client.bytes_of("/v1/pro/bookings.xlsx?offerName=Livre", actor.token))
+    later = cells(stage.platform.client.get_bytes("/v1/pro/bookings.xlsx?offerName=Livre", actor.token))
     assert len(later) == 2

@@ -18,7 +18,7 @@ def seeded(platform: Platform) -> list[str]:
     said: list[str] = []
     folders = platform.state / "mail", platform.state / "sms"
     seed(f"http://127.0.0.1:{platform.port}", platform.token, *folders, platform.now(), said.append)
-    platform.settle()
+    platform.wait_idle()
     return said
 
 

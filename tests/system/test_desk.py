@@ -151,7 +151,7 @@ def test_an_api_key_of_another_structure_and_one_that_was_ended(
     assert stage.desk("look-up", booking["countermark"], made["key"]).status == 200
     path = f"/v1/pro/offerers/{actor.offerer_id}/api-keys/{made['prefix']}"
     assert stage.platform.call("DELETE", path, token=actor.token).status == 204
-    stage.platform.settle()
+    stage.platform.wait_idle()
     # the gateway caches for some seconds whose key it is
     until(lambda: stage.desk("look-up", booking["countermark"], made["key"]).status != 200, pause=0.5)
     assert said(stage.desk("look-up", booking["countermark"], made["key"])) == (401, ["auth"])
@@ -195,7 +195,7 @@ def test_what_is_in_a_batch_is_out_of_the_desk_s_hands(
     booking = book(1700)
     stage.used(actor, booking)
     batch = Finance(stage.platform).close_fortnight()
-    stage.platform.settle()
+    stage.platform.wait_idle()
 
     def desk(action: str) -> Answer:
         return stage.desk(action, booking["countermark"], actor.token)

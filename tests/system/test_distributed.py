@@ -79,7 +79,7 @@ def test_one_correlation_id_from_the_request_to_the_last_consumer(stage: Stage) 
     assert answer.headers["X-Request-Id"] == asked
     path = f"/v2/bookings/use/token/{answer.json['countermark']}"
     assert platform.call("PATCH", path, token=actor.token, headers={"X-Request-Id": validated}).status == 204
-    platform.settle()
+    platform.wait_idle()
     assert events_of(platform, "booking", asked)
     assert events_of(platform, "wallet", asked)
     assert events_of(platform, "payout", asked) == []
@@ -124,7 +124,7 @@ def test_a_service_killed_while_it_works_loses_nothing(stage: Stage, service: st
     platform.wait_until_ready()
     for thread in threads:
         thread.join()
-    platform.settle()
+    platform.wait_idle()
     assert sorted(answer.status for answer in outcomes.values()) == [201] * 4 + [409] * 2
     for number, answer in outcomes.items():
         assert stage.remaining(people[number]) == (29000 if answer.status == 201 else 30000)
@@ -142,7 +142,7 @@ def test_a_queue_deleted_by_hand_is_made_again_and_caught_up(stage: Stage) -> No
     with connect(AMQP) as connection, connection.channel() as channel:
         topology.events_queue(namespace, "payout", "booking")(channel).delete()
     stage.used(actor, booking)
-    platform.settle()
+    platform.wait_idle()
     year = Finance(platform).year(stage.siret(actor), platform.now().year)
     assert year["revenueCents"] == 1000
     Finance(platform).reconciled()

@@ -100,7 +100,7 @@ def test_every_route_was_asked_and_could_be_answered_and_all_is_well_afterwards(
         route for route, statuses in explorer.answered.items() if not any(status < 300 for status in statuses)
     }
     assert unanswered == WITHOUT_SUCCESS
-    town.platform.settle()
+    town.platform.wait_idle()
     assert town.platform.call("GET", "/health/ready").status == 200
     assert town.platform.get("/v1/ops/dead-letters", town.tokens["operator"])["items"] == []
     Finance(town.platform).reconciled()

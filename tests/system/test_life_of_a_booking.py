@@ -67,7 +67,7 @@ class Life:
         assert counters == {"activeOffers": 3, "ongoingBookings": 0, "validatedBookings": 0, "soldOutOffers": 0}
 
     def counters(self) -> dict[str, int]:
-        self.platform.settle()
+        self.platform.wait_idle()
         offerer = sign_up.own_offerer(self.platform.client, self.actor.structure, self.actor.token)
         found: dict[str, int] = next(venue["counters"] for venue in offerer["venues"] if venue["siret"])
         return found
@@ -180,7 +180,7 @@ class Life:
         self.the_finance_team_hears_of_it()
 
     def the_finance_team_hears_of_it(self) -> None:
-        raw = self.platform.client.bytes_of("/v1/finance/events?after=0", self.finance.token)
+        raw = self.platform.client.get_bytes("/v1/finance/events?after=0", self.finance.token)
         names = [json.loads(line)["name"] for line in raw.splitlines()]
         assert names.count("BookingPriced") >= 2
         assert names.count("PayoutBatchClosed") == 1

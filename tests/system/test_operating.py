@@ -17,7 +17,7 @@ def person(stage: Stage) -> int:
     actor, somebody = stage.actor(), stage.young_person()
     stage.booked(somebody, stage.publish(actor, 1500).stock_id)
     stage.sold(actor, somebody, 2000)
-    stage.platform.settle()
+    stage.platform.wait_idle()
     account: int = stage.platform.get("/v1/me", somebody.token)["accountId"]
     return account
 

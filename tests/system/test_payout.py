@@ -28,15 +28,15 @@ def iban(actor: Actor) -> str:
 def test_a_fortnight_is_previewed_and_closed_once(stage: Stage, finance: Finance) -> None:
     actor, person = stage.actor(), stage.young_person()
     stage.sold(actor, person, 1234)
-    stage.platform.settle()
+    stage.platform.wait_idle()
     last_day = finance.wait_for_the_end_of_the_fortnight()
-    before = stage.platform.settle()
+    before = stage.platform.wait_idle()
     previews = [
         stage.platform.call("POST", "/v1/finance/payouts/preview", {"cutoff": last_day}, finance.token).json
         for _ in range(2)
     ]
     assert previews[0] == previews[1]
-    assert stage.platform.settle() == before  # a preview stores nothing
+    assert stage.platform.wait_idle() == before  # a preview stores nothing
     closed = stage.platform.post("/v1/finance/payouts", {"cutoff": last_day}, finance.token)
     again = stage.platform.post("/v1/finance/payouts", {"cutoff": last_day}, finance.token)
     assert closed.status == again.status == 201
@@ -100,11 +100,11 @@ def test_the_files_are_the_same_bytes_for_ever(stage: Stage, finance: Finance) -
     paths = [
         f"/v1/finance/payouts/{batch['batchId']}/{name}" for name in ("transfers.xml", "details.csv", "wallets.csv")
     ]
-    before = [stage.platform.client.bytes_of(path, finance.token) for path in paths]
+    before = [stage.platform.client.get_bytes(path, finance.token) for path in paths]
     finance.sent(batch)
     stage.sold(actor, person, 2000)
     stage.platform.advance(timedelta(days=3))
-    assert [stage.platform.client.bytes_of(path, finance.token) for path in paths] == before
+    assert [stage.platform.client.get_bytes(path, finance.token) for path in paths] == before
 
 
 def test_the_file_of_balances_has_every_wallet_at_the_close(stage: Stage, finance: Finance) -> None:
@@ -159,7 +159,7 @@ def test_what_has_no_bank_details_waits_for_them(stage: Stage, finance: Finance)
 def give_bank_details(stage: Stage, actor: Actor) -> None:
     assert actor.structure.bank is not None
     sign_up.give_bank_details(stage.platform.client, actor, actor.structure.bank)
-    stage.platform.settle()
+    stage.platform.wait_idle()
 
 
 def test_documents_beside_bank_details(stage: Stage) -> None:
@@ -181,7 +181,7 @@ def test_documents_beside_bank_details(stage: Stage) -> None:
     (found,) = [one for one in waiting if one["bankDetailsId"] == submitted["bankDetailsId"]]
     assert found["documents"] == platform.get(path, actor.token)["items"] == [added.json]
     file = f"/v1/staff/bank-details/{submitted['bankDetailsId']}/documents/{added.json['documentId']}"
-    assert platform.client.bytes_of(file, staff) == statement
+    assert platform.client.get_bytes(file, staff) == statement
     accepted = platform.post(f"/v1/staff/bank-details/{submitted['bankDetailsId']}/validate", {}, staff)
     assert accepted.status == 200, accepted
     late = add_document(platform, path, b"%PDF-1.7 %%EOF", actor.token)
@@ -217,7 +217,7 @@ def test_the_year_begins_at_midnight_in_paris(stage: Stage, finance: Finance) ->
     stage.sold(actor, people[0], 1000)
     stage.platform.clock_to(f"{year}-12-31T23:00:00Z")
     stage.sold(actor, people[1], 1001)
-    stage.platform.settle()
+    stage.platform.wait_idle()
     assert finance.year(stage.siret(actor), year)["revenueCents"] == 1000
     assert finance.year(stage.siret(actor), year + 1)["revenueCents"] == 1001
 
@@ -244,14 +244,14 @@ def test_a_year_s_scale_and_the_new_year(stage: Stage, finance: Finance) -> None
     assert finance.year(stage.siret(actor), year)["reimbursedCents"] == 1_980_000
     passing = stage.booked(people[66], stage.publish(actor, 30000, 1).stock_id)
     stage.used(actor, passing)
-    stage.platform.settle()
+    stage.platform.wait_idle()
     after = finance.year(stage.siret(actor), year)
     assert after["revenueCents"] == 2_010_000
     assert after["reimbursedCents"] == 1_980_000 + 28_500
     assert after["contributionCents"] == 1_500
     stage.platform.clock_to(f"{year + 1}-01-04T09:00:00Z")
     stage.sold(actor, stage.young_person(), 30000)
-    stage.platform.settle()
+    stage.platform.wait_idle()
     fresh = finance.year(stage.siret(actor), year + 1)
     assert (fresh["revenueCents"], fresh["reimbursedCents"], fresh["contributionCents"]) == (30000, 30000, 0)
     assert finance.year(stage.siret(actor), year) == after

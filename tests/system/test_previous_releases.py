@@ -59,7 +59,7 @@ def upgraded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             platform = stack.enter_context(distributed_on(url, folder))
         else:
             platform = stack.enter_context(embedded(folder))
-        platform.settle()
+        platform.wait_idle()
         yield Upgraded(platform, notes)
 
 

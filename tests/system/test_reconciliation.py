@@ -40,7 +40,7 @@ def story(stage: Stage) -> Platform:
     stage.sold(actor, people[2], 999)
     undone = stage.sold(actor, people[2], 444)
     assert stage.desk("keep", undone["countermark"], actor.token).status == 204
-    stage.platform.settle()
+    stage.platform.wait_idle()
     return stage.platform
 
 

@@ -68,7 +68,7 @@ def test_a_power_cut_loses_nothing_that_was_answered(stage: Stage) -> None:
     for service in platform.services or ("",):
         platform.kill(service)
     platform.start()
-    settle_after_leases(platform)
+    wait_idle_after_leases(platform)
     assert [
         stage.booking(person, booking["bookingId"]) for person, booking in zip(people, bookings, strict=True)
     ] == bookings
@@ -76,8 +76,8 @@ def test_a_power_cut_loses_nothing_that_was_answered(stage: Stage) -> None:
     Finance(platform).reconciled()
 
 
-def settle_after_leases(platform: Platform) -> None:
+def wait_idle_after_leases(platform: Platform) -> None:
     """A mail that was being sent when the process died is taken up again once its lease has ended."""
-    settled = platform.call("POST", "/v1/ops/settle", {}, platform.token("operator"))
-    if settled.code == "not-settled":
-        platform.settle()
+    answer = platform.call("POST", "/v1/ops/settle", {}, platform.token("operator"))
+    if answer.code == "not-settled":
+        platform.wait_idle()

@@ -39,7 +39,7 @@ def play(platform: Platform) -> dict[str, bytes]:
     collect(files, finance, second)
     finance.sent(second)
     for number, actor in enumerate((one, other)):
-        files[f"{number}/reimbursements.csv"] = platform.client.bytes_of("/v1/pro/reimbursements.csv", actor.token)
+        files[f"{number}/reimbursements.csv"] = platform.client.get_bytes("/v1/pro/reimbursements.csv", actor.token)
     finance.reconciled()
     return files
 
@@ -47,7 +47,7 @@ def play(platform: Platform) -> dict[str, bytes]:
 def collect(files: dict[str, bytes], finance: Finance, batch: dict[str, object]) -> None:
     for name in ("transfers.xml", "details.csv", "venues.csv", "wallets.csv"):
         path = f"/v1/finance/payouts/{batch['batchId']}/{name}"
-        files[f"{batch['batchId']}/{name}"] = finance.platform.client.bytes_of(path, finance.token)
+        files[f"{batch['batchId']}/{name}"] = finance.platform.client.get_bytes(path, finance.token)
 
 
 def played(mode: str, folder: Path, seed: str) -> Iterator[dict[str, bytes]]:

@@ -185,7 +185,7 @@ class TestDeployed:
         self, deployed: Cluster, stage: Stage, actor: Actor
     ) -> None:
         person, stock = stage.young_person(), stage.publish(actor, 1000).stock_id
-        deployed.settle()
+        deployed.wait_idle()
 
         def wallet(name: str, about: str = "") -> float:
             return deployed.scraped("wallet")[f"passculture_{name}", "wallet", about]
@@ -210,7 +210,7 @@ class TestDeployed:
             return deployed.scraped("wallet")["passculture_dead_letters", "wallet", ""]
 
         booking = stage.booked(stage.young_person(), stage.publish(actor, 1000).stock_id)
-        deployed.settle()
+        deployed.wait_idle()
         assert letters() == 0
         with renamed(deployed, "ledger_entries"):
             stage.used(actor, booking)

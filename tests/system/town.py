@@ -82,7 +82,7 @@ class Town:
             self._money_and_time(),
         ):
             self.rights |= rights
-        platform.settle()
+        platform.wait_idle()
 
     # --- what made-up requests are about ---------------------------------------------------------------------------
 
@@ -139,7 +139,7 @@ class Town:
         forgetful, _ = self._newcomer()
         link = self.platform.letterbox.link_token(unconfirmed.email)
         self.platform.post("/v1/auth/password-reset", {"email": forgetful.email})
-        self.platform.settle()
+        self.platform.wait_idle()
         reset = self.platform.letterbox.link_token(forgetful.email)
         credentials = {"email": self.guest.person.email, "password": PASSWORD}
         pair = self.platform.post("/v1/auth/sign-in", credentials).json

@@ -142,14 +142,14 @@ class Story:
         assert refused.outcome == (409, "insufficient-credit")
         moved = {"beginningAt": "2022-01-11T19:00:00Z", "bookingLimitAt": "2022-01-11T19:00:00Z"}
         self._done("PATCH", f"/v1/pro/stocks/{self.later.stock_id}", moved, self.actor.token)
-        self.platform.settle()
+        self.platform.wait_idle()
 
     def _second_fortnight(self) -> None:
         self.bookings["used later"] = self.stage.sold(self.actor, self.people[1], 1_200)
         number = self.bookings["used at the desk"]["bookingId"]
         fix = {"reason": "prix affiché", "reimbursedCents": 1_500}
         self._done("POST", f"/v1/staff/bookings/{number}/correct", fix, self.staff)
-        self.platform.settle()
+        self.platform.wait_idle()
 
     def _third_fortnight(self) -> None:
         self.platform.clock_to("2021-12-10T09:00:00Z")
@@ -159,7 +159,7 @@ class Story:
         self.platform.clock_to("2022-01-20T09:00:00Z")  # what was to expire has expired, and minors get a credit
         self.people.append(self.stage.young_person(birth=date(2006, 2, 1)))
         self.bookings["of a minor"] = self.stage.booked(self.people[-1], self.book.stock_id)
-        self.platform.settle()
+        self.platform.wait_idle()
 
     def _batch(self, batch: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = self.platform.get(f"/v1/finance/payouts/{batch['batchId']}", self.finance.token)

@@ -41,12 +41,12 @@ def test_the_code_sent_to_a_number(tmp_path: Path) -> None:
     assert box.phone_code("+33644100007") == "123456"
 
 
-def test_no_mail_is_said_within_bounds(tmp_path: Path) -> None:
+def test_a_missing_mail_times_out(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError, match=r"zoe@example\.com"):
-        Letterbox(tmp_path, tmp_path, patience_seconds=0.1).link_token("zoe@example.com")
+        Letterbox(tmp_path, tmp_path, timeout_seconds=0.1).link_token("zoe@example.com")
 
 
-def test_amounts_and_counts_as_they_are_said() -> None:
+def test_amounts_and_counts_in_french() -> None:
     assert euros(2_095_000) == "20\u00a0950,00 €"
     assert euros(-5) == "-0,05 €"
     assert (plural(1, "ligne"), plural(2, "ligne"), plural(2, "lieu", "lieux")) == ("1 ligne", "2 lignes", "2 lieux")

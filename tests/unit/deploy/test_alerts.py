@@ -1,4 +1,4 @@
-"""The alert rules: Prometheus can read each, and asks for metrics and labels that the services tell."""
+"""The alert rules: Prometheus can parse each one, and its metrics and labels exist."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ RULES: list[dict[str, Any]] = GROUP["rules"]
 SUFFIXES = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_count", "_sum"]}
 
 
-def told() -> dict[str, set[str]]:
-    """Each metric as a scrape names it, and its labels."""
+def exposed_metrics() -> dict[str, set[str]]:
+    """Metric (with its suffix, as in a scrape) → labels."""
     families: list[Metric] = list(REGISTRY.collect())
     labels = {metric: set(collector._labelnames) for collector, names in REGISTRY._collector_to_names.items()
               for metric in names}  # fmt: skip
@@ -30,8 +30,8 @@ def told() -> dict[str, set[str]]:
     }
 
 
-def asked(rule: dict[str, Any]) -> tuple[set[str], set[str]]:
-    """The metrics of a rule, and the labels it selects, groups by or speaks of."""
+def names_in_rule(rule: dict[str, Any]) -> tuple[set[str], set[str]]:
+    """The metrics of a rule, and the labels that it selects, groups by or mentions."""
     expression = str(promql_parser.parse(rule["expr"]))
     metrics = set(re.findall(r"passculture_\w+", expression))
     grouped = {label.strip() for found in re.findall(r"by \(([^)]*)\)", expression) for label in found.split(",")}
@@ -40,11 +40,11 @@ def asked(rule: dict[str, Any]) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_it_asks_for_what_is_told(rule: dict[str, Any]) -> None:
-    metrics, labels = asked(rule)
+def test_a_rule_uses_exposed_metrics_and_labels(rule: dict[str, Any]) -> None:
+    metrics, labels = names_in_rule(rule)
     assert metrics
     for metric in metrics:
-        assert labels <= told()[metric], metric
+        assert labels <= exposed_metrics()[metric], metric
     assert rule["labels"]["severity"] in ("page", "ticket")
     assert rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}
 
@@ -52,11 +52,11 @@ def test_it_asks_for_what_is_told(rule: dict[str, Any]) -> None:
 def test_a_wrong_rule_would_not_pass() -> None:
     with pytest.raises(ValueError, match="unclosed left parenthesis"):
         promql_parser.parse("sum by (service (passculture_dead_letters)")
-    _, labels = asked({**RULES[0], "expr": "sum by (person) (passculture_dead_letters)"})
-    assert not labels <= told()["passculture_dead_letters"]
+    _, labels = names_in_rule({**RULES[0], "expr": "sum by (person) (passculture_dead_letters)"})
+    assert not labels <= exposed_metrics()["passculture_dead_letters"]
 
 
-def test_everything_that_asks_for_a_person_has_a_rule() -> None:
+def test_every_metric_that_needs_an_operator_has_a_rule() -> None:
     rules = " ".join(rule["expr"] for rule in RULES)
     for metric in ("parts_in_trouble", "consumer_lag_seconds", "outbox_waiting_events", "dead_letters",
                    "saga_recoveries_total", "database_connections_in_use", "http_request_seconds"):  # fmt: skip

@@ -63,7 +63,7 @@ def test_each_gets_of_the_secrets_what_it_uses(found: dict[str, Any]) -> None:
     (container,) = containers(found)
     name = found["metadata"]["name"]
     own = {f"DATABASE_URL_{store.upper()}" for store in (stores_of([name]) if name in SERVICES else STORES)}
-    also = {
+    further = {
         "migrate": {"DATABASE_URL"},
         "identity": {"SIGNING_KEY"},  # signs
         "gateway": {"SIGNING_KEY"},  # checks
@@ -72,26 +72,26 @@ def test_each_gets_of_the_secrets_what_it_uses(found: dict[str, Any]) -> None:
     assert container["envFrom"] == [{"configMapRef": {"name": "passculture"}}]
     assert secrets_of(container) == {
         variable: ("passculture-admin" if variable == "DATABASE_URL" else "passculture", variable)
-        for variable in {"AMQP_URI"} | own | also.get(name, set())
+        for variable in {"AMQP_URI"} | own | further.get(name, set())
     }
 
 
 def test_the_pods_of_a_rolling_release_leave_the_database_connections() -> None:
-    """PostgreSQL's own limit; the comment in settings.yaml has the same sum."""
+    """The sum is below PostgreSQL's limit, and the comment in settings.yaml has the same sum."""
     connections = MIGRATING + FOR_SUPERUSERS
     for found in DEPLOYED:
         if found["kind"] == "Deployment":
             service, spec = found["metadata"]["name"], found["spec"]
             assert spec["strategy"]["rollingUpdate"]["maxSurge"] == 0
-            pods = spec["replicas"] + spec["strategy"]["rollingUpdate"]["maxUnavailable"]  # which are ending
+            pods = spec["replicas"] + spec["strategy"]["rollingUpdate"]["maxUnavailable"]  # the terminating ones
             connections += pods * sum(connections_of(OBJECTS, service, store) for store in stores_of([service]))
     assert connections <= POSTGRESQL_ADMITS - FOR_PEOPLE
-    said = (BASE / "settings.yaml").read_text("utf-8")
-    assert f"= {connections} with {settings_of(OBJECTS)['POOL_SIZE']}" in said
+    comment = (BASE / "settings.yaml").read_text("utf-8")
+    assert f"= {connections} with {settings_of(OBJECTS)['POOL_SIZE']}" in comment
 
 
 def test_the_migrations_of_the_next_release_find_none_before_them() -> None:
-    """A Job cannot be changed: it goes by itself, or what applies the base deletes it."""
+    """A Job is immutable: it is deleted by its time to live, or by the tool that applies the base."""
     (job,) = (found for found in DEPLOYED if found["kind"] == "Job")
     assert job["spec"]["ttlSecondsAfterFinished"] <= 600
     assert job["metadata"]["annotations"] == {
