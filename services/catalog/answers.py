@@ -7,23 +7,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
 from services.catalog.domain.offers import Moderation
 from services.catalog.domain.status import StockStatus, offer_status, stock_status, venue_status
 from services.catalog.refusals import no_offer, no_stock
 from services.catalog.storage import offers, stocks
 from shared.contracts.subcategories import SUBCATEGORIES
+from shared.eventstore import Connection, Row
 from shared.kernel.time import instant_text
-
-Row = sa.Row[Any]
 
 
 def venue_answer(facts: dict[str, Any], version: int, offerer_status: str) -> dict[str, Any]:
     return {**facts, "status": str(venue_status(offerer_status)), "version": version}
 
 
-def stock_answer(row: Row, at: datetime) -> dict[str, Any]:
+def stock_answer(row: Row[Any], at: datetime) -> dict[str, Any]:
     """``activationCodes`` is their number: the codes themselves go to the people who book."""
     return {
         "stockId": row.stock_id,
@@ -39,7 +36,7 @@ def stock_answer(row: Row, at: datetime) -> dict[str, Any]:
     }
 
 
-def offer_answer(row: Row, stock_rows: Sequence[Row], at: datetime) -> dict[str, Any]:
+def offer_answer(row: Row[Any], stock_rows: Sequence[Row[Any]], at: datetime) -> dict[str, Any]:
     """With the stocks that are not withdrawn, and with the review of staff where there is one."""
     subcategory = SUBCATEGORIES[row.facts["subcategory"]]
     statuses = [_status_of(stock, at) for stock in stock_rows]
@@ -55,7 +52,7 @@ def offer_answer(row: Row, stock_rows: Sequence[Row], at: datetime) -> dict[str,
     }
 
 
-def whole_offer(connection: sa.Connection, offer_id: int, at: datetime) -> dict[str, Any]:
+def whole_offer(connection: Connection, offer_id: int, at: datetime) -> dict[str, Any]:
     """An offer with its stocks. Raises NotFound."""
     row = offers.by_number(connection, offer_id)
     if row is None:
@@ -63,15 +60,15 @@ def whole_offer(connection: sa.Connection, offer_id: int, at: datetime) -> dict[
     return offer_answer(row, stocks.of_offers(connection, [offer_id]), at)
 
 
-def whole_offers(connection: sa.Connection, rows: Sequence[Row], at: datetime) -> list[dict[str, Any]]:
+def whole_offers(connection: Connection, rows: Sequence[Row[Any]], at: datetime) -> list[dict[str, Any]]:
     """Offers with their stocks, in the order of the rows."""
-    by_offer: dict[int, list[Row]] = defaultdict(list)
+    by_offer: dict[int, list[Row[Any]]] = defaultdict(list)
     for stock in stocks.of_offers(connection, [row.offer_id for row in rows]):
         by_offer[stock.offer_id].append(stock)
     return [offer_answer(row, by_offer[row.offer_id], at) for row in rows]
 
 
-def whole_stock(connection: sa.Connection, stock_id: int, at: datetime) -> dict[str, Any]:
+def whole_stock(connection: Connection, stock_id: int, at: datetime) -> dict[str, Any]:
     """Raises NotFound."""
     row = stocks.by_number(connection, stock_id)
     if row is None:
@@ -79,7 +76,7 @@ def whole_stock(connection: sa.Connection, stock_id: int, at: datetime) -> dict[
     return stock_answer(row, at)
 
 
-def _status_of(row: Row, at: datetime) -> StockStatus:
+def _status_of(row: Row[Any], at: datetime) -> StockStatus:
     return stock_status(
         is_withdrawn=row.is_withdrawn,
         is_sold_out=bool(row.is_sold_out),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
-
 from services.catalog import calls
 from services.catalog.application.event_dates import EventDates
 from services.catalog.application.reading import Reading
@@ -16,7 +14,7 @@ from services.catalog.projections import projections
 from services.catalog.publishing import publication
 from services.catalog.reactions import followed, reactions
 from services.catalog.storage import stocks
-from shared.eventstore import Store
+from shared.eventstore import Engine, Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
 from shared.messaging.calls import by_name
@@ -27,7 +25,7 @@ FINISH_SECONDS = 2.0
 """How often open quantity requests are sent to booking again."""
 
 
-def build(settings: Settings, clock: Clock, bus: Bus, engine: sa.Engine) -> Service:
+def build(settings: Settings, clock: Clock, bus: Bus, engine: Engine) -> Service:
     store = Store(
         engine,
         clock=clock,

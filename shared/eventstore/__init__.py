@@ -18,9 +18,19 @@ sql          what SQLite and PostgreSQL write differently
 ===========  ===========================================================================
 """
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row
 
 from shared.eventstore.publication import Message, Publication
 from shared.eventstore.store import Conflict, Store, StoreUnavailable, Transaction
 
-__all__ = ["Conflict", "Connection", "Engine", "Message", "Publication", "Store", "StoreUnavailable", "Transaction"]
+__all__ = [
+    "Conflict",
+    "Connection",
+    "Engine",
+    "Message",
+    "Publication",
+    "Row",
+    "Store",
+    "StoreUnavailable",
+    "Transaction",
+]

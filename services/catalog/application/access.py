@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from eventsourcing.domain import Aggregate
 
 from services.catalog.domain.offers import Offer
@@ -10,7 +9,7 @@ from services.catalog.domain.stocks import Stock
 from services.catalog.domain.venues import Venue
 from services.catalog.refusals import OffererClosed, no_offer, no_offerer, no_stock, no_venue
 from services.catalog.storage import offerers
-from shared.eventstore import Transaction
+from shared.eventstore import Connection, Transaction
 from shared.kernel.callers import Caller
 from shared.kernel.errors import NotFound, PreconditionFailed
 from shared.kernel.identifiers import stream_id
@@ -18,7 +17,7 @@ from shared.kernel.identifiers import stream_id
 STAFF = "staff"
 
 
-def visible_offerers(connection: sa.Connection, caller: Caller | None) -> set[int] | None:
+def visible_offerers(connection: Connection, caller: Caller | None) -> set[int] | None:
     """The structures whose resources a caller sees; None: all of them (staff, or the platform itself)."""
     if caller is None or STAFF in caller.roles:
         return None
@@ -27,7 +26,7 @@ def visible_offerers(connection: sa.Connection, caller: Caller | None) -> set[in
     return offerers.of_account(connection, caller.account_id)
 
 
-def check_visible(connection: sa.Connection, caller: Caller | None, offerer_id: int, hidden: NotFound) -> None:
+def check_visible(connection: Connection, caller: Caller | None, offerer_id: int, hidden: NotFound) -> None:
     """Raises ``hidden`` for another structure's resource, as if there were none (decision 21)."""
     visible = visible_offerers(connection, caller)
     if visible is not None and offerer_id not in visible:
@@ -40,7 +39,7 @@ def check_version(aggregate: Aggregate, expected: int | None) -> None:
         raise PreconditionFailed("Cette ressource a été modifiée entre-temps : relisez-la, puis recommencez.")
 
 
-def open_offerer(connection: sa.Connection, offerer_id: int) -> offerers.Offerer:
+def open_offerer(connection: Connection, offerer_id: int) -> offerers.Offerer:
     """The structure, validated or not yet. Raises NotFound, OffererClosed."""
     offerer = offerers.by_number(connection, offerer_id)
     if offerer is None:

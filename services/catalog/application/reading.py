@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import sqlalchemy as sa
-
-from services.catalog.answers import Row, stock_answer, venue_answer, whole_offer, whole_offers
+from services.catalog.answers import stock_answer, venue_answer, whole_offer, whole_offers
 from services.catalog.application.access import check_visible, visible_offerers
 from services.catalog.refusals import no_offer, no_stock, no_venue
 from services.catalog.storage import offerers, offers, stocks, venues
 from shared.contracts.calls import catalog as calls
 from shared.contracts.calls.contract import number_after
+from shared.eventstore import Connection, Row
 from shared.eventstore.outcomes import Call
 from shared.kernel.time import Clock
 
@@ -21,7 +20,7 @@ class Reading:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def venue(self, connection: sa.Connection, call: Call[calls.Venue]) -> dict[str, Any]:
+    def venue(self, connection: Connection, call: Call[calls.Venue]) -> dict[str, Any]:
         """Raises NotFound."""
         row = venues.by_number(connection, call.body.venue_id)
         if row is None:
@@ -30,20 +29,20 @@ class Reading:
         status = offerers.statuses(connection, [row.offerer_id])[row.offerer_id]
         return venue_answer(row.facts, row.version, status)
 
-    def venues(self, connection: sa.Connection, call: Call[calls.Venues]) -> dict[str, Any]:
+    def venues(self, connection: Connection, call: Call[calls.Venues]) -> dict[str, Any]:
         """``{items}``: the venues of those structures that the caller may act for."""
         wanted, visible = set(call.body.offerer_ids), visible_offerers(connection, call.caller)
         rows = venues.of_offerers(connection, sorted(wanted if visible is None else wanted & visible))
         statuses = offerers.statuses(connection, {row.offerer_id for row in rows})
         return {"items": [venue_answer(row.facts, row.version, statuses[row.offerer_id]) for row in rows]}
 
-    def offer(self, connection: sa.Connection, call: Call[calls.Offer]) -> dict[str, Any]:
+    def offer(self, connection: Connection, call: Call[calls.Offer]) -> dict[str, Any]:
         """Raises NotFound."""
         found = whole_offer(connection, call.body.offer_id, self._clock.now())
         check_visible(connection, call.caller, found["offererId"], no_offer())
         return found
 
-    def offers(self, connection: sa.Connection, call: Call[calls.Offers]) -> dict[str, Any]:
+    def offers(self, connection: Connection, call: Call[calls.Offers]) -> dict[str, Any]:
         """A page of the venue's offers, newest first. Raises NotFound."""
         venue = venues.by_number(connection, call.body.venue_id)
         if venue is None:
@@ -52,7 +51,7 @@ class Reading:
         before, limit = number_after(call.body.cursor), call.body.limit
         return self._page(connection, offers.of_venue(connection, venue.venue_id, before, limit + 1), limit)
 
-    def stock(self, connection: sa.Connection, call: Call[calls.Stock]) -> dict[str, Any]:
+    def stock(self, connection: Connection, call: Call[calls.Stock]) -> dict[str, Any]:
         """Raises NotFound."""
         row = stocks.by_number(connection, call.body.stock_id)
         if row is None:
@@ -60,17 +59,17 @@ class Reading:
         check_visible(connection, call.caller, row.offerer_id, no_stock())
         return stock_answer(row, self._clock.now())
 
-    def pending_offers(self, connection: sa.Connection, call: Call[calls.PendingOffers]) -> dict[str, Any]:
+    def pending_offers(self, connection: Connection, call: Call[calls.PendingOffers]) -> dict[str, Any]:
         """A page of the offers that await a decision of staff, oldest first."""
         after, limit = number_after(call.body.cursor), call.body.limit
         return self._page(connection, offers.in_review(connection, after or 0, limit + 1), limit)
 
-    def counters(self, connection: sa.Connection, call: Call[calls.Counters]) -> dict[str, Any]:
+    def counters(self, connection: Connection, call: Call[calls.Counters]) -> dict[str, Any]:
         """``{"<venueId>": {activeOffers}}``, for every venue of the query."""
         active = offers.count_active(connection, call.body.venue_ids, self._clock.now())
         return {str(venue_id): {"activeOffers": active.get(venue_id, 0)} for venue_id in call.body.venue_ids}
 
-    def _page(self, connection: sa.Connection, rows: Sequence[Row], limit: int) -> dict[str, Any]:
+    def _page(self, connection: Connection, rows: Sequence[Row[Any]], limit: int) -> dict[str, Any]:
         """``rows`` has one row more than the page if there is a next page."""
         items = whole_offers(connection, rows[:limit], self._clock.now())
         return {"items": items, "nextCursor": str(rows[limit - 1].offer_id) if len(rows) > limit else None}
