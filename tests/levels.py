@@ -27,6 +27,8 @@ from tests.servers import amqp_answers, postgresql_answers
 QUICK = "not slow and not distributed"
 MAX_PROCESSES = 4
 """More would share no more work on a laptop, and each has to import and to collect everything."""
+MAX_PROCESSES_ON_SERVERS = 2
+"""Each has up to two platforms at a time, of about 22 connections to PostgreSQL, which accepts 100 by default."""
 NO_TESTS = 5
 """pytest's exit code when nothing was selected, as by a ``-k`` that is about another level."""
 
@@ -63,9 +65,14 @@ def main() -> int:
 
 def steps_of(everything: bool, servers: bool) -> list[Step]:
     cores = min(os.cpu_count() or 1, MAX_PROCESSES)
-    alone = Step(("tests/unit", "tests/contracts", "tests/property"), cores)
-    beside = Step(("tests/system", *(("tests/integration",) if servers else ())), cores)
-    return [alone, beside, *([Step(("tests/chaos",), 1)] if everything else [])]
+    beside_servers = min(cores, MAX_PROCESSES_ON_SERVERS) if servers else cores
+    steps = [
+        Step(("tests/unit", "tests/contracts", "tests/property"), cores),
+        Step(("tests/system",), beside_servers),
+    ]
+    if servers:
+        steps.append(Step(("tests/integration",), beside_servers))
+    return [*steps, *([Step(("tests/chaos",), 1)] if everything else [])]
 
 
 def run(step: Step, options: Sequence[str]) -> tuple[int, Counter[str]]:

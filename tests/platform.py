@@ -41,6 +41,8 @@ PASSCULTURE = str(Path(sys.executable).parent / "passculture")
 ROOT = Path(__file__).parents[1]
 START = "2021-11-02T09:00:00Z"
 LOG_LINES = 60
+POOL_SIZE = "3"
+"""Connections of a service: PostgreSQL takes 100, and two processes of tests may run two platforms each."""
 PORTS = range(20_000, 30_000)
 
 
@@ -357,7 +359,7 @@ def distributed(folder: Path, *, executed: bool = False, **settings: str) -> Ite
 @contextmanager
 def distributed_on(url: str, folder: Path, *, executed: bool = False, **settings: str) -> Iterator[Platform]:
     """A process per service, on a database that may have been filled before."""
-    environment = {"DATABASE_URL": url, "AMQP_URI": AMQP, **settings}
+    environment = {"DATABASE_URL": url, "AMQP_URI": AMQP, "POOL_SIZE": POOL_SIZE, **settings}
     platform = Platform(folder, environment, SERVICES, executed=executed)
     try:
         platform.start()
