@@ -3,12 +3,14 @@
 =========  ====================================================================
 messages   mails, text messages, pushes, and the identifier that makes a repeat recognisable
 transports the destinations: a folder, or an SMTP server
-outbox     the table, writing to it, sending from it with bounded retries
+outbox     writes notifications, and sends them with bounded retries
+storage    the table
 =========  ====================================================================
 """
 
 from shared.notifications.messages import Mail, Notification, Push, TextMessage
-from shared.notifications.outbox import Outbox, create_v1
+from shared.notifications.outbox import Outbox
+from shared.notifications.storage import create_v1
 from shared.notifications.transports import DeliveryFailed, DeliveryRefused, Transport, transports
 
 __all__ = [

@@ -27,7 +27,7 @@ from shared.cli.access import StoreAccess
 from shared.eventstore import Store
 from shared.eventstore.tables import dead_letters, relay, tracking
 from shared.hosting.platform import service_class, sources_of
-from shared.notifications.outbox import notifications
+from shared.notifications.storage import notifications
 from shared.runtime.settings import SERVICES, Settings
 from tests.platform import Platform
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from services.identity.storage import tables
 from shared import green
 from shared.kernel.errors import DomainError
-from shared.notifications.outbox import notifications
+from shared.notifications.storage import notifications
 from shared.projections.rebuilding import compare
 from tests.integration.conftest import Empty
 from tests.servers import Schema, own_database

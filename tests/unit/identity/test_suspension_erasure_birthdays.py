@@ -12,7 +12,7 @@ from services.identity.storage import tables
 from shared.eventstore.tables import stored_events
 from shared.kernel.callers import Caller
 from shared.kernel.errors import Forbidden, Invalid, NotFound
-from shared.notifications.outbox import notifications
+from shared.notifications.storage import notifications
 from shared.projections.rebuilding import compare
 from tests.unit.identity.platform_of_identity import PASSWORD, STAFF, Platform
 

@@ -22,7 +22,8 @@ from shared.eventstore import migrations as store_migrations
 from shared.eventstore.engines import make_engine
 from shared.kernel.time import SettableClock
 from shared.notifications import DeliveryFailed, Mail, Outbox, Push, TextMessage, create_v1, transports
-from shared.notifications.outbox import LEASE, MAX_ATTEMPTS, MAX_BACKOFF, MAX_DUE, MIN_BACKOFF, backoff, notifications
+from shared.notifications.outbox import LEASE, MAX_ATTEMPTS, MAX_BACKOFF, MAX_DUE, MIN_BACKOFF, backoff
+from shared.notifications.storage import notifications
 from shared.notifications.transports import Envelope, Transport
 from tests.waiting import until
 
