@@ -9,10 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import sqlalchemy as sa
-
 from shared.contracts.calls.contract import Command, Query
-from shared.eventstore import Transaction
+from shared.eventstore import Connection, Transaction
 from shared.eventstore.outcomes import Call, Outcome, Repeated
 
 C = TypeVar("C", bound=Command)
@@ -23,8 +21,8 @@ Bulk = Callable[[Transaction, Sequence[Call[Any]]], Sequence[Outcome]]
 Saga = Callable[[Sequence[Call[Any]]], Sequence[Outcome]]
 Resuming = Callable[[Sequence[Call[Any]]], Sequence[Outcome | Repeated]]
 Each = Callable[[Call[Any]], Outcome]
-Read = Callable[[sa.Connection, Call[Any]], Any]
-ReadMany = Callable[[sa.Connection, Sequence[Call[Any]]], Sequence[Any]]
+Read = Callable[[Connection, Call[Any]], Any]
+ReadMany = Callable[[Connection, Sequence[Call[Any]]], Sequence[Any]]
 Calling = Callable[[Call[Any]], Any]
 
 
@@ -89,12 +87,12 @@ def each(contract: type[C], handler: Callable[[Call[C]], Outcome]) -> CommandHan
     return CommandHandler(contract, each=handler)
 
 
-def read(contract: type[Q], handler: Callable[[sa.Connection, Call[Q]], Any]) -> QueryHandler:
+def read(contract: type[Q], handler: Callable[[Connection, Call[Q]], Any]) -> QueryHandler:
     """One query, all of whose statements see the same state (snapshot isolation)."""
     return QueryHandler(contract, read=handler)
 
 
-def read_many(contract: type[Q], handler: Callable[[sa.Connection, Sequence[Call[Q]]], Sequence[Any]]) -> QueryHandler:
+def read_many(contract: type[Q], handler: Callable[[Connection, Sequence[Call[Q]]], Sequence[Any]]) -> QueryHandler:
     """A whole batch of queries; an item of the answer may be a DomainError."""
     return QueryHandler(contract, read_many=handler)
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
-import sqlalchemy as sa
 import structlog
 
 from shared import green
-from shared.eventstore import Conflict, Message, Store, Transaction, sql
-from shared.eventstore.tables import dead_letters, tracking
+from shared.eventstore import Conflict, Connection, Message, Store, Transaction
 from shared.kernel.errors import Unavailable
 from shared.messaging.reactions import NotUnderstood, Prepare, Reactions, prepare_nothing
+from shared.messaging.storage import dead_letters, positions
 from shared.observability import metrics
 
 log = structlog.get_logger()
@@ -37,12 +35,6 @@ MAX_CONFLICTS = 10
 
 Page = tuple[str, list[Message]]
 """The source's epoch, and the messages that it published after a position."""
-
-_MOVE = (
-    tracking.update()
-    .where(tracking.c.source == sa.bindparam("of"), tracking.c.position == sa.bindparam("old"))
-    .values(position=sa.bindparam("new"))
-)
 
 
 class Overtaken(Conflict):
@@ -111,7 +103,7 @@ class Consumer:
     def start(self) -> None:
         """Reads the tracked position; a consumer that never ran begins at the start of the source's log."""
         with self._store.transaction() as tx:
-            sql.insert_ignore(tx.connection, tracking, [{"source": self.source, "position": 0, "epoch": ""}])
+            positions.begin_tracking(tx.connection, self.source)
             self._reload(tx.connection)
 
     def is_active(self) -> bool:
@@ -167,7 +159,7 @@ class Consumer:
         """Writes ``position`` to the table. Raises Overtaken."""
         if self.is_ahead:
             position, self._stored_at = self._tracked(), time.monotonic()
-            self._move(self._store.change, position)
+            self._move(self._store, position)
             self._stored = position  # another green thread may have moved self.position during the write
 
     def _check_source_was_not_cut_short(self, epoch: str) -> None:
@@ -205,15 +197,15 @@ class Consumer:
                 f"to follow it, say so: passculture follow {self._store.publication.service} {self.source}"
             )
         with self._store.transaction() as tx:
-            tx.connection.execute(tracking.update().where(tracking.c.source == self.source).values(epoch=epoch))
+            positions.follow_epoch(tx.connection, self.source, epoch)
         self.epoch = epoch
 
     def _tracked(self) -> int:
         assert self.position is not None, "start() comes first"
         return self.position
 
-    def _reload(self, connection: sa.Connection) -> None:
-        row = connection.execute(sa.select(tracking).where(tracking.c.source == self.source)).one()
+    def _reload(self, connection: Connection) -> None:
+        row = positions.tracked(connection, self.source)
         self.position, self._stored, self.epoch = row.position, row.position, row.epoch
         self._may_have_parked = True
 
@@ -278,7 +270,7 @@ class Consumer:
         concerning = [message for message in messages if self._reactions.concern(message)]
         if concerning:
             with self._store.transaction() as tx:
-                self._move(tx.change, messages[-1].position)
+                self._move(tx, messages[-1].position)
                 act(tx, concerning)
             self.position = self._stored = messages[-1].position
         else:
@@ -289,9 +281,9 @@ class Consumer:
         self.moved()
         metrics.messages.labels(self._store.publication.service, self.source).inc(len(messages))
 
-    def _move(self, change: Callable[[sa.Executable, dict[str, Any]], int], position: int) -> None:
+    def _move(self, within: Store | Transaction, position: int) -> None:
         """Moves the position first: its row lock also makes a replay of this source's dead letters wait."""
-        if change(_MOVE, {"of": self.source, "old": self._stored, "new": position}) != 1:
+        if not positions.move_tracked(within, self.source, self._stored, position):
             raise Overtaken(f"another consumer of {self.source} was faster")
 
     def _react(self, tx: Transaction, messages: Sequence[Message]) -> None:
@@ -307,27 +299,11 @@ class Consumer:
         for message in live:
             self._reactions.react(tx, message)
 
-    def _blocked_streams(self, connection: sa.Connection) -> set[str]:
-        waiting = dead_letters.c.state.in_(["failed", "parked"])
-        query = sa.select(dead_letters.c.stream).where(dead_letters.c.source == self.source, waiting).distinct()
-        blocked = set(connection.execute(query).scalars())
+    def _blocked_streams(self, connection: Connection) -> set[str]:
+        blocked = dead_letters.blocked_streams(connection, self.source)
         self._may_have_parked = bool(blocked)
         return blocked
 
     def _bury(self, tx: Transaction, message: Message, state: str, error: str) -> None:
         self._may_have_parked = True
-        sql.insert_ignore(
-            tx.connection,
-            dead_letters,
-            [
-                {
-                    "source": self.source,
-                    "stream": message.stream,
-                    "position": message.position,
-                    "message": message.to_wire(),
-                    "error": error[:2000],
-                    "state": state,
-                    "recorded_at": tx.now,
-                }
-            ],
-        )
+        dead_letters.add(tx.connection, self.source, message, state, error, tx.now)

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import sqlalchemy as sa
-
 from shared.eventstore import Message, Store
-from shared.eventstore.tables import relay
 from shared.kernel.errors import Unavailable
+from shared.messaging.storage import positions
 
 BATCH = 200
-_MOVE = relay.update().where(relay.c.position == sa.bindparam("old")).values(position=sa.bindparam("new"))
 
 
 class RelayOvertaken(Unavailable):
@@ -33,7 +30,7 @@ class Relay:
 
     def start(self) -> None:
         with self._store.reading() as connection:
-            self.position = connection.execute(sa.select(relay.c.position)).scalar_one()
+            self.position = positions.relayed(connection)
 
     def send(self) -> int:
         """Publishes one batch; returns the number of messages. Raises RelayOvertaken."""
@@ -45,7 +42,7 @@ class Relay:
         return len(messages)
 
     def _move(self, position: int) -> None:
-        if self._store.change(_MOVE, {"old": self.position, "new": position}) != 1:
+        if not positions.move_relayed(self._store, self.position, position):
             self.start()
             raise RelayOvertaken("another relay is at work")
         self.position = position

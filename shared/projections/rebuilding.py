@@ -22,7 +22,8 @@ import structlog
 
 from shared import green
 from shared.eventstore import Conflict, Message, Store, Transaction, sql
-from shared.eventstore.tables import dead_letters, tracking
+from shared.messaging.storage import dead_letters
+from shared.messaging.storage.positions import tracked_positions
 from shared.projections import Projection
 from shared.projections.folding import batches, fold, scratch_database
 from shared.projections.followed import Followed, ReadLog
@@ -183,19 +184,14 @@ class _FollowedFold(_Fold):
         """Messages among the dead letters that were not replayed: the live rows lack them too."""
 
     def advance(self, live: sa.Connection) -> int:
-        followed = {row.source: row.position for row in live.execute(sa.select(tracking))}
+        followed = tracked_positions(live)
         targets = {source: followed.get(source, 0) for source in self._model.sources}
         self._progress.head = sum(targets.values())
-        dead = self._dead_letters(live)
+        dead = dead_letters.not_replayed(live)
         handled = sum(self._follow(source, target, dead) for source, target in targets.items())
         for which in [which for which in self._left_out if which not in dead]:
             self._react([self._left_out.pop(which)])
         return handled
-
-    def _dead_letters(self, live: sa.Connection) -> set[tuple[str, int]]:
-        """(source, position) of failed, parked and discarded messages."""
-        query = sa.select(dead_letters.c.source, dead_letters.c.position).where(dead_letters.c.state != "replayed")
-        return {(row.source, row.position) for row in live.execute(query)}
 
     def _follow(self, source: str, target: int, dead: set[tuple[str, int]]) -> int:
         handled = 0

@@ -20,6 +20,7 @@ from shared.kernel.errors import Invalid, NotFound, Unavailable
 from shared.kernel.time import SettableClock, instant_text
 from shared.messaging import dead_letters, following
 from shared.messaging.calls import CommandHandler, QueryHandler, calling, one, read, saga
+from shared.messaging.storage.positions import tracked_positions
 from shared.projections import rebuilding
 from shared.runtime.clocks import keep_clock
 from shared.runtime.running import RunningService
@@ -114,7 +115,7 @@ class PlatformCalls:
             return {
                 "published": self._store.log.published_head(connection),
                 "relayed": self._running.relayed,
-                "tracked": following.tracked_positions(connection),
+                "tracked": tracked_positions(connection),
                 "open": self._service.open_work(connection),
                 "now": instant_text(self._running.clock.now()),
             }

@@ -18,10 +18,10 @@ from shared.eventstore.sql import Instant
 from shared.eventstore.tables import stored_events
 from shared.kernel.errors import DomainError, Unavailable
 from shared.kernel.time import Clock, SettableClock, instant_text, parse_instant
-from shared.messaging import dead_letters
 from shared.messaging.bus import Bus
 from shared.messaging.consuming import Consumer, Page, SourceCutShort
-from shared.messaging.following import tracked_positions
+from shared.messaging.storage import dead_letters
+from shared.messaging.storage.positions import tracked_positions
 from shared.observability import metrics
 from shared.observability.health import Part
 from shared.projections.rebuilding import Progress

@@ -33,8 +33,8 @@ from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.errors import DomainError, Unavailable
 from shared.kernel.identifiers import stream_id
 from shared.kernel.time import paris_day
-from shared.messaging import dead_letters
 from shared.messaging.bus import Bus
+from shared.messaging.storage import dead_letters
 from shared.observability import metrics
 
 PAGE = 1_000

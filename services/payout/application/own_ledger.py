@@ -20,7 +20,7 @@ from shared import green
 from shared.eventstore import Connection, Store
 from shared.kernel.money import Cents
 from shared.kernel.time import paris_day
-from shared.messaging.following import tracked_positions
+from shared.messaging.storage.positions import tracked_positions
 
 PAGE = 1_000
 """Lines after which other green threads run."""

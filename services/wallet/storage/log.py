@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from shared.eventstore import sql
 from shared.eventstore.tables import stored_events
 from shared.kernel.identifiers import stream_id
-from shared.messaging.following import tracked_positions
+from shared.messaging.storage.positions import tracked_positions
 
 
 def people_with_events_after(connection: sa.Connection, people: Sequence[int], position: int) -> set[int]:
