@@ -1,7 +1,7 @@
 """The nameko service class of gateway."""
 
 from services.gateway.bootstrap import build
-from services.gateway.web.surface import ServesHttp
+from services.gateway.web.hosting import ServesHttp
 from shared.hosting import HostedService, messages_from
 
 

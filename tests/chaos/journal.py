@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from services.booking.domain.booking import Booking
 from services.booking.storage.tables import live_bookings, mail_progress, open_requests
 from services.booking.storage.tables import stocks as places
-from services.gateway.catalogue.tables import stocks as shown_stocks
+from services.gateway.projections.catalogue.tables import stocks as shown_stocks
 from services.wallet.domain.wallet import Wallet
 from services.wallet.storage.tables import credits
 from shared.cli.access import StoreAccess

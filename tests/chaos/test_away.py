@@ -12,8 +12,8 @@ from itertools import product
 
 import pytest
 
-from services.gateway.consistency import WAIT_SECONDS
-from services.gateway.web.calls import COMMAND_SECONDS, QUERY_SECONDS
+from services.gateway.application.consistency import WAIT_SECONDS
+from services.gateway.web.endpoints.calls import COMMAND_SECONDS, QUERY_SECONDS
 from shared import green
 from shared.runtime.settings import SERVICES
 from tests.chaos.figures import Figures

@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from services.gateway.catalogue import rendering
+from services.gateway.projections.catalogue import rendering
 from shared.contracts.messages import MESSAGES
 from shared.eventstore import Publication
 from shared.eventstore.mapper import EventMapper
@@ -132,7 +132,7 @@ def renderings() -> dict[str, Any]:
 def rendered() -> dict[str, Any]:
     """The example offer in the example venue, as the gateway renders it today."""
     offer, venue = (golden("catalog").published(event)[0][2] for event in ("Offer.Published", "Venue.Opened"))
-    body: dict[str, Any] = json.loads(rendering.lasting_body(offer, venue))
+    body: dict[str, Any] = json.loads(rendering.stored_body(offer, venue))
     return body
 
 

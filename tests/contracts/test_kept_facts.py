@@ -14,11 +14,10 @@ from marshmallow import fields
 from services.catalog.answers import venue_answer, whole_offer
 from services.catalog.storage import tables as of_catalog
 from services.catalog.storage.venues import by_number as venue_row
-from services.gateway import catalogue
-from services.gateway.catalogue import rendering
-from services.gateway.catalogue import tables as of_gateway
-from services.gateway.schemas.catalogue import PublicOffer
-from services.gateway.schemas.pro import Offer, Venue
+from services.gateway.projections.catalogue import queries, rendering
+from services.gateway.projections.catalogue import tables as of_gateway
+from services.gateway.web.schemas.catalogue import PublicOffer
+from services.gateway.web.schemas.pro import Offer, Venue
 from services.identity.projections import projections as projections_of_identity
 from shared.contracts import messages
 from shared.contracts.messages import MESSAGES, newest
@@ -128,7 +127,7 @@ def test_the_catalogue_shows_offers_and_venues_of_every_version(
             tx.connection.exec_driver_sql("UPDATE catalogue_offers SET is_published = 1")
             tx.connection.exec_driver_sql("INSERT OR REPLACE INTO catalogue_offerers VALUES (1, 1)")
         with reader.service.store.reading() as connection:
-            shown = catalogue.offer(connection, offer["offerId"], reader.clock.now())
+            shown = queries.offer(connection, offer["offerId"], reader.clock.now())
         assert shown is not None
         assert {*shown, "distanceKm", "url"} == set(PublicOffer().fields)
     reader.close()

@@ -8,8 +8,14 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from services.gateway.catalogue import cursors, places
-from services.gateway.catalogue.words import MAX_LETTERS_OF_QUERY, MAX_WORDS_OF_QUERY, plain, words_of, words_of_query
+from services.gateway.projections.catalogue import cursors, places
+from services.gateway.projections.catalogue.words import (
+    MAX_LETTERS_OF_QUERY,
+    MAX_WORDS_OF_QUERY,
+    plain,
+    words_of,
+    words_of_query,
+)
 from shared.kernel.errors import Invalid
 
 LAT = st.floats(-90, 90)

@@ -57,9 +57,9 @@ class RequestBody(io.RawIOBase):
             more = self._stream.receive(self._deadline)
         except TimeoutError:
             self.failed = True
-            raise RequestTimeout("the body did not arrive in time") from None
+            raise RequestTimeout("Le contenu n’est pas arrivé à temps.") from None
         except OSError:
             more = False
         if not more:
             self.failed = True
-            raise BadRequest("the body ended before its length")
+            raise BadRequest("Le contenu s’arrête avant la longueur annoncée.")

@@ -26,7 +26,7 @@ from shared.kernel.errors import DomainError
 Environ = dict[str, Any]
 Wsgi = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 Refuse = Callable[[DomainError, str, str], Response]
-"""Logs the refusal of a method and a path, and gives the response to it."""
+"""Logs a refusal of a method and path, and returns its response."""
 
 log = structlog.get_logger()
 MAX_LOGGED_METHOD = 32
@@ -43,7 +43,7 @@ class Times:
     send: float = 30.0
     """For a response."""
     bytes_per_second: float = 64 * 1024
-    """Bodies and responses have one second more for each of these."""
+    """Bodies and responses get one more second for each of these."""
     idle: float = 75.0
     """Between two requests, and before the first."""
     linger: float = 2.0
@@ -60,7 +60,7 @@ class Connection:
         times: Times,
         be_idle: Callable[[Connection, bool], None],
     ) -> None:
-        """``be_idle`` hears when the connection begins and ends to wait for a request."""
+        """``be_idle`` is called when the connection begins and ends to wait for a request."""
         self.host = str(peer[0])
         self._socket, self._stream = sock, Stream(sock)
         self._application, self._refuse, self._times, self._be_idle = application, refuse, times, be_idle
@@ -87,7 +87,7 @@ class Connection:
                 pass
             self._stream.end(time.monotonic() + self._times.linger, MAX_BODY_BYTES)
         except OSError:
-            pass  # the peer is gone, or too slow: nothing that could be said would reach it
+            pass  # the peer is gone, or too slow: no response would reach it
         finally:
             self._socket.close()
 
@@ -107,7 +107,7 @@ class Connection:
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def _serve_request(self) -> bool:
-        """One request; False when no other one may follow."""
+        """Serves one request; False if it was the last."""
         try:
             head = self._read_head()
         except DomainError as refusal:
@@ -117,7 +117,7 @@ class Connection:
         return head is not None and self._respond(head)
 
     def _read_head(self) -> RequestHead | None:
-        """None when the peer is done. Raises a refusal, OSError."""
+        """None if the peer sends no more. Raises a refusal, OSError."""
         stream, parser = self._stream, HeadParser()
         if stream.received:
             green.sleep(0)  # pipelined requests take turns with those of others
@@ -128,11 +128,11 @@ class Connection:
             try:
                 more = stream.receive(deadline)
             except TimeoutError:
-                raise RequestTimeout("the head did not arrive in time") from None
+                raise RequestTimeout("Les en-têtes ne sont pas arrivés à temps.") from None
             if not more and not stream.received:
                 return None
             if not more:
-                raise BadRequest("the head has no end")
+                raise BadRequest("La requête s’arrête au milieu de ses en-têtes.")
         return head
 
     def _wait_for_request(self) -> bool:
@@ -155,7 +155,7 @@ class Connection:
                 headers = _with_length(headers, content)
             persistent = head.persistent and not body.failed and not body.expects_continue
             response = encoded_head(status, headers, persistent=persistent) + content
-        except DomainError as refusal:  # of the body, which the application did not answer
+        except DomainError as refusal:  # about the body, raised while the application read it
             self._send_refusal(refusal, head.method, head.path)
             return False
         except Exception as error:
@@ -195,7 +195,7 @@ class Connection:
 
 
 def _called(application: Wsgi, environ: Environ) -> tuple[str, Headers, bytes]:
-    """The whole response of an application: one that fails half-way has sent nothing."""
+    """The complete response of the application: if it fails half-way, nothing was sent."""
     started: list[tuple[str, Headers]] = []
     written: list[bytes] = []
 
@@ -214,7 +214,7 @@ def _called(application: Wsgi, environ: Environ) -> tuple[str, Headers, bytes]:
 
 
 def _with_length(headers: Headers, content: bytes) -> Headers:
-    """Raises ValueError where they say another one."""
+    """Raises ValueError for a different Content-Length."""
     lengths = [value for name, value in headers if name.lower() == "content-length"]
     if lengths and lengths != [str(len(content))]:
         raise ValueError(f"a response of {len(content)} bytes has the Content-Length {lengths}")
@@ -222,14 +222,14 @@ def _with_length(headers: Headers, content: bytes) -> Headers:
 
 
 def _request_line(received: bytearray) -> tuple[str, str]:
-    """Method and path of a refused request, as far as they can be told: for the log and for the form of the refusal."""
+    """Method and path of a refused request, as far as known: for the log and the format of the refusal."""
     line = received[:MAX_REQUEST_LINE_BYTES].split(b"\r\n", 1)[0].decode("latin-1").split(" ")
     return line[0][:MAX_LOGGED_METHOD], line[1].split("?")[0] if len(line) > 1 else ""
 
 
 @lru_cache(500)
 def _variable(name: str) -> str | None:
-    """None for a name with an underscore: it could not be told from the one with a hyphen."""
+    """None for a name with an underscore: CGI could not distinguish it from the one with a hyphen."""
     if "_" in name:
         return None
     variable = name.replace("-", "_").upper()

@@ -1,7 +1,7 @@
-"""Request heads (RFC 9112 §2, §3, §5). llhttp reads them with every leniency off; what it leaves to its caller is
-checked here: the version, the form of the target, Host, the length of the body, expectations.
+"""Request heads (RFC 9112 §2, §3, §5). llhttp parses them in its strict mode. What it leaves to its caller is checked
+here: version, form of the target, Host, length of the body, Expect.
 
-Nothing is repaired. Of what RFC 9112 allows a recipient to overlook, only an empty line before the request line is.
+Nothing is repaired. Of what RFC 9112 lets a recipient ignore, only an empty line before the request line is ignored.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ MAX_REQUEST_LINE_BYTES = 8 * 1024
 """RFC 9112 §3 recommends 8,000 octets at least."""
 MAX_FIELDS = 100
 MAX_BODY_BYTES = 64 * 1024 * 1024
-"""The application takes far less. What it refuses is read to its end all the same, so that the sender gets the answer;
-a longer body is refused unread."""
+"""The application accepts far less. A body that it refuses is still read, so that the sender gets the answer; a
+longer one is refused unread."""
 VERSIONS = ("1.0", "1.1")
 
 _CRLF, _END = b"\r\n", b"\r\n\r\n"
-_REQUEST_LINE_RULE = "the request line is METHOD SP TARGET SP HTTP/1.1"
+_MALFORMED = "Les en-têtes de la requête sont mal formés."
+_REQUEST_LINE_RULE = "La ligne de requête s’écrit : MÉTHODE CIBLE HTTP/1.1."
 _REQUEST_LINE = re.compile(rb"[^ ]+ [!-~]+ HTTP/[0-9]\.[0-9]")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PCHARS = rb"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]++|%[0-9A-Fa-f]{2})*+"
@@ -50,18 +51,18 @@ _LENGTH = re.compile(r"[0-9]{1,19}")
 class RequestHead:
     method: str
     path: str
-    """As it came, percent-encoded; ``*`` in asterisk form."""
+    """Percent-encoded; ``*`` in asterisk form."""
     query: str | None
     fields: dict[str, str]
-    """By name in lower case; the values of a name that came more than once are joined with commas (RFC 9110 §5.3)."""
+    """By name in lower case. The values of a repeated name are joined with commas (RFC 9110 §5.3)."""
     content_length: int
     expects_continue: bool
     persistent: bool
-    """Whether the client takes another response on this connection (RFC 9112 §9.3)."""
+    """Whether the client keeps the connection open (RFC 9112 §9.3)."""
 
 
 class HeadParser:
-    """Reads one head, however its bytes arrive."""
+    """Parses one head, from however many pieces."""
 
     def __init__(self) -> None:
         self._parser = HttpRequestParser(self)
@@ -81,9 +82,9 @@ class HeadParser:
         self._ended = True
 
     def parse(self, received: bytearray) -> RequestHead | None:
-        """The head at the front of ``received``, which loses its bytes; None until all of it is there.
+        """Removes the head from the front of ``received`` and returns it; None until it is complete.
 
-        ``received`` is the same at each call, with more at its end. Raises the refusals of this package.
+        Each call gets the same buffer, with more at its end. Raises the refusals of this package.
         """
         if not self._parsed:
             while received.startswith(_CRLF):
@@ -109,11 +110,11 @@ class HeadParser:
                 pass  # an offer, which is not taken (RFC 9110 §7.8); how long the body is does not change
             except HttpParserInvalidMethodError:
                 self._method_is_known = False
-            except HttpParserError as error:
+            except HttpParserError:
                 if self._parser.get_http_version() not in ("0.0", *VERSIONS):
                     raise VersionNotSupported from None
-                if not self._ended:  # otherwise it is about the coding of the body: see _content_length
-                    raise BadRequest(str(error)) from None
+                if not self._ended:  # after the head it is about the transfer coding: see _content_length
+                    raise BadRequest(_MALFORMED) from None
         if not self._method_is_known:
             _refuse_method(received)
 
@@ -121,20 +122,20 @@ class HeadParser:
         method, version = self._parser.get_method(), self._parser.get_http_version()
         if version not in VERSIONS:
             raise VersionNotSupported
-        # one space, one space, one line: llhttp takes more of them, and other protocols
+        # llhttp also accepts more spaces, and other protocols
         if not self._ended or not received.startswith(b"%b %b HTTP/%b\r\n" % (method, self._target, version.encode())):
             raise BadRequest(_REQUEST_LINE_RULE)
         _check_size(received)
         if method == b"CONNECT":
             raise NotImplementedMethod
         if len(self._fields) > MAX_FIELDS:
-            raise FieldsTooLarge(f"a request has at most {MAX_FIELDS} header fields")
+            raise FieldsTooLarge(f"Une requête compte au plus {MAX_FIELDS} en-têtes.")
         fields = self._combined()
         host, path, query = _target(method, self._target)
         if "host" not in fields and version == "1.1":
-            raise BadRequest("a request names its Host")
+            raise BadRequest("L’en-tête Host manque.")
         if not _HOST.fullmatch(fields.get("host", "").encode("latin-1")):
-            raise BadRequest("the Host is not a host")
+            raise BadRequest("L’en-tête Host n’est pas un nom d’hôte.")
         if host is not None:
             fields["host"] = host.decode()  # RFC 9112 §3.2.2
         return RequestHead(
@@ -153,17 +154,17 @@ class HeadParser:
             name, value = _lower(raw_name), raw_value.decode("latin-1").strip(" \t")
             if name in fields:
                 if name == "host":
-                    raise BadRequest("a request has one Host")
+                    raise BadRequest("L’en-tête Host est donné deux fois.")
                 value = f"{fields[name]},{value}"
             fields[name] = value
         return fields
 
 
 def _refuse_method(received: bytearray) -> None:
-    """Waits for a whole request line, unless it is none already."""
+    """Refuses the method as soon as the request line is complete, or cannot become one."""
     line, ended, _ = received.partition(_CRLF)
     if not _TOKEN.fullmatch(line.partition(b" ")[0]):
-        raise BadRequest("the request line does not begin with a method")
+        raise BadRequest("La ligne de requête ne commence pas par une méthode.")
     if ended:
         raise NotImplementedMethod if _REQUEST_LINE.fullmatch(line) else BadRequest(_REQUEST_LINE_RULE)
 
@@ -172,7 +173,7 @@ def _check_size(received: bytearray) -> None:
     if received.find(_CRLF, 0, MAX_REQUEST_LINE_BYTES) < 0 and len(received) >= MAX_REQUEST_LINE_BYTES:
         raise TargetTooLong
     if received.find(_END, 0, MAX_HEAD_BYTES) < 0 and len(received) >= MAX_HEAD_BYTES:
-        raise FieldsTooLarge(f"the head of a request has at most {MAX_HEAD_BYTES} bytes")
+        raise FieldsTooLarge(f"Les en-têtes d’une requête comptent au plus {MAX_HEAD_BYTES} octets.")
 
 
 def _target(method: bytes, target: bytes) -> tuple[bytes | None, bytes, bytes | None]:
@@ -183,16 +184,16 @@ def _target(method: bytes, target: bytes) -> tuple[bytes | None, bytes, bytes | 
         return found[1], found[2] or b"/", found[3]
     if target == b"*" and method == b"OPTIONS":
         return None, target, None
-    raise BadRequest("the target is a path with its query, or an http address; other characters are percent-encoded")
+    raise BadRequest("L’adresse est invalide : encodez les caractères spéciaux (« %20 »).")
 
 
 def _content_length(fields: dict[str, str]) -> int:
-    """llhttp has refused a second length, one that is no number, and a length beside a transfer coding."""
+    """llhttp has refused a second length, and a length beside a transfer coding."""
     if "transfer-encoding" in fields:
-        raise LengthRequired("send the body whole, with its Content-Length")
+        raise LengthRequired("Envoyez le contenu en une fois, avec un en-tête Content-Length.")
     length = fields.get("content-length", "0")
     if not _LENGTH.fullmatch(length):
-        raise BadRequest("a body has one Content-Length, a number")
+        raise BadRequest("L’en-tête Content-Length n’est pas un nombre.")
     if int(length) > MAX_BODY_BYTES:
         raise TooLarge
     return int(length)

@@ -1,4 +1,4 @@
-"""Refusals of a message, before the application sees it or instead of its response.
+"""Refusals before the application sees a request, or instead of its response.
 
 DomainError
 ├── BadRequest             400  the message breaks a rule of HTTP/1.1
@@ -13,7 +13,7 @@ DomainError
 ├── TooManyConnections     503
 └── VersionNotSupported    505
 
-The connection ends with each of them: where the next message would begin is not known.
+Each of them closes the connection: the start of the next message is unknown.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ class FieldsTooLarge(DomainError):
 
 
 class InternalError(DomainError):
-    """A failure that no code foresaw; the log has it."""
+    """An unexpected error; the log has the traceback."""
 
     status = 500
     code = "internal-error"
 
-    def __init__(self, detail: str = "something went wrong on our side; it was recorded") -> None:
+    def __init__(self, detail: str = "Une erreur est survenue de notre côté ; elle a été enregistrée.") -> None:
         super().__init__(detail)
 
 

@@ -1,4 +1,4 @@
-"""Responses on their way out (RFC 9112 §4, §6): each has a length, so a connection goes on behind it."""
+"""Writes responses (RFC 9112 §4, §6). Each has a length, so the connection can be reused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Headers = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole one that no application gave."""
+    """A complete response that does not come from the application."""
 
     status: int
     headers: Headers

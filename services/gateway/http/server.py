@@ -1,4 +1,4 @@
-"""Accepts connections, bounded in number: in all, and from one address."""
+"""Accepts connections, with a limit in all and per address."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ log = structlog.get_logger()
 MAX_CONNECTIONS = 4_000
 BACKLOG = 1024
 PAUSE_SECONDS = 0.1
-"""After the system could not give a connection: for want of files or memory, which others may free."""
+"""After accept failed for want of file descriptors or memory, which others may free."""
 FILES_FOR_THE_REST = 256
-"""Of the process's open files, for databases, the broker, what is read and written."""
+"""File descriptors of the process that are not client connections: databases, broker, files."""
 MAX_TURNED_AWAY = 100
-"""At a time, with an answer; more than these are closed without one."""
+"""At a time, with a response; further connections are closed without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,11 @@ class Server:
         self._connections: dict[Connection, Any] = {}
         self._per_address: Counter[str] = Counter()
         self._idle: dict[Connection, None] = {}
-        """In the order in which they became idle."""
+        """Ordered by the start of their idle time."""
         self._turned_away: dict[Connection, Any] = {}
 
     def serve(self, listener: Any) -> None:
-        """Until the green thread is killed: no error of accepting ends it."""
+        """Runs until the green thread is killed; errors of accept do not end it."""
         failing = False
         while True:
             try:
@@ -59,10 +59,10 @@ class Server:
                 green.sleep(PAUSE_SECONDS)
             else:
                 failing = False
-                green.sleep(0)  # those who were admitted take turns with those who come
+                green.sleep(0)  # lets the connections run
 
     def stop(self) -> None:
-        """Ends all connections, whatever they are doing."""
+        """Closes all connections at once."""
         for thread in [*self._connections.values(), *self._turned_away.values()]:
             thread.kill()
 
@@ -78,7 +78,7 @@ class Server:
             sock.close()
 
     def _has_room(self, host: str) -> bool:
-        """For another connection of this address; if need be the one that has been idle longest makes room."""
+        """Whether this address may open a connection; the one idle for longest is closed to make room."""
         if self._per_address[host] >= self._limits.connections_per_address:
             return self._interrupt_idle([one for one in self._idle if one.host == host])
         return len(self._connections) < self.max_connections or self._interrupt_idle(self._idle)
@@ -109,13 +109,13 @@ class Server:
 
     def _turn_away(self, connection: Connection) -> None:
         try:
-            connection.turn_away(TooManyConnections("too many connections are open"))
+            connection.turn_away(TooManyConnections("Trop de connexions sont ouvertes : réessayez dans un instant."))
         finally:
             del self._turned_away[connection]
 
 
 def _files_for(connections: int) -> int:
-    """How many connections the process may have open files for; its soft limit is raised as far as it may be."""
+    """How many connections the limit on file descriptors allows, after raising the soft limit as far as possible."""
     wanted = connections + FILES_FOR_THE_REST
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:

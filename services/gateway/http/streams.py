@@ -1,4 +1,4 @@
-"""A socket with what was received on it and is not read yet."""
+"""A socket with a receive buffer and deadlines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Stream:
         self.received = bytearray()
 
     def receive(self, deadline: float) -> bool:
-        """Waits for more until an instant of ``time.monotonic``; False when the peer sends no more.
+        """Receives more until an instant of ``time.monotonic``; False at the end of the peer's stream.
 
         Raises TimeoutError, OSError.
         """
@@ -25,7 +25,7 @@ class Stream:
         data = self._socket.recv(RECEIVE_BYTES)
         self.received += data
         if len(data) == RECEIVE_BYTES:
-            green.sleep(0)  # a fast sender takes turns with the others
+            green.sleep(0)  # lets other connections run
         return bool(data)
 
     def send(self, data: bytes, deadline: float) -> None:
@@ -36,8 +36,8 @@ class Stream:
             rest = rest[self._socket.send(rest) :]
 
     def end(self, deadline: float, max_bytes: int) -> None:
-        """Says that nothing more is sent, and waits for the peer to close (RFC 9112 §9.6): closed at once, the system
-        would reset the connection over unread bytes, and the peer might lose the last response."""
+        """Half-closes, and waits for the peer to close (RFC 9112 §9.6): an immediate close with unread bytes would
+        reset the connection, and the peer might lose the last response."""
         self._socket.shutdown(socket.SHUT_WR)
         while max_bytes > 0:
             self.received.clear()

@@ -1,14 +1,16 @@
-"""The HTTP surface itself: what every route shares.
+"""The HTTP surface on Flask.
 
 ==============  ======================================================================
-application     the Flask application, put together
-audience        how a route says what it takes, answers and refuses
-fields          what may stand in a body or a query
-parser          reads bodies and queries, strictly
-problems        every code the platform refuses with; refusals to problem documents
-security        who is asking: tokens and API keys
-calls           one command or one query to a service, and the waits that follow a write
-gate            what routes may use, handed over by the composition root
-surface         hosts the application inside nameko
+hosting         hosts server and application inside nameko
+application     the Flask application: routes, refusals, headers, log
+fast_routes     the routes with the highest rates, which bypass Flask
+pages           documentation and the pages that links in mails lead to
+routes          the routes, one module per audience
+endpoints       how a route is declared, and how it calls a service
+requests        credentials, headers, bodies and query strings
+responses       answers, problem documents, pages of lists, files
+schemas         what bodies, queries and answers look like
 ==============  ======================================================================
+
+Imports run downwards only.
 """

@@ -1,4 +1,4 @@
-"""The Flask application, put together: audiences, refusals, headers, documents."""
+"""The Flask application: routes, refusals, headers, log."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response as AnyResponse
 
 from services.gateway.http.refusals import InternalError
-from services.gateway.routes import AUDIENCES, desk
-from services.gateway.schemas.problem import Problem
-from services.gateway.web.answers import API_HEADERS, NOT_KEPT, REQUEST_ID, Verification
-from services.gateway.web.documents import documents
-from services.gateway.web.gate import EXTENSION, Gate
-from services.gateway.web.mail_pages import mail_pages
-from services.gateway.web.problems import HTTP_CODES, refusal_said, response_of
+from services.gateway.ports import EXTENSION, Ports
+from services.gateway.web.pages.documents import documents
+from services.gateway.web.pages.mail_pages import mail_pages
+from services.gateway.web.responses.answers import API_HEADERS, NOT_STORED, REQUEST_ID, Verification
+from services.gateway.web.responses.flask_responses import flask_response
+from services.gateway.web.responses.problems import HTTP_CODES, problem_response
+from services.gateway.web.routes import AUDIENCES, desk
+from services.gateway.web.schemas.problem import Problem
 from shared.eventstore.context import caused_by
 from shared.kernel.errors import DomainError
 from shared.kernel.identifiers import MAX_NUMBER
@@ -43,7 +44,7 @@ Writes take an `Idempotency-Key`; resources that carry a version answer with an 
 
 
 def up_to(most: int) -> str:
-    """A pattern of the positive integers up to one, in their shortest form."""
+    """A pattern of the positive integers up to ``most``, without leading zeros."""
     digits = str(most)
     smaller = [f"{digits[:at]}[{int(at == 0)}-{int(digit) - 1}][0-9]{{{len(digits) - at - 1}}}"
                for at, digit in enumerate(digits) if int(digit) > int(at == 0)]  # fmt: skip
@@ -51,9 +52,9 @@ def up_to(most: int) -> str:
 
 
 class Number(BaseConverter):
-    """A positive integer in a path; anything else is no address of ours.
+    """A positive integer in a path; anything else is an unknown address.
 
-    The pattern says all of it: what is refused later would count as an address for the methods that it is not asked by.
+    The pattern is exact: a value refused later would answer 405 instead of 404 to other methods.
     """
 
     regex = f"(?:{up_to(MAX_NUMBER)})"
@@ -63,7 +64,7 @@ class Number(BaseConverter):
 
 
 class Word(BaseConverter):
-    """A name, a code or an identifier that is no number."""
+    """A name, a code or an identifier that is not a number."""
 
     regex = "[A-Za-z0-9._~-]{1,100}"
 
@@ -79,8 +80,8 @@ class FastJson(JSONProvider):
         return Response(orjson.dumps(self._prepare_response_obj(args, kwargs)), mimetype="application/json")
 
 
-class Surface(Flask):
-    """Every request has an id, which is the correlation id of all it leads to."""
+class Application(Flask):
+    """Gives every request an id, which is the correlation id of all events and messages that follow from it."""
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         given = environ.get("HTTP_X_REQUEST_ID", "")
@@ -100,9 +101,9 @@ class Interface(Api):
         """The application's own handlers answer every error."""
 
 
-def create_application(gate: Gate, *, verify_answers: Verification = "off") -> Flask:
-    """The whole HTTP surface over one gate. ``verify_answers``: see ``Audience``."""
-    app = Surface("services.gateway", static_folder=None)
+def create_application(ports: Ports, *, verify_answers: Verification = "off") -> Flask:
+    """All routes over one set of ports. ``verify_answers``: see ``endpoints.audience``."""
+    app = Application("services.gateway", static_folder=None)
     app.json = FastJson(app)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
@@ -116,7 +117,7 @@ def create_application(gate: Gate, *, verify_answers: Verification = "off") -> F
         PROPAGATE_EXCEPTIONS=False,
         VERIFY_ANSWERS=verify_answers,
     )
-    app.extensions[EXTENSION] = gate
+    app.extensions[EXTENSION] = ports
     interface = Interface(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_schema_name)})
     describe(interface)
     for audience in AUDIENCES:
@@ -138,7 +139,7 @@ def describe(interface: Interface) -> None:
         {
             "type": "http",
             "scheme": "bearer",
-            "description": "The access token of a sign-in; at the desk an API key of the structure is as good.",
+            "description": "The access token of a sign-in; at the desk also an API key of the structure.",
         },
     )
 
@@ -146,51 +147,49 @@ def describe(interface: Interface) -> None:
 def _schema_name(schema: type[Schema]) -> str:
     """The class's name in the document; empty, for a schema without a class of its own, inlines it."""
     cls = schema if isinstance(schema, type) else type(schema)  # apispec also passes instances
-    return "" if cls.__name__ in ("GeneratedSchema", "Nothing") else cls.__name__
+    return "" if cls.__name__ in ("GeneratedSchema", "Empty") else cls.__name__
 
 
 def answer_errors(app: Flask) -> None:
-    """One way out for every refusal; partners' addresses have their own format."""
+    """Every refusal becomes a problem document, or an error of the partners' format at the desk."""
 
     @app.errorhandler(DomainError)
     def refused(error: DomainError) -> Response:
-        return in_its_format(error)
+        return refusal_response(error)
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> AnyResponse:
         if error.code is None or error.code < 400:
             return error.get_response()
-        response = in_its_format(_as_refusal(error))
+        response = refusal_response(_as_refusal(error))
         for name, value in error.get_headers():
             if name in ("Allow", "Retry-After"):
                 response.headers[name] = value
         return response
 
     @app.errorhandler(Exception)
-    def surprised(error: Exception) -> Response:
+    def failed(error: Exception) -> Response:
         log.error("request failed", method=request.method, path=request.path, error=repr(error), exc_info=error)
-        return in_its_format(InternalError())
+        return refusal_response(InternalError())
 
 
 class _HttpRefusal(DomainError):
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status  # type: ignore[misc]  # one instance, one status: the framework's
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__()
+        self.status = status  # type: ignore[misc]  # Flask's status, known at run time only
         self.code = code  # type: ignore[misc]
 
 
 def _as_refusal(error: HTTPException) -> DomainError:
     status = error.code or 500
     code = HTTP_CODES.get(status, "bad-request" if status < 500 else "internal-error")
-    # the framework's own sentences are kept where they say more than the status does
-    detail = (error.description or "") if status in (400, 413) else ""
-    return _HttpRefusal(status, code, detail)
+    return _HttpRefusal(status, code)
 
 
-def in_its_format(error: DomainError) -> Response:
+def refusal_response(error: DomainError) -> Response:
     if desk.is_desk_path(request.path):
-        return response_of(desk.refusal_said(error, request.path))
-    return response_of(refusal_said(error))
+        return flask_response(desk.refusal_response(error, request.path))
+    return flask_response(problem_response(error))
 
 
 def _begin() -> None:
@@ -201,7 +200,7 @@ def _begin() -> None:
 
 
 def _finish(response: Response) -> Response:
-    """What every answer carries, and one line of the log."""
+    """Adds the headers of every answer, and writes one line of the log."""
     request_id = request.environ["passculture.request_id"]
     response.headers["X-Request-Id"] = request_id
     for name, value in API_HEADERS.items():
@@ -209,13 +208,13 @@ def _finish(response: Response) -> Response:
     if g.get("replayed"):
         response.headers["Idempotency-Replayed"] = "true"
     if "Cache-Control" not in response.headers:
-        response.headers["Cache-Control"] = NOT_KEPT
+        response.headers["Cache-Control"] = NOT_STORED
     _record(response.status_code)
     return response
 
 
 def _record(status: int) -> None:
-    """The log has the path as it was asked; the metric the route, of which there are few."""
+    """The log has the path; the metric has the route, of which there are few."""
     seconds = time.perf_counter() - g.started
     route = request.url_rule.rule if request.url_rule else "none"
     metrics.requests.labels(request.method if route != "none" else "any", route, status).observe(seconds)

@@ -253,7 +253,7 @@ def _schema(cls: type[Data], without: tuple[str, ...], in_query: bool) -> type[S
         if bound.name not in without:
             field = copy.copy(bound.field)
             field.allow_none = field.allow_none and not in_query
-            if bound.default and isinstance(bound.default, int | str):
+            if isinstance(bound.default, int | str) and bound.default != "":
                 field.load_default = bound.default
             found[bound.key] = field
     made = Schema.from_dict(found, name=cls.__name__)

@@ -13,11 +13,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from services.gateway.failures import Failures
-from services.gateway.keys import ApiKeys
-from services.gateway.simulation import Simulation
+from services.gateway.application.api_keys import ApiKeys
+from services.gateway.application.failures import Failures
+from services.gateway.application.simulation import Simulation
+from services.gateway.ports import EXTENSION, Ports
 from services.gateway.web.application import create_application
-from services.gateway.web.gate import EXTENSION, Gate
 from shared.eventstore import Publication, Store
 from shared.kernel.errors import NotFound
 from shared.kernel.time import SettableClock
@@ -32,7 +32,7 @@ API_KEY = "test_0123456789ab_" + "f" * 64
 @cache
 def application() -> Flask:
     """Made once for all tests: a hundred routes with their schemas take a while. Each test gives it its gate."""
-    return create_application(cast(Gate, None), verify_answers="raise")
+    return create_application(cast(Ports, None), verify_answers="raise")
 
 
 class OneOffer:
@@ -82,7 +82,7 @@ class Surroundings:
         self.calls: list[tuple[str, str, dict[str, Any], Any]] = []
         self.catalogue = OneOffer()
         self.slept: list[float] = []
-        gate = Gate(
+        gate = Ports(
             bus=self.bus,
             clock=self.clock,
             signing_key=KEY,
@@ -92,7 +92,7 @@ class Surroundings:
             api_keys=ApiKeys(self.bus, lambda: self.machine[0]),
             simulation=Simulation(self.bus, self.clock, self.slept.append),
         )
-        self.gate = gate
+        self.ports = gate
         self.app = application()
         self.app.extensions[EXTENSION] = gate
         self.client: FlaskClient = self.app.test_client()

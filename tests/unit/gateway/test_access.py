@@ -39,7 +39,7 @@ def test_an_expired_or_foreign_token_401(platform: Any, signed_in: Any) -> None:
 
 @pytest.mark.parametrize("claims", [{}, {"accountId": "1", "roles": []}, {"accountId": 1, "roles": "staff"}])
 def test_a_token_of_another_purpose_401(platform: Any, claims: dict[str, Any]) -> None:
-    token = tokens.sign(claims, platform.gate.signing_key, tokens.ACCESS_LIFETIME)
+    token = tokens.sign(claims, platform.ports.signing_key, tokens.ACCESS_LIFETIME)
     answer = platform.client.get("/v1/me", headers={"Authorization": f"Bearer {token}"})
     assert outcome(answer) == (401, "token-invalid")
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from services.gateway.bookings_files import HEADER, bookings_csv, bookings_xlsx
-from services.gateway.routes import pro
+from services.gateway.web.responses.bookings_files import HEADER, bookings_csv, bookings_xlsx
+from services.gateway.web.routes import pro
 from tests.spreadsheets import cells
 
 NOW = datetime(2021, 11, 2, 9, tzinfo=UTC)
@@ -105,7 +105,7 @@ def test_the_sheet_takes_the_filters_and_every_page(platform: Any, signed_in: An
 
 @pytest.mark.parametrize("name", ["bookings.csv", "bookings.xlsx"])
 def test_a_file_is_whole_or_refused(platform: Any, signed_in: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(pro, "MOST_ROWS", 40)  # as many as there are take seconds to write
+    monkeypatch.setattr(pro, "MAX_FILE_ROWS", 40)  # as many as there are take seconds to write
     many = {"items": [ROW] * 11, "nextCursor": "c"}
     platform.answers("booking", "recap", lambda *_: many)
     answer = platform.client.get(f"/v1/pro/{name}", headers=signed_in("pro"))

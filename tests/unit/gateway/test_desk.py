@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.gateway.routes.desk import department_of, human_id
+from services.gateway.web.routes.desk import department_of, human_id
 from shared.kernel.errors import Refused, Unavailable
 
 BOOKED: dict[str, Any] = {

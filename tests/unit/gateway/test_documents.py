@@ -13,8 +13,8 @@ import pytest
 import docs.generate
 import services
 from docs import asyncapi
-from services.gateway.web.documents import documented_codes
-from services.gateway.web.problems import HTTP_CODES, PROBLEMS
+from services.gateway.web.pages.documents import documented_codes
+from services.gateway.web.responses.problems import HTTP_CODES, PROBLEMS
 from shared.kernel.errors import DomainError
 
 DOCUMENTS = {"/openapi.json", "/asyncapi.json"}

@@ -12,11 +12,11 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import Client
 
-from services.gateway import storage
-from services.gateway.failures import ALLOWED, Attempt, Failures
-from services.gateway.web.gate import EXTENSION
-from services.gateway.web.hot import HotRoutes
-from services.gateway.web.surface import behind_proxies
+from services.gateway.application.failures import ALLOWED, Attempt, Failures
+from services.gateway.ports import EXTENSION
+from services.gateway.storage.tables import failures
+from services.gateway.web.fast_routes import FastRoutes
+from services.gateway.web.hosting import behind_proxies
 from shared import green
 from shared.eventstore import Store
 from shared.kernel.errors import NotFound, TooManyRequests
@@ -84,7 +84,7 @@ def no_such_key() -> Any:
 def at_once(platform: Any, route: tuple[str, str], headers: dict[str, str], hot: bool, many: int = MANY) -> list[int]:
     """The statuses of so many requests, each for another countermark, none waiting for another."""
     behind = platform.app
-    client = Client(HotRoutes(platform.gate, behind) if hot else behind)
+    client = Client(FastRoutes(platform.ports, behind) if hot else behind)
 
     def ask(number: int) -> int:
         method, path = route
@@ -95,7 +95,7 @@ def at_once(platform: Any, route: tuple[str, str], headers: dict[str, str], hot:
 
 def rows(store: Store) -> int:
     with store.reading() as connection:
-        return connection.execute(sa.select(sa.func.count()).select_from(storage.failures)).scalar_one()
+        return connection.execute(sa.select(sa.func.count()).select_from(failures)).scalar_one()
 
 
 @pytest.fixture
@@ -118,8 +118,8 @@ def test_of_many_unknown_countermarks_at_once_ten_are_told(
 
 def test_control_counted_afterwards_they_are_all_looked_up(platform: Any, store: Store, by_key: dict[str, str]) -> None:
     platform.answers("booking", "desk-look-up", Slow(unknown))
-    platform.gate = replace(platform.gate, failures=CountsAfterwards(store, lambda: platform.machine[0]))
-    platform.app.extensions[EXTENSION] = platform.gate
+    platform.ports = replace(platform.ports, failures=CountsAfterwards(store, lambda: platform.machine[0]))
+    platform.app.extensions[EXTENSION] = platform.ports
     assert Counter(at_once(platform, LOOK_UP, by_key, True))[404] > ALLOWED
 
 
@@ -133,7 +133,7 @@ def test_many_known_countermarks_at_once_are_all_answered_and_write_nothing(
     assert Counter(at_once(platform, LOOK_UP, by_key, hot)) == {200: MANY}
     assert booking.most > ALLOWED, "who looks waits for nobody"
     assert rows(store) == 0
-    assert not platform.gate.failures._subjects, "nothing is kept of who never failed"
+    assert not platform.ports.failures._subjects, "nothing is kept of who never failed"
 
 
 def test_as_many_are_validated_at_once_as_may_still_fail(platform: Any, by_key: dict[str, str]) -> None:
@@ -160,7 +160,7 @@ def test_who_has_failed_too_often_meanwhile_is_not_told_what_was_found(
 def test_of_many_keys_guessed_at_once_ten_are_told(platform: Any) -> None:
     identity = Slow(no_such_key)
     platform.answers("identity", "api-key", identity)
-    client = Client(HotRoutes(platform.gate, platform.app))
+    client = Client(FastRoutes(platform.ports, platform.app))
 
     def ask(number: int) -> int:
         headers = {"Authorization": f"Bearer guess-{number}"}
@@ -245,7 +245,7 @@ def test_the_address_is_what_the_outermost_trusted_proxy_saw(
 
 @pytest.mark.parametrize("trusted", [0, 1])
 def test_behind_a_proxy_each_caller_has_failures_of_its_own(platform: Any, trusted: int) -> None:
-    client = Client(behind_proxies(HotRoutes(platform.gate, platform.app), trusted))
+    client = Client(behind_proxies(FastRoutes(platform.ports, platform.app), trusted))
 
     def guess(number: int, caller: str) -> int:
         headers = {"Authorization": f"Bearer guess-{number}", "X-Forwarded-For": caller}

@@ -12,7 +12,7 @@ from services.gateway.http.heads import (
     HeadParser,
     RequestHead,
 )
-from services.gateway.routes.pro import FORM_AROUND_A_FILE
+from services.gateway.web.routes.pro import FORM_AROUND_A_FILE
 from shared.contracts.calls.payout import MAX_DOCUMENT_BYTES
 from shared.kernel.errors import DomainError
 

@@ -17,7 +17,7 @@ import pytest
 
 from services.gateway.http.connections import Times, Wsgi
 from services.gateway.http.server import Limits, Server
-from services.gateway.web.surface import refuse
+from services.gateway.web.hosting import refuse
 from shared import green
 from shared.kernel.errors import DomainError
 from tests.platform import ROOT

@@ -9,9 +9,9 @@ import io
 import json
 from typing import Any
 
-from services.gateway.bookings_files import HEADER, bookings_csv
-from services.gateway.simulation import SERVICES
-from services.gateway.web.cursors import TAG_BYTES
+from services.gateway.application.simulation import SERVICES
+from services.gateway.web.responses.bookings_files import HEADER, bookings_csv
+from services.gateway.web.responses.cursors import TAG_BYTES
 from shared.kernel.errors import Invalid
 
 PROFILE = {

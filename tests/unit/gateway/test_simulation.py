@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from services.gateway.simulation import ClockGoesBack, ClockIsMoving, ClockIsReal, NotSettled, Simulation, is_quiet
+from services.gateway.application.simulation import (
+    ClockGoesBack,
+    ClockIsMoving,
+    ClockIsReal,
+    NotSettled,
+    Simulation,
+    is_settled,
+)
 from shared.kernel.time import RealClock, SettableClock, instant_text, parse_instant
 from shared.messaging.bus import Answer, Bus
 
@@ -162,11 +169,11 @@ def test_settling_waits_for_what_is_under_way(world: World) -> None:
 
     positions = Simulation(world, SettableClock(START), pause, services=tuple(world.stations)).settle()
     assert (booking.relayed, wallet.tracked, wallet.open) == (7, {"booking": 7}, 0)
-    assert is_quiet(positions)
+    assert is_settled(positions)
 
 
 def test_settling_gives_up_after_its_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.gateway.simulation.SETTLE_SECONDS", 0.01)
+    monkeypatch.setattr("services.gateway.application.simulation.SETTLE_SECONDS", 0.01)
     world.stations["booking"].open = 1
     with pytest.raises(NotSettled) as caught:
         Simulation(world, SettableClock(START), lambda _: None, services=tuple(world.stations)).settle()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.gateway.consistency import SHOWS_IN
-from services.gateway.web.inflight import InFlight, RequestInProgress
+from services.gateway.application.consistency import SHOWS_IN
+from services.gateway.application.open_requests import OpenRequests, RequestInProgress
 from shared.contracts.calls.booking import Book
 from shared.eventstore import Publication, Transaction
 from shared.eventstore.outcomes import Call
@@ -139,7 +139,7 @@ def test_while_the_first_request_is_open_the_second_is_told_so(platform: Any, si
 
 
 def test_a_key_is_free_again_when_its_request_failed() -> None:
-    open_requests = InFlight()
+    open_requests = OpenRequests()
     with pytest.raises(ZeroDivisionError), open_requests.hold("account-1", "k"):
         raise ZeroDivisionError
     with open_requests.hold("account-1", "k"), open_requests.hold("account-2", "k"), open_requests.hold("a", None):

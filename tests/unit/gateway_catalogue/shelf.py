@@ -7,7 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.gateway import catalogue
+from services.gateway.projections.catalogue import queries
+from services.gateway.reactions import REACTIONS
 from shared.eventstore import Message, Publication, Store
 from shared.kernel.time import SettableClock, parse_instant
 
@@ -20,7 +21,7 @@ class Shelf:
     def __init__(self, engine: sa.Engine) -> None:
         self.clock = SettableClock(START)
         self.store = Store(engine, clock=self.clock, aggregates=(), publication=Publication("gateway"))
-        self._reactions = catalogue.reactions()
+        self._reactions = REACTIONS
         self._position = 0
 
     def hear(self, name: str, source: str, /, **data: Any) -> Message:
@@ -116,15 +117,15 @@ class Shelf:
 
     def see(self, offer_id: int = 1) -> dict[str, Any] | None:
         with self.store.reading() as connection:
-            return catalogue.offer(connection, offer_id, self.clock.now())
+            return queries.offer(connection, offer_id, self.clock.now())
 
     def see_json(self, offer_id: int = 1) -> bytes | None:
         with self.store.reading() as connection:
-            return catalogue.offer_json(connection, offer_id, self.clock.now())
+            return queries.offer_json(connection, offer_id, self.clock.now())
 
     def search(self, **filters: Any) -> dict[str, Any]:
         with self.store.reading() as connection:
-            return catalogue.search(connection, filters, self.clock.now())
+            return queries.search(connection, filters, self.clock.now())
 
     def find(self, **filters: Any) -> list[int]:
         return [item["offerId"] for item in self.search(**filters)["items"]]

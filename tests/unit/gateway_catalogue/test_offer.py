@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.gateway import catalogue
-from services.gateway.catalogue import writing
-from services.gateway.catalogue.rendering import RENDERING
-from services.gateway.catalogue.tables import offers, words
-from services.gateway.schemas.catalogue import PublicOffer
+from services.gateway.projections.catalogue import writing
+from services.gateway.projections.catalogue.rendering import RENDERING
+from services.gateway.projections.catalogue.tables import metadata, offers, words
+from services.gateway.web.schemas.catalogue import PublicOffer
 from tests.unit.gateway_catalogue.shelf import Shelf
 
 
@@ -209,7 +208,7 @@ def test_nothing_secret_is_shown(shelf: Shelf) -> None:
 def test_the_tables_of_the_code_are_those_of_the_migration(shelf: Shelf) -> None:
     with shelf.store.reading() as connection:
         inspector = sa.inspect(connection)
-        for table in catalogue.metadata.sorted_tables:
+        for table in metadata.sorted_tables:
             found = {column["name"]: column["nullable"] for column in inspector.get_columns(table.name)}
             assert found == {column.name: bool(column.nullable) for column in table.columns}
             indexes = {index["name"]: index["column_names"] for index in inspector.get_indexes(table.name)}
@@ -258,12 +257,12 @@ def test_what_an_older_release_rendered_is_written_again(shelf: Shelf, monkeypat
     with shelf.store.transaction() as tx:
         tx.connection.execute(sa.delete(words))
     with shelf.store.reading() as connection:
-        assert catalogue.count_outdated(connection) == 2, "of the next page"
-    catalogue.render_again(shelf.store)
+        assert writing.count_outdated(connection) == 2, "of the next page"
+    writing.render_again(shelf.store)
     assert rows(shelf) == before
     assert renderings(shelf) == {RENDERING}
     with shelf.store.reading() as connection:
-        assert catalogue.count_outdated(connection) == 0
+        assert writing.count_outdated(connection) == 0
 
 
 def test_what_this_release_rendered_stays(shelf: Shelf) -> None:
@@ -271,7 +270,7 @@ def test_what_this_release_rendered_stays(shelf: Shelf) -> None:
     shelf.concert()
     render_as_an_older_release(shelf, RENDERING)
     before = rows(shelf)
-    catalogue.render_again(shelf.store)
+    writing.render_again(shelf.store)
     assert rows(shelf) == before
 
 

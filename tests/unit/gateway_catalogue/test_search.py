@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from services.gateway.catalogue import places
-from services.gateway.catalogue.words import words_of
+from services.gateway.projections.catalogue import places
+from services.gateway.projections.catalogue.words import words_of
 from shared.contracts.subcategories import SUBCATEGORIES
 from shared.kernel.errors import Invalid
 from tests.unit.gateway_catalogue.shelf import PARIS, STRASBOURG, Shelf

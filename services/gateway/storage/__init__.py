@@ -1,0 +1,1 @@
+"""The gateway's own tables beside the catalogue's, and their statements."""

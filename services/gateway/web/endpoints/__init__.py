@@ -1,0 +1,1 @@
+"""How a route is declared, and how it calls the service that owns the fact."""

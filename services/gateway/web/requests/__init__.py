@@ -1,0 +1,1 @@
+"""Reads requests: credentials, headers, bodies and query strings."""

@@ -1,0 +1,1 @@
+"""Makes responses: answers, problem documents, pages of lists, files."""
