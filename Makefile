@@ -49,7 +49,7 @@ check: install ## runs ruff, mypy, the import contracts and the check of generat
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m docs.generate --check
 
-docs: install ## generates generates the documents of interface, messages, calls and settings, and the picture in README.md
+docs: install ## generates the documents of interface, messages, calls and settings, and the picture in README.md
 	@$(BIN)/python -m docs.generate
 
 lock: ## locks all packages with hashes: for development, and the subsets that run and that build
