@@ -10,17 +10,17 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
 import orjson
-import sqlalchemy as sa
 
 from shared.contracts.calls import identity, payout
 from shared.contracts.calls import platform as calls
 from shared.contracts.calls.contract import Command, Query
+from shared.eventstore import Engine
 from shared.eventstore.engines import make_engine
+from shared.eventstore.errors import DBAPIError, first_line
 from shared.hosting.platform import CannotStart, service_class
 from shared.kernel.errors import DomainError, Unavailable
 from shared.messaging.bus import refusal
@@ -238,20 +238,18 @@ class StoreAccess:
         return answer
 
 
-def _open(settings: Settings, name: str) -> sa.Engine:
+def _open(settings: Settings, name: str) -> Engine:
     """Opens an existing store. Raises CannotStart if it is missing, unreachable or not up to date."""
-    url = settings.database_url(name)
-    database = sa.make_url(url)
-    if database.get_backend_name() == "sqlite" and not Path(database.database or "").exists():
+    if settings.schema(name) is None and not settings.sqlite_file(name).exists():
         raise CannotStart(
             f"there is no store of {name} in STATE_DIR ({settings.state_dir}), and no platform runs there"
         )
-    engine = make_engine(url, schema=settings.schema(name))
+    engine = make_engine(settings.database_url(name), schema=settings.schema(name))
     try:
         with engine.connect() as connection:
             current = is_current(connection, name)
-    except sa.exc.DBAPIError as error:
-        raise CannotStart(f"the database of {name}: {str(error.orig).strip().splitlines()[0]}") from None
+    except DBAPIError as error:
+        raise CannotStart(f"the database of {name}: {first_line(error)}") from None
     if not current:
         raise CannotStart(f"the schema of {name} is not up to date: run `passculture migrate` first")
     return engine

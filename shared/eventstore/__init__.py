@@ -11,6 +11,9 @@ context      the cause that goes with every event, and the positions of commits
 histories    the epochs of a store: a new one after each restore
 tables       the tables that every service has; ``migrations`` creates them
 database     reading from and writing to an engine of ``engines``
+engines      connections to PostgreSQL and SQLite
+errors       the errors of the database that callers handle
+clock        the stored instant of a simulated clock
 waiting      waits for PostgreSQL without blocking other green threads, with a time-out
 batching     statement batching: several statements in one round trip
 combined     several selects in one round trip
@@ -20,8 +23,9 @@ sql          what SQLite and PostgreSQL write differently
 
 from sqlalchemy import Connection, Engine, Row
 
+from shared.eventstore.errors import Conflict, StoreUnavailable
 from shared.eventstore.publication import Message, Publication
-from shared.eventstore.store import Conflict, Store, StoreUnavailable, Transaction
+from shared.eventstore.store import Store, Transaction
 
 __all__ = [
     "Conflict",

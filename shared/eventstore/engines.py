@@ -136,6 +136,16 @@ def _sqlite(url: str, durable: bool) -> sa.Engine:
     return engine
 
 
+def pool_size(engine: sa.Engine) -> int:
+    """How many connections it has at most."""
+    return engine.pool.size() if isinstance(engine.pool, sa.pool.QueuePool) else 1
+
+
+def connections_in_use(engine: sa.Engine) -> int:
+    """How many connections are taken from the pool. An in-memory database has a single connection, always in use."""
+    return engine.pool.checkedout() if isinstance(engine.pool, sa.pool.QueuePool) else 1
+
+
 def scratch_engine() -> sa.Engine:
     """SQLite's own temporary database, on one connection: SQLite writes pages to an unnamed file once they outgrow the
     cache, and deletes it with the connection."""

@@ -118,6 +118,11 @@ class Log:
         for row in connection.execute(query, {"streams": list(identifiers)}):
             yield self.mapper.decode(*row)
 
+    def stored(self, connection: sa.Connection, stream: UUID, limit: int) -> Sequence[sa.Row[Any]]:
+        """The first events of a stream as they are stored."""
+        query = sa.select(stored_events).where(stored_events.c.originator_id == stream)
+        return connection.execute(query.order_by(stored_events.c.originator_version).limit(limit)).all()
+
     def events(
         self,
         connection: sa.Connection,
@@ -170,6 +175,14 @@ class Log:
         """The relay's position and the messages after it; 0 if there are none."""
         rows = connection.execute(_UNSENT, {"most": limit}).all()
         return rows[0].after if rows else 0, self._messages(rows)
+
+    def backlog(self, connection: sa.Connection, after: int) -> tuple[int, datetime | None]:
+        """How many messages were published after a position, and when the first of them was recorded."""
+        table = stored_events.c
+        first = sa.func.min(table.recorded_at, type_=sql.Instant)
+        query = sa.select(sa.func.count(), first).where(table.published, table.id > after)
+        count, since = connection.execute(query).one()
+        return count, since
 
     def end(self, connection: sa.Connection) -> tuple[str, int]:
         """The name of the present history, and its last published position, or 0."""

@@ -12,13 +12,12 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-import psycopg2
 import sqlalchemy as sa
 from eventsourcing.domain import Aggregate
-from eventsourcing.persistence import IntegrityError as VersionConflict
 
 from shared.eventstore.context import Cause, current_cause, note_position
 from shared.eventstore.database import Database
+from shared.eventstore.errors import Conflict, translated
 from shared.eventstore.log import Log
 from shared.eventstore.mapper import EventMapper
 from shared.eventstore.outcomes import Call, Outcome, Outcomes
@@ -37,19 +36,6 @@ _NEXT = sa.text(
     "INSERT INTO numbers (kind, value) VALUES (:kind, :count)"
     " ON CONFLICT (kind) DO UPDATE SET value = numbers.value + excluded.value RETURNING value"
 )
-# Any other violation is a bug: a retry would fail again.
-_CONFLICTS = {
-    *("40001", "40P01", "55P03", "23505"),  # serialization failure, deadlock, lock not available, unique violation
-    *(1555, 2067, 2579),  # SQLite's unique violations: of a primary key, of another key, of a row's number
-}
-
-
-class Conflict(VersionConflict):
-    """Another transaction was faster: retry this one from its beginning (optimistic lock)."""
-
-
-class StoreUnavailable(Unavailable):
-    """The database cannot be reached now."""
 
 
 class Transaction:
@@ -264,32 +250,3 @@ class Store:
         """The last published position, or 0."""
         with self.reading() as connection:
             return self.log.published_head(connection)
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turns errors of the database into Conflict and StoreUnavailable."""
-    try:
-        yield
-    except sa.exc.DBAPIError as error:
-        if _is_conflict(error.orig):
-            raise Conflict(str(error.orig)) from error
-        if error.connection_invalidated or isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
-            raise StoreUnavailable("the database cannot be reached") from error
-        raise
-    except sa.exc.TimeoutError as error:
-        raise StoreUnavailable("all connections to the database are in use") from error
-    except psycopg2.Error as error:
-        # SQLAlchemy does not translate what the driver raises in event listeners (pool, statement batching)
-        if _is_conflict(error):
-            raise Conflict(str(error)) from error
-        if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
-            raise StoreUnavailable("the database cannot be reached") from error
-        raise
-
-
-def _is_conflict(error: BaseException | None) -> bool:
-    return getattr(error, "pgcode", None) in _CONFLICTS or getattr(error, "sqlite_errorcode", None) in _CONFLICTS
-
-
-__all__ = ["Conflict", "Store", "StoreUnavailable", "Transaction", "translated"]

@@ -16,25 +16,27 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TextIO
 
-import sqlalchemy as sa
 import structlog
 from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
 from nameko.runners import ServiceRunner
 
 from shared import green
+from shared.eventstore import Engine
+from shared.eventstore.clock import keep_clock, stored_clock
 from shared.eventstore.engines import make_engine
+from shared.eventstore.errors import DBAPIError, first_line
 from shared.hosting import PROCESSES, TakesMessages
 from shared.messaging import topology
 from shared.messaging.connections import BusUnavailable, connect
 from shared.observability.server import serve
-from shared.runtime.clocks import check_clock, keep_clock, stored_clock
+from shared.runtime.clocks import check_clock
 from shared.runtime.migrations import is_current, upgrade
 from shared.runtime.settings import EXTRA_STORES, SERVICES, STORES, OperatorError, Settings
+from shared.runtime.storage import make_roles, make_schema
 
 log = structlog.get_logger()
 MAX_WORKERS = 256
 """Per service. Most workers wait: for another service, or for the handling of a message, which needs a worker too."""
-POSTGRESQL_PORT = 5432
 GC_THRESHOLDS = (20_000, 20, 50)
 """Thresholds of ``gc.set_threshold``: a batch allocates thousands of objects that reference counting frees."""
 
@@ -80,59 +82,27 @@ def migrate(settings: Settings) -> None:
 
 def _make_roles(settings: Settings) -> None:
     engine = make_engine(settings.database)
-    quote = engine.dialect.identifier_preparer.quote
     try:
-        with engine.begin() as connection:
-            database = quote(connection.execute(sa.text("SELECT current_database()")).scalar_one())
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('passculture.migrate'))"))
-            connection.execute(sa.text("REVOKE ALL ON SCHEMA public FROM PUBLIC"))
-            for name in STORES:
-                url = sa.make_url(settings.database_url(name))
-                login = _login_here(url, sa.make_url(settings.database))
-                if not login:
-                    continue
-                role = quote(login)
-                known = connection.execute(
-                    sa.text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": login}
-                ).scalar()
-                if not known or name not in settings.own_databases:  # who was there before keeps its password
-                    verb = "ALTER" if known else "CREATE"
-                    password = {"password": url.password}
-                    connection.exec_driver_sql(f"{verb} ROLE {role} LOGIN PASSWORD %(password)s", password)
-                connection.exec_driver_sql(f"GRANT CONNECT ON DATABASE {database} TO {role}")
-                connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {role}")
-    except sa.exc.DBAPIError as error:
-        raise CannotStart(f"DATABASE_URL: {_first_line(error)}") from None
+        make_roles(engine, {name: settings.database_url(name) for name in STORES}, settings.own_databases)
+    except DBAPIError as error:
+        raise CannotStart(f"DATABASE_URL: {first_line(error)}") from None
     finally:
         engine.dispose()
-
-
-def _login_here(url: sa.URL, admin: sa.URL) -> str:
-    """The role that a store has in the admin's database; empty when it lives elsewhere or comes as the admin itself."""
-    places = {(place.host, place.port or POSTGRESQL_PORT, place.database) for place in (url, admin)}
-    return url.username or "" if len(places) == 1 and url.username != admin.username else ""
 
 
 def _upgrade(settings: Settings, name: str) -> bool:
     engine = _engine(settings, name)
     try:
         if name in settings.own_databases:
-            _create_schema(engine, name)
+            make_schema(engine, name)
         return upgrade(engine, name)
-    except sa.exc.DBAPIError as error:
-        raise CannotStart(f"the database of {name}: {_first_line(error)}") from None
+    except DBAPIError as error:
+        raise CannotStart(f"the database of {name}: {first_line(error)}") from None
     finally:
         engine.dispose()
 
 
-def _create_schema(engine: sa.Engine, name: str) -> None:
-    """For a service with a separate database. The schema may exist, created by a role with more rights."""
-    with engine.begin() as connection:
-        if not sa.inspect(connection).has_schema(name):
-            connection.exec_driver_sql(f"CREATE SCHEMA {name}")
-
-
-def _engine(settings: Settings, name: str) -> sa.Engine:
+def _engine(settings: Settings, name: str) -> Engine:
     return make_engine(settings.database_url(name), schema=settings.schema(name))
 
 
@@ -161,9 +131,9 @@ def check(settings: Settings, names: Sequence[str]) -> None:
                     check_clock(connection, name, settings.clock)
                     if settings.clock is not None and stored_clock(connection) is None:
                         keep_clock(connection, settings.clock)
-        except sa.exc.OperationalError as error:
+        except DBAPIError as error:
             hint = " (run `passculture migrate` first?)" if settings.schema(name) else ""
-            raise CannotStart(f"the database of {name}: {_first_line(error)}{hint}") from None
+            raise CannotStart(f"the database of {name}: {first_line(error)}{hint}") from None
         finally:
             engine.dispose()
     try:
@@ -238,7 +208,3 @@ def _declare_topology(settings: Settings, names: Sequence[str]) -> None:
     sources = {name: sources_of(service_class(name)) for name in names}
     with connect(settings.amqp_uri) as connection:
         topology.declare(connection, settings.namespace, sources, purge=False)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]

@@ -8,18 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import sqlalchemy as sa
-
-from shared.eventstore import sql
-from shared.eventstore.tables import store_facts, stored_events
-from shared.kernel.time import Clock, RealClock, SettableClock, instant_text, parse_instant
+from shared.eventstore import Connection, Engine
+from shared.eventstore.clock import last_recorded, stored_clock
+from shared.kernel.time import Clock, RealClock, SettableClock, instant_text
 from shared.runtime.settings import BadSettings
 
-_STORED = sa.select(store_facts.c.value).where(store_facts.c.name == "clock")
-_LAST = sa.select(stored_events.c.recorded_at).order_by(stored_events.c.id.desc()).limit(1)
 
-
-def restored_clock(start: datetime | None, engine: sa.Engine) -> Clock:
+def restored_clock(start: datetime | None, engine: Engine) -> Clock:
     """The real clock without ``start``; else a simulated one at the later of ``start`` and its stored instant."""
     if start is None:
         return RealClock()
@@ -27,20 +22,9 @@ def restored_clock(start: datetime | None, engine: sa.Engine) -> Clock:
         return SettableClock(max(start, stored_clock(connection) or start))
 
 
-def stored_clock(connection: sa.Connection) -> datetime | None:
-    """The instant of this store's simulated clock; None where the clock is real."""
-    stored = connection.execute(_STORED).scalar()
-    return parse_instant(stored) if stored else None
-
-
-def keep_clock(connection: sa.Connection, now: datetime) -> None:
-    """Stores the instant of the simulated clock."""
-    sql.upsert(connection, store_facts, [{"name": "clock", "value": instant_text(now)}])
-
-
-def check_clock(connection: sa.Connection, name: str, start: datetime | None) -> None:
+def check_clock(connection: Connection, name: str, start: datetime | None) -> None:
     """Raises BadSettings when the clock would start before the last event that the store has recorded."""
-    stored, recorded = stored_clock(connection), connection.execute(_LAST).scalar()
+    stored, recorded = stored_clock(connection), last_recorded(connection)
     now = RealClock().now() if start is None else max(start, stored or start)
     if recorded is None or recorded <= now or (start is None and stored is None):
         return  # a machine's clock may be corrected by a few seconds
@@ -50,8 +34,8 @@ def check_clock(connection: sa.Connection, name: str, start: datetime | None) ->
     )
 
 
-def check_writer(connection: sa.Connection, start: datetime | None) -> None:
+def check_writer(connection: Connection, start: datetime | None) -> None:
     """Raises BadSettings when a command would write by the real clock into a state whose clock is simulated."""
-    stored, recorded = stored_clock(connection), connection.execute(_LAST).scalar()
+    stored, recorded = stored_clock(connection), last_recorded(connection)
     if start is None and stored is not None and (recorded is None or recorded <= stored):
         raise BadSettings(f"CLOCK: the clock of this state is simulated and is at {instant_text(stored)}: set CLOCK")

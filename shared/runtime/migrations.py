@@ -6,12 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from shared.eventstore import Connection, Engine
 from shared.runtime.settings import EXTRA_STORES
 
 SERVICES = Path(__file__).parents[2] / "services"
@@ -24,7 +24,7 @@ def script_of(store: str) -> ScriptDirectory:
     return ScriptDirectory(str(place / "migrations"))
 
 
-def upgrade(engine: sa.Engine, service: str) -> bool:
+def upgrade(engine: Engine, service: str) -> bool:
     """Brings a service's schema to the newest revision; True when there was none before."""
     script = script_of(service)
 
@@ -40,7 +40,7 @@ def upgrade(engine: sa.Engine, service: str) -> bool:
     return fresh
 
 
-def is_current(connection: sa.Connection, service: str) -> bool:
+def is_current(connection: Connection, service: str) -> bool:
     """Whether the schema is the one that this code expects."""
     current = MigrationContext.configure(connection).get_current_revision()
     return current == script_of(service).get_current_head()

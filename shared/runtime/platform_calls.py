@@ -10,19 +10,17 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-import sqlalchemy as sa
 
 from shared.contracts.calls import platform as calls
-from shared.eventstore import Conflict, Message, Transaction, histories
+from shared.eventstore import Conflict, Connection, Message, Transaction, histories
+from shared.eventstore.clock import keep_clock
 from shared.eventstore.outcomes import Call, Outcome
-from shared.eventstore.tables import stored_events
 from shared.kernel.errors import Invalid, NotFound, Unavailable
 from shared.kernel.time import SettableClock, instant_text
 from shared.messaging import dead_letters, following
 from shared.messaging.calls import CommandHandler, QueryHandler, calling, one, read, saga
 from shared.messaging.storage.positions import tracked_positions
 from shared.projections import rebuilding
-from shared.runtime.clocks import keep_clock
 from shared.runtime.running import RunningService
 
 MAX_STREAM_EVENTS = 1_000
@@ -54,7 +52,7 @@ class PlatformCalls:
             calling(calls.Positions, self._positions),
             calling(calls.Timers, self._timers),
             calling(calls.Health, self._health),
-            read(calls.Backlog, lambda connection, call: self._running.backlog(connection, call.body.after)),
+            read(calls.Backlog, self._backlog),
             read(calls.DeadLetters, self._dead_letters),
             read(calls.Histories, lambda connection, _call: histories.stored(connection)),
             calling(calls.Projections, self._projections),
@@ -120,9 +118,14 @@ class PlatformCalls:
                 "now": instant_text(self._running.clock.now()),
             }
 
+    def _backlog(self, connection: Connection, call: Call[calls.Backlog]) -> dict[str, Any]:
+        """How many messages were published after a position, and since when the first of them waits."""
+        count, since = self._store.log.backlog(connection, call.body.after)
+        return {"messages": count, "since": instant_text(since) if since else None}
+
     # Dead letters and histories
 
-    def _dead_letters(self, connection: sa.Connection, call: Call[calls.DeadLetters]) -> dict[str, Any]:
+    def _dead_letters(self, connection: Connection, call: Call[calls.DeadLetters]) -> dict[str, Any]:
         return {"items": dead_letters.listed(connection, after=call.body.after, limit=call.body.limit)}
 
     def _replay_dead_letter(self, tx: Transaction, call: Call[calls.ReplayDeadLetter]) -> dict[str, Any]:
@@ -192,18 +195,12 @@ class PlatformCalls:
                 return model
         raise NotFound(f"{self._service.name} has no read model {name!r}")
 
-    def _stream(self, connection: sa.Connection, call: Call[calls.Stream]) -> dict[str, Any]:
+    def _stream(self, connection: Connection, call: Call[calls.Stream]) -> dict[str, Any]:
         """The events of a stream as stored; sealed personal data stay sealed."""
         try:
             stream = UUID(call.body.stream_id)
         except ValueError:
             raise NotFound(f"{call.body.stream_id!r} is not the identifier of a stream") from None
-        events = connection.execute(
-            sa.select(stored_events)
-            .where(stored_events.c.originator_id == stream)
-            .order_by(stored_events.c.originator_version)
-            .limit(MAX_STREAM_EVENTS)
-        )
         return {
             "items": [
                 {
@@ -215,7 +212,7 @@ class PlatformCalls:
                     "causationId": row.causation_id,
                     "state": orjson.loads(row.state),
                 }
-                for row in events
+                for row in self._store.log.stored(connection, stream, MAX_STREAM_EVENTS)
             ]
         }
 

@@ -8,16 +8,14 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-import sqlalchemy as sa
 import structlog
 
 from shared import green
 from shared.contracts.calls import platform as calls
 from shared.eventstore import Message
-from shared.eventstore.sql import Instant
-from shared.eventstore.tables import stored_events
+from shared.eventstore.engines import connections_in_use, pool_size
 from shared.kernel.errors import DomainError, Unavailable
-from shared.kernel.time import Clock, SettableClock, instant_text, parse_instant
+from shared.kernel.time import Clock, SettableClock, parse_instant
 from shared.messaging.bus import Bus
 from shared.messaging.consuming import Consumer, Page, SourceCutShort
 from shared.messaging.storage import dead_letters
@@ -150,22 +148,12 @@ class RunningService:
         with self.store.reading() as connection:
             return tracked_positions(connection)
 
-    @staticmethod
-    def backlog(connection: sa.Connection, after: int) -> dict[str, Any]:
-        """How many messages were published after a position, and since when the first of them waits."""
-        table = stored_events.c
-        query = sa.select(sa.func.count(), sa.func.min(table.recorded_at, type_=Instant)).where(
-            table.published, table.id > after
-        )
-        count, since = connection.execute(query).one()
-        return {"messages": count, "since": instant_text(since) if since else None}
-
     def observe(self) -> None:
         """Updates this service's gauges. Those that need another service come last: it may not answer."""
         name = self.service.name
         with self.store.reading() as connection:
-            own = self.backlog(connection, self.relayed)
-            metrics.outbox_waiting.labels(name).set(own["messages"])
+            waiting, _since = self.store.log.backlog(connection, self.relayed)
+            metrics.outbox_waiting.labels(name).set(waiting)
             metrics.dead_letters.labels(name).set(dead_letters.count_waiting(connection))
         for source, position in self._tracked().items():
             try:
@@ -185,9 +173,8 @@ class RunningService:
         metrics.trouble.labels(name).set_function(lambda: len(self.health()))
         metrics.saga_recoveries.labels(name)
         for store, engine in {name: self.store.engine, **self.service.extra_engines}.items():
-            metrics.pool_in_use.labels(name, store).set_function(partial(_connections_in_use, engine))
-            pool = engine.pool
-            metrics.pool_size.labels(name, store).set(pool.size() if isinstance(pool, sa.pool.QueuePool) else 1)
+            metrics.pool_in_use.labels(name, store).set_function(partial(connections_in_use, engine))
+            metrics.pool_size.labels(name, store).set(pool_size(engine))
 
     def health(self) -> dict[str, str]:
         """The trouble of each part that has some; empty when all is well."""
@@ -196,11 +183,6 @@ class RunningService:
     def lives(self) -> bool:
         """Whether every background loop still runs: only a restart of the process restores a loop that ended."""
         return all(part.lives() for part in self.parts.values())
-
-
-def _connections_in_use(engine: sa.Engine) -> int:
-    # an in-memory database has a single connection
-    return engine.pool.checkedout() if isinstance(engine.pool, sa.pool.QueuePool) else 1
 
 
 def _worst(failed: Mapping[Timer, Exception]) -> Exception:

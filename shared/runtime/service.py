@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import sqlalchemy as sa
-
-from shared.eventstore import Store
+from shared.eventstore import Connection, Engine, Store
 from shared.messaging.calls import CommandHandler, QueryHandler
 from shared.messaging.reactions import Prepare, Reactions, prepare_nothing
 from shared.projections import Projection
@@ -24,7 +22,7 @@ class Timer:
     """
 
     name: str
-    next_due: Callable[[sa.Connection], datetime | None]
+    next_due: Callable[[Connection], datetime | None]
     run: Callable[[datetime], None]
 
 
@@ -41,7 +39,7 @@ class Task:
     idle_seconds: float | None = None
 
 
-def _nothing_open(_connection: sa.Connection) -> int:
+def _nothing_open(_connection: Connection) -> int:
     return 0
 
 
@@ -60,9 +58,9 @@ class Service:
     """Called with each batch of messages before its reactions, in their transaction."""
     timers: Sequence[Timer] = ()
     tasks: Sequence[Task] = ()
-    open_work: Callable[[sa.Connection], int] = _nothing_open
+    open_work: Callable[[Connection], int] = _nothing_open
     """Counts unfinished work (mails to send, open sagas): the platform is idle when it is 0."""
-    extra_engines: Mapping[str, sa.Engine] = field(default_factory=dict)
+    extra_engines: Mapping[str, Engine] = field(default_factory=dict)
     """Additional databases of the service, by name."""
 
     @property

@@ -14,11 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from shared.kernel.identifiers import bic, iban
 from shared.kernel.randomness import Randomness, SeededRandomness, SystemRandomness
 from shared.kernel.time import parse_instant
+from shared.runtime.storage import database_name, postgresql_url, with_login, without_password
 
 SERVICES = ("identity", "catalog", "booking", "wallet", "payout", "gateway")
 EXTRA_STORES: dict[str, str] = {"keys": "identity"}
@@ -169,9 +168,12 @@ class Settings:
         if service in self.own_databases:
             return self.own_databases[service]
         if not self.database:
-            return f"sqlite:///{self.state_dir / (service + '.sqlite')}"
-        url = sa.make_url(self.database).set(username=self.role(service), password=self.role_password(service))
-        return url.render_as_string(hide_password=False)
+            return f"sqlite:///{self.sqlite_file(service)}"
+        return with_login(self.database, self.role(service), self.role_password(service))
+
+    def sqlite_file(self, store: str) -> Path:
+        """The file of a store that has no PostgreSQL schema."""
+        return self.state_dir / f"{store}.sqlite"
 
     def randomness(self) -> Randomness:
         return SeededRandomness(self.random_seed) if self.random_seed else SystemRandomness()
@@ -191,7 +193,7 @@ def effective_settings(environment: Mapping[str, str] | None = None) -> list[dic
     return [
         {
             "name": name,
-            "value": _without_password(values[name]),
+            "value": without_password(values[name]),
             "given": bool(environment.get(name, "").strip()),
             "meaning": meaning,
         }
@@ -203,23 +205,15 @@ def _with_defaults(environment: Mapping[str, str]) -> dict[str, str]:
     """The given values and the defaults; empty where a setting has neither. Raises BadSettings."""
     given = {name: environment.get(name, "").strip() or default for name, (default, _) in SETTINGS.items()}
     state_dir = Path(given["STATE_DIR"]).absolute()
+    database = _database("DATABASE_URL", given["DATABASE_URL"])
     derived = {
-        "NAMESPACE": _database_name(_database("DATABASE_URL", given["DATABASE_URL"])),
+        "NAMESPACE": database_name(database) if database else "passculture",
         "MAIL_URL": f"file:{state_dir / 'mail'}",
         "SMS_URL": f"file:{state_dir / 'sms'}",
         "PUSH_URL": f"file:{state_dir / 'push'}",
         "PUBLIC_URL": f"http://{_reachable_host(given['BIND'])}:{given['PORT']}",
     }
     return given | {name: given[name] or value for name, value in derived.items()} | {"STATE_DIR": str(state_dir)}
-
-
-def _without_password(value: str) -> str:
-    if "://" in value and "@" in value:
-        try:
-            return sa.make_url(value).render_as_string(hide_password=True)
-        except sa.exc.ArgumentError:
-            return "(unreadable)"
-    return value
 
 
 def _port(name: str, text: str) -> int:
@@ -253,23 +247,14 @@ def _database(name: str, text: str) -> str:
     if not text:
         return ""
     try:
-        url = sa.make_url(text)
-    except sa.exc.ArgumentError:
-        raise BadSettings(f"{name}: not a database URL") from None
-    if url.get_backend_name() != "postgresql":
-        raise BadSettings(f"{name}: not postgresql+psycopg2://… (without the setting, SQLite files in STATE_DIR)")
-    if not url.database:
-        raise BadSettings(f"{name}: the URL has no database name")
-    return url.set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
-
-
-def _database_name(text: str) -> str:
-    return (sa.make_url(text).database if text else "") or "passculture"
+        return postgresql_url(text)
+    except ValueError as error:
+        raise BadSettings(f"{name}: {error}") from None
 
 
 def _amqp(text: str) -> str:
     if not text.startswith(("amqp://", "amqps://", "local://")):
-        raise BadSettings(f"AMQP_URI: {_without_password(text)!r} is neither amqp://… nor local://localhost")
+        raise BadSettings(f"AMQP_URI: {without_password(text)!r} is neither amqp://… nor local://localhost")
     return text
 
 

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-import sqlalchemy as sa
 from eventsourcing.domain import Aggregate
 
-from shared.eventstore import Publication, Store
+from shared.eventstore import Engine, Publication, Store
 from shared.eventstore.engines import make_engine
 from shared.kernel.time import Clock
 from shared.projections import Projection
@@ -32,7 +31,7 @@ def sqlite_store(
     return Store(engine, clock=clock, aggregates=aggregates, publication=publication, projections=projections)
 
 
-def empty_database(folder: Path, service: str) -> sa.Engine:
+def empty_database(folder: Path, service: str) -> Engine:
     """``<service>.sqlite`` in ``folder``, created with the service's migrations unless it exists.
 
     Not durable: a test need not survive a power failure.

@@ -12,7 +12,7 @@ from services.identity.keys import KeyStore, move_former_keys
 from services.identity.sealing import KeyRing
 from services.identity.storage import tables
 from shared import green
-from shared.eventstore.store import StoreUnavailable
+from shared.eventstore import StoreUnavailable
 from shared.kernel.errors import Unavailable
 from tests.integration.conftest import Empty
 from tests.servers import DATABASE, Schema, lock_waiters, own_database

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from services.booking.storage.stocks import LOCKED_STOCKS, LockedStocks, lock
 from services.booking.storage.tables import stocks
 from shared import green
-from shared.eventstore.store import Conflict, Transaction
+from shared.eventstore import Conflict, Transaction
 from tests.integration.conftest import Empty
 from tests.servers import lock_waiters
 from tests.unit.booking.world import World

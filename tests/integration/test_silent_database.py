@@ -14,7 +14,7 @@ from psycopg2.extensions import set_wait_callback
 from shared import green
 from shared.eventstore import Publication, Store, StoreUnavailable, engines, store, waiting
 from shared.eventstore.engines import make_engine
-from shared.eventstore.store import translated
+from shared.eventstore.errors import translated
 from shared.eventstore.waiting import TimedConnection
 from shared.kernel.time import RealClock
 from tests.chaos.proxy import Proxies

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 
 from shared.eventstore import sql
 from shared.eventstore.database import Database
+from shared.eventstore.errors import translated
 from shared.eventstore.sql import BigNumber
-from shared.eventstore.store import translated
 
 metadata = sa.MetaData()
 

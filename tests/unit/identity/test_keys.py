@@ -14,7 +14,7 @@ from services.identity.keys import KeyStore, move_former_keys
 from services.identity.keys.store import person_keys
 from services.identity.sealing import KeyRing
 from services.identity.storage import tables
-from shared.eventstore.store import StoreUnavailable
+from shared.eventstore import StoreUnavailable
 from shared.kernel.errors import NotFound, Unavailable
 from shared.testing import empty_database
 from tests.unit.identity.platform_of_identity import Platform

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from shared.eventstore.clock import keep_clock, stored_clock
 from shared.kernel.time import SettableClock, instant_text
-from shared.runtime.clocks import check_clock, check_writer, keep_clock, restored_clock, stored_clock
+from shared.runtime.clocks import check_clock, check_writer, restored_clock
 from shared.runtime.settings import BadSettings
 from tests.unit.payout.stage import START, Stage
 

@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from shared.eventstore import Conflict, Message, Transaction
+from shared.eventstore.errors import StoreUnavailable, translated
 from shared.eventstore.outcomes import Call, Outcome, find_outcomes
-from shared.eventstore.store import MAX_ATTEMPTS, StoreUnavailable, translated
+from shared.eventstore.store import MAX_ATTEMPTS
 from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError, Unavailable
 from shared.kernel.identifiers import stream_id
