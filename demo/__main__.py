@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from demo.client import Client, Letterbox, Refusal
+from demo.client import Client, Mailbox, Refusal
 from demo.narration import Narrator, euros
 from demo.platform import NotStarted, Platform, running
-from demo.stage import Stage
+from demo.scenario import Scenario
 from demo.story import STARTS_AT, play
 
 OUTPUT = Path("demo-output")
@@ -45,7 +45,7 @@ def main() -> int:
 
 def _play(narrator: Narrator, platform: Platform, folder: Path) -> None:
     client = Client(platform.base_url, platform.tokens.__getitem__)
-    play(Stage(client, Letterbox(platform.mail, platform.sms), narrator, folder / "batches"))
+    play(Scenario(client, Mailbox(platform.mail, platform.sms), narrator, folder / "batches"))
 
 
 def _reconcile(narrator: Narrator, platform: Platform) -> bool:

@@ -123,7 +123,7 @@ def _code(body: bytes) -> str:
     return str(document.get("code", "")) if isinstance(document, dict) else ""
 
 
-class Letterbox:
+class Mailbox:
     """Reads the mails and text messages that the platform writes to folders, each file once."""
 
     def __init__(self, mail: Path, sms: Path, timeout_seconds: float = MAIL_TIMEOUT_SECONDS) -> None:

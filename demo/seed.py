@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from pathlib import Path
 
-from demo.client import Client, Letterbox, Refusal
+from demo.client import Client, Mailbox, Refusal
 from demo.founding_document import PASSWORD, STRUCTURES, Structure, Venue, YoungPerson, young_people
 from demo.sign_up import (
     Actor,
@@ -51,16 +51,16 @@ def seed(
     platform writes to; ``now`` is the time of its clock. An account that was changed (another password, erased) is not
     touched but reported.
     """
-    client, letterbox = Client(base_url, token_of), Letterbox(mail, sms)
+    client, mailbox = Client(base_url, token_of), Mailbox(mail, sms)
     sign_ins = _SignIns(client)
     people = young_people(YOUNG_PEOPLE, (now - AGE).date())
     changed: set[str] = set()
     for structure in STRUCTURES:
         with _reporting_changed_account(structure.email, changed, say):
-            _actor(client, letterbox, structure, sign_ins.token_of_account(structure.email), now)
+            _actor(client, mailbox, structure, sign_ins.token_of_account(structure.email), now)
     for person in people:
         with _reporting_changed_account(person.email, changed, say):
-            _young_person(client, letterbox, person, sign_ins.token_of_account(person.email))
+            _young_person(client, mailbox, person, sign_ins.token_of_account(person.email))
     _list_accounts(people, changed, say)
 
 
@@ -96,9 +96,9 @@ class _SignIns:
         return token
 
 
-def _actor(client: Client, letterbox: Letterbox, structure: Structure, token: str | None, now: datetime) -> None:
+def _actor(client: Client, mailbox: Mailbox, structure: Structure, token: str | None, now: datetime) -> None:
     if token is None:
-        actor = register(client, letterbox, structure)
+        actor = register(client, mailbox, structure)
         if structure.bank:
             give_bank_details(client, actor, structure.bank)
     else:
@@ -122,11 +122,11 @@ def _venue(client: Client, actor: Actor, venue: Venue, now: datetime) -> None:
         publish(client, actor, venue, offer, datetime.combine(day, EVENT_TIME, now.tzinfo) if offer.begins else None)
 
 
-def _young_person(client: Client, letterbox: Letterbox, person: YoungPerson, token: str | None) -> None:
+def _young_person(client: Client, mailbox: Mailbox, person: YoungPerson, token: str | None) -> None:
     if token is None:
-        become_beneficiary(client, letterbox, person)
+        become_beneficiary(client, mailbox, person)
     else:
-        finish_steps(client, letterbox, person, token)
+        finish_steps(client, mailbox, person, token)
 
 
 def _list_accounts(people: list[YoungPerson], changed: set[str], say: Callable[[str], None]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from demo.client import Client, Letterbox
+from demo.client import Client, Mailbox
 from demo.founding_document import PASSWORD, BankDetails, Offer, Structure, Venue, YoungPerson
 
 STEPS = ("confirm-phone", "check-identity", "complete-profile")
@@ -31,7 +31,7 @@ class Beneficiary:
     credit: dict[str, Any]
 
 
-def register(client: Client, letterbox: Letterbox, structure: Structure) -> Actor:
+def register(client: Client, mailbox: Mailbox, structure: Structure) -> Actor:
     """Creates the account, confirms its e-mail, lets staff validate it, and signs in with the role ``pro``."""
     client.post(
         "/v1/pro/accounts",
@@ -45,7 +45,7 @@ def register(client: Client, letterbox: Letterbox, structure: Structure) -> Acto
             "contactConsent": True,
         },
     )
-    confirmed = client.post("/v1/accounts/confirm-email", {"token": letterbox.link_token(structure.email)})
+    confirmed = client.post("/v1/accounts/confirm-email", {"token": mailbox.link_token(structure.email)})
     client.wait_idle()
     offerer = own_offerer(client, structure, confirmed["accessToken"])
     client.post(f"/v1/staff/offerers/{offerer['offererId']}/validate", {}, client.token_of("staff"))
@@ -120,7 +120,7 @@ def publish(client: Client, actor: Actor, venue: Venue, offer: Offer, begins: da
     actor.stock_ids[offer.name] = added["stockId"]
 
 
-def become_beneficiary(client: Client, letterbox: Letterbox, person: YoungPerson) -> Beneficiary:
+def become_beneficiary(client: Client, mailbox: Mailbox, person: YoungPerson) -> Beneficiary:
     """Creates an account and completes every step up to its credit."""
     client.post(
         "/v1/accounts",
@@ -134,24 +134,24 @@ def become_beneficiary(client: Client, letterbox: Letterbox, person: YoungPerson
             "phoneNumber": person.phone,
         },
     )
-    confirmed = client.post("/v1/accounts/confirm-email", {"token": letterbox.link_token(person.email)})
-    return finish_steps(client, letterbox, person, confirmed["accessToken"])
+    confirmed = client.post("/v1/accounts/confirm-email", {"token": mailbox.link_token(person.email)})
+    return finish_steps(client, mailbox, person, confirmed["accessToken"])
 
 
-def finish_steps(client: Client, letterbox: Letterbox, person: YoungPerson, token: str) -> Beneficiary:
+def finish_steps(client: Client, mailbox: Mailbox, person: YoungPerson, token: str) -> Beneficiary:
     """Completes the remaining steps. Raises RuntimeError if no credit is granted."""
     step = client.get("/v1/me", token)["nextStep"]
     if step is not None and step not in STEPS:
         raise RuntimeError(f"{person.email}: the step {step!r} is unknown")
     for left in STEPS[STEPS.index(step) :] if step else ():
-        _take_step(client, letterbox, person, token, left)
+        _take_step(client, mailbox, person, token, left)
     return Beneficiary(person, token, _credit(client, token))
 
 
-def _take_step(client: Client, letterbox: Letterbox, person: YoungPerson, token: str, step: str) -> None:
+def _take_step(client: Client, mailbox: Mailbox, person: YoungPerson, token: str, step: str) -> None:
     if step == "confirm-phone":
         client.post("/v1/me/phone-code", {}, token)
-        client.post("/v1/me/phone-code/confirm", {"code": letterbox.phone_code(person.phone)}, token)
+        client.post("/v1/me/phone-code/confirm", {"code": mailbox.phone_code(person.phone)}, token)
     elif step == "check-identity":
         client.post("/v1/me/identity-check", _identity(person), token)
     else:

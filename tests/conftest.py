@@ -1,10 +1,10 @@
-"""Before anything else is imported: sockets, locks and psycopg2 become green, as in every process of the platform."""
+"""Monkey-patches sockets, locks and psycopg2 before other imports, as every process of the platform does."""
 
 from shared import green
 
 green.monkey_patch()
 
-import gc  # noqa: E402  # the patch comes first
+import gc  # noqa: E402  # after the patch
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
@@ -17,6 +17,6 @@ hypothesis.settings.load_profile("any machine")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """What was imported stays until the end: the collector need not look through it again and again."""
+    """Freezes all imported objects, so that the garbage collector does not scan them again."""
     gc.collect()
     gc.freeze()

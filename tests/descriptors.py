@@ -1,4 +1,4 @@
-"""Files and connections that a process holds open."""
+"""Checks for leaked file descriptors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def no_file_left_open() -> Iterator[None]:
-    """Without the help of the collector, which may come late."""
+    """The garbage collector is off meanwhile: code must close its files itself."""
     gc.disable()
     try:
         before = len(list(Path("/proc/self/fd").iterdir()))

@@ -1,15 +1,15 @@
-"""What a process answers its operators."""
+"""Requests to the operators' port of a process."""
 
 from __future__ import annotations
 
 from http.client import HTTPConnection
 
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import TIMEOUT_SECONDS
 
 
 def ops(port: int, path: str) -> tuple[int, bytes]:
-    """Status 0 while nobody listens."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+    """Status and body; status 0 if no connection is possible."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

@@ -1,7 +1,7 @@
-"""A platform of a test's own, started as its users start it, spoken to over HTTP alone.
+"""Starts a platform for tests and calls it over HTTP.
 
-``embedded``: one process on SQLite. ``distributed``: a process per service on a database and a namespace of its own,
-both gone afterwards. Its clock is simulated and moves when it is told to; what its processes say is kept.
+``embedded``: one process on SQLite. ``distributed``: a process per service, with its own database and RabbitMQ
+namespace, both removed afterwards. The clock is simulated and moves only on request; the processes log to files.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from demo.client import Client, Letterbox
+from demo.client import Client, Mailbox
 from shared.eventstore.engines import make_engine
 from shared.hosting.platform import service_class, sources_of
 from shared.kernel.time import instant_text, parse_instant
@@ -33,26 +33,26 @@ from shared.messaging import topology
 from shared.messaging.connections import connect
 from shared.runtime.settings import SERVICES, SETTINGS
 from shared.runtime.tokens import COMMAND_LINE, access_token
+from tests.fork_server import Child, fork_server
 from tests.servers import AMQP, own_database
-from tests.starter import Child, starter
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.waiting import TIMEOUT_SECONDS, wait_until
 
 PASSCULTURE = str(Path(sys.executable).parent / "passculture")
 ROOT = Path(__file__).parents[1]
 START = "2021-11-02T09:00:00Z"
 LOG_LINES = 60
 POOL_SIZE = "3"
-"""Connections of a service: PostgreSQL takes 100, and two processes of tests may run two platforms each."""
+"""Connections per service: PostgreSQL accepts 100, and two test processes may run two platforms each."""
 PORTS = range(20_000, 30_000)
 
 
 class NotReady(Exception):
-    """The platform did not start; what it said stands in the message."""
+    """The platform did not start; the message contains its log."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer as it came, a refusal too."""
+    """An HTTP response of any status."""
 
     method: str
     path: str
@@ -66,7 +66,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The problem document's code; empty when it is none."""
+        """The code of the problem document; empty if the response is not one."""
         if self.headers.get_content_type() != "application/problem+json":
             return ""
         return str(self.json["code"])
@@ -80,10 +80,10 @@ class Answer:
 
 
 class Platform:
-    """``environment`` is what it is started with beside this machine's own; ``services`` is empty for one process.
+    """``environment`` is added to that of this process; ``services`` is empty for the embedded platform.
 
-    Its processes and commands are forked from one that has imported everything (``tests.starter``), unless it is to be
-    ``executed`` as its users do it.
+    Its processes and commands are forked from a preloaded process (``tests.fork_server``). ``executed``: they are
+    started as users start them, with the ``passculture`` executable.
     """
 
     def __init__(
@@ -93,13 +93,13 @@ class Platform:
         self.state = folder / "state"
         self.port = free_port()
         self.services = services
-        self.environment = settings_only(
+        self.environment = environment_with(
             {"PORT": str(self.port), "STATE_DIR": str(self.state), "CLOCK": START, "DEMO": "0", **environment}
         )
         self.client = Client(f"http://127.0.0.1:{self.port}", self.token)
-        self.letterbox = Letterbox(self.state / "mail", self.state / "sms", PATIENCE_SECONDS)
+        self.mailbox = Mailbox(self.state / "mail", self.state / "sms", TIMEOUT_SECONDS)
         self.numbers = itertools.count(1)
-        """Of the people and structures that tests make up."""
+        """For unique identifiers of people and structures."""
         self._executed = executed
         self._processes: dict[str, subprocess.Popen[bytes] | Child] = {}
 
@@ -107,7 +107,7 @@ class Platform:
     def is_distributed(self) -> bool:
         return bool(self.services)
 
-    # --- its processes ---------------------------------------------------------------------------------------------
+    # --- processes -------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Raises NotReady."""
@@ -124,12 +124,12 @@ class Platform:
         name = service or "platform"
         arguments = ["run", *(["--service", service] if service else [])]
         log = self.folder / f"{name}.log"
-        start = execute if self._executed else starter().start
+        start = execute if self._executed else fork_server().start
         self._processes[name] = start(arguments, self.environment, log)
 
     def wait_until_ready(self) -> None:
-        """Raises NotReady when a process ends."""
-        until(lambda: self._has_ended() or self._is_ready(), self.log)
+        """Raises NotReady if a process ends."""
+        wait_until(lambda: self._has_ended() or self._is_ready(), self.log)
         if self._has_ended():
             raise NotReady(self.log())
 
@@ -143,7 +143,7 @@ class Platform:
             return False
 
     def kill(self, service: str = "") -> None:
-        """Ends a process as a power cut would."""
+        """Ends a process without any clean-up (SIGKILL)."""
         process = self._processes.pop(service or "platform")
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -152,12 +152,12 @@ class Platform:
         return self._processes[service or "platform"].pid
 
     def stop(self) -> list[int]:
-        """Asks every process to stop, insists where one does not; gives their exit codes."""
+        """Stops every process, with SIGKILL after a time-out; returns the exit codes."""
         processes, self._processes = list(self._processes.values()), {}
         for process in processes:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGINT)
-        return [_waited_for(process) for process in processes]
+        return [_exit_code(process) for process in processes]
 
     def log(self) -> str:
         """The last lines of each process."""
@@ -167,12 +167,12 @@ class Platform:
             parts.append("\n".join([f"--- {path.name}", *lines]))
         return "\n".join(parts)
 
-    def command(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        """``passculture …`` with this platform's settings."""
-        run = execute_and_wait if self._executed else starter().run
-        return run(arguments, self.environment, given)
+    def command(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Runs ``passculture …`` with this platform's settings."""
+        run = execute_and_wait if self._executed else fork_server().run
+        return run(arguments, self.environment, stdin)
 
-    # --- over HTTP -------------------------------------------------------------------------------------------------
+    # --- HTTP -----------------------------------------------------------------------------------------------------
 
     def call(
         self,
@@ -185,8 +185,10 @@ class Platform:
         headers: Mapping[str, str] | None = None,
         source: str = "127.0.0.1",
     ) -> Answer:
-        """One request, whatever its answer. ``body`` is JSON, or bytes as they are; ``source`` is where it comes from,
-        so that limits per address of one test are not another's."""
+        """Makes one request. ``body`` is sent as JSON, or unchanged if it is bytes.
+
+        ``source``: the client's address; a test that reaches rate limits per address uses its own.
+        """
         sent = dict(headers or {})
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         if data is not None:
@@ -195,7 +197,7 @@ class Platform:
             sent.setdefault("Authorization", f"Bearer {token}")
         if key is not None:
             sent["Idempotency-Key"] = key
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS, source_address=(source, 0))
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS, source_address=(source, 0))
         try:
             connection.request(method, path, data, sent)
             response = connection.getresponse()
@@ -206,54 +208,54 @@ class Platform:
             connection.close()
 
     def post(self, path: str, body: Any = None, token: str | None = None, *, key: str | None = None) -> Answer:
-        """With a fresh key unless one is given."""
+        """With a new idempotency key unless ``key`` is given."""
         return self.call("POST", path, {} if body is None else body, token, key=key or str(uuid.uuid4()))
 
     def get(self, path: str, token: str | None = None) -> Any:
-        """What a read that succeeds answers, from JSON."""
+        """The JSON of a successful response. Raises Refusal."""
         return self.client.get(path, token)
 
     def token(self, role: str) -> str:
-        """An access token for ``staff``, ``finance`` or ``operator``, as the command line would sign it."""
+        """An access token for ``staff``, ``finance`` or ``operator``, as ``passculture token`` signs it."""
         key = (self.state / "signing.key").read_bytes()
         return access_token(COMMAND_LINE, frozenset({role}), key)
 
-    # --- its time --------------------------------------------------------------------------------------------------
+    # --- clock --------------------------------------------------------------------------------------------------
 
     def now(self) -> datetime:
-        """What the simulated clock shows."""
+        """The simulated time."""
         return parse_instant(self.get("/v1/settings")["now"])
 
-    def clock_to(self, instant: datetime | str) -> datetime:
-        """Moves the clock; what falls due on the way has happened when this returns."""
+    def move_clock_to(self, instant: datetime | str) -> datetime:
+        """Moves the clock; all timers due until then have run when this returns."""
         to = instant if isinstance(instant, str) else instant_text(instant)
         moved = self.call("POST", "/v1/ops/clock", {"to": to}, self.token("operator"))
         assert moved.status == 200, moved
         return parse_instant(moved.json["now"])
 
     def advance(self, time_span: timedelta) -> datetime:
-        return self.clock_to(self.now() + time_span)
+        return self.move_clock_to(self.now() + time_span)
 
     def wait_idle(self) -> dict[str, Any]:
-        """Waits until every message has been handled; gives every service's positions."""
+        """Waits until every message has been handled; returns the positions of every service."""
         answer = self.call("POST", "/v1/ops/settle", {}, self.token("operator"))
         assert answer.status == 200, answer
         return answer.json
 
-    def catch_up(self) -> None:
-        """Waits until every service has handled all that the others have published. Mails may still be under way.
+    def wait_until_caught_up(self) -> None:
+        """Waits until every service has handled all messages of the others. Mails may still be in the outbox.
 
-        Raises AssertionError when it takes too long.
+        Raises AssertionError after a time-out.
         """
-        until(lambda: not self._behind(), self._behind)
+        wait_until(lambda: not self._behind(), self._behind)
 
     def _behind(self) -> list[str]:
-        followed = {service: self._rows(service, "SELECT source, position FROM tracking") for service in SERVICES}
+        tracked = {service: self._rows(service, "SELECT source, position FROM tracking") for service in SERVICES}
         head = "SELECT coalesce(max(id), 0) FROM stored_events WHERE published"
         heads = {service: self._rows(service, head)[0][0] for service in SERVICES}
         return [
-            f"{service} has followed {source} to {position} of {heads[source]}"
-            for service, rows in followed.items()
+            f"{service} has handled {source} up to {position} of {heads[source]}"
+            for service, rows in tracked.items()
             for source, position in rows
             if position < heads[source]
         ]
@@ -262,23 +264,23 @@ class Platform:
         with self.database(service).connect() as connection:
             return list(connection.execute(sa.text(query)))
 
-    # --- under it --------------------------------------------------------------------------------------------------
+    # --- databases -------------------------------------------------------------------------------------------------
 
     def database(self, service: str) -> sa.Engine:
-        """A connection to a service's own tables, as its database's owner: to look, or to spoil on purpose."""
+        """An engine for the tables of a service, with the rights of the database's owner: to inspect or to corrupt."""
         if not self.is_distributed:
             return sa.create_engine(f"sqlite:///{self.state / service}.sqlite", poolclass=sa.pool.NullPool)
         options = {"options": f"-c search_path={service} -c timezone=UTC"}
         return sa.create_engine(self.environment["DATABASE_URL"], connect_args=options, poolclass=sa.pool.NullPool)
 
     def engine(self, service: str) -> sa.Engine:
-        """As the service itself connects to its database, but as its owner."""
+        """An engine configured as the service's own, with the rights of the database's owner."""
         if not self.is_distributed:
             return make_engine(f"sqlite:///{self.state / service}.sqlite")
         return make_engine(self.environment["DATABASE_URL"], schema=service)
 
-    def logs(self) -> dict[str, int]:
-        """How many events each service has stored."""
+    def event_counts(self) -> dict[str, int]:
+        """The number of stored events of each service."""
         counts = {}
         for service in SERVICES:
             with self.database(service).connect() as connection:
@@ -287,7 +289,7 @@ class Platform:
 
 
 def execute(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """``passculture …`` in a session of its own."""
+    """Starts ``passculture …`` in a separate session."""
     with log.open("ab") as output:
         return subprocess.Popen(
             [PASSCULTURE, *arguments],
@@ -300,29 +302,29 @@ def execute(arguments: Sequence[str], environment: Mapping[str, str], log: Path)
 
 
 def execute_and_wait(
-    arguments: Sequence[str], environment: Mapping[str, str], given: str = ""
+    arguments: Sequence[str], environment: Mapping[str, str], stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """``passculture …`` to its end; ``given`` is what it reads."""
+    """Runs ``passculture …`` to its end."""
     return subprocess.run(
         [PASSCULTURE, *arguments],
         cwd=ROOT,
         env=environment,
-        input=given,
+        input=stdin,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
 
 
-def settings_only(given: Mapping[str, str]) -> dict[str, str]:
-    """This machine's environment without any setting of the platform, and the given ones."""
+def environment_with(settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment of this process, with ``settings`` in place of all settings of the platform."""
     inherited = {name: value for name, value in os.environ.items() if name not in SETTINGS}
-    return {**inherited, **given}
+    return {**inherited, **settings}
 
 
 def free_port() -> int:
-    """One that nothing listens on, and that the system gives to no outgoing connection until somebody does."""
+    """A port without a listener, below the range from which the system takes ports for outgoing connections."""
     for port in random.SystemRandom().sample(PORTS, len(PORTS)):
         with socket.socket() as trial, suppress(OSError):
             trial.bind(("127.0.0.1", port))
@@ -330,9 +332,9 @@ def free_port() -> int:
     raise NotReady("every port is taken")
 
 
-def _waited_for(process: subprocess.Popen[bytes] | Child) -> int:
+def _exit_code(process: subprocess.Popen[bytes] | Child) -> int:
     try:
-        return process.wait(PATIENCE_SECONDS)
+        return process.wait(TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         return process.wait()
@@ -340,7 +342,7 @@ def _waited_for(process: subprocess.Popen[bytes] | Child) -> int:
 
 @contextmanager
 def embedded(folder: Path, *, executed: bool = False, **settings: str) -> Iterator[Platform]:
-    """All six services in one process, on SQLite files and the bus within the process."""
+    """All six services in one process, on SQLite files and the in-process bus."""
     platform = Platform(folder, settings, executed=executed)
     try:
         platform.start()
@@ -358,7 +360,7 @@ def distributed(folder: Path, *, executed: bool = False, **settings: str) -> Ite
 
 @contextmanager
 def distributed_on(url: str, folder: Path, *, executed: bool = False, **settings: str) -> Iterator[Platform]:
-    """A process per service, on a database that may have been filled before."""
+    """A process per service, on an existing database, which may contain data."""
     environment = {"DATABASE_URL": url, "AMQP_URI": AMQP, "POOL_SIZE": POOL_SIZE, **settings}
     platform = Platform(folder, environment, SERVICES, executed=executed)
     try:
@@ -370,12 +372,12 @@ def distributed_on(url: str, folder: Path, *, executed: bool = False, **settings
 
 
 def namespace_of(database_url: str) -> str:
-    """The prefix that a platform takes when it is given none."""
+    """The namespace that a platform uses by default."""
     return sa.make_url(database_url).database or ""
 
 
 def remove_topology(namespace: str) -> None:
-    """Every exchange and queue of a platform that ran with all its services."""
+    """Deletes every exchange and queue of a platform."""
     sources = {name: sources_of(service_class(name)) for name in SERVICES}
     connection = connect(AMQP)
     try:

@@ -1,4 +1,4 @@
-"""The real servers that tests use, and names of their own on them."""
+"""PostgreSQL and RabbitMQ for tests, and a separate database for each test or platform."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _answers(url: str, default: int) -> bool:
 
 @contextmanager
 def own_database() -> Iterator[str]:
-    """The URL of an empty database; it and the roles made for it are gone afterwards."""
+    """The URL of an empty database. The database and its roles are dropped afterwards."""
     name = f"pc_test_{uuid.uuid4().hex[:10]}"
     admin = sa.create_engine(DATABASE, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
     with admin.connect() as connection:
@@ -55,14 +55,14 @@ def own_database() -> Iterator[str]:
 
 
 def lock_waiters(engine: sa.Engine) -> int:
-    """How many sessions of the engine's database wait for a lock now."""
+    """The number of sessions of the engine's database that wait for a lock."""
     query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     with engine.connect() as connection:
         return int(connection.exec_driver_sql(query).scalar_one())
 
 
 class Schema:
-    """A service's tables in a schema of the database: made once, emptied for each test."""
+    """The tables of a service in a schema: created once, emptied for each test."""
 
     def __init__(self, database: str, service: str) -> None:
         self.engine = make_engine(database, schema=service)
@@ -70,18 +70,18 @@ class Schema:
             connection.exec_driver_sql(f"CREATE SCHEMA {service}")
         upgrade(self.engine, service)
         with self.engine.connect() as connection:
-            made = sa.MetaData()
-            made.reflect(connection)
+            metadata = sa.MetaData()
+            metadata.reflect(connection)
             counters = sa.text("SELECT sequencename FROM pg_sequences WHERE schemaname = :of")
             restart = [f"ALTER SEQUENCE {name} RESTART" for name in connection.scalars(counters, {"of": service})]
-            tables = made.sorted_tables
-            # quicker than TRUNCATE, which writes new files, where there are few rows
+            tables = metadata.sorted_tables
+            # faster than TRUNCATE for a few rows, because TRUNCATE creates new files
             self._empty = ";".join([*(f"DELETE FROM {table.name}" for table in reversed(tables)), *restart])
             migrated = [(table, connection.execute(sa.select(table)).mappings().all()) for table in tables]
             self._migrated = [(table, rows) for table, rows in migrated if rows]
 
     def emptied(self) -> sa.Engine:
-        """As the migrations left it."""
+        """The engine, after restoring the rows to those after the migrations."""
         with self.engine.begin() as connection:
             connection.exec_driver_sql(self._empty)
             for table, rows in self._migrated:

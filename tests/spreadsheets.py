@@ -1,4 +1,4 @@
-"""A spreadsheet file as a spreadsheet reads it: the cells of its only sheet."""
+"""Reads the cells of a spreadsheet file with one sheet."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MAIN = {"s": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
 
 
 def cells(raw: bytes) -> list[list[str | Decimal]]:
-    """Row by row. A text comes as it is shown, a number as a Decimal; anything that would be run fails."""
+    """Row by row: text as str, numbers as Decimal. Asserts that there are no formulas and no links."""
     with zipfile.ZipFile(io.BytesIO(raw)) as book:
         assert book.testzip() is None
         (name,) = [one for one in book.namelist() if re.fullmatch(r"xl/worksheets/.*\.xml", one)]
         sheet = etree.fromstring(book.read(name))
-    assert sheet.findall(".//s:f", MAIN) == [], "no formula"
-    assert sheet.findall(".//s:hyperlink", MAIN) == [], "no link"
+    assert sheet.findall(".//s:f", MAIN) == [], "formulas in the sheet"
+    assert sheet.findall(".//s:hyperlink", MAIN) == [], "links in the sheet"
     return [[_cell(one) for one in row.iterfind("s:c", MAIN)] for row in sheet.iterfind(".//s:row", MAIN)]
 
 

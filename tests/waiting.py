@@ -1,4 +1,4 @@
-"""How tests wait: for a condition, never for a time that some machine happens to need."""
+"""Waiting for conditions instead of fixed times, which would depend on the speed of the machine."""
 
 from __future__ import annotations
 
@@ -8,54 +8,56 @@ from contextlib import contextmanager
 
 from shared.green import get_hub
 
-PATIENCE_SECONDS = 120.0
-"""No test passes or fails by this bound on a machine that works: it only ends a test that would wait for ever."""
-LOOK_SECONDS = 0.02
+TIMEOUT_SECONDS = 120.0
+"""Only ends a test that would wait for ever: no test may depend on its value."""
+POLL_SECONDS = 0.02
 
 
-def until(condition: Callable[[], object], otherwise: Callable[[], object] = str, pause: float = LOOK_SECONDS) -> None:
-    """Returns once the condition holds. Raises AssertionError, with ``otherwise()``, when it never does."""
-    for _ in attempts(otherwise, pause):
+def wait_until(
+    condition: Callable[[], object], describe: Callable[[], object] = str, pause: float = POLL_SECONDS
+) -> None:
+    """Returns once the condition is true. Raises AssertionError with ``describe()`` after a time-out."""
+    for _ in attempts(describe, pause):
         if condition():
             return
 
 
-def stays(condition: Callable[[], object], seconds: float) -> bool:
-    """Whether a condition holds each time that it is looked at, for so many seconds."""
+def holds_for(condition: Callable[[], object], seconds: float) -> bool:
+    """Whether the condition is true each time it is polled during that time."""
     end = time.monotonic() + seconds
     while condition():
         if time.monotonic() >= end:
             return True
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     return False
 
 
-def attempts(otherwise: Callable[[], object] = str, pause: float = LOOK_SECONDS) -> Iterator[None]:
-    """One turn of a loop after the other, until the loop is left. Raises AssertionError when it never is."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def attempts(describe: Callable[[], object] = str, pause: float = POLL_SECONDS) -> Iterator[None]:
+    """Yields until the caller leaves the loop. Raises AssertionError with ``describe()`` after a time-out."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         yield
-        assert time.monotonic() < deadline, otherwise()
+        assert time.monotonic() < deadline, describe()
         time.sleep(pause)
 
 
 @contextmanager
 def simulated_timers() -> Iterator[None]:
-    """Within it no greenlet waits in real time: when all of them sleep, the clock jumps to the next timer.
+    """Replaces the clock of eventlet's hub: when all greenlets sleep, it jumps to the next timer.
 
-    For code that neither reads another clock nor waits for a socket, a process or a thread.
+    Only for code that neither reads another clock nor waits for a socket, a process or a thread.
     """
     hub = get_hub()
     now, wait = hub.clock(), hub.wait
 
     def jump(seconds: float | None = None) -> None:
         nonlocal now
-        assert hub.sleep_until() is not None, "every greenlet waits and no timer is set"
+        assert hub.sleep_until() is not None, "every greenlet sleeps and no timer is set"
         now += max(seconds or 0.0, 0.0)
         wait(0)
 
     def tick() -> float:
-        """Never the same twice: timers of one instant would go off in any order."""
+        """Strictly increasing, because timers of the same instant would fire in any order."""
         nonlocal now
         now += 1e-6
         return now
@@ -67,4 +69,4 @@ def simulated_timers() -> Iterator[None]:
         hub.clock, hub.wait = clock, wait
 
 
-__all__ = ["PATIENCE_SECONDS", "attempts", "simulated_timers", "stays", "until"]
+__all__ = ["TIMEOUT_SECONDS", "attempts", "holds_for", "simulated_timers", "wait_until"]

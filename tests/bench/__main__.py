@@ -19,12 +19,12 @@ from pathlib import Path
 import psycopg2
 import sqlalchemy as sa
 
-from demo.client import Letterbox
+from demo.client import Mailbox
 from tests.bench import crowd, load, logs, machine
 from tests.bench.report import Figures
 from tests.platform import MODES, Platform
 from tests.servers import DATABASE
-from tests.system.stage import Published, Stage
+from tests.system.scenario import Published, Scenario
 
 OFFERS = 20
 PRICE = 100
@@ -37,16 +37,16 @@ class Bench:
 
     def __init__(self, platform: Platform, people: int) -> None:
         self.platform = platform
-        self.stage = Stage(platform)
-        self.actor = self.stage.actor()
+        self.scenario = Scenario(platform)
+        self.actor = self.scenario.actor()
         self.tokens = crowd.tokens(platform, crowd.beneficiaries(platform, people))
-        self._key = self.stage.api_key(self.actor)
+        self._key = self.scenario.api_key(self.actor)
         self.offers = [self._offer() for _ in range(OFFERS)]
         self.acknowledged = 0
         self._many = self._bookings_of_many()
 
     def _offer(self) -> Published:
-        return self.stage.publish(self.actor, PRICE, PLENTY)
+        return self.scenario.publish(self.actor, PRICE, PLENTY)
 
     def _bookings_of_many(self) -> Iterator[bytes]:
         """Each person books each offer once, everybody another one at a time."""
@@ -141,7 +141,7 @@ def at_work(mode: str) -> Iterator[Platform]:
             Path(folder), executed=True, CLOCK="real", LOG_LEVEL="warning", MAIL_URL=f"file:{mails}"
         ) as platform,
     ):
-        platform.letterbox = Letterbox(Path(mails), platform.state / "sms")
+        platform.mailbox = Mailbox(Path(mails), platform.state / "sms")
         yield platform
 
 

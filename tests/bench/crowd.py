@@ -45,7 +45,7 @@ def enter(platform: Platform, accounts: list[Account]) -> None:
         for begin in range(0, len(accounts), AT_ONCE):
             with identity.transaction() as tx:
                 tx.save(*accounts[begin : begin + AT_ONCE])
-    platform.catch_up()
+    platform.wait_until_caught_up()
 
 
 def tokens(platform: Platform, numbers: list[int]) -> list[str]:

@@ -27,11 +27,11 @@ from shared.messaging.connections import connect
 from shared.runtime.settings import SERVICES
 from tests.chaos import hurry
 from tests.chaos.proxy import Address, Proxies
+from tests.fork_server import Child, fork_server
 from tests.operators import ops
 from tests.platform import Platform, namespace_of, remove_topology
 from tests.servers import AMQP, DATABASE, own_database
-from tests.starter import Child, starter
-from tests.waiting import until
+from tests.waiting import wait_until
 
 WATCH_SECONDS = 0.05
 CRASH_LOOP_SECONDS = 1.0
@@ -75,10 +75,10 @@ class Fleet(Platform):
 
     def _started(self, service: str, ops_port: int, log: Path, lines: Mapping[str, str]) -> Child:
         environment = {**self.environment, "OPS_PORT": str(ops_port), **lines}
-        first = [f"tests.chaos.sabotage:{guard}" for guard in self._without.get(service, [])]
+        hooks = [f"tests.chaos.sabotage:{guard}" for guard in self._without.get(service, [])]
         if hurry.SETTING in environment:
-            first.append("tests.chaos.hurry:hurry")
-        return starter().start(["run", "--service", service], environment, log, first)
+            hooks.append("tests.chaos.hurry:hurry")
+        return fork_server().start(["run", "--service", service], environment, log, hooks)
 
     @contextmanager
     def beside(self, service: str, **settings: str) -> Iterator[Beside]:
@@ -89,7 +89,7 @@ class Fleet(Platform):
         port = own_port()
         another = self._started(service, port, self.folder / f"{service}-beside.log", settings)
         try:
-            until(lambda: ops(port, "/health/ready")[0] == 200, self.log)
+            wait_until(lambda: ops(port, "/health/ready")[0] == 200, self.log)
             yield Beside(another, port)
         finally:
             if another.poll() is None:
@@ -283,7 +283,7 @@ def again_and_again(act: Callable[[], None], pause: float) -> Iterator[None]:
 def waited_for(condition: Callable[[], object], otherwise: Callable[[], object] = str) -> float:
     """Waits as ``until`` does; gives how many seconds."""
     begun = time.monotonic()
-    until(condition, otherwise)
+    wait_until(condition, otherwise)
     return time.monotonic() - begun
 
 

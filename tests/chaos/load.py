@@ -16,7 +16,7 @@ from shared.runtime.tokens import access_token
 from tests.chaos.fleet import Fleet
 from tests.chaos.journal import Entry, Journal
 from tests.platform import Answer
-from tests.system.stage import Published, Stage
+from tests.system.scenario import Published, Scenario
 
 PATIENCE_SECONDS = 150.0
 """Who has not learnt the outcome by then never will: the oracle is told so. Nor does a load go on that has brought
@@ -56,22 +56,22 @@ class Town:
     def settled(cls, fleet: Fleet, people: int, stocks: int, dearest: int, first: int = 1) -> Town:
         """One stock in ``SCARCE_EVERY`` is scarce. Prices go from 1 € to ``dearest`` cents. ``first``: where the
         numbers of its people begin, which no two towns of a fleet share."""
-        stage = Stage(fleet, first)
-        actors = [stage.actor(bank=False) for _ in range(DESKS)]
+        scenario = Scenario(fleet, first)
+        actors = [scenario.actor(bank=False) for _ in range(DESKS)]
         pros = [_account(fleet, actor.token) for actor in actors]
         pool = green.Pool(TOGETHER)
 
         def publish(number: int) -> tuple[Published, int]:
             quantity = SCARCE if number % SCARCE_EVERY == 0 else PLENTY
             price = 100 + (number * 37) % (dearest - 99)
-            return stage.publish(actors[number % DESKS], price, quantity, name=f"Livre {number}"), quantity
+            return scenario.publish(actors[number % DESKS], price, quantity, name=f"Livre {number}"), quantity
 
         published = list(pool.imap(publish, range(stocks)))
-        young = pool.imap(lambda _: stage.young_person(), range(people))
+        young = pool.imap(lambda _: scenario.young_person(), range(people))
         return cls(
             fleet,
             pros[0],
-            stage.venue(actors[0]),
+            scenario.venue(actors[0]),
             published[0][0].offer_id,
             [_account(fleet, person.token) for person in young],
             {one.stock_id: quantity for one, quantity in published},

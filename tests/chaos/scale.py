@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import TIMEOUT_SECONDS
 
 Line = tuple[str, str]
 """From a service to a server."""
@@ -86,7 +86,7 @@ SHORT = Scale(
     ),
     rounds_of_timers=1,
     delay_seconds=5,  # the gate may run on a busy machine; whoever waits for a whole cut is found still
-    through_seconds=PATIENCE_SECONDS,
+    through_seconds=TIMEOUT_SECONDS,
     every_second_cut=False,
 )
 LONG = Scale(

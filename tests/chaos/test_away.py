@@ -21,7 +21,7 @@ from tests.chaos.fleet import SERVERS, Fleet, cpu_seconds
 from tests.chaos.journal import Journal, audit, backlog, opened
 from tests.chaos.load import Load, Seen, Town
 from tests.chaos.scale import Cut, Scale
-from tests.waiting import until
+from tests.waiting import wait_until
 
 LATER_SECONDS = max(COMMAND_SECONDS, QUERY_SECONDS)
 """Whoever is told to come again is told so within one time-out."""
@@ -96,10 +96,10 @@ def asking(platform: Fleet, questions: Mapping[str, tuple[str, str | None]]) -> 
 def goes_through(platform: Fleet, town: Town, load: Load) -> None:
     """Every service answers, a call succeeds, and everything has been sent and handled."""
     questions = [question(town, service, "postgresql") for service in SERVICES]
-    until(lambda: all(asked(platform, one) == 200 for one in questions))
+    wait_until(lambda: all(asked(platform, one) == 200 for one in questions))
     load.acknowledged(1, clients=1)
     with opened(platform) as books:
-        until(lambda: not backlog(books), lambda: backlog(books))
+        wait_until(lambda: not backlog(books), lambda: backlog(books))
 
 
 def check(platform: Fleet, town: Town, seen: Seen, journal: Journal, scale: Scale) -> None:

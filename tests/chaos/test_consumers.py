@@ -37,8 +37,8 @@ from tests.chaos.load import Load
 from tests.chaos.wire import Batch, Between
 from tests.platform import START
 from tests.servers import AMQP, Schema, own_database
-from tests.system.stage import Stage
-from tests.waiting import stays, until
+from tests.system.scenario import Scenario
+from tests.waiting import holds_for, wait_until
 
 Logs = Mapping[str, Sequence[Message]]
 FOLLOWERS = ("booking", "catalog", "gateway", "payout", "wallet")
@@ -164,11 +164,11 @@ def betweens(platform: Fleet) -> Iterator[dict[str, Between]]:
 def logs(platform: Fleet, load: Load, betweens: dict[str, Between]) -> Logs:
     """What the services of the fleet published; among it validations that were taken back."""
     load.acknowledged(150)
-    stage = Stage(platform, first=4_000)
-    actor, person = stage.actor(), stage.young_person()
+    scenario = Scenario(platform, first=4_000)
+    actor, person = scenario.actor(), scenario.young_person()
     for price in (900, 1_100, 1_300):
-        booking = stage.sold(actor, person, price)
-        assert stage.desk("keep", booking["countermark"], actor.token).status == 204
+        booking = scenario.make_used_booking(actor, person, price)
+        assert scenario.desk("keep", booking["countermark"], actor.token).status == 204
     platform.wait_idle()
     with opened(platform) as books:
         return {name: store.messages(0, 1_000_000) for name, store in books.stores.items()}
@@ -462,7 +462,7 @@ def wait_until_followed(name: str, engine: sa.Engine, heads: Mapping[str, int]) 
         at = followed()
         return all(at.get(source, 0) >= head for source, head in heads.items())
 
-    until(is_there, lambda: f"{name} has followed {followed()} of {heads}")
+    wait_until(is_there, lambda: f"{name} has followed {followed()} of {heads}")
 
 
 def test_a_consumer_between_that_drops_doubles_and_shuffles_gives_the_same_rows(
@@ -514,7 +514,7 @@ def test_a_process_that_lost_its_store_and_its_queues_follows_from_the_beginning
     platform.start_process("gateway")
     platform.wait_until_ready()
     with opened(platform) as books:
-        until(lambda: not backlog(books), lambda: backlog(books))
+        wait_until(lambda: not backlog(books), lambda: backlog(books))
     assert catalogue(platform) == before
     load.acknowledged(5)
 
@@ -531,11 +531,11 @@ def test_one_that_asks_for_no_log_misses_what_its_lost_queue_held(platform: Flee
         used = load.seen.done["use"]
         while load.seen.done["use"] == used:  # nor does what comes after the gap help
             load.acknowledged(4)
-        assert stays(lambda: backlog(books), 5.0)
+        assert holds_for(lambda: backlog(books), 5.0)
         found = backlog(books)
     assert any(text.startswith("payout has followed booking up to") for text in found), found
     with opened(platform) as books:
-        until(lambda: not backlog(books), lambda: backlog(books))
+        wait_until(lambda: not backlog(books), lambda: backlog(books))
 
 
 def catalogue(platform: Fleet) -> dict[str, list[str]]:

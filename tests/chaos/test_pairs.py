@@ -7,7 +7,7 @@ from collections import Counter
 from tests.chaos.fleet import Beside, Fleet
 from tests.chaos.journal import Journal, audit, backlog, opened
 from tests.chaos.load import Load, Town
-from tests.waiting import until
+from tests.waiting import wait_until
 
 SERVICE = "payout"
 SOME = 80
@@ -36,7 +36,7 @@ def test_of_two_processes_one_follows_and_the_other_takes_over(
         platform.kill(SERVICE)
         load.acknowledged(SOME, clients=8)
         with opened(platform) as books:
-            until(lambda: not backlog(books), lambda: backlog(books))
+            wait_until(lambda: not backlog(books), lambda: backlog(books))
             assert audit(books, journal.entries(), town.quantities) == []
         assert other.handled()["booking"] > before.get("booking", 0.0)
         platform.start_process(SERVICE)

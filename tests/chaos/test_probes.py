@@ -13,7 +13,7 @@ import pytest
 from tests.chaos.fleet import Fleet
 from tests.chaos.journal import backlog, opened
 from tests.chaos.load import Load
-from tests.waiting import until
+from tests.waiting import wait_until
 
 PART = "payout messages from booking"
 
@@ -34,7 +34,7 @@ def without(platform: Fleet, load: Load, guard: str) -> Iterator[None]:
             load.acknowledged(4)
         yield
     with opened(platform) as books:
-        until(lambda: not backlog(books), lambda: backlog(books))
+        wait_until(lambda: not backlog(books), lambda: backlog(books))
     assert platform.probed("payout", "ready") == (200, {"ready": True, "trouble": {}})
 
 
@@ -42,7 +42,7 @@ def test_a_consumer_that_never_comes_back_is_not_ready(platform: Fleet, load: Lo
     """It lives: perhaps it comes back. Its orchestrator sends it nobody."""
     with without(platform, load, "hangs"):
         not_ready = (503, {"ready": False, "trouble": {PART: "stuck"}})
-        until(lambda: platform.probed("payout", "ready") == not_ready, lambda: platform.probed("payout", "ready"))
+        wait_until(lambda: platform.probed("payout", "ready") == not_ready, lambda: platform.probed("payout", "ready"))
         assert platform.probed("payout", "live") == (200, {"live": True})
         whole = platform.call("GET", "/health/ready")
         assert (whole.status, whole.json["services"]["payout"]) == (503, "trouble")
@@ -52,7 +52,7 @@ def test_a_consumer_whose_greenlet_ended_neither_lives_nor_is_ready(platform: Fl
     """Only another process would do: its orchestrator starts one."""
     with without(platform, load, "ends"):
         not_ready = (503, {"ready": False, "trouble": {PART: "ended"}})
-        until(lambda: platform.probed("payout", "ready") == not_ready, lambda: platform.probed("payout", "ready"))
+        wait_until(lambda: platform.probed("payout", "ready") == not_ready, lambda: platform.probed("payout", "ready"))
         assert platform.probed("payout", "live") == (503, {"live": False})
         whole = platform.call("GET", "/health/ready")
         assert (whole.status, whole.json["services"]["payout"]) == (503, "trouble")

@@ -20,7 +20,7 @@ from tests.chaos.late import LATE, Late
 from tests.chaos.load import Town
 from tests.platform import Answer
 from tests.system.money_files import Finance
-from tests.system.stage import Actor, Beneficiary, Stage
+from tests.system.scenario import Actor, Beneficiary, Scenario
 
 MONTH = timedelta(days=31)
 REUSED = (422, "idempotency-key-reused")
@@ -34,18 +34,18 @@ EVENTS_OF_A_BOOKING = 2
 
 
 @pytest.fixture(scope="module")
-def stage(platform: Fleet) -> Stage:
-    return Stage(platform, first=5_000)
+def scenario(platform: Fleet) -> Scenario:
+    return Scenario(platform, first=5_000)
 
 
 @pytest.fixture(scope="module")
-def actor(stage: Stage) -> Actor:
-    return stage.actor()
+def actor(scenario: Scenario) -> Actor:
+    return scenario.actor()
 
 
 @pytest.fixture(scope="module")
-def person(stage: Stage) -> Beneficiary:
-    return stage.young_person()
+def person(scenario: Scenario) -> Beneficiary:
+    return scenario.young_person()
 
 
 @pytest.mark.parametrize("what", LATE)
@@ -75,19 +75,19 @@ class Asked:
 
 
 def test_the_same_key_gives_the_same_answer_now_and_in_a_month(
-    platform: Fleet, stage: Stage, actor: Actor, person: Beneficiary
+    platform: Fleet, scenario: Scenario, actor: Actor, person: Beneficiary
 ) -> None:
     """Of what each of those asks for who may ask for something, and of what they are refused."""
     finance = Finance(platform)
-    stocks = [stage.publish(actor, price, 5).stock_id for price in (1_000, 1_100, 1_200)]
-    paid = stage.booked(person, stocks[0])
-    stage.used(actor, paid)
+    stocks = [scenario.publish(actor, price, 5).stock_id for price in (1_000, 1_100, 1_200)]
+    paid = scenario.make_booking(person, stocks[0])
+    scenario.use_at_desk(actor, paid)
     batch = finance.close_fortnight()
-    lost, kept = (stage.booked(person, stock) for stock in stocks[1:])
+    lost, kept = (scenario.make_booking(person, stock) for stock in stocks[1:])
     asked = {
-        **of_people(stage, actor, person),
+        **of_people(scenario, actor, person),
         **of_staff(platform, lost, kept, paid),
-        **of_partners(stage, actor, platform),
+        **of_partners(scenario, actor, platform),
         **of_finance(platform, finance, batch, actor),
     }
     first: dict[str, Answer] = {}
@@ -98,24 +98,26 @@ def test_the_same_key_gives_the_same_answer_now_and_in_a_month(
     for wait in (timedelta(0), MONTH):
         if wait:
             platform.advance(wait)
-        stored = platform.logs()
+        stored = platform.event_counts()
         for name, one in asked.items():
             answer = one.ask(one.key)
             assert (answer.status, answer.json) == (first[name].status, first[name].json), name
             assert answer.headers["Idempotency-Replayed"] == "true", name
             assert one.other(one.key).outcome == REUSED, name
-        assert platform.logs() == stored
+        assert platform.event_counts() == stored
 
 
-def of_people(stage: Stage, actor: Actor, person: Beneficiary) -> dict[str, Asked]:
-    stock, other = stage.publish(actor, 1_000, 5).stock_id, stage.publish(actor, 1_000, 5).stock_id
-    mine, theirs = (stage.booked(person, stage.publish(actor, 800, 5).stock_id)["bookingId"] for _ in range(2))
+def of_people(scenario: Scenario, actor: Actor, person: Beneficiary) -> dict[str, Asked]:
+    stock, other = scenario.publish(actor, 1_000, 5).stock_id, scenario.publish(actor, 1_000, 5).stock_id
+    mine, theirs = (
+        scenario.make_booking(person, scenario.publish(actor, 800, 5).stock_id)["bookingId"] for _ in range(2)
+    )
 
     def book(stock_id: int) -> Callable[[str], Answer]:
-        return lambda key: stage.book(person, stock_id, key=key)
+        return lambda key: scenario.book(person, stock_id, key=key)
 
     def cancel(booking: int) -> Callable[[str], Answer]:
-        return lambda key: stage.cancel(person, booking, key=key)
+        return lambda key: scenario.cancel(person, booking, key=key)
 
     return {
         "book": Asked(book(stock), book(other), (201, "")),
@@ -144,9 +146,9 @@ def of_staff(platform: Fleet, lost: Any, kept: Any, paid: Any) -> dict[str, Aske
     }
 
 
-def of_partners(stage: Stage, actor: Actor, platform: Fleet) -> dict[str, Asked]:
-    offers = f"/v1/pro/venues/{stage.venue(actor)}/offers"
-    stocks = f"/v1/pro/offers/{stage.publish(actor, 800, 5).offer_id}/stocks"
+def of_partners(scenario: Scenario, actor: Actor, platform: Fleet) -> dict[str, Asked]:
+    offers = f"/v1/pro/venues/{scenario.venue(actor)}/offers"
+    stocks = f"/v1/pro/offers/{scenario.publish(actor, 800, 5).offer_id}/stocks"
 
     def offer(subcategory: str, **more: Any) -> Callable[[str], Answer]:
         body = {"name": "Répété", "subcategory": subcategory, "description": "", **more}
@@ -184,52 +186,52 @@ def of_finance(platform: Fleet, finance: Finance, batch: Any, actor: Actor) -> d
 
 
 def test_the_desk_has_no_keys_and_tells_who_asks_again_that_it_is_done(
-    platform: Fleet, stage: Stage, actor: Actor, person: Beneficiary
+    platform: Fleet, scenario: Scenario, actor: Actor, person: Beneficiary
 ) -> None:
     """Its wire format is the partners'; with a key or without, now and in a month, nothing is stored twice."""
-    booking, key = stage.booked(person, stage.publish(actor, 900, 5).stock_id), str(uuid.uuid4())
+    booking, key = scenario.make_booking(person, scenario.publish(actor, 900, 5).stock_id), str(uuid.uuid4())
     path = f"/v2/bookings/use/token/{booking['countermark']}"
 
     def use() -> Answer:
-        return platform.call("PATCH", path, token=stage.api_key(actor), key=key)
+        return platform.call("PATCH", path, token=scenario.api_key(actor), key=key)
 
     assert use().status == 204
     platform.wait_idle()
     for wait in (timedelta(0), MONTH):
         platform.advance(wait)
-        stored = platform.logs()["booking"]
+        stored = platform.event_counts()["booking"]
         assert use().status == 410
-        assert platform.logs()["booking"] == stored
+        assert platform.event_counts()["booking"] == stored
 
 
 def test_a_key_that_many_ask_with_at_the_same_time_is_decided_once(
-    platform: Fleet, stage: Stage, actor: Actor, person: Beneficiary
+    platform: Fleet, scenario: Scenario, actor: Actor, person: Beneficiary
 ) -> None:
-    stock, key = stage.publish(actor, 800, 5).stock_id, str(uuid.uuid4())
-    stored = platform.logs()["booking"]
+    stock, key = scenario.publish(actor, 800, 5).stock_id, str(uuid.uuid4())
+    stored = platform.event_counts()["booking"]
     pool = green.Pool(AT_ONCE)
-    answers = list(pool.imap(lambda _: stage.book(person, stock, key=key), range(AT_ONCE)))
+    answers = list(pool.imap(lambda _: scenario.book(person, stock, key=key), range(AT_ONCE)))
     assert {answer.outcome for answer in answers} <= {(201, ""), IN_PROGRESS}
     decided = [answer.json for answer in answers if answer.status == 201]
     assert decided and all(one == decided[0] for one in decided)
-    assert platform.logs()["booking"] == stored + EVENTS_OF_A_BOOKING
-    assert stage.book(person, stock, key=key).json == decided[0]
+    assert platform.event_counts()["booking"] == stored + EVENTS_OF_A_BOOKING
+    assert scenario.book(person, stock, key=key).json == decided[0]
 
 
 def test_without_stored_outcomes_the_oracle_reports_a_double(
-    platform: Fleet, stage: Stage, actor: Actor, person: Beneficiary
+    platform: Fleet, scenario: Scenario, actor: Actor, person: Beneficiary
 ) -> None:
     """The control: a key that is asked for again after a cancellation books again, another body too."""
-    stock = stage.publish(actor, 900, 5).stock_id
+    stock = scenario.publish(actor, 900, 5).stock_id
     me, key = platform.get("/v1/me", person.token)["accountId"], str(uuid.uuid4())
     told = []
     with platform.forgetting("booking"):
         for _ in range(2):
-            answer = stage.book(person, stock, key=key)
+            answer = scenario.book(person, stock, key=key)
             told.append(Entry("book", me, key, None, answer.status, answer.json))
-            assert stage.cancel(person, answer.json["bookingId"]).status == 200
-        other = stage.publish(actor, 700, 5).stock_id
-        assert stage.book(person, other, key=key).outcome == (201, "")
+            assert scenario.cancel(person, answer.json["bookingId"]).status == 200
+        other = scenario.publish(actor, 700, 5).stock_id
+        assert scenario.book(person, other, key=key).outcome == (201, "")
     platform.wait_idle()
     with opened(platform) as books:
         found = audit(books, told, {})

@@ -26,8 +26,8 @@ from tests.chaos.fleet import Fleet, fleet
 from tests.chaos.hurry import SETTING, Hurry
 from tests.chaos.journal import Books, Entry, audit, backlog, opened
 from tests.chaos.scale import Scale
-from tests.system.stage import Actor, Beneficiary, Stage
-from tests.waiting import until
+from tests.system.scenario import Actor, Beneficiary, Scenario
+from tests.waiting import wait_until
 
 BEGINNING = parse_instant("2022-02-01T09:00:00Z")
 SEVENTEEN_SOON = date(2005, 2, 6)
@@ -63,38 +63,43 @@ def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hurried]:
 
 
 @pytest.fixture(scope="module")
-def stage(hurried: Hurried) -> Stage:
-    return Stage(hurried.platform)
+def scenario(hurried: Hurried) -> Scenario:
+    return Scenario(hurried.platform)
 
 
 @pytest.fixture(scope="module")
-def actor(stage: Stage) -> Actor:
-    return stage.actor()
+def actor(scenario: Scenario) -> Actor:
+    return scenario.actor()
 
 
 @pytest.fixture(scope="module")
-def people(stage: Stage) -> list[Beneficiary]:
-    return [stage.young_person(SEVENTEEN_SOON), *(stage.young_person() for _ in range(PEOPLE - 1))]
+def people(scenario: Scenario) -> list[Beneficiary]:
+    return [scenario.young_person(SEVENTEEN_SOON), *(scenario.young_person() for _ in range(PEOPLE - 1))]
 
 
 def booked(
-    hurried: Hurried, stage: Stage, actor: Actor, people: list[Beneficiary], days: Sequence[int] = DAYS, books: int = 1
+    hurried: Hurried,
+    scenario: Scenario,
+    actor: Actor,
+    people: list[Beneficiary],
+    days: Sequence[int] = DAYS,
+    books: int = 1,
 ) -> None:
     """Everybody books of every event, and of every book."""
     now = hurried.clock.now()
     begins = [(now + timedelta(days=after)).replace(microsecond=0) for after in days]
-    events = [stage.publish(actor, PRICE, 50, subcategory="CONCERT", begins=begin).stock_id for begin in begins]
-    stocks = [*events, *(stage.publish(actor, PRICE, 50).stock_id for _ in range(books))]
+    events = [scenario.publish(actor, PRICE, 50, subcategory="CONCERT", begins=begin).stock_id for begin in begins]
+    stocks = [*events, *(scenario.publish(actor, PRICE, 50).stock_id for _ in range(books))]
     hurried.quantities |= dict.fromkeys(stocks, 50)
     for person, stock in product(people, stocks):
-        number, key = stage.account_id(person), str(uuid.uuid4())
-        hurried.entries.append(Entry("book", number, key, None, 201, stage.booked(person, stock, key=key)))
+        number, key = scenario.account_id(person), str(uuid.uuid4())
+        hurried.entries.append(Entry("book", number, key, None, 201, scenario.make_booking(person, stock, key=key)))
 
 
 def days_pass(hurried: Hurried, span: timedelta = ALL_DUE) -> None:
     end = hurried.clock.now() + span
     with hurried.clock.hurrying():
-        until(lambda: hurried.clock.now() >= end)
+        wait_until(lambda: hurried.clock.now() >= end)
 
 
 # --- what must have happened by now -----------------------------------------------------------------------------------
@@ -136,7 +141,7 @@ def _ended(number: int, begins: datetime | None, ends: list[Any]) -> Iterator[st
 
 def test_what_falls_due_while_processes_die_happens_once_and_at_its_instant(
     hurried: Hurried,
-    stage: Stage,
+    scenario: Scenario,
     actor: Actor,
     people: list[Beneficiary],
     scale: Scale,
@@ -145,11 +150,11 @@ def test_what_falls_due_while_processes_die_happens_once_and_at_its_instant(
     platform, begun = hurried.platform, hurried.clock.now()
     deaths = platform.deaths.copy()
     for _ in range(scale.rounds_of_timers):
-        booked(hurried, stage, actor, people)
+        booked(hurried, scenario, actor, people)
         with platform.hunted(random.Random(SEED), EVERY_SECONDS):
             days_pass(hurried)
     with opened(platform) as books:
-        until(lambda: not [*backlog(books), *_overdue(books)], hurried.wrong)
+        wait_until(lambda: not [*backlog(books), *_overdue(books)], hurried.wrong)
     assert hurried.wrong() == []
     assert platform.deaths == deaths, "processes that nobody killed"
     assert platform.command("reconcile").returncode == 0
@@ -162,7 +167,7 @@ def test_what_falls_due_while_processes_die_happens_once_and_at_its_instant(
 
 
 def test_a_birthday_that_comes_while_processes_die_is_credited_once(
-    hurried: Hurried, stage: Stage, people: list[Beneficiary]
+    hurried: Hurried, scenario: Scenario, people: list[Beneficiary]
 ) -> None:
     """17 on the fifth day: 30 € more (domain.md R3), beside what was spent."""
     with opened(hurried.platform) as books:
@@ -171,13 +176,13 @@ def test_a_birthday_that_comes_while_processes_die_is_credited_once(
 
 
 def test_without_timers_what_falls_due_is_reported(
-    hurried: Hurried, stage: Stage, actor: Actor, people: list[Beneficiary]
+    hurried: Hurried, scenario: Scenario, actor: Actor, people: list[Beneficiary]
 ) -> None:
     """The control: a booking service whose timers' loop does nothing; with it, the days catch up."""
     assert hurried.wrong() == []
     with hurried.platform.sabotaged("booking", "sleeps_through"):
-        booked(hurried, stage, actor, people, days=DAYS[:1], books=0)
+        booked(hurried, scenario, actor, people, days=DAYS[:1], books=0)
         days_pass(hurried, timedelta(days=DAYS[0] + 3))
         found = hurried.wrong()
     assert len([text for text in found if text.endswith("ended 0 times")]) == len(people), found
-    until(lambda: not hurried.wrong(), hurried.wrong)
+    wait_until(lambda: not hurried.wrong(), hurried.wrong)

@@ -19,7 +19,7 @@ from tests.chaos.journal import Journal, audit, opened
 from tests.chaos.late import LATE, Late
 from tests.chaos.load import SCARCE, Load, Town
 from tests.platform import Answer
-from tests.waiting import stays, until
+from tests.waiting import holds_for, wait_until
 
 EVERY_SECONDS = 1.0
 MOST_KILLS = 40
@@ -149,11 +149,11 @@ def test_without_recovery_a_killed_process_s_request_is_held_for_ever(
         with platform.sabotaged("booking", "recovers_nothing"):
             with platform.frozen("wallet"):
                 asked = green.spawn(book(crowd, crowd.people[1], stock))
-                until(is_held)
+                wait_until(is_held)
                 platform.kill_and_restart("booking")
-            assert stays(is_held, OPEN_SECONDS)
+            assert holds_for(is_held, OPEN_SECONDS)
             assert asked.wait().status == 503
-        until(lambda: not is_held())  # that process has the guard
+        wait_until(lambda: not is_held())  # that process has the guard
         platform.wait_idle()
         assert complaints() == set()
 

@@ -16,9 +16,9 @@ from shared.messaging.answering import query_envelope
 from shared.messaging.connections import JSON, Inbox, Sender, connect
 from shared.messaging.topology import answers_queue, batches_exchange, calls_queue
 from tests.servers import AMQP
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import TIMEOUT_SECONDS
 
-ANSWER_SECONDS = PATIENCE_SECONDS
+ANSWER_SECONDS = TIMEOUT_SECONDS
 LOOK_SECONDS = 0.02
 MOST = 1_000
 TRAVELS = ("reply_to", "correlation_id", "expiration", "delivery_mode", "message_id")

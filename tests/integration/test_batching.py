@@ -12,7 +12,7 @@ from shared import green
 from shared.eventstore import Conflict, Store, StoreUnavailable, sql
 from tests.integration.conftest import MakeStore
 from tests.unit.shared.toy import Jar, totals
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import TIMEOUT_SECONDS
 
 AWKWARD = 'l\'été, 100 %s \\ "b"; COMMIT'
 
@@ -108,7 +108,7 @@ def test_who_gives_up_in_the_middle_of_a_statement_leaves_no_transaction_open(st
     """A time-out ends the green thread wherever it is: the connection is thrown away with what was begun."""
     with pytest.raises(green.Timeout), green.Timeout(0.2), store.transaction() as tx:
         sql.insert_many(tx.connection, notes, [{"id": 1, "body": "a"}])
-        tx.connection.execute(sa.text(f"SELECT pg_sleep({PATIENCE_SECONDS})"))
+        tx.connection.execute(sa.text(f"SELECT pg_sleep({TIMEOUT_SECONDS})"))
     with store.reading() as connection:
         idle = sa.text(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -25,7 +25,7 @@ from tests.unit.booking.test_cancelling import *  # noqa: F403
 from tests.unit.booking.test_cancelling import STAFF
 from tests.unit.booking.test_reading import *  # noqa: F403
 from tests.unit.booking.world import DESK, World
-from tests.waiting import until
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def cancelled_by_both_of_two_who_wait_for_the_stock(world: World) -> list[Any]:
     with world.store.transaction() as tx:
         LockedStocks.of(tx, [stock])
         asked = [pool.spawn(world.process.decide, [call]) for call in calls]
-        until(lambda: lock_waiters(world.store.engine) == len(calls))
+        wait_until(lambda: lock_waiters(world.store.engine) == len(calls))
     return [one.wait()[0][0] for one in asked]
 
 

@@ -17,7 +17,7 @@ from shared.kernel.errors import Unavailable
 from tests.integration.conftest import Empty
 from tests.servers import DATABASE, Schema, lock_waiters, own_database
 from tests.unit.identity.platform_of_identity import Platform
-from tests.waiting import attempts, until
+from tests.waiting import attempts, wait_until
 
 
 class Vault:
@@ -122,7 +122,7 @@ def test_a_slow_move_of_keys_brings_no_destroyed_key_back(platform: Platform, va
         platform.send("erase", {}, who)
 
     erasing = green.spawn(move_and_erase)
-    until(lambda: erasing.dead or lock_waiters(platform.store.engine))
+    wait_until(lambda: erasing.dead or lock_waiters(platform.store.engine))
     go_on.send()
     moving.wait()
     erasing.wait()

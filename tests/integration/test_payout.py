@@ -23,7 +23,7 @@ from tests.unit.payout.test_bank_details import *  # noqa: F403 - the same tests
 from tests.unit.payout.test_closing import *  # noqa: F403
 from tests.unit.payout.test_custom_rules import *  # noqa: F403
 from tests.unit.payout.test_reading import *  # noqa: F403
-from tests.waiting import attempts, until
+from tests.waiting import attempts, wait_until
 
 VENUES, BOOKINGS = 5, 400
 
@@ -121,7 +121,7 @@ def open_both(stage: Stage, one: Period, other: Period) -> list[Any]:
 
     first = green.spawn(stage.store.run, open_one)
     second = green.spawn(open_other)
-    until(lambda: second.dead or lock_waiters(stage.store.engine))
+    wait_until(lambda: second.dead or lock_waiters(stage.store.engine))
     may_commit.send()
     return [first.wait(), second.wait()]
 

@@ -15,7 +15,7 @@ from shared.eventstore import Conflict, Transaction
 from tests.integration.conftest import Empty
 from tests.servers import lock_waiters
 from tests.unit.booking.world import World
-from tests.waiting import until
+from tests.waiting import wait_until
 
 PLACES, ASKING = 5, 12
 A_MOMENT = 0.01
@@ -84,7 +84,7 @@ def replaced_while_waited_for(world: World, ask: Take) -> bool:
         tx.connection.execute(stocks.delete())
         tx.connection.execute(stocks.insert(), [dict(row)])
         waiting = green.spawn(wait_for_it)
-        until(lambda: lock_waiters(world.store.engine))
+        wait_until(lambda: lock_waiters(world.store.engine))
     return bool(waiting.wait())
 
 

@@ -25,7 +25,7 @@ from tests.integration.test_wallet import wallet as wallet
 from tests.servers import lock_waiters
 from tests.unit.booking.world import World
 from tests.unit.shared.toy import Jar, Totals, fill, totals
-from tests.waiting import until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -140,7 +140,7 @@ def met_by_a_rebuild(world: World) -> None:
             locked.write(tx.now)  # the last place goes: an event
             tx.flush()
             rebuilds.append(green.spawn(rebuilding.rebuild, world.store, stocks_model))
-            until(lambda: lock_waiters(world.store.engine))
+            wait_until(lambda: lock_waiters(world.store.engine))
             green.sleep(LONGER_THAN_A_DEADLOCK_SECONDS)
     finally:
         assert [rebuild.wait() for rebuild in rebuilds] == [1]

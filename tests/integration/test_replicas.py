@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from tests.integration.conftest import MakeStore
 from tests.integration.replica import IDLE_CHECK_SECONDS
 from tests.platform import ROOT
-from tests.waiting import until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -88,15 +88,15 @@ def started(rig: Rig, sink: str = "sink") -> None:
     """Two sources at work, then two sinks that follow them."""
     for number in (1, 2):
         rig.start(f"source-{number}")
-    until(rig.published)
+    wait_until(rig.published)
     for number in (1, 2):
         rig.start(f"{sink}-{number}")
-    until(rig.handled)
+    wait_until(rig.handled)
 
 
 def everything_is_handled_once_and_in_order(rig: Rig) -> None:
     published = rig.published()
-    until(lambda: len(rig.handled()) >= len(published))
+    wait_until(lambda: len(rig.handled()) >= len(published))
     assert [position for position, _ in rig.handled()][: len(published)] == published
 
 
@@ -117,7 +117,7 @@ def test_when_the_active_one_dies_the_other_goes_on(rig: Rig) -> None:
         active = rig.name_of(rig.handled()[-1][1])
         rig.kill(active)
         left = next(process.pid for name, process in rig.processes.items() if name.startswith("sink"))
-        until(lambda left=left: rig.handled()[-1][1] == left)
+        wait_until(lambda left=left: rig.handled()[-1][1] == left)
         everything_is_handled_once_and_in_order(rig)
         rig.start(active)
     assert rig.said() == []

@@ -19,7 +19,7 @@ from shared.messaging.bus import CallingBus
 from shared.messaging.connections import AmqpCourier, BusUnavailable, Inbox, connect
 from tests.chaos.proxy import Proxies
 from tests.servers import AMQP
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.waiting import TIMEOUT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -80,15 +80,15 @@ def waiting(namespace: str, service: str) -> list[Any]:
 def test_a_crowd_waits_no_longer_than_its_time_outs_in_a_silence(
     caller: Caller, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "CONNECT_SECONDS", PATIENCE_SECONDS)
-    assert caller.told_after("sink", 0.3) < PATIENCE_SECONDS / 2  # nobody answers, and the line is made
+    monkeypatch.setattr(connections, "CONNECT_SECONDS", TIMEOUT_SECONDS)
+    assert caller.told_after("sink", 0.3) < TIMEOUT_SECONDS / 2  # nobody answers, and the line is made
     caller.cut("silence")
     assert caller.told_after("sink", 1.0, count=CROWD) < CROWD / 2
     caller.restore()
     waiting(namespace, "sink")  # what may still have come of them
     green.sleep(connections.RETRY_SECONDS)
-    asked = green.spawn(caller.told_after, "sink", PATIENCE_SECONDS)
-    until(lambda: waiting(namespace, "sink"))
+    asked = green.spawn(caller.told_after, "sink", TIMEOUT_SECONDS)
+    wait_until(lambda: waiting(namespace, "sink"))
     asked.kill()
 
 
@@ -98,13 +98,13 @@ def test_a_queue_whose_declaration_is_not_answered_holds_nobody_up(
     monkeypatch.setattr(connections, "CONNECT_SECONDS", 0.5)
     caller.told_after("sink", 0.3)
     caller.cut("silence")
-    assert caller.told_after("source", PATIENCE_SECONDS, count=CROWD) < 0.5 * CROWD / 2
+    assert caller.told_after("source", TIMEOUT_SECONDS, count=CROWD) < 0.5 * CROWD / 2
 
 
 def test_a_crowd_is_told_at_once_when_the_broker_goes_away(caller: Caller) -> None:
     caller.told_after("sink", 0.3)
     caller.cut("refuse")
-    assert caller.told_after("sink", PATIENCE_SECONDS, count=CROWD) < PATIENCE_SECONDS / 2
+    assert caller.told_after("sink", TIMEOUT_SECONDS, count=CROWD) < TIMEOUT_SECONDS / 2
 
 
 def test_an_inbox_whose_queue_is_of_another_kind_leaves_no_connection(namespace: str) -> None:

@@ -21,7 +21,7 @@ from shared.runtime.process import Process
 from shared.runtime.settings import Settings
 from shared.testing import BusDouble
 from tests.integration.conftest import Empty
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import TIMEOUT_SECONDS
 
 NOW = datetime(2021, 11, 2, 9, tzinfo=UTC)
 PEOPLE = range(1, 21)
@@ -118,7 +118,7 @@ def test_batches_and_messages_over_the_same_wallets_in_any_order_do_not_block_ea
 
     pool = green.Pool(10)
     consumer = pool.spawn(wallet.react, "booking", used)
-    with green.Timeout(PATIENCE_SECONDS):
+    with green.Timeout(TIMEOUT_SECONDS):
         for outcomes in pool.imap(batch, range(30)):
             assert outcomes == [{}] * 20
         consumer.wait()

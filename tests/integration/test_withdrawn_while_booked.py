@@ -29,7 +29,7 @@ from shared.kernel.randomness import Randomness
 from tests.integration.conftest import Empty
 from tests.servers import lock_waiters
 from tests.unit.booking.world import OFFERER, YOUNG, World
-from tests.waiting import until
+from tests.waiting import wait_until
 
 Told = Callable[[World, int], None]
 
@@ -69,7 +69,7 @@ def seen_after_a_wait(
     with world.store.transaction() as holder:
         LockedStocks.of(holder, [stock])
         looker = green.spawn(looking)
-        until(lambda: lock_waiters(world.store.engine))
+        wait_until(lambda: lock_waiters(world.store.engine))
         with world.store.transaction() as tx:
             write(tx)
     return bool(looker.wait())
@@ -138,7 +138,7 @@ def booked_while(world: World, told: Told) -> tuple[Any, str]:
     booker = green.spawn(saga.book, [call])
     paused.reached.wait()
     teller = green.spawn(told, world, offer)
-    until(lambda: teller.dead or lock_waiters(world.store.engine))
+    wait_until(lambda: teller.dead or lock_waiters(world.store.engine))
     paused.go_on.send()
     (outcome,) = booker.wait()
     teller.wait()

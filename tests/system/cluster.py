@@ -26,9 +26,9 @@ from tests.chaos.proxy import Proxies
 from tests.image import INSTALLED
 from tests.manifests import built, command_of, containers, environment_of, probe_of, settings_of
 from tests.operators import ops
-from tests.platform import NotReady, Platform, free_port, namespace_of, remove_topology, settings_only
+from tests.platform import NotReady, Platform, environment_with, free_port, namespace_of, remove_topology
 from tests.servers import AMQP, DATABASE, own_database
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.waiting import TIMEOUT_SECONDS, wait_until
 
 SIGNING_KEY = "a key of the cluster's own, which its secret holds"
 CUT_OFF = "wallet"
@@ -68,13 +68,13 @@ class Cluster(Platform):
         for service in SERVICES:
             self.start_process(service)
         for service in SERVICES:
-            until(lambda service=service: self.probe(service, "readinessProbe")[0] == 200, self.log)
+            wait_until(lambda service=service: self.probe(service, "readinessProbe")[0] == 200, self.log)
 
     def start_process(self, service: str = "") -> None:
         command = [word.replace(INSTALLED, sys.prefix) for word in command_of(self.pods[service])]
         own = self.state / service  # pods share no disk
         own.mkdir(exist_ok=True)
-        environment = settings_only(self.given(service) | self._here | {"STATE_DIR": str(own)})
+        environment = environment_with(self.given(service) | self._here | {"STATE_DIR": str(own)})
         if service in self.ops_ports:
             environment["OPS_PORT"] = str(self.ops_ports[service])
         if service == CUT_OFF:
@@ -97,14 +97,14 @@ class Cluster(Platform):
 
     def ended(self, pod: str) -> int:
         """Waits for the end of a job; its exit code."""
-        return self._processes.pop(pod).wait(PATIENCE_SECONDS)
+        return self._processes.pop(pod).wait(TIMEOUT_SECONDS)
 
     def terminate(self) -> dict[str, int]:
         """As Kubernetes ends a pod; the exit codes."""
         processes, self._processes = dict(self._processes), {}
         for process in processes.values():
             os.kill(process.pid, signal.SIGTERM)
-        return {service: process.wait(PATIENCE_SECONDS) for service, process in processes.items()}
+        return {service: process.wait(TIMEOUT_SECONDS) for service, process in processes.items()}
 
     def probe(self, service: str, kind: str) -> tuple[int, Any]:
         """What a probe of the pod is answered."""

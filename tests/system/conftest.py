@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.platform import MODES, Platform
-from tests.system.stage import Stage
+from tests.system.scenario import Scenario
 
 BOTH_MODES = ["embedded", pytest.param("distributed", marks=pytest.mark.distributed)]
 
@@ -33,9 +33,9 @@ def own_platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="module")
-def stage(platform: Platform) -> Stage:
+def scenario(platform: Platform) -> Scenario:
     platform.advance(timedelta(minutes=2))  # failures that other files have caused are not counted any more
-    return Stage(platform)
+    return Scenario(platform)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import TIMEOUT_SECONDS
 
 CHECKS = [
     not_a_server_error,
@@ -140,7 +140,7 @@ def _made_up(examples: int) -> settings:
 
 def _call(case: schemathesis.Case, url: str, session: requests.Session, token: str | None) -> Any:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    answer = case.call(base_url=url, session=session, headers=headers, timeout=PATIENCE_SECONDS)
+    answer = case.call(base_url=url, session=session, headers=headers, timeout=TIMEOUT_SECONDS)
     case.validate_response(answer, checks=CHECKS)
     return answer
 

@@ -1,4 +1,4 @@
-"""The files that payout hands out, read as a bank, the finance team and a spreadsheet read them."""
+"""Reads and checks the files of payouts, and performs the actions of the finance team."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Transfer:
 
 @dataclass(frozen=True)
 class TransferFile:
-    """A pain.001 file that its schema accepts."""
+    """A valid pain.001 file."""
 
     control_sum: Decimal
     transfers: list[Transfer]
@@ -104,12 +104,12 @@ def _transfer(element: Any) -> Transfer:
 
 
 def table(raw: bytes, delimiter: str) -> list[dict[str, str]]:
-    """The rows of a CSV file by the names of its columns; ``utf-8-sig`` takes the mark off where there is one."""
+    """The rows of a CSV file by column name, with or without a byte order mark."""
     return list(csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline=""), delimiter=delimiter))
 
 
 def reimbursements(platform: Platform, token: str) -> list[dict[str, str]]:
-    """An establishment's own file, its columns checked."""
+    """The reimbursements file of a structure, after checking its columns."""
     raw = platform.client.get_bytes("/v1/pro/reimbursements.csv", token)
     assert raw.startswith(b"\xef\xbb\xbf")
     header = next(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline=""), delimiter=";"))
@@ -118,7 +118,7 @@ def reimbursements(platform: Platform, token: str) -> list[dict[str, str]]:
 
 
 class Finance:
-    """The finance team at its desk."""
+    """The actions of the finance team."""
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
@@ -128,17 +128,17 @@ class Finance:
         return self.platform.token("finance")
 
     def close_fortnight(self) -> dict[str, Any]:
-        """Lets the current fortnight end and closes it the next morning; gives the batch."""
-        last_day = self.wait_for_the_end_of_the_fortnight()
+        """Moves the clock past the end of the current fortnight, closes it and returns the batch."""
+        last_day = self.move_to_end_of_fortnight()
         closed = self.platform.post("/v1/finance/payouts", {"cutoff": last_day}, self.token)
         assert closed.status == 201, closed
         batch: dict[str, Any] = closed.json
         return batch
 
-    def wait_for_the_end_of_the_fortnight(self) -> str:
-        """The clock goes to the morning after it; gives its last day."""
+    def move_to_end_of_fortnight(self) -> str:
+        """Moves the clock to the morning after the current fortnight; returns the fortnight's last day."""
         last = end_of_fortnight(self.platform.now())
-        self.platform.clock_to((last + timedelta(days=1)).replace(hour=8))
+        self.platform.move_clock_to((last + timedelta(days=1)).replace(hour=8))
         return last.date().isoformat()
 
     def transfers(self, batch: dict[str, Any]) -> TransferFile:
@@ -155,18 +155,18 @@ class Finance:
         return rows
 
     def balances(self, batch: dict[str, Any]) -> dict[int, tuple[str, str]]:
-        """What each person had left at the close: (theoretical, real), in the order of the file."""
+        """The remaining credit of each account at the close, (theoretical, real), in the order of the file."""
         raw = self.platform.client.get_bytes(f"/v1/finance/payouts/{batch['batchId']}/wallets.csv", self.token)
         rows = table(raw, ";")
         return {int(row["ID de l'utilisateur"]): (row["Solde théorique"], row["Solde réel"]) for row in rows}
 
-    def sent(self, batch: dict[str, Any], transfers: list[str] | None = None) -> None:
+    def confirm_sent(self, batch: dict[str, Any], transfers: list[str] | None = None) -> None:
         body = {} if transfers is None else {"transfers": transfers}
         answer = self.platform.post(f"/v1/finance/payouts/{batch['batchId']}/sent", body, self.token)
         assert answer.status == 200, answer
         self.platform.wait_idle()
 
-    def rejected(self, batch: dict[str, Any], transfer: str, reason: str) -> None:
+    def report_rejected(self, batch: dict[str, Any], transfer: str, reason: str) -> None:
         body = {"transfers": [{"endToEndId": transfer, "reason": reason}]}
         answer = self.platform.post(f"/v1/finance/payouts/{batch['batchId']}/rejections", body, self.token)
         assert answer.status == 200, answer
@@ -176,15 +176,15 @@ class Finance:
         found: dict[str, Any] = self.platform.get(f"/v1/finance/establishments/{siret}/years/{year}", self.token)
         return found
 
-    def reconciled(self) -> None:
-        """Every identity holds."""
+    def assert_reconciled(self) -> None:
+        """Asserts that every identity of the reconciliation holds."""
         self.platform.wait_idle()
         found = self.platform.get("/v1/finance/reconciliation", self.token)
         assert found["balanced"] is True, found["differences"]
 
 
 def end_of_fortnight(instant: datetime) -> datetime:
-    """Some instant of the last day of the fortnight in which this one lies, in Paris."""
+    """An instant on the last day of the fortnight that contains ``instant``, in Paris time."""
     day = instant.astimezone(PARIS)
     if day.day <= 15:
         return day.replace(day=15)

@@ -16,7 +16,7 @@ from demo.founding_document import YoungPerson
 from demo.sign_up import PASSWORD, Actor
 from tests.platform import Answer, Platform
 from tests.system.conftest import own_platform
-from tests.system.stage import EIGHTEEN_IN_2021, Stage, a_young_person, iban_of
+from tests.system.scenario import EIGHTEEN_IN_2021, Scenario, a_young_person, iban_of
 
 platform = own_platform
 
@@ -24,8 +24,8 @@ ANOTHER = "Another-horse-9-battery"
 
 
 @pytest.fixture(scope="module")
-def actor(stage: Stage) -> Actor:
-    return stage.actor()
+def actor(scenario: Scenario) -> Actor:
+    return scenario.actor()
 
 
 def a_person(number: int, birth: date = EIGHTEEN_IN_2021) -> YoungPerson:
@@ -47,7 +47,7 @@ def sign_up_body(person: YoungPerson) -> dict[str, Any]:
 def confirmed(platform: Platform, person: YoungPerson) -> str:
     """The access token of a confirmed account."""
     assert platform.post("/v1/accounts", sign_up_body(person)).status == 202
-    link = platform.letterbox.link_token(person.email)
+    link = platform.mailbox.link_token(person.email)
     pair = platform.post("/v1/accounts/confirm-email", {"token": link})
     assert pair.status == 200, pair
     return str(pair.json["accessToken"])
@@ -91,7 +91,7 @@ def test_a_forgotten_password_is_reset_by_mail(platform: Platform) -> None:
     platform.wait_idle()
     assert platform.post("/v1/auth/password-reset", {"email": person.email}).status == 202
     platform.wait_idle()
-    link = platform.letterbox.link_token(person.email)
+    link = platform.mailbox.link_token(person.email)
     assert platform.post("/v1/auth/password-reset/confirm", {"token": link, "password": ANOTHER}).status == 200
     used = platform.post("/v1/auth/password-reset/confirm", {"token": link, "password": PASSWORD})
     assert used.outcome == (422, "link-invalid")
@@ -103,7 +103,7 @@ def test_staff_decide_a_suspicious_identity_check(platform: Platform) -> None:
     person = a_person(5)
     token = confirmed(platform, person)
     platform.post("/v1/me/phone-code", {}, token)
-    platform.post("/v1/me/phone-code/confirm", {"code": platform.letterbox.phone_code(person.phone)}, token)
+    platform.post("/v1/me/phone-code/confirm", {"code": platform.mailbox.phone_code(person.phone)}, token)
     declared = {
         "documentNumber": "990000000005",
         "firstName": person.first_name,
@@ -119,7 +119,7 @@ def test_staff_decide_a_suspicious_identity_check(platform: Platform) -> None:
     accepted = platform.post(f"/v1/staff/identity-checks/{check['identityCheckId']}/validate", {}, staff)
     assert accepted.status == 200
     assert platform.get("/v1/me", token)["nextStep"] == "complete-profile"
-    credited = sign_up.finish_steps(platform.client, platform.letterbox, person, token)
+    credited = sign_up.finish_steps(platform.client, platform.mailbox, person, token)
     assert credited.credit["remainingCents"] == 30000
 
 
@@ -139,7 +139,7 @@ def test_a_request_for_a_code_may_give_or_correct_the_phone_number(platform: Pla
     person = a_person(8)
     body = {name: value for name, value in sign_up_body(person).items() if name != "phoneNumber"}
     assert platform.post("/v1/accounts", body).status == 202
-    link = platform.letterbox.link_token(person.email)
+    link = platform.mailbox.link_token(person.email)
     token = platform.post("/v1/accounts/confirm-email", {"token": link}).json["accessToken"]
     for nothing in (None, {}):
         without = platform.call("POST", "/v1/me/phone-code", nothing, token)
@@ -148,19 +148,19 @@ def test_a_request_for_a_code_may_give_or_correct_the_phone_number(platform: Pla
     assert platform.post("/v1/me/phone-code", {"phoneNumber": "+15551234567"}, token).outcome == (422, "phone-invalid")
     mistyped, right = "+33699999901", person.phone
     assert platform.post("/v1/me/phone-code", {"phoneNumber": mistyped}, token).status == 200
-    old_code = platform.letterbox.phone_code(mistyped)
+    old_code = platform.mailbox.phone_code(mistyped)
     assert platform.post("/v1/me/phone-code", {"phoneNumber": right}, token).status == 200
-    code = platform.letterbox.phone_code(right)
+    code = platform.mailbox.phone_code(right)
     if old_code != code:
         asked = {"code": old_code}
         wrong = platform.call("POST", "/v1/me/phone-code/confirm", asked, token, source="127.0.0.9")
         assert wrong.outcome == (422, "code-invalid"), "a number is confirmed by the code that was sent to it"
     assert platform.post("/v1/me/phone-code/confirm", {"code": code}, token).status == 200
-    assert sign_up.finish_steps(platform.client, platform.letterbox, person, token).credit["remainingCents"] == 30000
+    assert sign_up.finish_steps(platform.client, platform.mailbox, person, token).credit["remainingCents"] == 30000
 
 
-def test_a_profile_change_is_refused_after_a_concurrent_one(stage: Stage) -> None:
-    platform, person = stage.platform, stage.young_person()
+def test_a_profile_change_is_refused_after_a_concurrent_one(scenario: Scenario) -> None:
+    platform, person = scenario.platform, scenario.young_person()
 
     def change(city: str, tag: str) -> Answer:
         profile = {"address": "1 rue", "city": city, "postalCode": "80000", "activity": "student"}
@@ -187,7 +187,7 @@ def test_staff_approve_the_attachment_of_a_colleague(platform: Platform, actor: 
         "contactConsent": False,
     }
     assert platform.post("/v1/pro/accounts", body).status == 202
-    link = platform.letterbox.link_token(email)
+    link = platform.mailbox.link_token(email)
     token = platform.post("/v1/accounts/confirm-email", {"token": link}).json["accessToken"]
     (mine,) = platform.get("/v1/pro/offerers", token)["items"]
     assert (mine["attachment"], mine["venues"]) == ("pending", [])
@@ -200,12 +200,12 @@ def test_staff_approve_the_attachment_of_a_colleague(platform: Platform, actor: 
     assert mine["attachment"] == "approved" and len(mine["venues"]) == 2, "its own and the digital one"
 
 
-def test_after_an_erasure_the_desk_still_works(stage: Stage, actor: Actor) -> None:
-    platform = stage.platform
-    book = stage.publish(actor, 1090, 5)
-    person = stage.young_person()
-    booking = stage.booked(person, book.stock_id)
-    stage.used(actor, booking)
+def test_after_an_erasure_the_desk_still_works(scenario: Scenario, actor: Actor) -> None:
+    platform = scenario.platform
+    book = scenario.publish(actor, 1090, 5)
+    person = scenario.young_person()
+    booking = scenario.make_booking(person, book.stock_id)
+    scenario.use_at_desk(actor, booking)
     number = platform.get("/v1/me", person.token)["accountId"]
     assert number in keys_in(platform, "keys")
     assert platform.call("DELETE", "/v1/me", None, person.token).status == 204
@@ -225,11 +225,11 @@ def keys_in(platform: Platform, store: str) -> set[int]:
         return set(connection.execute(sa.text("SELECT account_id FROM person_keys")).scalars())
 
 
-def test_fraud_cancels_bookings(stage: Stage, actor: Actor) -> None:
-    platform = stage.platform
-    book = stage.publish(actor, 1090, 5)
-    person = stage.young_person()
-    stage.booked(person, book.stock_id)
+def test_fraud_cancels_bookings(scenario: Scenario, actor: Actor) -> None:
+    platform = scenario.platform
+    book = scenario.publish(actor, 1090, 5)
+    person = scenario.young_person()
+    scenario.make_booking(person, book.stock_id)
     number = platform.get("/v1/me", person.token)["accountId"]
     staff = platform.token("staff")
     assert platform.post(f"/v1/staff/accounts/{number}/suspend", {"reason": "because"}, staff).outcome == (
@@ -239,12 +239,12 @@ def test_fraud_cancels_bookings(stage: Stage, actor: Actor) -> None:
     assert platform.post(f"/v1/staff/accounts/{number}/suspend", {"reason": "fraud"}, staff).status == 200
     platform.wait_idle()
     assert sign_in(platform, person.person).outcome == (403, "account-suspended")
-    assert stage.places(book) == 5
+    assert scenario.remaining_places(book) == 5
 
 
-def test_a_suspended_account_acts_for_no_structure_while_its_token_is_valid(stage: Stage) -> None:
-    platform, actor = stage.platform, stage.actor()
-    published = stage.publish(actor, 1090, 5)
+def test_a_suspended_account_acts_for_no_structure_while_its_token_is_valid(scenario: Scenario) -> None:
+    platform, actor = scenario.platform, scenario.actor()
+    published = scenario.publish(actor, 1090, 5)
     number, staff = platform.get("/v1/me", actor.token)["accountId"], platform.token("staff")
     bank = {"iban": iban_of(77), "bic": "BNPAFRPP", "holder": "Un autre"}
     asks = (
@@ -261,19 +261,19 @@ def test_a_suspended_account_acts_for_no_structure_while_its_token_is_valid(stag
     assert [answer.status for answer in allowed] == [201, 200, 200], allowed
 
 
-def test_under_age_credits_from_2022_and_birthdays(stage: Stage) -> None:
+def test_under_age_credits_from_2022_and_birthdays(scenario: Scenario) -> None:
     """20 € at 15, 30 € more at 16 and at 17 (domain.md R3); the credit ends at 18."""
-    platform = stage.platform
+    platform = scenario.platform
     person = a_person(9, date(2006, 6, 15))
     token = confirmed(platform, person)
     assert platform.get("/v1/me", token)["eligibility"] is None
-    platform.clock_to("2022-01-10T09:00:00Z")
+    platform.move_clock_to("2022-01-10T09:00:00Z")
     token = str(sign_in(platform, person).json["accessToken"])
     me = platform.get("/v1/me", token)
     assert (me["eligibility"]["kind"], me["nextStep"]) == ("underage", "check-identity")
-    credited = sign_up.finish_steps(platform.client, platform.letterbox, person, token)
+    credited = sign_up.finish_steps(platform.client, platform.mailbox, person, token)
     assert (credited.credit["kind"], credited.credit["remainingCents"]) == ("underage", 2000)
-    platform.clock_to("2022-06-14T21:59:59Z")
+    platform.move_clock_to("2022-06-14T21:59:59Z")
     assert platform.get("/v1/me/credit", token)["remainingCents"] == 2000
     platform.advance(timedelta(seconds=1))
     assert platform.get("/v1/me/credit", token)["remainingCents"] == 5000
@@ -302,7 +302,7 @@ FORM = "application/x-www-form-urlencoded"
 
 def submitted(platform: Platform, person: YoungPerson, path: str, **typed: str) -> Answer:
     """Opens the link of the newest mail, fills in the form of its page and sends it."""
-    token = platform.letterbox.link_token(person.email)
+    token = platform.mailbox.link_token(person.email)
     page = platform.call("GET", f"{path}?token={token}")
     assert page.status == 200, page
     (form,) = html.fromstring(page.body.decode()).forms

@@ -17,8 +17,8 @@ import pytest
 
 from shared.kernel.time import instant_text
 from tests.platform import Answer, Platform
-from tests.system.stage import Actor, Beneficiary, Stage, key
-from tests.waiting import PATIENCE_SECONDS
+from tests.system.scenario import Actor, Beneficiary, Scenario, key
+from tests.waiting import TIMEOUT_SECONDS
 
 THIRTY_DIGITS = 10**29 + 1
 UNKNOWN = 9_007_199_254_740_991
@@ -26,28 +26,28 @@ ACCESSIBLE = {"audio": False, "mental": False, "motor": True, "visual": False}
 
 
 @pytest.fixture(scope="module")
-def actor(stage: Stage) -> Actor:
-    return stage.actor()
+def actor(scenario: Scenario) -> Actor:
+    return scenario.actor()
 
 
 @pytest.fixture(scope="module")
-def stranger(stage: Stage) -> Actor:
-    return stage.actor()
+def stranger(scenario: Scenario) -> Actor:
+    return scenario.actor()
 
 
 @pytest.fixture(scope="module")
-def person(stage: Stage) -> Beneficiary:
-    return stage.young_person()
+def person(scenario: Scenario) -> Beneficiary:
+    return scenario.young_person()
 
 
 @pytest.fixture
 def nothing_stored(platform: Platform) -> Iterator[None]:
     """What happens meanwhile leaves no event in any service's log."""
     platform.wait_idle()
-    before = platform.logs()
+    before = platform.event_counts()
     yield
     platform.wait_idle()
-    assert platform.logs() == before
+    assert platform.event_counts() == before
 
 
 def refused(answer: Answer, *outcomes: tuple[int, str]) -> None:
@@ -96,13 +96,13 @@ def properties(platform: Platform, operation: dict[str, Any]) -> dict[str, Any]:
 ROLES = ("beneficiary", "pro", "staff", "finance", "operator")
 
 
-def bearer_for(stage: Stage, path: str, actor: Actor, person: Beneficiary) -> str | None:
+def bearer_for(scenario: Scenario, path: str, actor: Actor, person: Beneficiary) -> str | None:
     """A token that reaches the route's own checks."""
     audience = path.split("/")[2]
     if audience in ("staff", "finance"):
-        return stage.platform.token(audience)
+        return scenario.platform.token(audience)
     if audience == "ops":
-        return stage.platform.token("operator")
+        return scenario.platform.token("operator")
     return actor.token if audience == "pro" and path != "/v1/pro/accounts" else person.token
 
 
@@ -123,24 +123,26 @@ WORST: dict[str, Bad] = {
 
 @pytest.mark.parametrize("kind", WORST)
 def test_bodies_that_no_route_takes(
-    stage: Stage, actor: Actor, person: Beneficiary, nothing_stored: None, kind: str
+    scenario: Scenario, actor: Actor, person: Beneficiary, nothing_stored: None, kind: str
 ) -> None:
-    for method, path, operation in write_routes(stage.platform):
+    for method, path, operation in write_routes(scenario.platform):
         if method == "DELETE":
             continue
-        fields = properties(stage.platform, operation)
+        fields = properties(scenario.platform, operation)
         body = WORST[kind](fields)
         if body == {}:
             continue  # a route without fields: an empty body is what it takes
-        token = bearer_for(stage, path, actor, person)
-        refused(stage.platform.call(method, path, body, token, key=key(), source="127.0.0.6"))
+        token = bearer_for(scenario, path, actor, person)
+        refused(scenario.platform.call(method, path, body, token, key=key(), source="127.0.0.6"))
 
 
-def test_a_body_of_another_type_and_one_that_is_too_large(stage: Stage, actor: Actor, nothing_stored: None) -> None:
+def test_a_body_of_another_type_and_one_that_is_too_large(
+    scenario: Scenario, actor: Actor, nothing_stored: None
+) -> None:
     path = f"/v1/pro/offerers/{actor.offerer_id}/bank-details"
-    form = stage.platform.call("POST", path, b"iban=1", actor.token, headers={"Content-Type": "text/plain"})
+    form = scenario.platform.call("POST", path, b"iban=1", actor.token, headers={"Content-Type": "text/plain"})
     refused(form, (415, "unsupported-media-type"))
-    refused(stage.platform.call("POST", path, b" " * (1024 * 1024 + 1), actor.token), (413, "too-large"))
+    refused(scenario.platform.call("POST", path, b" " * (1024 * 1024 + 1), actor.token), (413, "too-large"))
 
 
 SMUGGLED = b"GET /v1/settings HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -159,23 +161,23 @@ FRAMED_BADLY = {
 
 
 @pytest.mark.parametrize("kind", FRAMED_BADLY)
-def test_a_body_has_one_length(stage: Stage, nothing_stored: None, kind: str) -> None:
+def test_a_body_has_one_length(scenario: Scenario, nothing_stored: None, kind: str) -> None:
     rest, outcome = FRAMED_BADLY[kind]
-    status, media_type, body = over_the_wire(stage.platform, b"/v1/auth/sign-in", rest)
+    status, media_type, body = over_the_wire(scenario.platform, b"/v1/auth/sign-in", rest)
     code = json.loads(body)["code"] if media_type == "application/problem+json" else ""
     assert (status, code) == outcome
 
 
-def test_the_desk_refuses_chunks_in_its_own_format(stage: Stage) -> None:
+def test_the_desk_refuses_chunks_in_its_own_format(scenario: Scenario) -> None:
     rest, _ = FRAMED_BADLY["in chunks"]
-    status, media_type, body = over_the_wire(stage.platform, b"/v2/bookings/token/ABCDEF", rest)
+    status, media_type, body = over_the_wire(scenario.platform, b"/v2/bookings/token/ABCDEF", rest)
     assert (status, media_type, list(json.loads(body))) == (411, "application/json", ["global"])
 
 
 def over_the_wire(platform: Platform, path: bytes, rest: bytes) -> tuple[int, str, bytes]:
     """The one answer that comes before the connection ends."""
     head = b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    with socket.create_connection(("127.0.0.1", platform.port), timeout=PATIENCE_SECONDS) as connection:
+    with socket.create_connection(("127.0.0.1", platform.port), timeout=TIMEOUT_SECONDS) as connection:
         connection.sendall(head + rest)
         answer = HTTPResponse(connection)
         answer.begin()
@@ -185,45 +187,52 @@ def over_the_wire(platform: Platform, path: bytes, rest: bytes) -> tuple[int, st
 
 
 def test_no_token_a_bad_one_and_one_of_the_wrong_role(
-    stage: Stage, actor: Actor, person: Beneficiary, nothing_stored: None
+    scenario: Scenario, actor: Actor, person: Beneficiary, nothing_stored: None
 ) -> None:
-    for method, path, operation in write_routes(stage.platform):
+    for method, path, operation in write_routes(scenario.platform):
         if not operation.get("security"):
             continue
         body = None if method == "DELETE" else {}
-        refused(stage.platform.call(method, path, body), (401, "unauthorized"))
-        refused(stage.platform.call(method, path, body, "not.a.token"), (401, "token-invalid"))
+        refused(scenario.platform.call(method, path, body), (401, "unauthorized"))
+        refused(scenario.platform.call(method, path, body, "not.a.token"), (401, "token-invalid"))
         if path.startswith(("/v1/pro/", "/v1/staff/", "/v1/finance/", "/v1/ops/")):
-            refused(stage.platform.call(method, path, body, person.token), (403, "forbidden"))
+            refused(scenario.platform.call(method, path, body, person.token), (403, "forbidden"))
 
 
-def test_identifiers_that_exist_nowhere(stage: Stage, actor: Actor, person: Beneficiary, nothing_stored: None) -> None:
-    for method, path, operation in write_routes(stage.platform):
+def test_identifiers_that_exist_nowhere(
+    scenario: Scenario, actor: Actor, person: Beneficiary, nothing_stored: None
+) -> None:
+    for method, path, operation in write_routes(scenario.platform):
         if str(UNKNOWN) not in path or operation.get("requestBody", {}).get("required"):
             continue
-        token = bearer_for(stage, path, actor, person)
-        answer = stage.platform.call(method, path, None, token, key=key())
+        token = bearer_for(scenario, path, actor, person)
+        answer = scenario.platform.call(method, path, None, token, key=key())
         refused(answer)
         assert answer.status == 404 and answer.code.endswith("not-found"), answer
 
 
 @pytest.mark.parametrize("identifier", ["0", "-1", "x", "1.5", "1e3", str(THIRTY_DIGITS), "%00", "1%2F2", "é"])
-def test_identifiers_that_are_none(stage: Stage, person: Beneficiary, nothing_stored: None, identifier: str) -> None:
+def test_identifiers_that_are_none(
+    scenario: Scenario, person: Beneficiary, nothing_stored: None, identifier: str
+) -> None:
     text = identifier if "%" in identifier else quote(identifier)
     for path in (f"/v1/offers/{text}", f"/v1/me/bookings/{text}", f"/v1/finance/payouts/{text}"):
-        token = stage.platform.token("finance") if "finance" in path else person.token
-        refused(stage.platform.call("GET", path, None, token), (404, "not-found"))
+        token = scenario.platform.token("finance") if "finance" in path else person.token
+        refused(scenario.platform.call("GET", path, None, token), (404, "not-found"))
     refused(
-        stage.platform.call("POST", f"/v1/me/bookings/{text}/cancel", {}, person.token, key=key()), (404, "not-found")
+        scenario.platform.call("POST", f"/v1/me/bookings/{text}/cancel", {}, person.token, key=key()),
+        (404, "not-found"),
     )
 
 
 @pytest.mark.parametrize("bad_key", ["", " ", "a b", "x" * 201, "clé"])
 def test_idempotency_keys_that_are_none(
-    stage: Stage, actor: Actor, person: Beneficiary, nothing_stored: None, bad_key: str
+    scenario: Scenario, actor: Actor, person: Beneficiary, nothing_stored: None, bad_key: str
 ) -> None:
     headers = {"Idempotency-Key": bad_key.encode().decode("latin-1")}
-    answer = stage.platform.call("POST", "/v1/bookings", {"stockId": 1, "quantity": 1}, person.token, headers=headers)
+    answer = scenario.platform.call(
+        "POST", "/v1/bookings", {"stockId": 1, "quantity": 1}, person.token, headers=headers
+    )
     refused(answer, (422, "idempotency-key-invalid"), (422, "idempotency-key-required"))
 
 
@@ -252,8 +261,8 @@ def test_idempotency_keys_that_are_none(
         "category=NONE_SUCH",
     ],
 )
-def test_searches_that_mean_nothing(stage: Stage, nothing_stored: None, query: str) -> None:
-    refused(stage.platform.call("GET", f"/v1/offers?{query}"), (422, "invalid"), (422, "cursor-invalid"))
+def test_searches_that_mean_nothing(scenario: Scenario, nothing_stored: None, query: str) -> None:
+    refused(scenario.platform.call("GET", f"/v1/offers?{query}"), (422, "invalid"), (422, "cursor-invalid"))
 
 
 LISTS = {
@@ -286,19 +295,19 @@ def test_the_lists_below_are_all_that_there_are(platform: Platform) -> None:
     assert listed == set(LISTS)
 
 
-def lists(stage: Stage, actor: Actor, person: Beneficiary) -> Iterator[tuple[str, str, str | None]]:
+def lists(scenario: Scenario, actor: Actor, person: Beneficiary) -> Iterator[tuple[str, str, str | None]]:
     """The address of each list, the name in its cursors, a token that reaches it."""
-    venue_id = stage.venue(actor)
+    venue_id = scenario.venue(actor)
     for template, name in LISTS.items():
         path = template.format(venue_id=venue_id)
-        token = None if path == "/v1/offers" else bearer_for(stage, path, actor, person)
+        token = None if path == "/v1/offers" else bearer_for(scenario, path, actor, person)
         yield path, name.format(venue_id=venue_id), token
 
 
 @pytest.mark.parametrize("cursor", ["%00", "abc", "eyJhIjoxfQ", "-1", str(THIRTY_DIGITS), "A" * 3000])
-def test_broken_cursors(stage: Stage, actor: Actor, person: Beneficiary, cursor: str) -> None:
-    for path, _, token in lists(stage, actor, person):
-        answer = stage.platform.call("GET", f"{path}?cursor={cursor}", token=token)
+def test_broken_cursors(scenario: Scenario, actor: Actor, person: Beneficiary, cursor: str) -> None:
+    for path, _, token in lists(scenario, actor, person):
+        answer = scenario.platform.call("GET", f"{path}?cursor={cursor}", token=token)
         refused(answer, (422, "cursor-invalid"), (422, "invalid"))
 
 
@@ -314,31 +323,31 @@ FORGED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("kind", FORGED)
-def test_forged_cursors(stage: Stage, actor: Actor, person: Beneficiary, kind: str) -> None:
+def test_forged_cursors(scenario: Scenario, actor: Actor, person: Beneficiary, kind: str) -> None:
     filters, inner = FORGED[kind]
-    for path, name, token in lists(stage, actor, person):
+    for path, name, token in lists(scenario, actor, person):
         said = json.dumps([name, filters, inner]).encode()
         searched = zlib.compress(json.dumps([1, [filters] * 15, [inner, inner]]).encode())
         for raw in (said, bytes(16) + said, bytes(32) + said, searched):
             cursor = base64.urlsafe_b64encode(raw).decode().rstrip("=")
-            answer = stage.platform.call("GET", f"{path}?cursor={cursor}", token=token)
+            answer = scenario.platform.call("GET", f"{path}?cursor={cursor}", token=token)
             refused(answer, (422, "cursor-invalid"))
 
 
 @pytest.mark.parametrize(
     "query", ["after=-5", "after=x", f"after={THIRTY_DIGITS}", "limit=0", "limit=1001", "wait=9999"]
 )
-def test_positions_that_mean_nothing(stage: Stage, query: str) -> None:
+def test_positions_that_mean_nothing(scenario: Scenario, query: str) -> None:
     refused(
-        stage.platform.call("GET", f"/v1/finance/events?{query}", token=stage.platform.token("finance")),
+        scenario.platform.call("GET", f"/v1/finance/events?{query}", token=scenario.platform.token("finance")),
         (422, "invalid"),
     )
 
 
-def test_addresses_and_methods_that_are_not_there(stage: Stage) -> None:
-    refused(stage.platform.call("GET", "/v1/nowhere"), (404, "not-found"))
-    refused(stage.platform.call("GET", "/../../etc/passwd"), (404, "not-found"))
-    refused(stage.platform.call("PUT", "/v1/offers", {}), (405, "method-not-allowed"))
+def test_addresses_and_methods_that_are_not_there(scenario: Scenario) -> None:
+    refused(scenario.platform.call("GET", "/v1/nowhere"), (404, "not-found"))
+    refused(scenario.platform.call("GET", "/../../etc/passwd"), (404, "not-found"))
+    refused(scenario.platform.call("PUT", "/v1/offers", {}), (405, "method-not-allowed"))
 
 
 # --- what the domain refuses ----------------------------------------------------------------------------------------
@@ -376,13 +385,13 @@ def account(**fields: Any) -> dict[str, Any]:
         ({"isAdmin": True}, "invalid"),
     ],
 )
-def test_accounts(stage: Stage, nothing_stored: None, fields: dict[str, Any], codes: str) -> None:
-    answer = stage.platform.call("POST", "/v1/accounts", account(**fields), source="127.0.0.7")
+def test_accounts(scenario: Scenario, nothing_stored: None, fields: dict[str, Any], codes: str) -> None:
+    answer = scenario.platform.call("POST", "/v1/accounts", account(**fields), source="127.0.0.7")
     refused(answer, *((422, code) for code in codes.split()))
 
 
 @pytest.mark.parametrize("siren", ["123456789", "12345678", "abcdefghi", "", "1" * 30, "000000001"])
-def test_sirens(stage: Stage, nothing_stored: None, siren: str) -> None:
+def test_sirens(scenario: Scenario, nothing_stored: None, siren: str) -> None:
     body = {
         "email": "new-pro@example.org",
         "password": "Correct-horse-9-battery",
@@ -392,7 +401,7 @@ def test_sirens(stage: Stage, nothing_stored: None, siren: str) -> None:
         "siren": siren,
         "contactConsent": True,
     }
-    answer = stage.platform.call("POST", "/v1/pro/accounts", body, source="127.0.0.8")
+    answer = scenario.platform.call("POST", "/v1/pro/accounts", body, source="127.0.0.8")
     refused(answer, (422, "siren-invalid"), *([(422, "invalid")] if len(siren) != 9 else []))
 
 
@@ -410,15 +419,15 @@ def a_venue(**fields: Any) -> dict[str, Any]:
     }
 
 
-def test_venues(stage: Stage, actor: Actor, stranger: Actor, nothing_stored: None) -> None:
-    siren, taken = actor.structure.siren, stage.siret(actor)
+def test_venues(scenario: Scenario, actor: Actor, stranger: Actor, nothing_stored: None) -> None:
+    siren, taken = actor.structure.siren, scenario.siret(actor)
     path = f"/v1/pro/offerers/{actor.offerer_id}/venues"
 
     def open_venue(token: str = actor.token, at: str = path, **fields: Any) -> Answer:
-        return stage.platform.post(at, a_venue(**fields), token)
+        return scenario.platform.post(at, a_venue(**fields), token)
 
     refused(open_venue(siret=f"{siren}00000"), (422, "siret-invalid"))
-    refused(open_venue(siret=stage.siret(stranger)), (422, "siret-invalid"), (409, "conflict"))
+    refused(open_venue(siret=scenario.siret(stranger)), (422, "siret-invalid"), (409, "conflict"))
     again = open_venue(siret=taken)
     refused(again)
     assert again.status in (409, 422)
@@ -429,12 +438,12 @@ def test_venues(stage: Stage, actor: Actor, stranger: Actor, nothing_stored: Non
     refused(open_venue(stranger.token, comment="pas à moi"), (404, "not-found"))
 
 
-def test_bank_details(stage: Stage, actor: Actor, stranger: Actor, nothing_stored: None) -> None:
+def test_bank_details(scenario: Scenario, actor: Actor, stranger: Actor, nothing_stored: None) -> None:
     good = {"iban": "FR7630001007941234567890185", "bic": "BDFEFRPPCCT", "holder": "Star"}
     path = f"/v1/pro/offerers/{actor.offerer_id}/bank-details"
 
     def give(token: str = actor.token, at: str = path, **fields: Any) -> Answer:
-        return stage.platform.post(at, {**good, **fields}, token)
+        return scenario.platform.post(at, {**good, **fields}, token)
 
     for field, value in (("iban", "FR7630001007941234567890186"), ("iban", "0" * 27), ("bic", "NOTABIC")):
         answer = give(**{field: value})
@@ -443,24 +452,24 @@ def test_bank_details(stage: Stage, actor: Actor, stranger: Actor, nothing_store
     refused(give(holder=""), (422, "invalid"))
     refused(give(iban=THIRTY_DIGITS), (422, "invalid"))
     refused(give(stranger.token), (404, "not-found"))
-    venue = f"/v1/pro/venues/{stage.venue(actor)}/bank-details"
+    venue = f"/v1/pro/venues/{scenario.venue(actor)}/bank-details"
     refused(give(stranger.token, venue), (404, "not-found"))
 
 
 @pytest.fixture(scope="module")
-def published(stage: Stage, actor: Actor) -> dict[str, Any]:
-    begins = stage.platform.now() + timedelta(days=20)
-    concert = stage.publish(actor, 1000, 5, subcategory="CONCERT", begins=begins, name="Concert")
-    book = stage.publish(actor, 1000, 5)
+def published(scenario: Scenario, actor: Actor) -> dict[str, Any]:
+    begins = scenario.platform.now() + timedelta(days=20)
+    concert = scenario.publish(actor, 1000, 5, subcategory="CONCERT", begins=begins, name="Concert")
+    book = scenario.publish(actor, 1000, 5)
     return {"concert": concert, "book": book, "begins": begins}
 
 
-def test_offers(stage: Stage, actor: Actor, stranger: Actor, nothing_stored: None) -> None:
-    path = f"/v1/pro/venues/{stage.venue(actor)}/offers"
+def test_offers(scenario: Scenario, actor: Actor, stranger: Actor, nothing_stored: None) -> None:
+    path = f"/v1/pro/venues/{scenario.venue(actor)}/offers"
     good = {"name": "Livre", "subcategory": "LIVRE_PAPIER", "description": ""}
 
     def publish(token: str = actor.token, **fields: Any) -> Answer:
-        return stage.platform.post(path, {**good, **fields}, token)
+        return scenario.platform.post(path, {**good, **fields}, token)
 
     refused(publish(subcategory="NONE_SUCH"), (422, "invalid"))
     refused(publish(name=""), (422, "invalid"))
@@ -473,13 +482,15 @@ def test_offers(stage: Stage, actor: Actor, stranger: Actor, nothing_stored: Non
     refused(publish(stranger.token), (404, "not-found"))
 
 
-def test_stocks(stage: Stage, actor: Actor, stranger: Actor, published: dict[str, Any], nothing_stored: None) -> None:
-    now, begins = stage.platform.now(), published["begins"]
+def test_stocks(
+    scenario: Scenario, actor: Actor, stranger: Actor, published: dict[str, Any], nothing_stored: None
+) -> None:
+    now, begins = scenario.platform.now(), published["begins"]
     of_concert = f"/v1/pro/offers/{published['concert'].offer_id}/stocks"
     of_book = f"/v1/pro/offers/{published['book'].offer_id}/stocks"
 
     def add(path: str, token: str = actor.token, **fields: Any) -> Answer:
-        return stage.platform.post(path, {"priceCents": 1000, "quantity": 5, **fields}, token)
+        return scenario.platform.post(path, {"priceCents": 1000, "quantity": 5, **fields}, token)
 
     refused(add(of_book, priceCents=-1), (422, "invalid"))
     refused(add(of_book, priceCents=10.5), (422, "invalid"))
@@ -494,9 +505,9 @@ def test_stocks(stage: Stage, actor: Actor, stranger: Actor, published: dict[str
     refused(add(of_concert, beginningAt="2021-12-01"), (422, "invalid"))
     refused(add(of_book, stranger.token), (404, "not-found"))
     stock = f"/v1/pro/stocks/{published['book'].stock_id}"
-    refused(stage.platform.call("PATCH", stock, {"priceCents": 1}, stranger.token), (404, "not-found"))
-    refused(stage.platform.call("DELETE", stock, None, stranger.token), (404, "not-found"))
-    refused(stage.platform.call("PATCH", stock, {"priceCents": -1}, actor.token), (422, "invalid"))
+    refused(scenario.platform.call("PATCH", stock, {"priceCents": 1}, stranger.token), (404, "not-found"))
+    refused(scenario.platform.call("DELETE", stock, None, stranger.token), (404, "not-found"))
+    refused(scenario.platform.call("PATCH", stock, {"priceCents": -1}, actor.token), (422, "invalid"))
     offer = f"/v1/pro/offers/{published['book'].offer_id}"
     for method, path, body in (
         ("PATCH", stock, {"priceCents": 900}),
@@ -505,11 +516,11 @@ def test_stocks(stage: Stage, actor: Actor, stranger: Actor, published: dict[str
         ("POST", f"{offer}/activate", {}),
         ("POST", f"{offer}/deactivate", {}),
     ):
-        stale = stage.platform.call(method, path, body, actor.token, headers={"If-Match": '"9999"'})
+        stale = scenario.platform.call(method, path, body, actor.token, headers={"If-Match": '"9999"'})
         refused(stale, (412, "precondition-failed"))
 
 
-def test_bookings(stage: Stage, person: Beneficiary, published: dict[str, Any], nothing_stored: None) -> None:
+def test_bookings(scenario: Scenario, person: Beneficiary, published: dict[str, Any], nothing_stored: None) -> None:
     stock = published["book"].stock_id
     for body in (
         {"stockId": "x", "quantity": 1},
@@ -521,54 +532,54 @@ def test_bookings(stage: Stage, person: Beneficiary, published: dict[str, Any], 
         {"stockId": stock, "quantity": True},
         {"stockId": None, "quantity": 1},
     ):
-        refused(stage.platform.post("/v1/bookings", body, person.token), (422, "invalid"))
+        refused(scenario.platform.post("/v1/bookings", body, person.token), (422, "invalid"))
     for quantity in (0, -1, -THIRTY_DIGITS, 1.0, "2"):
         refused(
-            stage.platform.post("/v1/bookings", {"stockId": stock, "quantity": quantity}, person.token),
+            scenario.platform.post("/v1/bookings", {"stockId": stock, "quantity": quantity}, person.token),
             (422, "invalid"),
         )
     for quantity in (2, 10**6 + 1, UNKNOWN, UNKNOWN + 1, THIRTY_DIGITS):
-        answer = stage.platform.post("/v1/bookings", {"stockId": stock, "quantity": quantity}, person.token)
+        answer = scenario.platform.post("/v1/bookings", {"stockId": stock, "quantity": quantity}, person.token)
         refused(answer, (409, "quantity-invalid"))
     duplicate = f'{{"stockId": {stock}, "stockId": {stock}, "quantity": 1}}'.encode()
-    refused(stage.platform.call("POST", "/v1/bookings", duplicate, person.token, key=key()), (400, "bad-json"))
+    refused(scenario.platform.call("POST", "/v1/bookings", duplicate, person.token, key=key()), (400, "bad-json"))
 
 
-def test_the_rest_of_the_story(stage: Stage, actor: Actor, person: Beneficiary) -> None:
+def test_the_rest_of_the_story(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
     """After all of that the platform still does its work, and it adds up."""
-    stage.sold(actor, person, 1000)
-    stage.platform.wait_idle()
-    found = stage.platform.get("/v1/finance/reconciliation", stage.platform.token("finance"))
+    scenario.make_used_booking(actor, person, 1000)
+    scenario.platform.wait_idle()
+    found = scenario.platform.get("/v1/finance/reconciliation", scenario.platform.token("finance"))
     assert found["balanced"] is True, found["differences"]
 
 
-def test_a_closed_structure_changes_nothing(stage: Stage) -> None:
-    platform, actor = stage.platform, stage.actor()
-    published = stage.publish(actor, 1000, 5)
+def test_a_closed_structure_changes_nothing(scenario: Scenario) -> None:
+    platform, actor = scenario.platform, scenario.actor()
+    published = scenario.publish(actor, 1000, 5)
     assert actor.structure.bank is not None
     closed = platform.post(f"/v1/staff/offerers/{actor.offerer_id}/close", {"reason": "x"}, platform.token("staff"))
     assert closed.status == 200, closed
     platform.wait_idle()
-    before = platform.logs()
+    before = platform.event_counts()
     bank = {"iban": actor.structure.bank.iban, "bic": actor.structure.bank.bic, "holder": "Other"}
     requests = [
-        ("PATCH", f"/v1/pro/venues/{stage.venue(actor)}", {"name": "Other"}),
+        ("PATCH", f"/v1/pro/venues/{scenario.venue(actor)}", {"name": "Other"}),
         ("PATCH", f"/v1/pro/offers/{published.offer_id}", {"name": "Other"}),
         ("PATCH", f"/v1/pro/stocks/{published.stock_id}", {"priceCents": 1}),
         ("PATCH", f"/v1/pro/stocks/{published.stock_id}", {"quantity": 6}),
         ("POST", f"/v1/pro/offers/{published.offer_id}/stocks", {"priceCents": 1, "quantity": 1}),
         ("POST", f"/v1/pro/offerers/{actor.offerer_id}/bank-details", bank),
-        ("POST", f"/v1/pro/venues/{stage.venue(actor)}/bank-details", bank),
+        ("POST", f"/v1/pro/venues/{scenario.venue(actor)}/bank-details", bank),
     ]
     for method, path, body in requests:
         refused(platform.call(method, path, body, actor.token), (409, "offerer-closed"))
     platform.wait_idle()
-    assert platform.logs() == before
+    assert platform.event_counts() == before
 
 
-def test_a_custom_rule_about_nothing(stage: Stage, nothing_stored: None) -> None:
+def test_a_custom_rule_about_nothing(scenario: Scenario, nothing_stored: None) -> None:
     for owner in ("offerId", "offererId"):
         rule = {owner: UNKNOWN, "amountCents": 100, "start": "2030-01-01T00:00:00Z"}
-        answer = stage.platform.post("/v1/finance/custom-rules", rule, stage.platform.token("finance"))
+        answer = scenario.platform.post("/v1/finance/custom-rules", rule, scenario.platform.token("finance"))
         refused(answer, (422, "custom-rule-owner-unknown"))
         assert list(answer.json["errors"]) == [owner]

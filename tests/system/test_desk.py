@@ -10,8 +10,8 @@ import pytest
 
 from tests.platform import Answer
 from tests.system.money_files import Finance
-from tests.system.stage import Actor, Beneficiary, Stage
-from tests.waiting import until
+from tests.system.scenario import Actor, Beneficiary, Scenario
+from tests.waiting import wait_until
 
 V2, PUBLIC = "/v2/bookings", "/public/bookings/v1"
 SURFACES = pytest.mark.parametrize("surface", [V2, PUBLIC])
@@ -19,31 +19,31 @@ UNKNOWN = "ZZZZZZ"
 
 
 @pytest.fixture(scope="module")
-def actor(stage: Stage) -> Actor:
-    return stage.actor()
+def actor(scenario: Scenario) -> Actor:
+    return scenario.actor()
 
 
 @pytest.fixture(scope="module")
-def stranger(stage: Stage) -> Actor:
-    return stage.actor()
+def stranger(scenario: Scenario) -> Actor:
+    return scenario.actor()
 
 
 @pytest.fixture(scope="module")
-def person(stage: Stage) -> Beneficiary:
-    return stage.young_person()
+def person(scenario: Scenario) -> Beneficiary:
+    return scenario.young_person()
 
 
 @pytest.fixture(scope="module")
-def api_key(stage: Stage, actor: Actor) -> str:
-    return stage.api_key(actor)
+def api_key(scenario: Scenario, actor: Actor) -> str:
+    return scenario.api_key(actor)
 
 
 @pytest.fixture
-def book(stage: Stage, actor: Actor, person: Beneficiary) -> Callable[..., dict[str, Any]]:
+def book(scenario: Scenario, actor: Actor, person: Beneficiary) -> Callable[..., dict[str, Any]]:
     """A booking of an offer of its own."""
 
     def make(price: int = 1000, **offer: Any) -> dict[str, Any]:
-        return stage.booked(person, stage.publish(actor, price, 5, **offer).stock_id)
+        return scenario.make_booking(person, scenario.publish(actor, price, 5, **offer).stock_id)
 
     return make
 
@@ -58,13 +58,13 @@ def said(answer: Answer) -> tuple[int, list[str]]:
 @SURFACES
 @pytest.mark.parametrize("with_key", [False, True], ids=["token", "api key"])
 def test_a_countermark_s_way_through_the_desk(
-    stage: Stage, actor: Actor, api_key: str, book: Callable[..., dict[str, Any]], surface: str, with_key: bool
+    scenario: Scenario, actor: Actor, api_key: str, book: Callable[..., dict[str, Any]], surface: str, with_key: bool
 ) -> None:
     credentials = api_key if with_key else actor.token
     booking = book()
 
     def desk(action: str) -> Answer:
-        return stage.desk(action, booking["countermark"], credentials, surface=surface)
+        return scenario.desk(action, booking["countermark"], credentials, surface=surface)
 
     seen = desk("look-up")
     assert (seen.status, seen.json["isUsed"], seen.json["price"]) == (200, False, 10)
@@ -81,23 +81,23 @@ def test_a_countermark_s_way_through_the_desk(
 
 @SURFACES
 def test_what_a_cancelled_booking_answers(
-    stage: Stage, actor: Actor, person: Beneficiary, book: Callable[..., dict[str, Any]], surface: str
+    scenario: Scenario, actor: Actor, person: Beneficiary, book: Callable[..., dict[str, Any]], surface: str
 ) -> None:
     booking = book()
-    assert stage.cancel(person, booking["bookingId"]).status == 200
+    assert scenario.cancel(person, booking["bookingId"]).status == 200
     expected = (403, ["booking"]) if surface == V2 else (410, ["booking_cancelled"])
     for action in ("look-up", "use"):
-        assert said(stage.desk(action, booking["countermark"], actor.token, surface=surface)) == expected
+        assert said(scenario.desk(action, booking["countermark"], actor.token, surface=surface)) == expected
 
 
-def test_the_lookup_s_body(stage: Stage, actor: Actor, book: Callable[..., dict[str, Any]]) -> None:
-    begins = stage.platform.now() + timedelta(days=10)
+def test_the_lookup_s_body(scenario: Scenario, actor: Actor, book: Callable[..., dict[str, Any]]) -> None:
+    begins = scenario.platform.now() + timedelta(days=10)
     booking = book(1250, subcategory="SEANCE_CINE", begins=begins, name="Annette")
     # too early to be validated, and so it is not looked up either: the order of §5.2 is one for both
-    early = stage.desk("look-up", booking["countermark"], actor.token)
+    early = scenario.desk("look-up", booking["countermark"], actor.token)
     assert said(early) == (403, ["booking"])
     thing = book(2600, name="Livre trop sympa")
-    body = stage.desk("look-up", thing["countermark"], actor.token).json
+    body = scenario.desk("look-up", thing["countermark"], actor.token).json
     assert body["offerName"] == "Livre trop sympa"
     assert body["price"] == 26
     assert (body["datetime"], body["quantity"], body["isUsed"]) == ("", 1, False)
@@ -121,113 +121,118 @@ def test_the_lookup_s_body(stage: Stage, actor: Actor, book: Callable[..., dict[
 
 @SURFACES
 def test_the_order_of_the_checks(
-    stage: Stage, actor: Actor, stranger: Actor, person: Beneficiary, book: Callable[..., dict[str, Any]], surface: str
+    scenario: Scenario,
+    actor: Actor,
+    stranger: Actor,
+    person: Beneficiary,
+    book: Callable[..., dict[str, Any]],
+    surface: str,
 ) -> None:
-    begins = stage.platform.now() + timedelta(days=10)
+    begins = scenario.platform.now() + timedelta(days=10)
     dated = book(1000, subcategory="CONCERT", begins=begins, name="Ordre")
 
     def use(token: str | None, mark: str) -> Answer:
         source = "127.0.0.2" if surface == V2 else "127.0.0.3"
-        return stage.platform.call("PATCH", f"{surface}/use/token/{mark}", token=token, source=source)
+        return scenario.platform.call("PATCH", f"{surface}/use/token/{mark}", token=token, source=source)
 
     assert said(use(None, UNKNOWN)) == (401, ["auth"])
     assert said(use("not-a-key", dated["countermark"])) == (401, ["auth"])
     assert said(use(stranger.token, UNKNOWN)) == (404, ["global"])
     assert said(use(stranger.token, dated["countermark"])) == (403, ["user"])
     assert said(use(actor.token, dated["countermark"])) == (403, ["booking"])
-    assert stage.cancel(person, dated["bookingId"]).status == 200
+    assert scenario.cancel(person, dated["bookingId"]).status == 200
     cancelled = (403, ["booking"]) if surface == V2 else (410, ["booking_cancelled"])
     assert said(use(stranger.token, dated["countermark"])) == (403, ["user"])
     assert said(use(actor.token, dated["countermark"])) == cancelled
 
 
 def test_an_api_key_of_another_structure_and_one_that_was_ended(
-    stage: Stage, actor: Actor, stranger: Actor, book: Callable[..., dict[str, Any]]
+    scenario: Scenario, actor: Actor, stranger: Actor, book: Callable[..., dict[str, Any]]
 ) -> None:
     booking = book()
-    theirs = stage.api_key(stranger)
-    assert said(stage.desk("use", booking["countermark"], theirs)) == (403, ["user"])
-    made = stage.platform.post(f"/v1/pro/offerers/{actor.offerer_id}/api-keys", {}, actor.token).json
-    assert stage.desk("look-up", booking["countermark"], made["key"]).status == 200
+    theirs = scenario.api_key(stranger)
+    assert said(scenario.desk("use", booking["countermark"], theirs)) == (403, ["user"])
+    made = scenario.platform.post(f"/v1/pro/offerers/{actor.offerer_id}/api-keys", {}, actor.token).json
+    assert scenario.desk("look-up", booking["countermark"], made["key"]).status == 200
     path = f"/v1/pro/offerers/{actor.offerer_id}/api-keys/{made['prefix']}"
-    assert stage.platform.call("DELETE", path, token=actor.token).status == 204
-    stage.platform.wait_idle()
+    assert scenario.platform.call("DELETE", path, token=actor.token).status == 204
+    scenario.platform.wait_idle()
     # the gateway caches for some seconds whose key it is
-    until(lambda: stage.desk("look-up", booking["countermark"], made["key"]).status != 200, pause=0.5)
-    assert said(stage.desk("look-up", booking["countermark"], made["key"])) == (401, ["auth"])
+    wait_until(lambda: scenario.desk("look-up", booking["countermark"], made["key"]).status != 200, pause=0.5)
+    assert said(scenario.desk("look-up", booking["countermark"], made["key"])) == (401, ["auth"])
 
 
-def test_an_activation_code_cannot_be_taken_back(stage: Stage, actor: Actor) -> None:
-    film = stage.publish(
+def test_an_activation_code_cannot_be_taken_back(scenario: Scenario, actor: Actor) -> None:
+    film = scenario.publish(
         actor,
         500,
         1,
         subcategory="VOD",
-        venue=stage.digital_venue(actor),
+        venue=scenario.digital_venue(actor),
         url="https://example.org/vod",
         name="Codes",
         stock={"activationCodes": ["XYZ-789"]},
     )
-    booking = stage.booked(stage.young_person(), film.stock_id)
-    assert said(stage.desk("keep", booking["countermark"], actor.token)) == (403, ["booking"])
+    booking = scenario.make_booking(scenario.young_person(), film.stock_id)
+    assert said(scenario.desk("keep", booking["countermark"], actor.token)) == (403, ["booking"])
 
 
 def test_failures_are_limited_and_successes_are_not(
-    stage: Stage, actor: Actor, book: Callable[..., dict[str, Any]]
+    scenario: Scenario, actor: Actor, book: Callable[..., dict[str, Any]]
 ) -> None:
     """Ten failures a minute per caller and per address (decisions 22 and 32)."""
     booking = book()
-    other = stage.actor()  # what its failures use up is not the other tests' allowance
+    other = scenario.actor()  # what its failures use up is not the other tests' allowance
 
     def look_up(mark: str) -> Answer:
-        return stage.platform.call("GET", f"{V2}/token/{mark}", token=other.token, source="127.0.0.5")
+        return scenario.platform.call("GET", f"{V2}/token/{mark}", token=other.token, source="127.0.0.5")
 
     assert [look_up(f"ZZZZZ{letter}").status for letter in "ABCDEFGHIJ"] == [404] * 10
     limited = look_up("ZZZZZK")
     assert limited.status == 429
     assert 0 < int(limited.headers["Retry-After"]) <= 60
-    assert all(stage.desk("look-up", booking["countermark"], actor.token).status == 200 for _ in range(12))
+    assert all(scenario.desk("look-up", booking["countermark"], actor.token).status == 200 for _ in range(12))
 
 
 def test_what_is_in_a_batch_is_out_of_the_desk_s_hands(
-    stage: Stage, actor: Actor, book: Callable[..., dict[str, Any]]
+    scenario: Scenario, actor: Actor, book: Callable[..., dict[str, Any]]
 ) -> None:
     booking = book(1700)
-    stage.used(actor, booking)
-    batch = Finance(stage.platform).close_fortnight()
-    stage.platform.wait_idle()
+    scenario.use_at_desk(actor, booking)
+    batch = Finance(scenario.platform).close_fortnight()
+    scenario.platform.wait_idle()
 
     def desk(action: str) -> Answer:
-        return stage.desk(action, booking["countermark"], actor.token)
+        return scenario.desk(action, booking["countermark"], actor.token)
 
     assert said(desk("look-up")) == (403, ["payment"])
     assert said(desk("use")) == (403, ["payment"])
     assert said(desk("keep")) == (410, ["payment"])
     assert desk("cancel").status == 403
-    Finance(stage.platform).sent(batch)
+    Finance(scenario.platform).confirm_sent(batch)
     assert said(desk("use")) == (403, ["payment"])
-    Finance(stage.platform).reconciled()
+    Finance(scenario.platform).assert_reconciled()
 
 
 def test_an_offers_bookings_by_key_and_by_token(
-    stage: Stage, actor: Actor, stranger: Actor, person: Beneficiary, api_key: str
+    scenario: Scenario, actor: Actor, stranger: Actor, person: Beneficiary, api_key: str
 ) -> None:
-    published = stage.publish(actor, 1250, 5)
+    published = scenario.publish(actor, 1250, 5)
     path = f"{PUBLIC}/bookings?offerId={published.offer_id}"
-    assert stage.platform.get(path, api_key) == {"bookings": []}
-    booking, other = stage.booked(person, published.stock_id), stage.young_person()
-    later = stage.booked(other, published.stock_id)
-    stage.used(actor, later)
+    assert scenario.platform.get(path, api_key) == {"bookings": []}
+    booking, other = scenario.make_booking(person, published.stock_id), scenario.young_person()
+    later = scenario.make_booking(other, published.stock_id)
+    scenario.use_at_desk(actor, later)
     for token in (api_key, actor.token):
-        first, second = stage.platform.get(path, token)["bookings"]
+        first, second = scenario.platform.get(path, token)["bookings"]
         assert (first["id"], first["status"], first["price"]) == (booking["bookingId"], "CONFIRMED", 12.5)
         assert (second["id"], second["status"]) == (later["bookingId"], "USED")
     assert first["userEmail"] == person.person.email
     assert "countermark" not in first and booking["countermark"] not in str(first)
-    after = stage.platform.get(f"{path}&firstIndex={booking['bookingId'] + 1}&limit=1", api_key)
+    after = scenario.platform.get(f"{path}&firstIndex={booking['bookingId'] + 1}&limit=1", api_key)
     assert [one["id"] for one in after["bookings"]] == [later["bookingId"]]
-    assert said(stage.platform.call("GET", path, token=stranger.token)) == (403, ["user"])
-    unknown = stage.platform.call("GET", f"{PUBLIC}/bookings?offerId=999999", token=api_key)
+    assert said(scenario.platform.call("GET", path, token=stranger.token)) == (403, ["user"])
+    unknown = scenario.platform.call("GET", f"{PUBLIC}/bookings?offerId=999999", token=api_key)
     assert said(unknown) == (404, ["offer"])
-    assert said(stage.platform.call("GET", f"{PUBLIC}/bookings", token=api_key)) == (400, ["offerId"])
-    assert said(stage.platform.call("GET", path)) == (401, ["auth"])
+    assert said(scenario.platform.call("GET", f"{PUBLIC}/bookings", token=api_key)) == (400, ["offerId"])
+    assert said(scenario.platform.call("GET", path)) == (401, ["auth"])

@@ -16,7 +16,7 @@ from shared.runtime.settings import STORES, Settings
 from tests.platform import Platform, distributed, namespace_of
 from tests.servers import AMQP
 from tests.system.money_files import Finance
-from tests.system.stage import Stage, key
+from tests.system.scenario import Scenario, key
 
 pytestmark = pytest.mark.distributed
 
@@ -61,11 +61,11 @@ def events_of(platform: Platform, service: str, correlation_id: str) -> list[str
         return list(connection.execute(query.order_by(stored_events.c.id)).scalars())
 
 
-def test_one_correlation_id_from_the_request_to_the_last_consumer(stage: Stage) -> None:
+def test_one_correlation_id_from_the_request_to_the_last_consumer(scenario: Scenario) -> None:
     """A validation at the desk is priced by payout two processes further on."""
-    platform = stage.platform
-    actor, person = stage.actor(), stage.young_person()
-    book = stage.publish(actor, 1000, 5)
+    platform = scenario.platform
+    actor, person = scenario.actor(), scenario.young_person()
+    book = scenario.publish(actor, 1000, 5)
     asked, validated = "request-of-booking", "request-of-desk"
     answer = platform.call(
         "POST",
@@ -87,27 +87,27 @@ def test_one_correlation_id_from_the_request_to_the_last_consumer(stage: Stage) 
     assert any("riced" in topic for topic in events_of(platform, "payout", validated))
 
 
-def test_what_the_request_id_is_when_none_or_a_bad_one_came(stage: Stage) -> None:
-    made = stage.platform.call("GET", "/v1/settings").headers["X-Request-Id"]
+def test_what_the_request_id_is_when_none_or_a_bad_one_came(scenario: Scenario) -> None:
+    made = scenario.platform.call("GET", "/v1/settings").headers["X-Request-Id"]
     assert len(made) >= 16
-    bad = stage.platform.call("GET", "/v1/settings", headers={"X-Request-Id": "a b"}).headers["X-Request-Id"]
+    bad = scenario.platform.call("GET", "/v1/settings", headers={"X-Request-Id": "a b"}).headers["X-Request-Id"]
     assert bad != "a b"
 
 
 @pytest.mark.parametrize("service", ["booking", "wallet", "payout", "catalog", "identity"])
-def test_a_service_killed_while_it_works_loses_nothing(stage: Stage, service: str) -> None:
+def test_a_service_killed_while_it_works_loses_nothing(scenario: Scenario, service: str) -> None:
     """Bookings come in while the process dies and comes back; each ends with one outcome, and it all adds up."""
-    platform = stage.platform
-    actor = stage.actor()
-    people = [stage.young_person() for _ in range(6)]
-    stock = stage.publish(actor, 1000, 4).stock_id
+    platform = scenario.platform
+    actor = scenario.actor()
+    people = [scenario.young_person() for _ in range(6)]
+    stock = scenario.publish(actor, 1000, 4).stock_id
     keys = [key() for _ in people]
     outcomes: dict[int, Any] = {}
 
     def insist(number: int) -> None:
         for _ in range(40):
             try:
-                answer = stage.book(people[number], stock, key=keys[number])
+                answer = scenario.book(people[number], stock, key=keys[number])
             except OSError:
                 continue
             if answer.status != 503:
@@ -127,22 +127,22 @@ def test_a_service_killed_while_it_works_loses_nothing(stage: Stage, service: st
     platform.wait_idle()
     assert sorted(answer.status for answer in outcomes.values()) == [201] * 4 + [409] * 2
     for number, answer in outcomes.items():
-        assert stage.remaining(people[number]) == (29000 if answer.status == 201 else 30000)
-        assert stage.book(people[number], stock, key=keys[number]).json == answer.json
+        assert scenario.remaining_credit(people[number]) == (29000 if answer.status == 201 else 30000)
+        assert scenario.book(people[number], stock, key=keys[number]).json == answer.json
         if answer.status == 201:
-            stage.used(actor, answer.json)
-    Finance(platform).reconciled()
+            scenario.use_at_desk(actor, answer.json)
+    Finance(platform).assert_reconciled()
 
 
-def test_a_queue_deleted_by_hand_is_made_again_and_caught_up(stage: Stage) -> None:
-    platform = stage.platform
-    actor, person = stage.actor(), stage.young_person()
-    booking = stage.booked(person, stage.publish(actor, 1000, 5).stock_id)
+def test_a_queue_deleted_by_hand_is_made_again_and_caught_up(scenario: Scenario) -> None:
+    platform = scenario.platform
+    actor, person = scenario.actor(), scenario.young_person()
+    booking = scenario.make_booking(person, scenario.publish(actor, 1000, 5).stock_id)
     namespace = namespace_of(platform.environment["DATABASE_URL"])
     with connect(AMQP) as connection, connection.channel() as channel:
         topology.events_queue(namespace, "payout", "booking")(channel).delete()
-    stage.used(actor, booking)
+    scenario.use_at_desk(actor, booking)
     platform.wait_idle()
-    year = Finance(platform).year(stage.siret(actor), platform.now().year)
+    year = Finance(platform).year(scenario.siret(actor), platform.now().year)
     assert year["revenueCents"] == 1000
-    Finance(platform).reconciled()
+    Finance(platform).assert_reconciled()

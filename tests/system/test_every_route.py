@@ -103,6 +103,6 @@ def test_every_route_was_asked_and_could_be_answered_and_all_is_well_afterwards(
     town.platform.wait_idle()
     assert town.platform.call("GET", "/health/ready").status == 200
     assert town.platform.get("/v1/ops/dead-letters", town.tokens["operator"])["items"] == []
-    Finance(town.platform).reconciled()
+    Finance(town.platform).assert_reconciled()
     said = [line for log in town.platform.folder.glob("*.log") for line in log.read_text("utf-8").splitlines()]
     assert [line for line in said if '"level": "error"' in line or "Traceback" in line] == []

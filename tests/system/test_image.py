@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests import image
-from tests.platform import ROOT, free_port, namespace_of, remove_topology, settings_only
+from tests.platform import ROOT, environment_with, free_port, namespace_of, remove_topology
 from tests.servers import AMQP, own_database
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.waiting import TIMEOUT_SECONDS, wait_until
 
 PACKAGES = ("shared", "services", "demo")
 EVERY_MODULE = """
@@ -101,7 +101,7 @@ class TestInstalled:
     def test_it_runs_and_its_health_is_told(self, installed: Path, tmp_path: Path) -> None:
         """With what the image says and two free ports."""
         settings = {"PORT": str(free_port()), "OPS_PORT": str(free_port()), "STATE_DIR": str(tmp_path)}
-        environment = settings_only(image.environment() | settings)
+        environment = environment_with(image.environment() | settings)
 
         def healthy() -> bool:
             check = here(image.words("HEALTHCHECK"), installed)
@@ -112,20 +112,20 @@ class TestInstalled:
         with running(
             [*image.words("ENTRYPOINT"), *image.words("CMD")], installed, tmp_path, environment, log
         ) as started:
-            until(lambda: started.poll() is not None or healthy(), log.read_text)
+            wait_until(lambda: started.poll() is not None or healthy(), log.read_text)
             assert "ready at http://0.0.0.0:" in log.read_text()
         assert not healthy()
 
     def test_it_tells_its_settings(self, installed: Path, tmp_path: Path) -> None:
         command = here([*image.words("ENTRYPOINT"), "settings"], installed)
-        environment = settings_only(image.environment() | {"STATE_DIR": str(tmp_path)})
+        environment = environment_with(image.environment() | {"STATE_DIR": str(tmp_path)})
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert (done.returncode, "POOL_SIZE" in done.stdout) == (0, True), done.stderr
 
     @pytest.mark.distributed
     def test_it_migrates(self, installed: Path, tmp_path: Path) -> None:
         with own_database() as url:
-            environment = settings_only({"DATABASE_URL": url, "AMQP_URI": AMQP, "STATE_DIR": str(tmp_path)})
+            environment = environment_with({"DATABASE_URL": url, "AMQP_URI": AMQP, "STATE_DIR": str(tmp_path)})
             command = here([*image.words("ENTRYPOINT"), "migrate"], installed)
             done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
             remove_topology(namespace_of(url))
@@ -141,7 +141,7 @@ def output_of(installed: Path, folder: Path, *arguments: str) -> str:
     done = subprocess.run(
         [installed / "bin" / "python", *arguments],
         cwd=folder,
-        env=settings_only({}),
+        env=environment_with({}),
         capture_output=True,
         text=True,
         check=False,
@@ -160,4 +160,4 @@ def running(
         yield process
     finally:
         process.terminate()
-        assert process.wait(PATIENCE_SECONDS) == 0, log.read_text()
+        assert process.wait(TIMEOUT_SECONDS) == 0, log.read_text()

@@ -12,7 +12,7 @@ from shared.kernel.time import parse_instant
 from tests.platform import Platform
 from tests.system.conftest import own_platform
 from tests.system.money_files import Finance, reimbursements
-from tests.system.stage import EIGHTEEN_IN_2021, Actor, Beneficiary, Published, Stage, a_structure, a_young_person
+from tests.system.scenario import EIGHTEEN_IN_2021, Actor, Beneficiary, Published, Scenario, a_structure, a_young_person
 
 platform = own_platform
 
@@ -21,8 +21,8 @@ CONCERT_AT = datetime(2021, 11, 10, 19, tzinfo=UTC)
 ALPHABET = set("ABCDEFGHJKLMNPQRSTUVWXYZ234567")
 
 
-def test_a_booking_s_whole_life(stage: Stage) -> None:
-    life = Life(stage)
+def test_a_booking_s_whole_life(scenario: Scenario) -> None:
+    life = Life(scenario)
     life.a_cultural_actor_comes_with_a_siren()
     life.a_young_person_is_credited()
     life.they_find_and_book()
@@ -41,26 +41,26 @@ class Life:
     visit: Published
     bookings: dict[str, dict[str, Any]]
 
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-        self.platform: Platform = stage.platform
-        self.finance = Finance(stage.platform)
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.platform: Platform = scenario.platform
+        self.finance = Finance(scenario.platform)
 
     def a_cultural_actor_comes_with_a_siren(self) -> None:
-        client, letterbox = self.platform.client, self.platform.letterbox
+        client, mailbox = self.platform.client, self.platform.mailbox
         structure = a_structure(7_000_001, 1)
-        self.actor = sign_up.register(client, letterbox, structure)
+        self.actor = sign_up.register(client, mailbox, structure)
         offerer = sign_up.own_offerer(client, structure, self.actor.token)
         assert (offerer["status"], offerer["attachment"]) == ("validated", "approved")
         assert [venue["siret"] for venue in offerer["venues"]] == [None]  # the digital one, from the start
         sign_up.open_venue(client, self.actor, structure.venues[0])
         assert structure.bank is not None
         sign_up.give_bank_details(client, self.actor, structure.bank)
-        self.concert = self.stage.publish(
+        self.concert = self.scenario.publish(
             self.actor, 2550, 2, subcategory="CONCERT", begins=CONCERT_AT, name="Concert de rentrée"
         )
-        self.book = self.stage.publish(self.actor, 1090, 10, name="Livre trop sympa")
-        self.visit = self.stage.publish(
+        self.book = self.scenario.publish(self.actor, 1090, 10, name="Livre trop sympa")
+        self.visit = self.scenario.publish(
             self.actor, 0, 5, subcategory="VISITE", begins=CONCERT_AT + timedelta(days=10), name="Visite libre"
         )
         counters = self.counters()
@@ -73,8 +73,8 @@ class Life:
         return found
 
     def a_young_person_is_credited(self) -> None:
-        client, letterbox = self.platform.client, self.platform.letterbox
-        self.person = sign_up.become_beneficiary(client, letterbox, a_young_person(7_000_002, EIGHTEEN_IN_2021))
+        client, mailbox = self.platform.client, self.platform.mailbox
+        self.person = sign_up.become_beneficiary(client, mailbox, a_young_person(7_000_002, EIGHTEEN_IN_2021))
         me = client.get("/v1/me", self.person.token)
         assert me["nextStep"] is None
         assert "beneficiary" in me["roles"]
@@ -93,9 +93,9 @@ class Life:
         assert self.concert.offer_id not in [offer["offerId"] for offer in far]
         now = self.platform.now()
         self.bookings = {
-            "concert": self.stage.booked(self.person, self.concert.stock_id),
-            "book": self.stage.booked(self.person, self.book.stock_id),
-            "visit": self.stage.booked(self.person, self.visit.stock_id),
+            "concert": self.scenario.make_booking(self.person, self.concert.stock_id),
+            "book": self.scenario.make_booking(self.person, self.book.stock_id),
+            "visit": self.scenario.make_booking(self.person, self.visit.stock_id),
         }
         marks = [booking["countermark"] for booking in self.bookings.values()]
         assert all(len(mark) == 6 and set(mark) <= ALPHABET for mark in marks) and len(set(marks)) == 3
@@ -105,27 +105,27 @@ class Life:
         assert concert["expiresAt"] is None
         assert book["cancellationLimitAt"] is None
         assert parse_instant(book["expiresAt"]) == now + timedelta(days=10)
-        assert self.stage.remaining(self.person) == 30000 - 2550 - 1090
+        assert self.scenario.remaining_credit(self.person) == 30000 - 2550 - 1090
         self.the_ledger_says_why()
-        assert self.stage.places(self.concert) == 1
+        assert self.scenario.remaining_places(self.concert) == 1
 
     def the_ledger_says_why(self) -> None:
         entries = self.platform.get("/v1/me/credit/entries", self.person.token)["items"]
         assert [entry["kind"] for entry in entries][:3] == ["granted", "reserved", "reserved"]
         assert [entry["balanceCents"] for entry in entries][:3] == [30000, 27450, 26360]
-        assert sum(entry["amountCents"] for entry in entries) == self.stage.remaining(self.person)
+        assert sum(entry["amountCents"] for entry in entries) == self.scenario.remaining_credit(self.person)
 
     def the_desk_and_the_clock_validate(self) -> None:
         mark = self.bookings["book"]["countermark"]
-        seen = self.stage.desk("look-up", mark, self.actor.token)
+        seen = self.scenario.desk("look-up", mark, self.actor.token)
         assert (seen.json["price"], seen.json["isUsed"], seen.json["quantity"]) == (10.9, False, 1)
         assert seen.json["userName"] == "Zoé Martin7000002"
-        assert self.stage.desk("use", mark.lower(), self.actor.token).status == 204
-        assert self.stage.desk("keep", mark, self.actor.token).status == 204
-        assert self.stage.booking(self.person, self.bookings["book"]["bookingId"])["status"] == "confirmed"
-        self.stage.used(self.actor, self.bookings["book"])
-        self.platform.clock_to(CONCERT_AT + timedelta(days=4))
-        concert = self.stage.booking(self.person, self.bookings["concert"]["bookingId"])
+        assert self.scenario.desk("use", mark.lower(), self.actor.token).status == 204
+        assert self.scenario.desk("keep", mark, self.actor.token).status == 204
+        assert self.scenario.booking(self.person, self.bookings["book"]["bookingId"])["status"] == "confirmed"
+        self.scenario.use_at_desk(self.actor, self.bookings["book"])
+        self.platform.move_clock_to(CONCERT_AT + timedelta(days=4))
+        concert = self.scenario.booking(self.person, self.bookings["concert"]["bookingId"])
         assert concert["status"] == "used"
         assert parse_instant(concert["usedAt"]) == CONCERT_AT + timedelta(hours=48)
         counters = self.counters()
@@ -148,12 +148,12 @@ class Life:
         assert transfers.of(self.actor.structure.bank.iban).amount == Decimal("36.40")
         details = self.finance.details(batch)
         assert sorted(row["Nom de l'offre"] for row in details) == ["Concert de rentrée", "Livre trop sympa"]
-        self.finance.sent(batch)
+        self.finance.confirm_sent(batch)
         assert [self.status(name) for name in ("concert", "book", "visit")] == ["reimbursed", "reimbursed", "confirmed"]
         self.the_establishment_reads_its_file()
 
     def status(self, name: str) -> str:
-        return str(self.stage.booking(self.person, self.bookings[name]["bookingId"])["status"])
+        return str(self.scenario.booking(self.person, self.bookings[name]["bookingId"])["status"])
 
     def the_establishment_reads_its_file(self) -> None:
         rows = {row["Nom de l'offre"]: row for row in reimbursements(self.platform, self.actor.token)}
@@ -161,7 +161,7 @@ class Life:
         concert = rows["Concert de rentrée"]
         assert concert["Année"] == "2021"
         assert concert["Virement"] == "Novembre : remboursement 1ère quinzaine"
-        assert concert["SIRET créditeur"] == self.stage.siret(self.actor)
+        assert concert["SIRET créditeur"] == self.scenario.siret(self.actor)
         assert (concert["Montant de la réservation"], concert["Barème"], concert["Montant remboursé"]) == (
             "25,50",
             "100%",
@@ -172,9 +172,9 @@ class Life:
         assert concert["Statut du remboursement"] == "Remboursement envoyé"
 
     def it_all_adds_up(self) -> None:
-        year = self.finance.year(self.stage.siret(self.actor), 2021)
+        year = self.finance.year(self.scenario.siret(self.actor), 2021)
         assert (year["revenueCents"], year["reimbursedCents"], year["paidCents"]) == (3640, 3640, 3640)
-        self.finance.reconciled()
+        self.finance.assert_reconciled()
         found = self.platform.command("reconcile")
         assert found.returncode == 0, found.stdout + found.stderr
         self.the_finance_team_hears_of_it()

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from tests.platform import Platform
-from tests.system.stage import Stage
+from tests.system.scenario import Scenario
 
 
 @pytest.fixture(scope="module")
-def person(stage: Stage) -> int:
+def person(scenario: Scenario) -> int:
     """Somebody with a credit, one booking held and one used."""
-    actor, somebody = stage.actor(), stage.young_person()
-    stage.booked(somebody, stage.publish(actor, 1500).stock_id)
-    stage.sold(actor, somebody, 2000)
-    stage.platform.wait_idle()
-    account: int = stage.platform.get("/v1/me", somebody.token)["accountId"]
+    actor, somebody = scenario.actor(), scenario.young_person()
+    scenario.make_booking(somebody, scenario.publish(actor, 1500).stock_id)
+    scenario.make_used_booking(actor, somebody, 2000)
+    scenario.platform.wait_idle()
+    account: int = scenario.platform.get("/v1/me", somebody.token)["accountId"]
     return account
 
 

@@ -12,14 +12,14 @@ from shared.eventstore.tables import stored_events
 from shared.kernel.identifiers import stream_id
 from shared.kernel.time import instant_text, parse_instant
 from tests.platform import Platform
-from tests.system.stage import Actor, Stage
+from tests.system.scenario import Actor, Scenario
 
 HOURS_48 = timedelta(hours=48)
 
 
 @pytest.fixture(scope="module")
-def actor(stage: Stage) -> Actor:
-    return stage.actor()
+def actor(scenario: Scenario) -> Actor:
+    return scenario.actor()
 
 
 def elapsed(platform: Platform, stock_id: int) -> int:
@@ -34,81 +34,81 @@ def elapsed(platform: Platform, stock_id: int) -> int:
         return connection.execute(query).scalar_one()
 
 
-def test_a_dated_booking_is_validated_just_after_48_hours(stage: Stage, actor: Actor) -> None:
-    begins = stage.platform.now() + timedelta(days=5, minutes=7)
-    concert = stage.publish(actor, 1500, 5, subcategory="CONCERT", begins=begins, name="48 heures")
-    person = stage.young_person()
-    booking = stage.booked(person, concert.stock_id)["bookingId"]
-    stage.platform.clock_to(begins + HOURS_48)
-    assert stage.booking(person, booking)["status"] == "confirmed"
-    stage.platform.clock_to(begins + HOURS_48 + timedelta(seconds=1))
-    used = stage.booking(person, booking)
+def test_a_dated_booking_is_validated_just_after_48_hours(scenario: Scenario, actor: Actor) -> None:
+    begins = scenario.platform.now() + timedelta(days=5, minutes=7)
+    concert = scenario.publish(actor, 1500, 5, subcategory="CONCERT", begins=begins, name="48 heures")
+    person = scenario.young_person()
+    booking = scenario.make_booking(person, concert.stock_id)["bookingId"]
+    scenario.platform.move_clock_to(begins + HOURS_48)
+    assert scenario.booking(person, booking)["status"] == "confirmed"
+    scenario.platform.move_clock_to(begins + HOURS_48 + timedelta(seconds=1))
+    used = scenario.booking(person, booking)
     assert used["status"] == "used"
     assert parse_instant(used["usedAt"]) == begins + HOURS_48
 
 
-def test_the_validation_s_instant_does_not_depend_on_when_the_timer_runs(stage: Stage, actor: Actor) -> None:
-    begins = stage.platform.now() + timedelta(days=3)
-    concert = stage.publish(actor, 1500, 5, subcategory="CONCERT", begins=begins, name="En retard")
-    person = stage.young_person()
-    booking = stage.booked(person, concert.stock_id)["bookingId"]
-    stage.platform.advance(timedelta(days=9))
-    assert parse_instant(stage.booking(person, booking)["usedAt"]) == begins + HOURS_48
+def test_the_validation_s_instant_does_not_depend_on_when_the_timer_runs(scenario: Scenario, actor: Actor) -> None:
+    begins = scenario.platform.now() + timedelta(days=3)
+    concert = scenario.publish(actor, 1500, 5, subcategory="CONCERT", begins=begins, name="En retard")
+    person = scenario.young_person()
+    booking = scenario.make_booking(person, concert.stock_id)["bookingId"]
+    scenario.platform.advance(timedelta(days=9))
+    assert parse_instant(scenario.booking(person, booking)["usedAt"]) == begins + HOURS_48
 
 
-def test_cancelled_and_undated_bookings_are_not_validated(stage: Stage, actor: Actor) -> None:
-    begins = stage.platform.now() + timedelta(days=5)
-    concert = stage.publish(actor, 1500, 5, subcategory="CONCERT", begins=begins, name="Annulé")
-    record = stage.publish(actor, 1500, 5, subcategory="SUPPORT_PHYSIQUE_MUSIQUE", name="Disque")
-    person = stage.young_person()
-    cancelled, undated = stage.booked(person, concert.stock_id), stage.booked(person, record.stock_id)
-    assert stage.cancel(person, cancelled["bookingId"]).status == 200
-    stage.platform.clock_to(begins + timedelta(days=3))
-    assert stage.booking(person, cancelled["bookingId"])["status"] == "cancelled"
-    assert stage.booking(person, undated["bookingId"])["status"] == "confirmed"
+def test_cancelled_and_undated_bookings_are_not_validated(scenario: Scenario, actor: Actor) -> None:
+    begins = scenario.platform.now() + timedelta(days=5)
+    concert = scenario.publish(actor, 1500, 5, subcategory="CONCERT", begins=begins, name="Annulé")
+    record = scenario.publish(actor, 1500, 5, subcategory="SUPPORT_PHYSIQUE_MUSIQUE", name="Disque")
+    person = scenario.young_person()
+    cancelled, undated = scenario.make_booking(person, concert.stock_id), scenario.make_booking(person, record.stock_id)
+    assert scenario.cancel(person, cancelled["bookingId"]).status == 200
+    scenario.platform.move_clock_to(begins + timedelta(days=3))
+    assert scenario.booking(person, cancelled["bookingId"])["status"] == "cancelled"
+    assert scenario.booking(person, undated["bookingId"])["status"] == "confirmed"
 
 
-def test_the_passing_of_an_event_s_date_is_recorded_once_at_its_start(stage: Stage, actor: Actor) -> None:
-    begins = stage.platform.now() + timedelta(days=2, hours=1)
-    concert = stage.publish(actor, 1500, 5, subcategory="CONCERT", begins=begins, name="Daté")
-    thing = stage.publish(actor, 1500, 5)
-    stage.platform.clock_to(begins - timedelta(seconds=1))
-    assert elapsed(stage.platform, concert.stock_id) == 0
-    stage.platform.clock_to(begins)
-    assert elapsed(stage.platform, concert.stock_id) == 1
-    stage.platform.advance(timedelta(days=3))
-    assert elapsed(stage.platform, concert.stock_id) == 1
-    assert elapsed(stage.platform, thing.stock_id) == 0
+def test_the_passing_of_an_event_s_date_is_recorded_once_at_its_start(scenario: Scenario, actor: Actor) -> None:
+    begins = scenario.platform.now() + timedelta(days=2, hours=1)
+    concert = scenario.publish(actor, 1500, 5, subcategory="CONCERT", begins=begins, name="Daté")
+    thing = scenario.publish(actor, 1500, 5)
+    scenario.platform.move_clock_to(begins - timedelta(seconds=1))
+    assert elapsed(scenario.platform, concert.stock_id) == 0
+    scenario.platform.move_clock_to(begins)
+    assert elapsed(scenario.platform, concert.stock_id) == 1
+    scenario.platform.advance(timedelta(days=3))
+    assert elapsed(scenario.platform, concert.stock_id) == 1
+    assert elapsed(scenario.platform, thing.stock_id) == 0
 
 
-def test_an_undated_booking_expires_and_gives_everything_back(stage: Stage, actor: Actor) -> None:
-    book = stage.publish(actor, 1500, 1)
-    person = stage.young_person()
-    booking = stage.booked(person, book.stock_id)
+def test_an_undated_booking_expires_and_gives_everything_back(scenario: Scenario, actor: Actor) -> None:
+    book = scenario.publish(actor, 1500, 1)
+    person = scenario.young_person()
+    booking = scenario.make_booking(person, book.stock_id)
     due = parse_instant(booking["expiresAt"])
     assert due == parse_instant(booking["bookedAt"]) + timedelta(days=10)
     run = due.replace(hour=5, minute=0, second=0, microsecond=0)
     if due > due.replace(hour=0, minute=0, second=0, microsecond=0):
         run += timedelta(days=1)  # the nightly run takes what has expired by that day's midnight
-    stage.platform.clock_to(run - timedelta(seconds=1))
-    assert stage.booking(person, booking["bookingId"])["status"] == "confirmed"
-    stage.platform.clock_to(run)
-    expired = stage.booking(person, booking["bookingId"])
+    scenario.platform.move_clock_to(run - timedelta(seconds=1))
+    assert scenario.booking(person, booking["bookingId"])["status"] == "confirmed"
+    scenario.platform.move_clock_to(run)
+    expired = scenario.booking(person, booking["bookingId"])
     assert (expired["status"], expired["cancellationReason"]) == ("cancelled", "EXPIRED")
-    assert stage.remaining(person) == 30000
-    stage.booked(stage.young_person(), book.stock_id)
+    assert scenario.remaining_credit(person) == 30000
+    scenario.make_booking(scenario.young_person(), book.stock_id)
 
 
-def test_the_clock_does_not_go_back(stage: Stage) -> None:
-    platform = stage.platform
+def test_the_clock_does_not_go_back(scenario: Scenario) -> None:
+    platform = scenario.platform
     now = platform.now()
     back = platform.call("POST", "/v1/ops/clock", {"to": instant_text(now - timedelta(seconds=1))}, operator(platform))
     assert back.outcome == (422, "clock-goes-back")
     assert platform.now() == now
 
 
-def test_the_clock_takes_one_instruction_from_operators_only(stage: Stage) -> None:
-    platform = stage.platform
+def test_the_clock_takes_one_instruction_from_operators_only(scenario: Scenario) -> None:
+    platform = scenario.platform
     now = platform.now()
     bodies: list[Any] = [{}, {"to": "soon"}, {"to": instant_text(now), "advanceSeconds": 1}, {"advanceSeconds": -1}]
     for body in bodies:

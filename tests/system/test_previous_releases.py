@@ -23,7 +23,7 @@ from tests.platform import Platform, distributed_on, embedded
 from tests.servers import own_database
 from tests.system.money_files import Finance
 from tests.system.releases.record import FOLDER, answers
-from tests.system.stage import Stage
+from tests.system.scenario import Scenario
 
 ARCHIVES = [
     pytest.param(
@@ -39,7 +39,7 @@ class Upgraded:
     def __init__(self, platform: Platform, notes: dict[str, Any]) -> None:
         self.platform = platform
         self.notes = notes
-        self.stage = Stage(platform, first=1_000)
+        self.scenario = Scenario(platform, first=1_000)
         self.finance = Finance(platform)
 
     def token(self, email: str) -> str:
@@ -120,26 +120,26 @@ def test_every_read_model_is_the_fold_of_its_log(upgraded: Upgraded) -> None:
 
 
 def test_all_accounts_agree(upgraded: Upgraded) -> None:
-    upgraded.finance.reconciled()
+    upgraded.finance.assert_reconciled()
 
 
 def test_the_story_goes_on(upgraded: Upgraded) -> None:
     """A booking of then is validated, somebody of then and somebody new book, and a fortnight is closed."""
-    platform, stage, kept = upgraded.platform, upgraded.stage, upgraded.notes["kept"]
+    platform, scenario, kept = upgraded.platform, upgraded.scenario, upgraded.notes["kept"]
     actor = upgraded.token(kept["actor"])
-    by_software = stage.desk("look-up", kept["countermark"], kept["apiKey"])
+    by_software = scenario.desk("look-up", kept["countermark"], kept["apiKey"])
     assert by_software.status == 200, by_software
-    assert stage.desk("use", kept["countermark"], actor).status == 204
-    new, newcomer = stage.young_person(), stage.actor()
-    booking = stage.sold(newcomer, new, 1_000)
+    assert scenario.desk("use", kept["countermark"], actor).status == 204
+    new, newcomer = scenario.young_person(), scenario.actor()
+    booking = scenario.make_used_booking(newcomer, new, 1_000)
     of_then = platform.post("/v1/bookings", {"stockId": kept["book"], "quantity": 1}, new.token)
     assert of_then.status == 201, of_then
-    assert stage.desk("use", of_then.json["countermark"], actor).status == 204
+    assert scenario.desk("use", of_then.json["countermark"], actor).status == 204
     assert upgraded.finance.close_fortnight()["totalCents"] > 0
     batches = platform.get("/v1/finance/payouts", upgraded.finance.token)["items"]
-    upgraded.finance.sent(batches[0])
-    assert stage.booking(new, booking["bookingId"])["status"] == "reimbursed"
+    upgraded.finance.confirm_sent(batches[0])
+    assert scenario.booking(new, booking["bookingId"])["status"] == "reimbursed"
     platform.advance(timedelta(days=40))
-    upgraded.finance.reconciled()
+    upgraded.finance.assert_reconciled()
     assert said(platform, "verify")["equal"] is True
     assert platform.get("/v1/ops/dead-letters", platform.token("operator"))["items"] == []

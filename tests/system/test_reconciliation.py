@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from tests.platform import Platform
 from tests.system.conftest import own_platform
 from tests.system.money_files import Finance
-from tests.system.stage import Stage
+from tests.system.scenario import Scenario
 
 platform = own_platform
 
@@ -24,24 +24,24 @@ UNIQUE_PRICE = 12_347
 
 
 @pytest.fixture(scope="module")
-def story(stage: Stage) -> Platform:
+def story(scenario: Scenario) -> Platform:
     """Bookings in every state, a batch sent and lines that wait for the next one."""
-    actor, people = stage.actor(), [stage.young_person() for _ in range(3)]
-    finance = Finance(stage.platform)
-    stage.sold(actor, people[0], UNIQUE_PRICE)
-    stage.booked(people[0], stage.publish(actor, 1500).stock_id)
-    cancelled = stage.booked(people[1], stage.publish(actor, 800).stock_id)
-    assert stage.cancel(people[1], cancelled["bookingId"]).status == 200
-    finance.sent(finance.close_fortnight())
-    begins = stage.platform.now() + timedelta(days=1)
-    concert = stage.publish(actor, 2100, 5, subcategory="CONCERT", begins=begins, name="Concert", isDuo=True)
-    stage.booked(people[1], concert.stock_id, 2)
-    stage.platform.clock_to(begins + timedelta(days=3))
-    stage.sold(actor, people[2], 999)
-    undone = stage.sold(actor, people[2], 444)
-    assert stage.desk("keep", undone["countermark"], actor.token).status == 204
-    stage.platform.wait_idle()
-    return stage.platform
+    actor, people = scenario.actor(), [scenario.young_person() for _ in range(3)]
+    finance = Finance(scenario.platform)
+    scenario.make_used_booking(actor, people[0], UNIQUE_PRICE)
+    scenario.make_booking(people[0], scenario.publish(actor, 1500).stock_id)
+    cancelled = scenario.make_booking(people[1], scenario.publish(actor, 800).stock_id)
+    assert scenario.cancel(people[1], cancelled["bookingId"]).status == 200
+    finance.confirm_sent(finance.close_fortnight())
+    begins = scenario.platform.now() + timedelta(days=1)
+    concert = scenario.publish(actor, 2100, 5, subcategory="CONCERT", begins=begins, name="Concert", isDuo=True)
+    scenario.make_booking(people[1], concert.stock_id, 2)
+    scenario.platform.move_clock_to(begins + timedelta(days=3))
+    scenario.make_used_booking(actor, people[2], 999)
+    undone = scenario.make_used_booking(actor, people[2], 444)
+    assert scenario.desk("keep", undone["countermark"], actor.token).status == 204
+    scenario.platform.wait_idle()
+    return scenario.platform
 
 
 def test_it_holds(story: Platform) -> None:

@@ -8,7 +8,7 @@ from demo.founding_document import PASSWORD
 from tests.platform import Platform
 from tests.system.conftest import own_platform
 from tests.system.money_files import Finance
-from tests.system.stage import Stage, key
+from tests.system.scenario import Scenario, key
 
 platform = own_platform
 
@@ -19,33 +19,33 @@ def stop_and_start(platform: Platform) -> None:
     platform.start()
 
 
-def test_clock_state_and_outcomes_survive_a_restart(stage: Stage) -> None:
-    platform = stage.platform
-    actor, person = stage.actor(), stage.young_person()
-    book = stage.publish(actor, 1000, 5)
+def test_clock_state_and_outcomes_survive_a_restart(scenario: Scenario) -> None:
+    platform = scenario.platform
+    actor, person = scenario.actor(), scenario.young_person()
+    book = scenario.publish(actor, 1000, 5)
     once = key()
-    booking = stage.booked(person, book.stock_id, key=once)
+    booking = scenario.make_booking(person, book.stock_id, key=once)
     now = platform.advance(timedelta(days=1, seconds=17))
     stop_and_start(platform)
     assert platform.now() == now
-    assert stage.booking(person, booking["bookingId"]) == booking
-    assert stage.remaining(person) == 29000
-    assert stage.places(book) == 4
-    again = stage.book(person, book.stock_id, key=once)
+    assert scenario.booking(person, booking["bookingId"]) == booking
+    assert scenario.remaining_credit(person) == 29000
+    assert scenario.remaining_places(book) == 4
+    again = scenario.book(person, book.stock_id, key=once)
     assert (again.status, again.json) == (201, booking)
     assert again.headers["Idempotency-Replayed"] == "true"
-    stage.used(actor, booking)
+    scenario.use_at_desk(actor, booking)
     finance = Finance(platform)
     batch = finance.close_fortnight()
     stop_and_start(platform)
-    finance.sent(batch)
-    assert stage.booking(person, booking["bookingId"])["status"] == "reimbursed"
-    finance.reconciled()
+    finance.confirm_sent(batch)
+    assert scenario.booking(person, booking["bookingId"])["status"] == "reimbursed"
+    finance.assert_reconciled()
 
 
-def test_a_token_that_was_signed_out_stays_refused(stage: Stage) -> None:
-    platform = stage.platform
-    email = stage.young_person().person.email
+def test_a_token_that_was_signed_out_stays_refused(scenario: Scenario) -> None:
+    platform = scenario.platform
+    email = scenario.young_person().person.email
 
     def sign_in() -> str:
         answer = platform.post("/v1/auth/sign-in", {"email": email, "password": PASSWORD})
@@ -60,20 +60,20 @@ def test_a_token_that_was_signed_out_stays_refused(stage: Stage) -> None:
     assert platform.post("/v1/auth/refresh", {"refreshToken": alive}).outcome == (401, "token-invalid")
 
 
-def test_a_power_cut_loses_nothing_that_was_answered(stage: Stage) -> None:
-    platform = stage.platform
-    actor, people = stage.actor(), [stage.young_person() for _ in range(3)]
-    book = stage.publish(actor, 1000, 10)
-    bookings = [stage.booked(person, book.stock_id) for person in people]
+def test_a_power_cut_loses_nothing_that_was_answered(scenario: Scenario) -> None:
+    platform = scenario.platform
+    actor, people = scenario.actor(), [scenario.young_person() for _ in range(3)]
+    book = scenario.publish(actor, 1000, 10)
+    bookings = [scenario.make_booking(person, book.stock_id) for person in people]
     for service in platform.services or ("",):
         platform.kill(service)
     platform.start()
     wait_idle_after_leases(platform)
     assert [
-        stage.booking(person, booking["bookingId"]) for person, booking in zip(people, bookings, strict=True)
+        scenario.booking(person, booking["bookingId"]) for person, booking in zip(people, bookings, strict=True)
     ] == bookings
-    assert stage.places(book) == 7
-    Finance(platform).reconciled()
+    assert scenario.remaining_places(book) == 7
+    Finance(platform).assert_reconciled()
 
 
 def wait_idle_after_leases(platform: Platform) -> None:

@@ -10,37 +10,37 @@ import pytest
 
 from tests.platform import MODES, Platform
 from tests.system.money_files import Finance
-from tests.system.stage import Stage
+from tests.system.scenario import Scenario
 
 SEED = "a seed for the money"
 
 
 def play(platform: Platform) -> dict[str, bytes]:
     """Two structures, three people, two fortnights, a rejected transfer; gives every file that came of it."""
-    stage, finance = Stage(platform), Finance(platform)
-    one, other = stage.actor(venues=2), stage.actor()
-    people = [stage.young_person() for _ in range(3)]
+    scenario, finance = Scenario(platform), Finance(platform)
+    one, other = scenario.actor(venues=2), scenario.actor()
+    people = [scenario.young_person() for _ in range(3)]
     begins = datetime(2021, 11, 8, 19, tzinfo=UTC)
-    concert = stage.publish(one, 2550, 5, subcategory="CONCERT", begins=begins, name="Concert d'été", isDuo=True)
-    book = stage.publish(other, 1099, 5, name="Œuvres complètes")
+    concert = scenario.publish(one, 2550, 5, subcategory="CONCERT", begins=begins, name="Concert d'été", isDuo=True)
+    book = scenario.publish(other, 1099, 5, name="Œuvres complètes")
     for number, person in enumerate(people):
-        stage.booked(person, concert.stock_id, 1 + number % 2, key=f"concert-{number}")
-        booking = stage.booked(person, book.stock_id, key=f"book-{number}")
-        stage.used(other, booking)
-    stage.platform.clock_to(begins + timedelta(days=3))
+        scenario.make_booking(person, concert.stock_id, 1 + number % 2, key=f"concert-{number}")
+        booking = scenario.make_booking(person, book.stock_id, key=f"book-{number}")
+        scenario.use_at_desk(other, booking)
+    scenario.platform.move_clock_to(begins + timedelta(days=3))
     files: dict[str, bytes] = {}
     first = finance.close_fortnight()
     collect(files, finance, first)
     assert one.structure.bank is not None
     rejected = finance.transfers(first).of(one.structure.bank.iban)
-    finance.rejected(first, rejected.end_to_end_id, "AC04")
-    finance.sent(first, [t.end_to_end_id for t in finance.transfers(first).transfers if t != rejected])
+    finance.report_rejected(first, rejected.end_to_end_id, "AC04")
+    finance.confirm_sent(first, [t.end_to_end_id for t in finance.transfers(first).transfers if t != rejected])
     second = finance.close_fortnight()
     collect(files, finance, second)
-    finance.sent(second)
+    finance.confirm_sent(second)
     for number, actor in enumerate((one, other)):
         files[f"{number}/reimbursements.csv"] = platform.client.get_bytes("/v1/pro/reimbursements.csv", actor.token)
-    finance.reconciled()
+    finance.assert_reconciled()
     return files
 
 

@@ -19,8 +19,8 @@ from shared.runtime.settings import SERVICES, SETTINGS
 from tests.manifests import connections_of
 from tests.platform import Platform, embedded
 from tests.system.cluster import Cluster, Samples, cluster, samples
-from tests.system.stage import Stage, key
-from tests.waiting import until
+from tests.system.scenario import Scenario, key
+from tests.waiting import wait_until
 
 GAUGES = (
     "passculture_outbox_position",
@@ -48,18 +48,20 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="module")
-def stage(deployed: Cluster) -> Stage:
-    return Stage(deployed)
+def scenario(deployed: Cluster) -> Scenario:
+    return Scenario(deployed)
 
 
 @pytest.fixture(scope="module")
-def actor(stage: Stage) -> Actor:
-    return stage.actor()
+def actor(scenario: Scenario) -> Actor:
+    return scenario.actor()
 
 
 def in_time_told(scraped: Callable[[], Samples], service: str) -> None:
     """Every metric of a service; some are looked at every few seconds only."""
-    until(lambda: not missing(scraped(), service), lambda: f"{service} does not tell {missing(scraped(), service)}")
+    wait_until(
+        lambda: not missing(scraped(), service), lambda: f"{service} does not tell {missing(scraped(), service)}"
+    )
 
 
 def missing(found: Samples, service: str) -> set[tuple[str, str]]:
@@ -76,8 +78,8 @@ def missing(found: Samples, service: str) -> set[tuple[str, str]]:
 
 def test_every_metric_of_every_service_in_one_process(tmp_path_factory: pytest.TempPathFactory) -> None:
     with embedded(tmp_path_factory.mktemp("embedded")) as platform:
-        stage = Stage(platform)
-        stage.sold(stage.actor(), stage.young_person(), 1000)
+        scenario = Scenario(platform)
+        scenario.make_used_booking(scenario.actor(), scenario.young_person(), 1000)
         platform.call("GET", "/health/ready")
 
         def scraped() -> Samples:
@@ -158,8 +160,8 @@ class TestDeployed:
     def test_the_public_port_shows_no_metrics(self, deployed: Cluster) -> None:
         assert deployed.call("GET", "/metrics").status == 404
 
-    def test_every_metric_on_every_service(self, deployed: Cluster, stage: Stage, actor: Actor) -> None:
-        stage.sold(actor, stage.young_person(), 1000)
+    def test_every_metric_on_every_service(self, deployed: Cluster, scenario: Scenario, actor: Actor) -> None:
+        scenario.make_used_booking(actor, scenario.young_person(), 1000)
         deployed.call("GET", "/health/ready")
         for service in SERVICES:
             in_time_told(partial(deployed.scraped, service), service)
@@ -167,24 +169,24 @@ class TestDeployed:
         for service in ("identity", "catalog", "booking", "wallet", "payout"):
             assert deployed.scraped(service)["passculture_outbox_position", service, ""] > 0
 
-    def test_commands_are_counted_by_outcome(self, deployed: Cluster, stage: Stage, actor: Actor) -> None:
+    def test_commands_are_counted_by_outcome(self, deployed: Cluster, scenario: Scenario, actor: Actor) -> None:
         def count(outcome: str) -> float:
             return deployed.scraped("booking").get(("passculture_commands_total", "booking", f"book {outcome}"), 0)
 
-        person, same = stage.young_person(), key()
-        stock, too_dear = stage.publish(actor, 1000).stock_id, stage.publish(actor, 299_00).stock_id
+        person, same = scenario.young_person(), key()
+        stock, too_dear = scenario.publish(actor, 1000).stock_id, scenario.publish(actor, 299_00).stock_id
         before = {outcome: count(outcome) for outcome in ("ok", "replayed")}
         for _ in range(2):
-            assert stage.book(person, stock, key=same).status == 201
-        refused = stage.book(person, too_dear)
+            assert scenario.book(person, stock, key=same).status == 201
+        refused = scenario.book(person, too_dear)
         assert refused.status // 100 == 4
         assert {outcome: count(outcome) - times for outcome, times in before.items()} == {"ok": 1, "replayed": 1}
         assert count(refused.code) == 1
 
     def test_lag_and_pool_use_rise_while_a_consumer_is_held_up(
-        self, deployed: Cluster, stage: Stage, actor: Actor
+        self, deployed: Cluster, scenario: Scenario, actor: Actor
     ) -> None:
-        person, stock = stage.young_person(), stage.publish(actor, 1000).stock_id
+        person, stock = scenario.young_person(), scenario.publish(actor, 1000).stock_id
         deployed.wait_idle()
 
         def wallet(name: str, about: str = "") -> float:
@@ -193,69 +195,69 @@ class TestDeployed:
         held = sa.text("SELECT position FROM tracking WHERE source = 'booking' FOR UPDATE")
         with deployed.database("wallet").begin() as connection:
             connection.execute(held)
-            stage.booked(person, stock)
-            until(lambda: wallet("consumer_lag_events", "booking") >= 1)
+            scenario.make_booking(person, stock)
+            wait_until(lambda: wallet("consumer_lag_events", "booking") >= 1)
             at_first = wallet("consumer_lag_seconds", "booking")
-            until(lambda: wallet("consumer_lag_seconds", "booking") > at_first)
+            wait_until(lambda: wallet("consumer_lag_seconds", "booking") > at_first)
             assert wallet("database_connections_in_use", "wallet") >= 1
             assert wallet("consumer_lag_events", "identity") == 0
-        until(lambda: wallet("consumer_lag_events", "booking") == 0)
+        wait_until(lambda: wallet("consumer_lag_events", "booking") == 0)
         assert wallet("consumer_lag_seconds", "booking") == 0
-        until(lambda: wallet("database_connections_in_use", "wallet") == 0)
+        wait_until(lambda: wallet("database_connections_in_use", "wallet") == 0)
 
     def test_dead_letters_are_counted_until_they_are_replayed(
-        self, deployed: Cluster, stage: Stage, actor: Actor
+        self, deployed: Cluster, scenario: Scenario, actor: Actor
     ) -> None:
         def letters() -> float:
             return deployed.scraped("wallet")["passculture_dead_letters", "wallet", ""]
 
-        booking = stage.booked(stage.young_person(), stage.publish(actor, 1000).stock_id)
+        booking = scenario.make_booking(scenario.young_person(), scenario.publish(actor, 1000).stock_id)
         deployed.wait_idle()
         assert letters() == 0
         with renamed(deployed, "ledger_entries"):
-            stage.used(actor, booking)
-            until(lambda: letters() == 1)
+            scenario.use_at_desk(actor, booking)
+            wait_until(lambda: letters() == 1)
         listed = deployed.get("/v1/ops/dead-letters", deployed.token("operator"))["items"]
         assert [(letter["service"], letter["message"]) for letter in listed] == [("wallet", "CountermarkValidated")]
         path = f"/v1/ops/dead-letters/{listed[0]['id']}/replay"
         assert deployed.post(path, {}, deployed.token("operator")).status == 200
-        until(lambda: letters() == 0)
+        wait_until(lambda: letters() == 0)
 
-    def test_the_bus_away_and_back(self, deployed: Cluster, stage: Stage, actor: Actor) -> None:
+    def test_the_bus_away_and_back(self, deployed: Cluster, scenario: Scenario, actor: Actor) -> None:
         """Wallet is not ready, the others are; a booking asked for meanwhile is finished by the recovery."""
 
         def recoveries() -> float:
             return deployed.scraped("booking")["passculture_saga_recoveries_total", "booking", ""]
 
-        person, stock, same = stage.young_person(), stage.publish(actor, 1000).stock_id, key()
+        person, stock, same = scenario.young_person(), scenario.publish(actor, 1000).stock_id, key()
         before = recoveries()
         deployed.proxies.cut(["rabbitmq"], "refuse")
-        until(lambda: not deployed.is_ready("wallet"))
+        wait_until(lambda: not deployed.is_ready("wallet"))
         trouble = deployed.probe("wallet", "readinessProbe")[1]["trouble"]
         assert any("BusUnavailable" in why for why in trouble.values()), trouble
         assert deployed.probe("wallet", "livenessProbe")[0] == 200
-        pending = stage.book(person, stock, key=same)
+        pending = scenario.book(person, stock, key=same)
         assert pending.outcome == (503, "outcome-pending")
         whole = deployed.call("GET", "/health/ready")
         assert (whole.status, whole.json["services"]["wallet"]) == (503, "away")
         assert [service for service in SERVICES if not deployed.is_ready(service)] == ["wallet"]
         deployed.proxies.restore(["rabbitmq"])
-        until(lambda: deployed.is_ready("wallet"), lambda: str(deployed.probe("wallet", "readinessProbe")))
-        until(lambda: recoveries() > before)
-        assert stage.book(person, stock, key=same).status == 201
-        until(lambda: deployed.call("GET", "/health/ready").status == 200)
+        wait_until(lambda: deployed.is_ready("wallet"), lambda: str(deployed.probe("wallet", "readinessProbe")))
+        wait_until(lambda: recoveries() > before)
+        assert scenario.book(person, stock, key=same).status == 201
+        wait_until(lambda: deployed.call("GET", "/health/ready").status == 200)
 
     def test_the_store_away_and_back(self, deployed: Cluster) -> None:
         deployed.proxies.cut(["postgresql"], "refuse")
-        until(lambda: not deployed.is_ready("wallet"))
+        wait_until(lambda: not deployed.is_ready("wallet"))
         trouble = deployed.probe("wallet", "readinessProbe")[1]["trouble"]
         assert any("StoreUnavailable" in why for why in trouble.values()), trouble
         whole = deployed.call("GET", "/health/ready")
         assert (whole.status, whole.json["services"]["wallet"]) == (503, "trouble")
         assert [service for service in SERVICES if not deployed.is_ready(service)] == ["wallet"]
         deployed.proxies.restore(["postgresql"])
-        until(lambda: deployed.is_ready("wallet"), lambda: str(deployed.probe("wallet", "readinessProbe")))
-        until(lambda: deployed.call("GET", "/health/ready").status == 200)
+        wait_until(lambda: deployed.is_ready("wallet"), lambda: str(deployed.probe("wallet", "readinessProbe")))
+        wait_until(lambda: deployed.call("GET", "/health/ready").status == 200)
 
     def test_the_end_of_a_pod_is_an_orderly_one(self, deployed: Cluster) -> None:
         logs = {service: deployed.folder / f"{service}.log" for service in SERVICES}

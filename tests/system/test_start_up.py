@@ -15,18 +15,18 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.platform import PASSCULTURE, ROOT, free_port, namespace_of, remove_topology, settings_only
+from tests.fork_server import fork_server
+from tests.platform import PASSCULTURE, ROOT, environment_with, free_port, namespace_of, remove_topology
 from tests.servers import AMQP, DATABASE, own_database
-from tests.starter import starter
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.waiting import TIMEOUT_SECONDS, wait_until
 
 NOWHERE = "127.0.0.1:1"
 
 
 def run(state: Path, *arguments: str, said: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
     """``said``: on its standard input."""
-    environment = settings_only({"STATE_DIR": str(state), "PORT": str(free_port()), **settings})
-    return starter().run(arguments or ("run",), environment, said)
+    environment = environment_with({"STATE_DIR": str(state), "PORT": str(free_port()), **settings})
+    return fork_server().run(arguments or ("run",), environment, said)
 
 
 def says(ended: subprocess.CompletedProcess[str], pattern: str) -> None:
@@ -160,19 +160,19 @@ def test_a_service_needs_no_line_but_its_own(tmp_path: Path) -> None:
         own = {"DATABASE_URL_WALLET": url, "AMQP_URI": AMQP, "NAMESPACE": namespace_of(url)}
         assert run(tmp_path, "migrate", **own).returncode == 0
         assert (schemas_of(url), (tmp_path / "booking.sqlite").exists()) == ({"wallet"}, True)
-        environment = settings_only({"STATE_DIR": str(tmp_path), "OPS_PORT": str(free_port()), **own})
+        environment = environment_with({"STATE_DIR": str(tmp_path), "OPS_PORT": str(free_port()), **own})
         wallet = subprocess.Popen([PASSCULTURE, "run", "--service", "wallet"], cwd=ROOT, env=environment)
         try:
-            until(lambda: is_live(int(environment["OPS_PORT"])))
+            wait_until(lambda: is_live(int(environment["OPS_PORT"])))
         finally:
             wallet.terminate()
-            assert wallet.wait(PATIENCE_SECONDS) == 0
+            assert wallet.wait(TIMEOUT_SECONDS) == 0
             remove_topology(namespace_of(url))
 
 
 def is_live(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=PATIENCE_SECONDS):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=TIMEOUT_SECONDS):
             return True
     except OSError:
         return False
@@ -213,10 +213,10 @@ def make(folder: Path, target: str, **settings: str) -> subprocess.CompletedProc
     return subprocess.run(
         [sys.executable, "-m", "deploy.local", target],
         cwd=folder,
-        env={**settings_only(settings), "PYTHONPATH": str(ROOT)},
+        env={**environment_with(settings), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
 

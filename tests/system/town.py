@@ -16,9 +16,9 @@ from shared.kernel.identifiers import stream_id
 from shared.kernel.time import instant_text
 from tests.platform import Platform
 from tests.system.money_files import Finance
-from tests.system.stage import (
+from tests.system.scenario import (
     EIGHTEEN_IN_2021,
-    Stage,
+    Scenario,
     a_structure,
     a_young_person,
     add_document,
@@ -47,17 +47,17 @@ class Town:
     """Everything over HTTP, as people do it."""
 
     def __init__(self, platform: Platform) -> None:
-        self.platform, self.stage, self.finance = platform, Stage(platform), Finance(platform)
+        self.platform, self.scenario, self.finance = platform, Scenario(platform), Finance(platform)
         self._number = 500
-        self.actor, self.quiet = self.stage.actor(), self.stage.actor()
-        self.person, self.guest = self.stage.young_person(), self.stage.young_person()
+        self.actor, self.quiet = self.scenario.actor(), self.scenario.actor()
+        self.person, self.guest = self.scenario.young_person(), self.scenario.young_person()
         self.tokens = {role: platform.token(role) for role in ("staff", "finance", "operator")}
         self.tokens |= {"beneficiary": self.person.token, "pro": self.actor.token, "leaver": self._newcomer()[1]}
         """An access token for each role, and for somebody whose account may end."""
-        self.used = self.stage.sold(self.actor, self.person, 1000)
+        self.used = self.scenario.make_used_booking(self.actor, self.person, 1000)
         self.batch = self.finance.close_fortnight()
-        self.finance.sent(self.batch)
-        self.in_a_batch = self.stage.sold(self.quiet, self.guest, 1000)
+        self.finance.confirm_sent(self.batch)
+        self.in_a_batch = self.scenario.make_used_booking(self.quiet, self.guest, 1000)
         self.unanswered = self.finance.close_fortnight()
         """A batch of which the bank has not said anything yet."""
         self.later = platform.now() + timedelta(days=20)
@@ -87,11 +87,11 @@ class Town:
     # --- what made-up requests are about ---------------------------------------------------------------------------
 
     def _known(self) -> dict[str, list[Any]]:
-        actor, stage = self.actor, self.stage
-        book = stage.publish(actor, 700, 50)
-        concert = stage.publish(actor, 900, 50, subcategory="CONCERT", name="Concert", begins=self.later)
-        held = [stage.booked(self.person, stage.publish(actor, 500).stock_id) for _ in range(2)]
-        bookings = [*held, stage.booked(self.person, concert.stock_id), self.used]
+        actor, scenario = self.actor, self.scenario
+        book = scenario.publish(actor, 700, 50)
+        concert = scenario.publish(actor, 900, 50, subcategory="CONCERT", name="Concert", begins=self.later)
+        held = [scenario.make_booking(self.person, scenario.publish(actor, 500).stock_id) for _ in range(2)]
+        bookings = [*held, scenario.make_booking(self.person, concert.stock_id), self.used]
         given = self._bank_details(actor)
         paper = add_document(
             self.platform, f"/v1/pro/bank-details/{given}/documents", b"%PDF-1.7 %%EOF", self.tokens["pro"]
@@ -99,21 +99,21 @@ class Town:
         return {
             "offer_id": [book.offer_id, concert.offer_id],
             "stock_id": [book.stock_id, concert.stock_id],
-            "venue_id": [stage.venue(actor)],
+            "venue_id": [scenario.venue(actor)],
             "offerer_id": [actor.offerer_id],
             "booking_id": [one["bookingId"] for one in bookings],
             "token": [one["countermark"] for one in bookings],
             "batch_id": [self.batch["batchId"]],
             "bank_details_id": [given],
             "document_id": [paper.json["documentId"]],
-            "establishment": [stage.siret(actor)],
+            "establishment": [scenario.siret(actor)],
             "year": [2021],
             "name": ["wallet.balances"],
             "stream_id": [str(stream_id("booking", self.used["bookingId"]))],
-            "prefix": [stage.api_key(actor).rpartition("_")[0]],
+            "prefix": [scenario.api_key(actor).rpartition("_")[0]],
             "stockId": [book.stock_id, concert.stock_id],
             "offerId": [concert.offer_id],
-            "venueId": [stage.venue(actor)],
+            "venueId": [scenario.venue(actor)],
             "quantity": [1],
             "firstIndex": [None],
             "status": [None],
@@ -137,10 +137,10 @@ class Town:
     def _accounts(self) -> dict[str, Right]:
         fresh, (unconfirmed, _) = self._somebody(), self._newcomer(confirmed=False)
         forgetful, _ = self._newcomer()
-        link = self.platform.letterbox.link_token(unconfirmed.email)
+        link = self.platform.mailbox.link_token(unconfirmed.email)
         self.platform.post("/v1/auth/password-reset", {"email": forgetful.email})
         self.platform.wait_idle()
-        reset = self.platform.letterbox.link_token(forgetful.email)
+        reset = self.platform.mailbox.link_token(forgetful.email)
         credentials = {"email": self.guest.person.email, "password": PASSWORD}
         pair = self.platform.post("/v1/auth/sign-in", credentials).json
         siren = with_check_digit("87654321")
@@ -174,7 +174,7 @@ class Town:
         return {
             "POST /v1/me/phone-code": Right(body={}, token=unasked),
             "POST /v1/me/phone-code/confirm": Right(
-                body={"code": self.platform.letterbox.phone_code(asked.phone)}, token=asked_token
+                body={"code": self.platform.mailbox.phone_code(asked.phone)}, token=asked_token
             ),
             "POST /v1/me/identity-check": Right(body=_identity(checked), token=checked_token),
         }
@@ -191,22 +191,22 @@ class Town:
             "venueType": "MOVIE",
             "accessibility": {"audio": False, "mental": False, "motor": True, "visual": False},
         }
-        prefix = self.stage.api_key(self.quiet).rpartition("_")[0]
+        prefix = self.scenario.api_key(self.quiet).rpartition("_")[0]
         token = self.quiet.token
         return {
             "POST /v1/pro/offerers/{offerer_id}/venues": Right(quiet, venue, token),
-            "POST /v1/pro/venues/{venue_id}/offers": Right({"venue_id": self.stage.venue(self.quiet)}, offer, token),
+            "POST /v1/pro/venues/{venue_id}/offers": Right({"venue_id": self.scenario.venue(self.quiet)}, offer, token),
             "DELETE /v1/pro/offerers/{offerer_id}/api-keys/{prefix}": Right({**quiet, "prefix": prefix}, None, token),
         }
 
     def _desk(self) -> dict[str, Right]:
         """Each of the four on both surfaces, and its person's own cancellation."""
-        rights, api_key = {}, self.stage.api_key(self.quiet)
+        rights, api_key = {}, self.scenario.api_key(self.quiet)
         for surface in DESK:
             for action in ("use", "keep", "cancel"):
                 booking = self._booked()
                 if action == "keep":
-                    self.stage.used(self.quiet, booking)
+                    self.scenario.use_at_desk(self.quiet, booking)
                 rights[f"PATCH {surface}/{action}/token/{{token}}"] = Right(
                     {"token": booking["countermark"]}, None, api_key
                 )
@@ -216,7 +216,7 @@ class Town:
 
     def _staff(self) -> dict[str, Right]:
         cancelled = self._booked()
-        assert self.stage.cancel(self.guest, cancelled["bookingId"]).status == 200
+        assert self.scenario.cancel(self.guest, cancelled["bookingId"]).status == 200
         account = {"account_id": self._account(self._newcomer()[1])}
         found = {
             "accounts/{account_id}/suspend": (account, {"reason": "FRAUD"}),
@@ -227,7 +227,7 @@ class Town:
                 {"booking_id": self.in_a_batch["bookingId"]},
                 {**REASON, "reimbursedCents": 100},
             ),
-            "offerers/{offerer_id}/close": ({"offerer_id": self.stage.actor(bank=False).offerer_id}, REASON),
+            "offerers/{offerer_id}/close": ({"offerer_id": self.scenario.actor(bank=False).offerer_id}, REASON),
         }
         for verb in ("validate", "reject"):
             body = REASON if verb == "reject" else {}
@@ -272,20 +272,20 @@ class Town:
         return person, self._confirm(person.email) if confirmed else ""
 
     def _confirm(self, email: str) -> str:
-        link = self.platform.letterbox.link_token(email)
+        link = self.platform.mailbox.link_token(email)
         token: str = self._post("/v1/accounts/confirm-email", {"token": link})["accessToken"]
         return token
 
     def _confirm_phone(self, person: YoungPerson, token: str) -> None:
         self._post("/v1/me/phone-code", {}, token)
-        code = self.platform.letterbox.phone_code(person.phone)
+        code = self.platform.mailbox.phone_code(person.phone)
         self._post("/v1/me/phone-code/confirm", {"code": code}, token)
 
     def _account(self, token: str) -> int:
         return int(self.platform.get("/v1/me", token)["accountId"])
 
     def _booked(self) -> dict[str, Any]:
-        return self.stage.booked(self.guest, self.stage.publish(self.quiet, 300).stock_id)
+        return self.scenario.make_booking(self.guest, self.scenario.publish(self.quiet, 300).stock_id)
 
     def _bank_details(self, actor: Actor | None = None) -> int:
         """Submitted; staff have not looked at them."""
@@ -296,7 +296,7 @@ class Town:
         return int(self._post(path, body, actor.token)["bankDetailsId"])
 
     def _awaiting_offer(self) -> int:
-        return self.stage.publish(self.quiet, 300, name=f"Livre, {NOT_ALLOWED_YET}").offer_id
+        return self.scenario.publish(self.quiet, 300, name=f"Livre, {NOT_ALLOWED_YET}").offer_id
 
     def _awaiting_offerer(self) -> int:
         self._number += 1

@@ -28,7 +28,7 @@ from shared.eventstore.tables import dead_letters
 from shared.kernel.time import RealClock, instant_text
 from tests.platform import MODES, Answer, Platform
 from tests.system.money_files import Finance
-from tests.system.stage import Stage, add_document, iban_of, key
+from tests.system.scenario import Scenario, add_document, iban_of, key
 
 FOLDER = Path(__file__).parent
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
@@ -42,54 +42,58 @@ class Story:
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
-        self.stage = Stage(platform)
+        self.scenario = Scenario(platform)
         self.finance = Finance(platform)
         self.staff = platform.token("staff")
 
     def play(self) -> None:
-        stage, platform = self.stage, self.platform
-        self.actor, self.other = stage.actor(venues=2), stage.actor()
-        self.unpaid = stage.actor(bank=False)
-        self.key = stage.api_key(self.actor)
-        self.people = [stage.young_person() for _ in range(6)]
+        scenario, platform = self.scenario, self.platform
+        self.actor, self.other = scenario.actor(venues=2), scenario.actor()
+        self.unpaid = scenario.actor(bank=False)
+        self.key = scenario.api_key(self.actor)
+        self.people = [scenario.young_person() for _ in range(6)]
         self._offers()
         self._bank_details()
         self._accounts()
         self._bookings()
-        platform.clock_to("2021-11-14T09:00:00Z")  # the concert of the 10th was validated by itself
+        platform.move_clock_to("2021-11-14T09:00:00Z")  # the concert of the 10th was validated by itself
         self.batches = [self.finance.close_fortnight()]
         first, second = [one["endToEndId"] for one in self._batch(self.batches[0])["transferList"]][:2]
-        self.finance.sent(self.batches[0], [first])
-        self.finance.rejected(self.batches[0], second, "AC04")
+        self.finance.confirm_sent(self.batches[0], [first])
+        self.finance.report_rejected(self.batches[0], second, "AC04")
         self._second_fortnight()
         self.batches.append(self.finance.close_fortnight())
-        self.finance.sent(self.batches[1])
+        self.finance.confirm_sent(self.batches[1])
         self._third_fortnight()
-        self.finance.reconciled()
+        self.finance.assert_reconciled()
 
     def _offers(self) -> None:
-        stage, actor = self.stage, self.actor
+        scenario, actor = self.scenario, self.actor
         begins = self.platform.now().replace(day=10, hour=19)
-        self.book = stage.publish(actor, 1_590, 50, tags=["roman", "noël"], withdrawalDetails="À la caisse")
-        self.concert = stage.publish(actor, 2_550, 20, subcategory="CONCERT", begins=begins, name="Concert", isDuo=True)
-        self.later = stage.publish(
+        self.book = scenario.publish(actor, 1_590, 50, tags=["roman", "noël"], withdrawalDetails="À la caisse")
+        self.concert = scenario.publish(
+            actor, 2_550, 20, subcategory="CONCERT", begins=begins, name="Concert", isDuo=True
+        )
+        self.later = scenario.publish(
             actor, 3_000, 5, subcategory="CONCERT", begins=begins + timedelta(days=60), name="Opéra", isDuo=True
         )
-        self.withdrawn = stage.publish(actor, 1_000, 5, subcategory="CONCERT", begins=begins + timedelta(days=20))
-        self.free = stage.publish(actor, 0, 5, subcategory="VISITE", begins=begins + timedelta(days=9), name="Visite")
+        self.withdrawn = scenario.publish(actor, 1_000, 5, subcategory="CONCERT", begins=begins + timedelta(days=20))
+        self.free = scenario.publish(
+            actor, 0, 5, subcategory="VISITE", begins=begins + timedelta(days=9), name="Visite"
+        )
         codes = {"stock": {"activationCodes": ["CODE-1", "CODE-2", "CODE-3"]}}
-        online = stage.digital_venue(actor)
+        online = scenario.digital_venue(actor)
         web = {"subcategory": "VOD", "venue": online, "url": "https://example.org/film?mail={email}"}
-        self.film = stage.publish(actor, 400, None, name="Film", **web, **codes)
-        self.elsewhere = stage.publish(self.other, 4_000, 10, name="Dictionnaire")
-        self.bookshop = stage.publish(self.unpaid, 700, 10, name="Recueil")
+        self.film = scenario.publish(actor, 400, None, name="Film", **web, **codes)
+        self.elsewhere = scenario.publish(self.other, 4_000, 10, name="Dictionnaire")
+        self.bookshop = scenario.publish(self.unpaid, 700, 10, name="Recueil")
         festival = {"subcategory": "FESTIVAL_MUSIQUE", "begins": begins + timedelta(days=40)}
-        self.dear = stage.publish(actor, 150_000, 10, name="Festival", **festival)  # staff look at it
-        hidden = stage.publish(actor, 500, 3, name="Retiré")
+        self.dear = scenario.publish(actor, 150_000, 10, name="Festival", **festival)  # staff look at it
+        hidden = scenario.publish(actor, 500, 3, name="Retiré")
         self._done("POST", f"/v1/pro/offers/{hidden.offer_id}/deactivate", {}, actor.token)
-        rejected = stage.publish(actor, 160_000, 10, name="Croisière", **festival)
+        rejected = scenario.publish(actor, 160_000, 10, name="Croisière", **festival)
         self._done("POST", f"/v1/staff/offers/{rejected.offer_id}/reject", {"reason": "pas culturel"}, self.staff)
-        venue = self.stage.venue(actor, 1)
+        venue = self.scenario.venue(actor, 1)
         draft = {"name": "Brouillon", "subcategory": "LIVRE_PAPIER", "description": "sans stock"}
         self._done("POST", f"/v1/pro/venues/{venue}/offers", draft, actor.token)
         self._done("PATCH", f"/v1/pro/venues/{venue}", {"comment": None, "name": "Cinéma Étoile"}, actor.token)
@@ -107,58 +111,58 @@ class Story:
     def _accounts(self) -> None:
         suspended, erased = self.people[4:6]
         for person in (suspended, erased):
-            self.stage.booked(person, self.book.stock_id)
-        number = self.stage.account_id(suspended)
+            self.scenario.make_booking(person, self.book.stock_id)
+        number = self.scenario.account_id(suspended)
         self._done("POST", f"/v1/staff/accounts/{number}/suspend", {"reason": "fraud"}, self.staff)
         body = {"email": "unfinished@example.org", "password": "Tous-a-l-opera-2021!", "firstName": "Paul"}
         body |= {"lastName": "Pas-Fini", "birthDate": "2003-06-15", "postalCode": "75011"}
         self._done("POST", "/v1/accounts", body, None)
 
     def _bookings(self) -> None:
-        stage, (one, two, three, four) = self.stage, self.people[:4]
+        scenario, (one, two, three, four) = self.scenario, self.people[:4]
         self.bookings = {
-            "used at the desk": stage.sold(self.actor, one, 2_000),
-            "validated by itself": stage.booked(two, self.concert.stock_id, 2),
-            "confirmed": stage.booked(one, self.later.stock_id, 2),
-            "cancelled": stage.booked(two, self.book.stock_id),
-            "cancelled with its stock": stage.booked(three, self.withdrawn.stock_id),
-            "free": stage.booked(three, self.free.stock_id, key=KEY),
-            "with a code": stage.booked(three, self.film.stock_id),
-            "taken back": stage.booked(three, self.book.stock_id),
-            "to expire": stage.booked(four, self.book.stock_id),
-            "restored": stage.booked(four, self.elsewhere.stock_id),
-            "elsewhere": stage.sold(self.other, one, 9_000),
-            "without bank details": stage.sold(self.unpaid, two, 700),
+            "used at the desk": scenario.make_used_booking(self.actor, one, 2_000),
+            "validated by itself": scenario.make_booking(two, self.concert.stock_id, 2),
+            "confirmed": scenario.make_booking(one, self.later.stock_id, 2),
+            "cancelled": scenario.make_booking(two, self.book.stock_id),
+            "cancelled with its stock": scenario.make_booking(three, self.withdrawn.stock_id),
+            "free": scenario.make_booking(three, self.free.stock_id, key=KEY),
+            "with a code": scenario.make_booking(three, self.film.stock_id),
+            "taken back": scenario.make_booking(three, self.book.stock_id),
+            "to expire": scenario.make_booking(four, self.book.stock_id),
+            "restored": scenario.make_booking(four, self.elsewhere.stock_id),
+            "elsewhere": scenario.make_used_booking(self.other, one, 9_000),
+            "without bank details": scenario.make_used_booking(self.unpaid, two, 700),
         }
-        assert stage.cancel(two, self.bookings["cancelled"]["bookingId"]).status == 200
-        stage.used(self.actor, self.bookings["taken back"])
+        assert scenario.cancel(two, self.bookings["cancelled"]["bookingId"]).status == 200
+        scenario.use_at_desk(self.actor, self.bookings["taken back"])
         taken_back = self.bookings["taken back"]["countermark"]
-        assert stage.desk("keep", taken_back, self.actor.token).status == 204
+        assert scenario.desk("keep", taken_back, self.actor.token).status == 204
         self._done("DELETE", f"/v1/pro/stocks/{self.withdrawn.stock_id}", None, self.actor.token)
         restored = self.bookings["restored"]["bookingId"]
-        assert stage.cancel(four, restored).status == 200
+        assert scenario.cancel(four, restored).status == 200
         self._done("POST", f"/v1/staff/bookings/{restored}/restore", {"reason": "par erreur"}, self.staff)
-        refused = stage.book(one, stage.publish(self.actor, 29_900).stock_id)
+        refused = scenario.book(one, scenario.publish(self.actor, 29_900).stock_id)
         assert refused.outcome == (409, "insufficient-credit")
         moved = {"beginningAt": "2022-01-11T19:00:00Z", "bookingLimitAt": "2022-01-11T19:00:00Z"}
         self._done("PATCH", f"/v1/pro/stocks/{self.later.stock_id}", moved, self.actor.token)
         self.platform.wait_idle()
 
     def _second_fortnight(self) -> None:
-        self.bookings["used later"] = self.stage.sold(self.actor, self.people[1], 1_200)
+        self.bookings["used later"] = self.scenario.make_used_booking(self.actor, self.people[1], 1_200)
         number = self.bookings["used at the desk"]["bookingId"]
         fix = {"reason": "prix affiché", "reimbursedCents": 1_500}
         self._done("POST", f"/v1/staff/bookings/{number}/correct", fix, self.staff)
         self.platform.wait_idle()
 
     def _third_fortnight(self) -> None:
-        self.platform.clock_to("2021-12-10T09:00:00Z")
-        self.bookings["used and not in a batch"] = self.stage.sold(self.other, self.people[2], 1_100)
+        self.platform.move_clock_to("2021-12-10T09:00:00Z")
+        self.bookings["used and not in a batch"] = self.scenario.make_used_booking(self.other, self.people[2], 1_100)
         answer = self.platform.call("DELETE", "/v1/me", None, self._signed_in(self.people[5]))
         assert answer.status == 204, answer
-        self.platform.clock_to("2022-01-20T09:00:00Z")  # what was to expire has expired, and minors get a credit
-        self.people.append(self.stage.young_person(birth=date(2006, 2, 1)))
-        self.bookings["of a minor"] = self.stage.booked(self.people[-1], self.book.stock_id)
+        self.platform.move_clock_to("2022-01-20T09:00:00Z")  # what was to expire has expired, and minors get a credit
+        self.people.append(self.scenario.young_person(birth=date(2006, 2, 1)))
+        self.bookings["of a minor"] = self.scenario.make_booking(self.people[-1], self.book.stock_id)
         self.platform.wait_idle()
 
     def _batch(self, batch: dict[str, Any]) -> dict[str, Any]:
@@ -191,7 +195,7 @@ class Story:
             path = f"/v1/finance/payouts/{batch['batchId']}"
             files = ("transfers.xml", "details.csv", "venues.csv", "wallets.csv")
             found += [("finance", one) for one in (path, *(f"{path}/{file}" for file in files))]
-            found += [("finance", f"/v1/finance/establishments/{self.stage.siret(self.actor)}/years/2021")]
+            found += [("finance", f"/v1/finance/establishments/{self.scenario.siret(self.actor)}/years/2021")]
         finance = ("payouts", "events", "reconciliation")
         staff = ("offers", "bank-details", "identity-checks", "offerers", "attachments")
         found += [("finance", f"/v1/finance/{what}") for what in finance]

@@ -25,7 +25,7 @@ from shared.notifications import DeliveryFailed, Mail, Outbox, Push, TextMessage
 from shared.notifications.outbox import LEASE, MAX_ATTEMPTS, MAX_BACKOFF, MAX_DUE, MIN_BACKOFF, backoff
 from shared.notifications.storage import notifications
 from shared.notifications.transports import Envelope, Transport
-from tests.waiting import until
+from tests.waiting import wait_until
 
 NOW = datetime(2021, 11, 2, 9, tzinfo=UTC)
 MAIL = Mail("zoe@example.org", "Votre réservation", "Contremarque : ABC234\nhttps://example.org/?token=" + "x" * 90)
@@ -271,7 +271,7 @@ def smtp(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     command = [sys.executable, str(Path(__file__).with_name("smtp_server.py")), str(folder), str(port)]
     with subprocess.Popen(command) as process:
         try:
-            until(lambda: _listens(port), lambda: "the SMTP server did not start")
+            wait_until(lambda: _listens(port), lambda: "the SMTP server did not start")
             yield f"smtp://127.0.0.1:{port}", folder
         finally:
             process.terminate()

@@ -35,7 +35,7 @@ from shared.observability import health, metrics
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 from tests.unit.shared.toy import SCHEMAS, file_store, fill, open_store, publishing, upgraded
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.waiting import TIMEOUT_SECONDS, wait_until
 
 NOT_JSON = object()
 Does = Callable[[Sequence[Any]], Any]
@@ -129,7 +129,7 @@ def test_an_answer_that_is_no_json_is_an_error_of_that_call_alone(
         NOT_JSON if call.name == "odd" else {"name": call.name} for call in calls
     ]
     asked = [
-        green.spawn(caller.send_query, "toy", name, {}, batched=True, timeout=PATIENCE_SECONDS)
+        green.spawn(caller.send_query, "toy", name, {}, batched=True, timeout=TIMEOUT_SECONDS)
         for name in ("first", "odd", "even")
     ]
     assert asked[0].wait() == {"name": "first"}
@@ -150,13 +150,13 @@ def raising(error: BaseException) -> Does:
 def test_what_a_method_raises_is_told_to_all_who_asked(container: ServiceContainer, caller: CallingBus) -> None:
     container.service_cls.does["decide"] = raising(KeyError("a bug"))
     with pytest.raises(Refused) as refused:
-        caller.send_command("toy", "fill", {}, timeout=PATIENCE_SECONDS)
+        caller.send_command("toy", "fill", {}, timeout=TIMEOUT_SECONDS)
     assert refused.value.status == 500
     container.service_cls.does["decide"] = raising(Unavailable("no database"))
     with pytest.raises(Unavailable, match="no database"):
-        caller.send_command("toy", "fill", {}, timeout=PATIENCE_SECONDS)
+        caller.send_command("toy", "fill", {}, timeout=TIMEOUT_SECONDS)
     container.service_cls.does["decide"] = lambda calls: [({"filled": True}, None, False) for _ in calls]
-    assert caller.send_command("toy", "fill", {}, timeout=PATIENCE_SECONDS) == Answer({"filled": True}, None, False)
+    assert caller.send_command("toy", "fill", {}, timeout=TIMEOUT_SECONDS) == Answer({"filled": True}, None, False)
     assert lives(container)
 
 
@@ -221,11 +221,13 @@ def test_a_message_that_cannot_be_read_is_asked_of_the_sources_log(
         send(settings, body, batches)
     if last == "readable":
         publisher.publish(told[4:])
-    until(lambda: process.consumers["source"].position == told[-1].position and passed_over("source") >= before + 3)
+    wait_until(
+        lambda: process.consumers["source"].position == told[-1].position and passed_over("source") >= before + 3
+    )
     assert process.health() == {}
     fill(source, 6, 1)
     publisher.publish(source.messages(told[-1].position, 1))
-    until(lambda: process.consumers["source"].position == source.published_head())
+    wait_until(lambda: process.consumers["source"].position == source.published_head())
     assert passed_over("source") - before == 3, "each once: none came again"
     assert lives(container)
 
@@ -254,7 +256,7 @@ def test_versions_side_by_side_within_one_process(
         fill(source, number, number)
         release = upgraded(source, publishing(*versions))
         publisher.publish(release.messages(process.consumers["source"].position or 0, 10))
-        until(lambda: process.consumers["source"].position == source.published_head())
+        wait_until(lambda: process.consumers["source"].position == source.published_head())
     assert heard == [(1, {"owner": number, "amount": number}) for number in (1, 2, 3)]
     with process.store.reading() as connection:
         (letter,) = dead_letters.listed(connection)
@@ -276,18 +278,18 @@ def test_a_gap_that_its_source_does_not_fill_makes_a_consumer_stuck(
 
     container.service_cls.does["react"] = lambda messages: process.react("source", messages)
     process.bus.local_queries["source"] = refusing
-    until(lambda: len(asked) >= 2)
+    wait_until(lambda: len(asked) >= 2)
     assert process.health() == {}
     for number in range(1, 4):
         fill(source, number, 1)
     with monkeypatch.context() as shorter:
         shorter.setattr(health, "STUCK_SECONDS", 0.5)
         rounds = len(asked)
-        until(lambda: len(asked) >= rounds + 2)  # from the end of a round on the shorter time counts
+        wait_until(lambda: len(asked) >= rounds + 2)  # from the end of a round on the shorter time counts
         EventPublisher(settings.amqp_uri, settings.namespace, "source").publish(source.messages(0, 10)[2:])
-        until(lambda: process.health().get("toy messages from source") == "stuck")
+        wait_until(lambda: process.health().get("toy messages from source") == "stuck")
     process.bus.local_queries["source"] = lambda calls: [page(source, call) for call in calls]
-    until(lambda: process.consumers["source"].position == source.published_head() and process.health() == {})
+    wait_until(lambda: process.consumers["source"].position == source.published_head() and process.health() == {})
 
 
 def page(source: Store, call: Call) -> dict[str, Any]:
@@ -316,12 +318,12 @@ def test_what_is_no_call_is_refused_and_its_neighbours_are_decided(
     send(settings, orjson.dumps([good]), "", queue)  # nobody to be answered
     send(settings, orjson.dumps([{"name": "bad"}, good, {**good, "data": 5}]), "", queue, **back)
     send(settings, orjson.dumps([None]), "", queue, **back)
-    mixed, alone = (orjson.loads(inbox.take(1, PATIENCE_SECONDS)[0].body) for _ in range(2))
+    mixed, alone = (orjson.loads(inbox.take(1, TIMEOUT_SECONDS)[0].body) for _ in range(2))
     if len(mixed) == 1:  # the one without a worker may be the faster
         mixed, alone = alone, mixed
     assert [one.get("result", one.get("refused", {}).get("status")) for one in mixed] == [422, {"done": "good"}, 422]
     assert [one["refused"]["status"] for one in alone] == [422]
-    assert caller.send_command("toy", "next", {}, timeout=PATIENCE_SECONDS).result == {"done": "next"}
+    assert caller.send_command("toy", "next", {}, timeout=TIMEOUT_SECONDS).result == {"done": "next"}
     assert taken == ["good", "next"]
     assert passed_over("commands") - before == 4
     assert PROCESSES["toy"].health() == {}
@@ -339,5 +341,5 @@ def test_answers_that_cannot_be_read_do_not_take_others_along(container: Service
         return [({"done": call.name}, None, False) for call in calls]
 
     container.service_cls.does["decide"] = decide
-    assert process.bus.send_command("toy", "fill", {}, timeout=PATIENCE_SECONDS).result == {"done": "fill"}
+    assert process.bus.send_command("toy", "fill", {}, timeout=TIMEOUT_SECONDS).result == {"done": "fill"}
     assert process.health() == {}

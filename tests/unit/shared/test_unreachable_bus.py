@@ -15,7 +15,7 @@ from shared.messaging import connections
 from shared.messaging.bus import CallingBus
 from shared.messaging.connections import AmqpCourier, BusUnavailable, Inbox, Sender, connect
 from tests.descriptors import no_file_left_open
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import TIMEOUT_SECONDS
 
 CROWD = 50
 
@@ -58,15 +58,15 @@ def waited(crowd: list[Any]) -> float:
 
 def test_a_crowd_is_told_at_once_when_the_broker_refuses(place: socket.socket) -> None:
     bus = CallingBus(AmqpCourier(uri(place), "test", "gateway.1"))
-    assert waited(crowd_of(bus, PATIENCE_SECONDS)) < PATIENCE_SECONDS / 2
+    assert waited(crowd_of(bus, TIMEOUT_SECONDS)) < TIMEOUT_SECONDS / 2
 
 
 def test_many_commands_are_told_at_once_when_the_broker_refuses(place: socket.socket) -> None:
     bus = CallingBus(AmqpCourier(uri(place), "test", "gateway.1"))
     begun = time.monotonic()
-    told = bus.send_commands("wallet", "reserve", [{}] * 3, timeout=PATIENCE_SECONDS)
+    told = bus.send_commands("wallet", "reserve", [{}] * 3, timeout=TIMEOUT_SECONDS)
     assert [type(one) for one in told] == [Unavailable] * 3
-    assert time.monotonic() - begun < PATIENCE_SECONDS / 2
+    assert time.monotonic() - begun < TIMEOUT_SECONDS / 2
 
 
 def test_a_crowd_is_told_when_the_first_has_not_been_connected_to_a_silent_broker(
@@ -75,21 +75,21 @@ def test_a_crowd_is_told_when_the_first_has_not_been_connected_to_a_silent_broke
     """Not each after a try of its own."""
     monkeypatch.setattr(connections, "CONNECT_SECONDS", 0.3)
     bus = CallingBus(AmqpCourier(silent, "test", "gateway.1"))
-    assert waited(crowd_of(bus, PATIENCE_SECONDS)) < 0.3 * CROWD / 2
+    assert waited(crowd_of(bus, TIMEOUT_SECONDS)) < 0.3 * CROWD / 2
 
 
 def test_nobody_waits_longer_than_the_own_time_out_for_a_silent_broker(
     silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "CONNECT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(connections, "CONNECT_SECONDS", TIMEOUT_SECONDS)
     bus = CallingBus(AmqpCourier(silent, "test", "gateway.1"))
     with no_file_left_open():
-        assert waited(crowd_of(bus, 0.5)) < PATIENCE_SECONDS / 2
+        assert waited(crowd_of(bus, 0.5)) < TIMEOUT_SECONDS / 2
 
 
 def test_whoever_comes_after_a_failure_tries_again(place: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control of what is remembered: not for long."""
-    monkeypatch.setattr(connections, "RETRY_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(connections, "RETRY_SECONDS", TIMEOUT_SECONDS)
     sender = Sender(uri(place))
     with pytest.raises(BusUnavailable, match="ECONNREFUSED"):
         sender.send_answers("answers", "batch-1", [])

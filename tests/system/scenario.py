@@ -1,4 +1,4 @@
-"""Who and what the system tests play with: structures, young people, offers, each with numbers of its own."""
+"""Structures, young people, offers and bookings for the system tests, each with unique identifiers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.kernel.time import instant_text
 from tests.platform import Answer, Platform
 
 EIGHTEEN_IN_2021 = date(2003, 6, 15)
-"""Born on that day, a person is 18 from June 2021 and 19 in June 2022."""
+"""A date of birth: 18 from June 2021, 19 in June 2022."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +27,21 @@ class Published:
     stock_id: int
 
 
-class Stage:
-    """Makes actors that no other test of the platform knows, so that tests can share one."""
+class Scenario:
+    """Creates actors that no other test uses, so that tests can share a platform."""
 
     def __init__(self, platform: Platform, first: int | None = None) -> None:
-        """``first``: where its numbers begin, unless they go on from those of the platform's other stages."""
+        """``first``: the first number for identifiers; by default they continue those of the platform."""
         self.platform = platform
         self._numbers = platform.numbers if first is None else itertools.count(first)
 
     # --- actors ----------------------------------------------------------------------------------------------------
 
     def actor(self, *, venues: int = 1, bank: bool = True) -> Actor:
-        """A validated structure with its venues, its bank details accepted."""
+        """A validated structure with venues and, by default, accepted bank details."""
         structure = a_structure(next(self._numbers), venues)
-        client, letterbox = self.platform.client, self.platform.letterbox
-        actor = sign_up.register(client, letterbox, structure)
+        client, mailbox = self.platform.client, self.platform.mailbox
+        actor = sign_up.register(client, mailbox, structure)
         for venue in structure.venues:
             sign_up.open_venue(client, actor, venue)
         if bank:
@@ -59,14 +59,14 @@ class Stage:
         return siret
 
     def digital_venue(self, actor: Actor) -> int:
-        """What every structure has for what happens online."""
+        """The venue for online offers, which every structure has from the start."""
         offerer = sign_up.own_offerer(self.platform.client, actor.structure, actor.token)
         return next(int(venue["venueId"]) for venue in offerer["venues"] if venue["siret"] is None)
 
     def young_person(self, birth: date | None = None) -> Beneficiary:
-        """Credited; without a date of birth, 18 since some months ago."""
+        """A beneficiary with a credit; by default 18 years old for some months."""
         person = a_young_person(next(self._numbers), birth or self._eighteen())
-        return sign_up.become_beneficiary(self.platform.client, self.platform.letterbox, person)
+        return sign_up.become_beneficiary(self.platform.client, self.platform.mailbox, person)
 
     def _eighteen(self) -> date:
         some_months_ago = self.platform.now().date() - timedelta(days=100)
@@ -80,7 +80,7 @@ class Stage:
         assert made.status == 201, made
         return str(made.json["key"])
 
-    # --- what they offer -------------------------------------------------------------------------------------------
+    # --- offers -----------------------------------------------------------------------------------------------
 
     def publish(
         self,
@@ -95,7 +95,7 @@ class Stage:
         stock: dict[str, Any] | None = None,
         **offer: Any,
     ) -> Published:
-        """An offer with its stock, bookable when this returns. ``offer`` and ``stock`` are further fields of each."""
+        """Publishes an offer with a stock, bookable on return. ``offer`` and ``stock`` are further fields of each."""
         of = self.venue(actor) if venue is None else venue
         body = {"name": name, "subcategory": subcategory, "description": "", **offer}
         made = self.platform.post(f"/v1/pro/venues/{of}/offers", body, actor.token)
@@ -113,14 +113,16 @@ class Stage:
         assert added.status == 201, added
         return int(added.json["stockId"])
 
-    # --- what becomes of it ----------------------------------------------------------------------------------------
+    # --- bookings ----------------------------------------------------------------------------------------------
 
     def book(self, person: Beneficiary, stock_id: int, quantity: int = 1, key: str | None = None) -> Answer:
         body = {"stockId": stock_id, "quantity": quantity}
         return self.platform.post("/v1/bookings", body, person.token, key=key)
 
-    def booked(self, person: Beneficiary, stock_id: int, quantity: int = 1, key: str | None = None) -> dict[str, Any]:
-        """The booking; it must succeed."""
+    def make_booking(
+        self, person: Beneficiary, stock_id: int, quantity: int = 1, key: str | None = None
+    ) -> dict[str, Any]:
+        """Books, asserts success and returns the booking."""
         answer = self.book(person, stock_id, quantity, key)
         assert answer.status == 201, answer
         booking: dict[str, Any] = answer.json
@@ -133,32 +135,32 @@ class Stage:
     def cancel(self, person: Beneficiary, booking_id: int, key: str | None = None) -> Answer:
         return self.platform.post(f"/v1/me/bookings/{booking_id}/cancel", {}, person.token, key=key)
 
-    def remaining(self, person: Beneficiary) -> int:
-        """What is left of the credit, in cents."""
+    def remaining_credit(self, person: Beneficiary) -> int:
+        """In cents."""
         left: int = self.platform.get("/v1/me/credit", person.token)["remainingCents"]
         return left
 
-    def places(self, published: Published) -> int | None:
-        """What anyone sees is left of a stock."""
+    def remaining_places(self, published: Published) -> int | None:
+        """The remaining quantity of the stock in the public catalogue; None if unlimited."""
         offer = self.platform.get(f"/v1/offers/{published.offer_id}")
         left: int | None = next(one["remaining"] for one in offer["stocks"] if one["stockId"] == published.stock_id)
         return left
 
     def desk(self, action: str, countermark: str, token: str, *, surface: str = "/v2/bookings") -> Answer:
-        """``look-up``, ``use``, ``keep`` or ``cancel``."""
+        """``action``: ``look-up``, ``use``, ``keep`` or ``cancel``."""
         if action == "look-up":
             return self.platform.call("GET", f"{surface}/token/{countermark}", token=token)
         return self.platform.call("PATCH", f"{surface}/{action}/token/{countermark}", token=token)
 
-    def used(self, actor: Actor, booking: dict[str, Any]) -> None:
-        """Validated at the desk; it must succeed."""
+    def use_at_desk(self, actor: Actor, booking: dict[str, Any]) -> None:
+        """Validates the booking at the desk and asserts success."""
         answer = self.desk("use", booking["countermark"], actor.token)
         assert answer.status == 204, answer
 
-    def sold(self, actor: Actor, person: Beneficiary, price: int, **offer: Any) -> dict[str, Any]:
-        """A booking of an offer of its own, validated at the desk."""
-        booking = self.booked(person, self.publish(actor, price, **offer).stock_id)
-        self.used(actor, booking)
+    def make_used_booking(self, actor: Actor, person: Beneficiary, price: int, **offer: Any) -> dict[str, Any]:
+        """Publishes an offer, books it and validates the booking at the desk."""
+        booking = self.make_booking(person, self.publish(actor, price, **offer).stock_id)
+        self.use_at_desk(actor, booking)
         return booking
 
 
@@ -205,7 +207,7 @@ def a_young_person(number: int, birth: date) -> YoungPerson:
 
 
 def add_document(platform: Platform, path: str, content: bytes, token: str) -> Answer:
-    """Hands a file in beside bank details, as a form of a browser does."""
+    """Uploads a document for bank details as a browser's form does."""
     boundary = "a-part-begins-here"
     form = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="kind"\r\n\r\nrib\r\n'
@@ -221,7 +223,7 @@ def with_check_digit(digits: str) -> str:
 
 
 def iban_of(number: int) -> str:
-    """A French account with its national key and its international check digits."""
+    """A valid French IBAN with its national key and check digits."""
     bank, branch, account = 30004, number % 100_000, number
     key = 97 - (89 * bank + 15 * branch + 3 * account) % 97
     national = f"{bank:05d}{branch:05d}{account:011d}{key:02d}"
@@ -232,4 +234,4 @@ def key() -> str:
     return str(uuid.uuid4())
 
 
-__all__ = ["EIGHTEEN_IN_2021", "Actor", "Beneficiary", "Published", "Stage", "add_document", "key"]
+__all__ = ["EIGHTEEN_IN_2021", "Actor", "Beneficiary", "Published", "Scenario", "add_document", "key"]

@@ -1,4 +1,4 @@
-"""A process beside the tests that does as it is told: one JSON object a line, one answer a line."""
+"""A helper process of the tests: reads one JSON request per line, writes one JSON reply per line."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 
 
-class Attendant:
-    """Runs a module of the tests. It ends when nothing can be asked of it any more."""
+class HelperProcess:
+    """Runs a module of the tests as a process, which ends when its standard input is closed."""
 
     def __init__(self, module: str) -> None:
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", f"tests.{module}"],
             cwd=ROOT,
@@ -25,10 +25,10 @@ class Attendant:
             start_new_session=True,
         )
 
-    def ask(self, request: Any) -> Any:
-        """Waits for the answer; who asks meanwhile waits too."""
+    def request(self, request: Any) -> Any:
+        """Waits for the reply. Concurrent requests wait for each other."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        with self._turn:
+        with self._lock:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
             return json.loads(self._process.stdout.readline())
@@ -40,7 +40,7 @@ class Attendant:
         self._process.stdout.close()
 
 
-def answer(value: Any) -> None:
-    """What the attendant says."""
+def reply(value: Any) -> None:
+    """Called by the helper process."""
     sys.stdout.write(f"{json.dumps(value)}\n")
     sys.stdout.flush()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from demo.client import Client, Letterbox, Refusal
+from demo.client import Client, Mailbox, Refusal
 from demo.founding_document import Offer, Structure
 from demo.narration import Narrator, euros, plural
 from demo.sign_up import Actor, Beneficiary
@@ -16,9 +16,9 @@ FINANCE_FILES = ("transfers.xml", "details.csv", "venues.csv", "wallets.csv")
 
 
 @dataclass
-class Stage:
+class Scenario:
     client: Client
-    letterbox: Letterbox
+    mailbox: Mailbox
     narrator: Narrator
     output: Path
     actors: dict[str, Actor] = field(default_factory=dict)

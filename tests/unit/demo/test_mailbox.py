@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.client import Letterbox
+from demo.client import Mailbox
 from demo.narration import euros, plural
 
 
@@ -22,7 +22,7 @@ def write_mail(folder: Path, name: str, to: str, text: str, written: int) -> Non
 
 
 def test_the_newest_link_of_the_right_person(tmp_path: Path) -> None:
-    box = Letterbox(tmp_path, tmp_path / "none")
+    box = Mailbox(tmp_path, tmp_path / "none")
     write_mail(tmp_path, "b", "zoe@example.com", "http://x/?token=old", 1)
     write_mail(tmp_path, "a", "Zoe@example.com", "http://x/?a=1&token=new_-.1 .", 2)
     write_mail(tmp_path, "c", "lea@example.com", "http://x/?token=hers", 3)
@@ -32,7 +32,7 @@ def test_the_newest_link_of_the_right_person(tmp_path: Path) -> None:
 
 
 def test_the_code_sent_to_a_number(tmp_path: Path) -> None:
-    box = Letterbox(tmp_path / "none", tmp_path)
+    box = Mailbox(tmp_path / "none", tmp_path)
     (tmp_path / "one.txt").write_text(
         "To: +33644100007\n\nVotre code pass Culture : 123456. Il est valable 10 minutes.\n"
     )
@@ -43,7 +43,7 @@ def test_the_code_sent_to_a_number(tmp_path: Path) -> None:
 
 def test_a_missing_mail_times_out(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError, match=r"zoe@example\.com"):
-        Letterbox(tmp_path, tmp_path, timeout_seconds=0.1).link_token("zoe@example.com")
+        Mailbox(tmp_path, tmp_path, timeout_seconds=0.1).link_token("zoe@example.com")
 
 
 def test_amounts_and_counts_in_french() -> None:

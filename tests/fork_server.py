@@ -1,7 +1,7 @@
-"""Starts ``passculture …`` by forking a process that has imported everything: a start costs a fork, not the imports.
+"""A fork server: starts ``passculture …`` by forking a process that has imported all modules, to save that time.
 
-What runs in the child is the command's own entry point, with the arguments, environment and files that it is given.
-Asked: ``{"start": arguments, "environment": {…}, "output": path, …}`` → pid, ``{"poll": pid}`` → exit code or null.
+The child runs the command's entry point with the requested arguments, environment and files.
+Requests: ``{"start": arguments, "environment": {…}, "files": […], …}`` → pid, ``{"poll": pid}`` → exit code or null.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tests.attendant import Attendant, answer
-from tests.waiting import PATIENCE_SECONDS
+from tests.helper_process import HelperProcess, reply
+from tests.waiting import TIMEOUT_SECONDS
 
 POLL_SECONDS = 0.02
 
 
 class Child:
-    """A process of the starter's, with the interface of a ``Popen``."""
+    """A process started by the fork server, with the interface of ``Popen``."""
 
-    def __init__(self, starter: Starter, pid: int) -> None:
-        self._starter = starter
+    def __init__(self, server: ForkServer, pid: int) -> None:
+        self._server = server
         self.pid = pid
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
         if self.returncode is None:
-            self.returncode = self._starter.ask({"poll": self.pid})
+            self.returncode = self._server.request({"poll": self.pid})
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -50,28 +50,28 @@ class Child:
         return code
 
 
-class Starter(Attendant):
-    """The process that forks. Children are its own: a killed one keeps its number until it was asked about."""
+class ForkServer(HelperProcess):
+    """It is the parent of all processes it starts: an ended one stays a zombie, with its pid, until it is polled."""
 
     def __init__(self) -> None:
-        super().__init__("starter")
+        super().__init__("fork_server")
 
     def start(
-        self, arguments: Sequence[str], environment: Mapping[str, str], output: Path, first: Sequence[str] = ()
+        self, arguments: Sequence[str], environment: Mapping[str, str], output: Path, hooks: Sequence[str] = ()
     ) -> Child:
-        """``output`` is appended to; ``first``: functions (``module:name``) that the child calls before it runs."""
-        return self._start(arguments, environment, output, output, Path(os.devnull), first)
+        """Appends to ``output``. ``hooks``: functions (``module:name``) that the child calls before the command."""
+        return self._start(arguments, environment, output, output, Path(os.devnull), hooks)
 
     def run(
-        self, arguments: Sequence[str], environment: Mapping[str, str], given: str = ""
+        self, arguments: Sequence[str], environment: Mapping[str, str], stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """As ``subprocess.run``; ``given`` is what the command reads. Raises subprocess.TimeoutExpired."""
+        """Like ``subprocess.run``. Raises subprocess.TimeoutExpired."""
         with tempfile.TemporaryDirectory() as folder:
             output, errors, typed = (Path(folder, name) for name in ("output", "errors", "input"))
-            typed.write_text(given)
+            typed.write_text(stdin)
             child = self._start(arguments, environment, output, errors, typed)
             try:
-                code = child.wait(PATIENCE_SECONDS)
+                code = child.wait(TIMEOUT_SECONDS)
             finally:
                 if child.returncode is None:
                     os.killpg(child.pid, signal.SIGKILL)
@@ -83,28 +83,28 @@ class Starter(Attendant):
         environment: Mapping[str, str],
         output: Path,
         errors: Path,
-        given: Path,
-        first: Sequence[str] = (),
+        stdin: Path,
+        hooks: Sequence[str] = (),
     ) -> Child:
         request = {
             "start": list(arguments),
             "environment": dict(environment),
-            "files": [str(given), str(output), str(errors)],
-            "first": list(first),
+            "files": [str(stdin), str(output), str(errors)],
+            "hooks": list(hooks),
         }
-        return Child(self, self.ask(request))
+        return Child(self, self.request(request))
 
 
 @cache
-def starter() -> Starter:
-    """The one of this process; it and its children end with it."""
-    made = Starter()
-    atexit.register(made.close)
-    return made
+def fork_server() -> ForkServer:
+    """The fork server of this process; it and all processes it has started end with this process."""
+    server = ForkServer()
+    atexit.register(server.close)
+    return server
 
 
 def serve() -> None:
-    from shared.cli import green  # noqa: F401  # before anything else: the patch
+    from shared.cli import green  # noqa: F401  # monkey-patches before other imports
     from shared.hosting.platform import service_class
     from shared.runtime.settings import SERVICES
 
@@ -119,17 +119,17 @@ def serve() -> None:
             if "start" in request:
                 pid = _fork(request)
                 codes[pid] = None
-                answer(pid)
+                reply(pid)
             else:
-                answer(_code(codes, request["poll"]))
-    finally:  # whoever asked is gone: nothing of it stays behind
+                reply(_code(codes, request["poll"]))
+    finally:  # the tests have ended: leave no process behind
         for pid in codes:
             if _code(codes, pid) is None:
                 os.kill(pid, signal.SIGKILL)
 
 
 def _code(codes: dict[int, int | None], pid: int) -> int | None:
-    """The exit code of a child that has ended."""
+    """The exit code of a child; None while it runs."""
     if codes[pid] is None:
         ended, status = os.waitpid(pid, os.WNOHANG)
         codes[pid] = os.waitstatus_to_exitcode(status) if ended else None
@@ -163,7 +163,7 @@ def _run(request: dict[str, Any]) -> int:
     os.environ.clear()
     os.environ.update(request["environment"])
     green.after_fork()
-    for name in request["first"]:
+    for name in request["hooks"]:
         module, _, function = name.partition(":")
         getattr(import_module(module), function)()
     sys.argv = ["passculture", *request["start"]]
