@@ -90,10 +90,11 @@ class Tree:
 
     @cached_property
     def texts(self) -> set[str]:
-        """Names that are text: constants of the code, calls and their fields, subcategories, columns of JSON."""
+        """Names that are text: constants of the code, calls and their fields, subcategories."""
         contracts = [contract for owner in OWNERS for contract in contracts_of(owner).values()]
-        fields = {bound.key for contract in contracts for bound in contract.FIELDS}
-        return self.symbols.texts | fields | {contract.NAME for contract in contracts} | set(SUBCATEGORIES)
+        return (
+            self.symbols.texts | {bound.key for contract in contracts for bound in contract.FIELDS} | set(SUBCATEGORIES)
+        )
 
     @cached_property
     def targets(self) -> set[str]:
@@ -135,6 +136,8 @@ class Document:
         first = span.partition(" ")[0]
         if first in ("make", "passculture") or first.startswith(".venv/bin/"):
             return self._is_command(span)
+        if not re.search(r"\w", span):
+            return True
         if span.startswith("--"):
             return span in set(_options(typer.main.get_command(app)))
         if (route := _ROUTE.fullmatch(span)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+_WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 STANDARD = frozenset(dir(__builtins__) if not isinstance(__builtins__, dict) else __builtins__)
 
 
@@ -58,6 +60,8 @@ class Symbols(ast.NodeVisitor):
         scope = Scope(bases=[ast.unparse(base) for base in node.bases], imports=self._stack[0][1].imports)
         for name in {qualified, node.name}:
             self.classes[name].append(scope)
+        if any(keyword.arg == "by" for keyword in node.keywords):  # the contract of a call
+            self.texts.add(_WORD_BEGINS.sub("-", node.name).lower())
         within, self._in_function = self._in_function, 0
         self._stack.append((qualified, scope))
         self._visit_body(node)

@@ -47,7 +47,7 @@ def test_a_row_that_was_altered_is_found(world: World) -> None:
     with world.store.transaction() as tx:
         tx.connection.execute(sa.update(tables.stocks).values(price_cents=tables.stocks.c.price_cents + 1))
     differences = {model.name: len(compare(world.store, model)) for model in projections()}
-    assert differences == {"venues": 0, "sirets": 0, "offers": 0, "stocks": 4}
+    assert {name: number for name, number in differences.items() if number} == {"stocks": 4}
 
 
 def test_the_tables_of_the_code_are_those_of_the_migration(world: World) -> None:

@@ -125,13 +125,13 @@ class World:
     def move(self, instant: str) -> None:
         """To an instant, as the platform's clock would move: every timer runs at its own instant on the way."""
         target = parse_instant(instant)
-        timer = self.service.timers[0]
         while True:
             with self.store.reading() as connection:
-                due = timer.next_due(connection)
-            if due is None or due > target:
+                due = [(at, timer) for timer in self.service.timers if (at := timer.next_due(connection)) is not None]
+            at, timer = min(due, key=lambda found: found[0], default=(target, None))
+            if timer is None or at > target:
                 break
-            self.clock.move_to(max(due, self.clock.now()))
+            self.clock.move_to(max(at, self.clock.now()))
             timer.run(self.clock.now())
         self.clock.move_to(target)
 
