@@ -18,15 +18,11 @@ import orjson
 from shared.contracts.calls import identity, payout
 from shared.contracts.calls import platform as calls
 from shared.contracts.calls.contract import Command, Query
-from shared.eventstore import Engine
-from shared.eventstore.engines import make_engine
-from shared.eventstore.errors import DBAPIError, first_line
-from shared.hosting.platform import CannotStart, service_class
+from shared.hosting.platform import open_store, service_class, stores_of
 from shared.kernel.errors import DomainError, Unavailable
 from shared.messaging.bus import refusal
 from shared.runtime.clocks import check_clock, check_writer, restored_clock
 from shared.runtime.direct_bus import DirectBus
-from shared.runtime.migrations import is_current
 from shared.runtime.operations import (
     find_stream,
     list_dead_letters,
@@ -35,7 +31,7 @@ from shared.runtime.operations import (
     parse_projection_name,
 )
 from shared.runtime.process import Process
-from shared.runtime.settings import EXTRA_STORES, SERVICES, Settings
+from shared.runtime.settings import SERVICES, Settings
 from shared.runtime.tokens import COMMAND_LINE, access_token
 
 PROBE_SECONDS = 5.0
@@ -172,9 +168,9 @@ class StoreAccess:
         self.processes: dict[str, Process] = {}
         bus = DirectBus(self.processes)
         for name in SERVICES:
-            engine = _open(settings, name)
-            for store in (store for store, service in EXTRA_STORES.items() if service == name):
-                _open(settings, store).dispose()  # the service opens it itself
+            engine, *additional = [open_store(settings, store) for store in stores_of([name])]
+            for other in additional:
+                other.dispose()  # the service opens it itself
             clock = restored_clock(settings.clock, engine)
             service = service_class(name).build(settings, clock, bus, engine)  # type: ignore[attr-defined]  # by convention
             self.processes[name] = Process(service, clock, bus)
@@ -236,20 +232,3 @@ class StoreAccess:
     def _ask(self, service: str, query: Query) -> dict[str, Any]:
         answer: dict[str, Any] = self._bus.query(query, to=service)
         return answer
-
-
-def _open(settings: Settings, name: str) -> Engine:
-    """Opens an existing store. Raises CannotStart if it is missing, unreachable or not up to date."""
-    if settings.schema(name) is None and not settings.sqlite_file(name).exists():
-        raise CannotStart(
-            f"there is no store of {name} in STATE_DIR ({settings.state_dir}), and no platform runs there"
-        )
-    engine = make_engine(settings.database_url(name), schema=settings.schema(name))
-    try:
-        with engine.connect() as connection:
-            current = is_current(connection, name)
-    except DBAPIError as error:
-        raise CannotStart(f"the database of {name}: {first_line(error)}") from None
-    if not current:
-        raise CannotStart(f"the schema of {name} is not up to date: run `passculture migrate` first")
-    return engine

@@ -122,18 +122,13 @@ def check(settings: Settings, names: Sequence[str]) -> None:
     """Checks that databases, broker and ports are available. Raises CannotStart."""
     migrate_embedded(settings, names)
     for name in stores_of(names):
-        engine = _engine(settings, name)
+        engine = open_store(settings, name)
         try:
             with engine.begin() as connection:
-                if not is_current(connection, name):
-                    raise CannotStart(f"the schema of {name} is not up to date: run `passculture migrate` first")
                 if name in SERVICES:
                     check_clock(connection, name, settings.clock)
                     if settings.clock is not None and stored_clock(connection) is None:
                         keep_clock(connection, settings.clock)
-        except DBAPIError as error:
-            hint = " (run `passculture migrate` first?)" if settings.schema(name) else ""
-            raise CannotStart(f"the database of {name}: {first_line(error)}{hint}") from None
         finally:
             engine.dispose()
     try:
@@ -144,6 +139,24 @@ def check(settings: Settings, names: Sequence[str]) -> None:
         check_port("PORT", settings.bind, settings.port)
     if settings.ops_port is not None:
         check_port("OPS_PORT", settings.bind, settings.ops_port)
+
+
+def open_store(settings: Settings, name: str) -> Engine:
+    """The engine of an existing store. Raises CannotStart if it is missing, unreachable or not up to date."""
+    if settings.schema(name) is None and not settings.sqlite_file(name).exists():
+        raise CannotStart(
+            f"there is no store of {name} in STATE_DIR ({settings.state_dir}), and no platform runs there"
+        )
+    engine = _engine(settings, name)
+    try:
+        with engine.connect() as connection:
+            current = is_current(connection, name)
+    except DBAPIError as error:
+        hint = " (run `passculture migrate` first?)" if settings.schema(name) else ""
+        raise CannotStart(f"the database of {name}: {first_line(error)}{hint}") from None
+    if not current:
+        raise CannotStart(f"the schema of {name} is not up to date: run `passculture migrate` first")
+    return engine
 
 
 def migrate_embedded(settings: Settings, names: Sequence[str]) -> None:
