@@ -63,7 +63,7 @@ def _credit_answer(answer: Answer | DomainError) -> CreditAnswer:
     if not isinstance(answer, DomainError):
         return None
     # an error of wallet says nothing about the credit
-    return answer if answer.status < 500 else OutcomePending("Le crédit ne peut pas être vérifié pour le moment.")
+    return answer if answer.status < 500 else OutcomePending()
 
 
 class Identity:

@@ -43,48 +43,52 @@ from shared.kernel.errors import Conflict, Forbidden, Gone, NotFound
 
 class NotABeneficiary(Forbidden):
     code = "not-a-beneficiary"
+    DETAIL = "Seuls les bénéficiaires du pass Culture peuvent réserver : demandez d’abord votre crédit."
 
 
 class AlreadyBooked(Conflict):
     code = "already-booked"
+    DETAIL = "Vous avez déjà réservé cette offre."
 
 
 class QuantityInvalid(Conflict):
     code = "quantity-invalid"
+    DETAIL = "Vous pouvez réserver une place, ou deux pour une offre duo."
 
 
 class StockNotBookable(Conflict):
     code = "stock-not-bookable"
+    DETAIL = "Cette offre n’est pas réservable : elle est complète, ou ses réservations sont closes."
 
 
 class NoActivationCode(Conflict):
     code = "no-activation-code"
-
-    def __init__(self) -> None:
-        super().__init__("Il ne reste pas de code d'activation.")
+    DETAIL = "Il ne reste pas de code d’activation : choisissez une autre offre."
 
 
 class AlreadyCancelled(Conflict):
     code = "already-cancelled"
-
-    def __init__(self) -> None:
-        super().__init__("Cette réservation est déjà annulée.")
+    DETAIL = "Cette réservation est déjà annulée."
 
 
 class AlreadyUsed(Conflict):
     code = "already-used"
+    DETAIL = "Cette réservation a déjà été utilisée : vous ne pouvez plus l’annuler."
 
 
 class LimitPassed(Conflict):
     code = "cancellation-limit-passed"
+    DETAIL = "Le délai d’annulation est passé : vous ne pouvez plus annuler cette réservation."
 
 
 class InABatch(Conflict):
     code = "in-a-batch"
+    DETAIL = "Cette réservation est dans un lot de remboursement : demandez une correction."
 
 
 class NotCancelled(Conflict):
     code = "not-cancelled"
+    DETAIL = "Cette réservation n’est pas annulée."
 
 
 class QuantityBelowBooked(Conflict):
@@ -92,13 +96,11 @@ class QuantityBelowBooked(Conflict):
 
 
 class UnknownBooking(NotFound):
-    def __init__(self) -> None:
-        super().__init__("Cette réservation n'existe pas.")
+    DETAIL = "Cette réservation n’existe pas, ou elle n’est pas à vous."
 
 
 class UnknownStock(NotFound):
-    def __init__(self) -> None:
-        super().__init__("Ce stock n'existe pas.")
+    DETAIL = "Ce stock n’existe pas."
 
 
 class UnknownCountermark(NotFound):

@@ -32,7 +32,7 @@ class Booking:
             raise
         except DomainError as refusal:
             if refusal.status >= 500:
-                raise Unavailable("booking cannot answer now") from None
+                raise Unavailable(reason="booking cannot answer now") from None
             return refusal
         self._wait_for_availability(answer.position)
         return None

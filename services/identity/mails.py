@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.identity.domain.accounts import Structure
 from services.identity.domain.eligibility import Kind
 from services.identity.domain.people import Profile
+from shared.kernel.french import no_break
 from shared.notifications import Mail, TextMessage
 
 SIGNATURE = "\n\nL’équipe du pass Culture\n"
@@ -20,7 +21,7 @@ class Mails:
         return self._mail(
             profile,
             "Confirmez votre adresse e-mail",
-            "pour activer votre compte, confirmez votre adresse dans les 24 heures :"
+            "Pour activer votre compte, confirmez votre adresse e-mail dans les 24 heures :"
             f"\n\n{self._site}/confirmer?token={token}"
             "\n\nSi vous n’avez pas demandé de compte, vous n’avez rien à faire.",
         )
@@ -30,8 +31,8 @@ class Mails:
         return self._mail(
             profile,
             "Vous avez déjà un compte",
-            "quelqu’un vient de s’inscrire avec votre adresse, qui a déjà un compte. Si c’était vous, connectez-vous. "
-            "Si vous avez oublié votre mot de passe, changez-le ici dans les 24 heures :"
+            "Quelqu’un vient de s’inscrire avec votre adresse e-mail, qui a déjà un compte. Si c’était vous, "
+            "connectez-vous. Si vous avez oublié votre mot de passe, changez-le ici dans les 24 heures :"
             f"\n\n{self._site}/mot-de-passe?token={token}"
             "\n\nSi ce n’était pas vous, vous n’avez rien à faire.",
         )
@@ -40,7 +41,7 @@ class Mails:
         return self._mail(
             profile,
             "Changez votre mot de passe",
-            f"choisissez un nouveau mot de passe dans les 24 heures :\n\n{self._site}/mot-de-passe?token={token}"
+            f"Choisissez un nouveau mot de passe dans les 24 heures :\n\n{self._site}/mot-de-passe?token={token}"
             "\n\nSi vous n’avez rien demandé, votre mot de passe reste le même et vous n’avez rien à faire.",
         )
 
@@ -48,7 +49,7 @@ class Mails:
         return self._mail(
             profile,
             "Votre mot de passe a changé",
-            "le mot de passe de votre compte vient d’être changé et toutes vos connexions ont été fermées. "
+            "Le mot de passe de votre compte vient d’être changé et toutes vos connexions ont été fermées. "
             "Si ce n’était pas vous, changez-le sans attendre : demandez un nouveau mot de passe avec votre adresse "
             "e-mail.",
         )
@@ -58,16 +59,16 @@ class Mails:
         return self._mail(
             profile,
             "Confirmez votre nouvelle adresse",
-            "confirmez dans les 24 heures que cette adresse est désormais la vôtre :"
+            "Confirmez dans les 24 heures que cette adresse est désormais la vôtre :"
             f"\n\n{self._site}/confirmer?token={token}"
             "\n\nSi vous n’avez rien demandé, vous n’avez rien à faire.",
         )
 
     def identity_reviewed(self, profile: Profile, *, accepted: bool) -> Mail:
         outcome = (
-            "votre pièce d’identité a été acceptée. Il vous reste à compléter votre profil pour recevoir votre crédit."
+            "Votre pièce d’identité a été acceptée. Il vous reste à compléter votre profil pour recevoir votre crédit."
             if accepted
-            else "votre pièce d’identité n’a pas pu être acceptée. Vous pouvez en présenter une autre."
+            else "Votre pièce d’identité n’a pas pu être acceptée. Vous pouvez en présenter une autre."
         )
         return self._mail(profile, "Vérification de votre identité", outcome)
 
@@ -76,14 +77,14 @@ class Mails:
         return self._mail(
             profile,
             "Votre crédit est arrivé",
-            f"votre pass Culture est activé : vous pouvez dépenser votre crédit {until}.",
+            f"Votre pass Culture est activé : vous pouvez dépenser votre crédit {until}.",
         )
 
     def structure_validated(self, profile: Profile, structure: Structure) -> Mail:
         return self._mail(
             profile,
             f"{structure.name} est validée",
-            f"votre structure {structure.name} (SIREN {structure.siren}) est validée : vos offres peuvent être "
+            f"Votre structure {structure.name} (SIREN {structure.siren}) est validée : vos offres peuvent être "
             "réservées.",
         )
 
@@ -92,20 +93,20 @@ class Mails:
         return self._mail(
             profile,
             f"{structure.name} n’est pas admise",
-            f"votre structure {structure.name} (SIREN {structure.siren}) n’est pas, ou n’est plus, admise : vos offres "
+            f"Votre structure {structure.name} (SIREN {structure.siren}) n’est pas ou n’est plus admise : vos offres "
             f"ne peuvent pas être réservées.{why}",
         )
 
     def attachment_decided(self, profile: Profile, structure: Structure, *, approved: bool) -> Mail:
         outcome = (
-            "acceptée. Vous en partagez désormais les lieux, les offres et le suivi des réservations."
+            "acceptée. Vous partagez désormais ses lieux, ses offres et le suivi de ses réservations."
             if approved
             else "refusée. Adressez-vous aux personnes de la structure si vous pensez que c’est une erreur."
         )
         return self._mail(
             profile,
             f"Votre rattachement à {structure.name}",
-            f"votre demande de rattachement à {structure.name} a été {outcome}",
+            f"Votre demande de rattachement à {structure.name} a été {outcome}",
         )
 
     @staticmethod
@@ -116,4 +117,4 @@ class Mails:
     def _mail(profile: Profile, subject: str, text: str) -> Mail:
         # A name with a line break must not start a new header.
         greeting = f"Bonjour {' '.join(profile.first_name.split())}," if profile.first_name else "Bonjour,"
-        return Mail(profile.email, subject, f"{greeting}\n\n{text}{SIGNATURE}")
+        return Mail(profile.email, no_break(subject), no_break(f"{greeting}\n\n{text}{SIGNATURE}"))

@@ -153,7 +153,7 @@ def no_account() -> NotFound:
 
 
 def no_offerer() -> NotFound:
-    return NotFound("Cette structure n’existe pas, ou vous n’y êtes pas rattaché.")
+    return NotFound("Cette structure n’existe pas, ou vous n’y avez pas accès.")
 
 
 def no_attachment() -> NotFound:

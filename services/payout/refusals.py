@@ -145,10 +145,6 @@ class BadRule(Invalid):
 class NoSuchRuleOwner(Invalid):
     code = "custom-rule-owner-unknown"
 
-    @classmethod
-    def of(cls, field: str, detail: str) -> Self:
-        return cls(detail, errors={field: ["There is no such number."]})
-
 
 class FileNotValid(DomainError):
     """Nothing that its caller can change: it is never stored under an idempotency key."""

@@ -20,46 +20,35 @@ from shared.kernel.errors import Conflict, NotFound
 
 class InsufficientCredit(Conflict):
     code = "insufficient-credit"
-
-    def __init__(self) -> None:
-        super().__init__("Votre crédit ne suffit pas.")
+    DETAIL = "Votre crédit ne suffit pas pour cette réservation."
 
 
 class DigitalCapReached(Conflict):
     code = "digital-cap-reached"
-
-    def __init__(self) -> None:
-        super().__init__("Le plafond des offres numériques est atteint.")
+    DETAIL = "Vous avez atteint le plafond des offres numériques de votre crédit."
 
 
 class PhysicalCapReached(Conflict):
     code = "physical-cap-reached"
-
-    def __init__(self) -> None:
-        super().__init__("Le plafond des biens physiques est atteint.")
+    DETAIL = "Vous avez atteint le plafond des biens physiques de votre crédit."
 
 
 class AlreadyReleased(Conflict):
     """The attempt was released: a later reservation of it is refused."""
 
     code = "released"
-
-    def __init__(self) -> None:
-        super().__init__("Cette réservation a déjà été abandonnée.")
+    DETAIL = "Cette réservation a été abandonnée : réservez de nouveau."
 
 
 class ReservationDiffers(Conflict):
     """The same attempt of a booking was reserved before, for another person or another amount."""
 
     code = "reservation-differs"
-
-    def __init__(self) -> None:
-        super().__init__("Cette tentative de réservation porte sur une autre personne ou un autre montant.")
+    DETAIL = "Cette tentative de réservation porte sur une autre personne ou un autre montant."
 
 
 class UnknownWallet(NotFound):
-    def __init__(self) -> None:
-        super().__init__("Ce crédit n'existe pas.")
+    DETAIL = "Ce crédit n’existe pas."
 
 
 class InconsistentMoney(Exception):

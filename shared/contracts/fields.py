@@ -1,7 +1,7 @@
 """The types of fields, of messages and of calls: each checks a JSON value and describes itself in JSON Schema.
 
 A type refuses what only looks right: ``true`` is no integer, ``"1"`` is no number. Values of the query string are text;
-``from_text`` turns them into JSON values first.
+``from_text`` turns them into JSON values first. The messages are French: people read them beside a form's fields.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def json_value(field: fields.Field[Any], text: str) -> Any:
 
 
 def flat_errors(messages: Any, path: str = "") -> dict[str, list[str]]:
-    """marshmallow's nested messages under dotted names: ``{"transfers.0.reason": ["Not text."]}``."""
+    """marshmallow's nested messages under dotted names: ``{"transfers.0.reason": ["Indiquez un texte."]}``."""
     if isinstance(messages, Mapping):
         found: dict[str, list[str]] = {}
         for key, inner in messages.items():
@@ -54,15 +54,29 @@ def _described(options: dict[str, Any], **metadata: str) -> dict[str, Any]:
     return {**options, "metadata": {**metadata, **options.get("metadata", {})}}
 
 
+NOT_TEXT = "Indiquez un texte."
+NOT_A_CURSOR = "Ce curseur n’a pas été donné par cette liste : revenez à sa première page."
+
+
+def within(minimum: float, maximum: float) -> validate.Range:
+    return validate.Range(minimum, maximum, error=f"Indiquez un nombre entre {minimum} et {maximum}.")
+
+
+def length(minimum: int | None, maximum: int, unit: str = "caractère") -> validate.Length:
+    plural = f"{unit}s" if maximum > 1 else unit
+    message = f"Indiquez entre {minimum} et {maximum} {plural}." if minimum else f"Indiquez au plus {maximum} {plural}."
+    return validate.Length(minimum, maximum, error=message)
+
+
 class Whole(fields.Integer):
     """An integer within bounds."""
 
     def __init__(self, minimum: int = -MAX_NUMBER, maximum: int = MAX_NUMBER, **options: Any) -> None:
-        super().__init__(validate=validate.Range(minimum, maximum), **options)
+        super().__init__(validate=within(minimum, maximum), **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise ValidationError("Not an integer.")
+            raise ValidationError("Indiquez un nombre entier.")
         return value
 
     @staticmethod
@@ -102,11 +116,11 @@ class Decimal(fields.Float):
     """A finite number within bounds: degrees, kilometres."""
 
     def __init__(self, minimum: float, maximum: float, **options: Any) -> None:
-        super().__init__(validate=validate.Range(minimum, maximum), **options)
+        super().__init__(validate=within(minimum, maximum), **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
-            raise ValidationError("Not a number.")
+            raise ValidationError("Indiquez un nombre.")
         return float(value)
 
     @staticmethod
@@ -133,7 +147,7 @@ class Flag(fields.Boolean):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> bool:
         if not isinstance(value, bool):
-            raise ValidationError("Not true or false.")
+            raise ValidationError("Répondez par oui ou par non (true ou false).")
         return value
 
     @staticmethod
@@ -148,14 +162,14 @@ class Text(fields.String):
     """
 
     def __init__(self, minimum: int = 1, maximum: int = 255, *, lines: bool = False, **options: Any) -> None:
-        super().__init__(validate=validate.Length(minimum, maximum), **options)
+        super().__init__(validate=length(minimum, maximum), **options)
         self._allowed = "\n\r\t" if lines else ""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
         if not isinstance(value, str):
-            raise ValidationError("Not text.")
+            raise ValidationError(NOT_TEXT)
         if any(is_control(character) and character not in self._allowed for character in value):
-            raise ValidationError("Control characters are not accepted.")
+            raise ValidationError("Les caractères de contrôle ne sont pas acceptés.")
         return value.strip()
 
 
@@ -176,18 +190,18 @@ class Email(Text):
         try:
             return email(text)
         except ValueError:
-            raise ValidationError("Not an e-mail address.") from None
+            raise ValidationError("Indiquez une adresse e-mail valable.") from None
 
 
 class Password(fields.String):
     """Kept exactly as typed. Only its length is bounded here; identity decides whether it is strong enough."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(validate=validate.Length(1, 200), **_described(options, format="password"))
+        super().__init__(validate=length(1, 200), **_described(options, format="password"))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
         if not isinstance(value, str) or any(is_control(character) for character in value):
-            raise ValidationError("Not text of one line.")
+            raise ValidationError("Indiquez un texte d’une seule ligne.")
         return value
 
 
@@ -200,13 +214,13 @@ class Base64(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
         if not isinstance(value, str):
-            raise ValidationError("Not text.")
+            raise ValidationError(NOT_TEXT)
         try:
             content = base64.b64decode(value, validate=True) if len(value) <= self._maximum * 4 // 3 + 4 else None
         except ValueError:
-            raise ValidationError("Not base64.") from None
+            raise ValidationError("Le contenu du fichier n’est pas en base64.") from None
         if content is None or len(content) > self._maximum:
-            raise ValidationError(f"More than {self._maximum} bytes.")
+            raise ValidationError(f"Le fichier ne peut pas dépasser {self._maximum} octets.")
         return content
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **_: Any) -> str | None:
@@ -227,7 +241,7 @@ class WebAddress(Text):
         except ValueError:
             reachable = False
         if not reachable or any(character.isspace() for character in text):
-            raise ValidationError("Not a web address.")
+            raise ValidationError("Indiquez une adresse web, qui commence par http:// ou https://.")
         return text
 
 
@@ -235,11 +249,12 @@ class OneOf(fields.String):
     """One of a list of words."""
 
     def __init__(self, choices: Collection[str], **options: Any) -> None:
-        super().__init__(validate=validate.OneOf(list(choices)), **options)
+        one_of = validate.OneOf(list(choices), error="Choisissez l’une de ces valeurs : {choices}.")
+        super().__init__(validate=one_of, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
         if not isinstance(value, str):
-            raise ValidationError("Not text.")
+            raise ValidationError(NOT_TEXT)
         return value
 
 
@@ -258,21 +273,21 @@ class Pattern(fields.String):
 
 class PostalCode(Pattern):
     def __init__(self, **options: Any) -> None:
-        super().__init__(re.compile(r"[0-9]{5}"), "Not a French postal code (5 digits).", **options)
+        super().__init__(re.compile(r"[0-9]{5}"), "Indiquez un code postal français de cinq chiffres.", **options)
 
 
 class PhoneNumber(Pattern):
     """Digits with an optional ``+``, spaces, dots and hyphens; identity puts it into one form."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(re.compile(r"\+?[0-9][0-9 .()-]{4,24}"), "Not a phone number.", **options)
+        super().__init__(re.compile(r"\+?[0-9][0-9 .()-]{4,24}"), "Indiquez un numéro de téléphone valable.", **options)
 
 
 class Cursor(Pattern):
     """``nextCursor`` of a list; the list that gave it decides what it means."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(re.compile(r"[A-Za-z0-9_=.:~-]{1,3000}"), "Not a cursor of this list.", **options)
+        super().__init__(re.compile(r"[A-Za-z0-9_=.:~-]{1,3000}"), NOT_A_CURSOR, **options)
 
 
 class Date(fields.Date):
@@ -286,7 +301,7 @@ class Date(fields.Date):
                     return day
             except ValueError:
                 pass
-        raise ValidationError("Not a date (YYYY-MM-DD).")
+        raise ValidationError("Indiquez une date au format AAAA-MM-JJ, par exemple 2021-11-02.")
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **_: Any) -> str | None:
         return None if value is None else value.isoformat()
@@ -303,7 +318,7 @@ class DateTime(fields.DateTime):
                     return instant
             except ValueError:
                 pass
-        raise ValidationError("Not an instant (RFC 3339 with an offset, such as 2021-11-02T09:00:00Z).")
+        raise ValidationError("Indiquez une date et une heure avec leur fuseau, par exemple 2021-11-02T09:00:00Z.")
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **_: Any) -> str | None:
         return instant_text(value)
@@ -344,4 +359,4 @@ class ListOf(fields.List[Any]):
     """A list of one type, its length within bounds."""
 
     def __init__(self, inner: fields.Field[Any], maximum: int, minimum: int = 0, **options: Any) -> None:
-        super().__init__(inner, validate=validate.Length(minimum or None, maximum), **options)
+        super().__init__(inner, validate=length(minimum or None, maximum, "élément"), **options)

@@ -36,16 +36,16 @@ def translated() -> Iterator[None]:
         if _is_conflict(error.orig):
             raise Conflict(str(error.orig)) from error
         if error.connection_invalidated or isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
-            raise StoreUnavailable("the database cannot be reached") from error
+            raise StoreUnavailable(reason="the database cannot be reached") from error
         raise
     except sa.exc.TimeoutError as error:
-        raise StoreUnavailable("all connections to the database are in use") from error
+        raise StoreUnavailable(reason="all connections to the database are in use") from error
     except psycopg2.Error as error:
         # SQLAlchemy does not translate what the driver raises in event listeners (pool, statement batching)
         if _is_conflict(error):
             raise Conflict(str(error)) from error
         if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
-            raise StoreUnavailable("the database cannot be reached") from error
+            raise StoreUnavailable(reason="the database cannot be reached") from error
         raise
 
 

@@ -19,6 +19,7 @@ from shared.kernel.errors import DomainError, Invalid, Refused
 
 class KeyReused(Invalid):
     code = "idempotency-key-reused"
+    DETAIL = "Cette clé a déjà servi pour une autre demande : utilisez-en une nouvelle."
 
 
 B = TypeVar("B")
@@ -119,7 +120,7 @@ def known_outcomes(calls: Iterable[Call[Any]], rows: Iterable[Any]) -> dict[tupl
     found: dict[tuple[str, str], Outcome] = {}
     for owner, key, fingerprint, stored in rows:
         same = fingerprint == keyed[(owner, key)].fingerprint()
-        found[(owner, key)] = from_stored(stored) if same else KeyReused("this key came with another body before")
+        found[(owner, key)] = from_stored(stored) if same else KeyReused()
     return found
 
 

@@ -38,7 +38,7 @@ class _Return:
     def with_refusals(self, answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """The answers, and refusals of the unreadable calls, in the order of the batch."""
         rest = iter(answers)
-        unreadable = {"refused": BadData("the message is not a call").to_outcome()}
+        unreadable = {"refused": BadData().to_outcome()}
         return [unreadable if call is None else next(rest) for call in self.batch]
 
 

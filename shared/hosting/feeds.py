@@ -112,7 +112,7 @@ class _Feed:
             raise  # the messages stay for the next step: returned to the queue they would go to another process
         except Exception as error:
             if self._arrived and is_of_another_service(error):
-                raise NotYet(f"messages from {self._source} wait for earlier ones: {error}") from error
+                raise NotYet(reason=f"messages from {self._source} wait for earlier ones: {error}") from error
             self.close()
             raise
 

@@ -24,19 +24,23 @@ Answered = tuple[Outcome, int | None, bool]
 
 class UnknownCall(NotFound):
     code = "unknown-call"
+    DETAIL = "La plateforme est en cours de mise à jour : réessayez dans quelques minutes."
 
 
 class InternalError(DomainError):
     status = 500
     code = "internal-error"
+    DETAIL = "Une erreur est survenue de notre côté, et nous l’avons enregistrée : réessayez plus tard."
 
 
 class BadData(Invalid):
     code = "invalid"
+    DETAIL = "Cette demande est illisible : vérifiez son contenu."
 
 
 class TooBusy(Unavailable):
     code = "too-busy"
+    DETAIL = "Trop de demandes arrivent en même temps : réessayez dans quelques instants."
 
 
 class Commands:
@@ -96,7 +100,7 @@ class Commands:
                     return refusal, None, False
                 except Exception as error:
                     return unexpected_error(call, error), None, False
-            return TooBusy("too many are changing the same thing"), None, False
+            return TooBusy(), None, False
 
     def _attempt(self, handler: CommandHandler, call: Call[Any]) -> Answered:
         assert handler.one is not None
@@ -184,7 +188,7 @@ class Commands:
             return [(unexpected_error(calls[0], error), None, False)]
         if attempts > 1:
             return decide(handler, calls, attempts - 1)
-        return [(TooBusy("too many are changing the same thing"), None, False)]
+        return [(TooBusy(), None, False)]
 
     def _saga(self, handler: CommandHandler, calls: list[Call[Any]], _attempts: int) -> list[Answered]:
         """Runs calls with a key together: if they are run again, the handler finds by the key what is done already.
@@ -290,7 +294,7 @@ def _checked(
     """The call with its typed body, or the refusal of an unknown name, a caller without authority or invalid data."""
     handler = handlers.get(call.name)
     if handler is None:
-        return UnknownCall(f"no {kind} {call.name[:100]!r}")
+        return UnknownCall(reason=f"no {kind} {call.name[:100]!r}")
     try:
         handler.contract.BY.check(call.caller)
         return replace(call, body=handler.contract.read(call.data))
@@ -301,7 +305,7 @@ def _checked(
 def unexpected_error(call: Call[Any], error: Exception) -> DomainError:
     """Logs an unexpected exception with its traceback. Returns the refusal for the caller, which has no details."""
     log.error("call failed", call=call.name, error=repr(error), exc_info=error)
-    return InternalError("something went wrong on our side; it was recorded")
+    return InternalError()
 
 
 def _replayed(outcome: Outcome) -> Answered:

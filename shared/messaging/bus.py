@@ -164,7 +164,7 @@ class CallingBus(Bus):
     ) -> list[Answer | DomainError]:
         lane, seconds = self._lane(service, "commands", True), timeout or DEFAULT_SECONDS
         if len(lane.queue) + len(data) > MAX_WAITING:
-            return [Unavailable(f"too many calls wait for {service}") for _ in data]
+            return [Unavailable(reason=f"too many calls wait for {service}") for _ in data]
         waiting = [_Waiting(call_to_wire(name, item, None, None)) for item in data]
         lane.queue.extend(waiting)
         with green.Timeout(seconds, False):
@@ -184,7 +184,7 @@ class CallingBus(Bus):
         else:
             envelope = self._call(service, "queries", call_to_wire(name, data, None, options.get("caller")), options)
         if envelope is None:
-            raise Unavailable(f"{service} does not answer now")
+            raise Unavailable(reason=f"{service} does not answer now")
         if "refused" in envelope:
             raise refusal(envelope)
         return envelope["result"]
@@ -210,7 +210,7 @@ class CallingBus(Bus):
         lane, seconds = self._lane(service, kind, options.get("batched", False)), options.get("timeout")
         seconds = seconds or DEFAULT_SECONDS
         if len(lane.queue) >= MAX_WAITING:
-            raise Unavailable(f"too many calls wait for {service}")
+            raise Unavailable(reason=f"too many calls wait for {service}")
         waiting = _Waiting(wire)
         lane.queue.append(waiting)
         with green.Timeout(seconds, False):
@@ -218,7 +218,7 @@ class CallingBus(Bus):
             return waiting.answer.wait()  # type: ignore[no-any-return]
         if waiting in lane.queue:
             lane.queue.remove(waiting)
-            raise Unavailable(f"{service} does not take calls now")
+            raise Unavailable(reason=f"{service} does not take calls now")
         return None
 
     def _lane(self, service: str, kind: str, batched: bool) -> _Lane:
@@ -303,7 +303,7 @@ def call_to_wire(name: str, data: dict[str, Any], key: str | None, caller: Calle
 
 def _answer(envelope: dict[str, Any] | None) -> Answer | DomainError:
     if envelope is None:
-        return OutcomePending("the outcome is not known yet: ask again with the same key")
+        return OutcomePending()
     if "refused" in envelope:
         return refusal(envelope)
     return Answer(envelope["result"], envelope["position"], envelope["replayed"])

@@ -112,7 +112,7 @@ def bus_errors(connection: kombu.Connection) -> Iterator[None]:
     try:
         yield
     except errors as error:
-        raise BusUnavailable(f"RabbitMQ cannot be reached: {error}") from error
+        raise BusUnavailable(reason=f"RabbitMQ cannot be reached: {error}") from error
 
 
 def discard(connection: kombu.Connection) -> None:
@@ -138,7 +138,7 @@ class LazyConnection:
         Raises BusUnreachable if there is none, and BusUnavailable if it fails.
         """
         if not self._lock.acquire(timeout=seconds):
-            raise BusUnreachable("RabbitMQ cannot be reached: other callers wait for it")
+            raise BusUnreachable(reason="RabbitMQ cannot be reached: other callers wait for it")
         try:
             if self._connection is None or self._channel is None:
                 self._open()
@@ -153,7 +153,7 @@ class LazyConnection:
 
     def _open(self) -> None:
         if time.monotonic() < self._retry_at:
-            raise BusUnreachable("RabbitMQ could not be reached, and is not tried again yet")
+            raise BusUnreachable(reason="RabbitMQ could not be reached, and is not tried again yet")
         try:
             self._connection = connect(self._uri)
             with bus_errors(self._connection):
@@ -161,7 +161,7 @@ class LazyConnection:
                 self._opened(self._channel)
         except BusUnavailable as error:
             self._retry_at = time.monotonic() + RETRY_SECONDS
-            raise BusUnreachable(error.detail) from error
+            raise BusUnreachable(reason=str(error)) from error
 
     def _opened(self, channel: Any) -> None:
         """Prepares a new channel; for subclasses."""
@@ -288,9 +288,9 @@ class EventPublisher(LazyConnection):
             try:
                 channel.connection.drain_events(timeout=CONFIRM_SECONDS)
             except TimeoutError as error:
-                raise BusUnavailable("RabbitMQ does not confirm") from error
+                raise BusUnavailable(reason="RabbitMQ does not confirm") from error
         if self._refused:
-            raise BusUnavailable("RabbitMQ refused a message")
+            raise BusUnavailable(reason="RabbitMQ refused a message")
 
 
 def _corked(channel: Any) -> AbstractContextManager[None]:

@@ -10,6 +10,8 @@ from shared.kernel.time import instant_text
 from shared.messaging.reactions import Reactions
 from shared.messaging.storage import dead_letters, positions
 
+_RESOLVED = {"replayed": "rejoué", "discarded": "écarté"}
+
 
 class NothingToReplay(Conflict):
     code = "not-waiting"
@@ -58,7 +60,7 @@ def _locked(tx: Transaction, identifier: int) -> Row[Any]:
         positions.lock_tracked(tx.connection, row.source)
         row = dead_letters.by_number(tx.connection, identifier)
     if row is None:
-        raise NotFound(f"no dead letter {identifier}")
+        raise NotFound(f"Aucun message en échec ne porte le numéro {identifier}.")
     if row.state not in dead_letters.WAITING:
-        raise NothingToReplay(f"dead letter {identifier} is {row.state}")
+        raise NothingToReplay(f"Le message en échec {identifier} a déjà été {_RESOLVED[row.state]}.")
     return row

@@ -23,11 +23,14 @@ def follow(tx: Transaction, source: str, histories: dict[str, Any], position: in
         return {"position": 0, "lost": 0}  # the source was never followed
     if row.epoch == histories["epoch"]:
         if position not in (None, row.position):
-            raise Invalid(f"this history of {source} is followed already, up to {row.position}")
+            raise Invalid(f"Cet historique de {source} est déjà suivi, jusqu’à la position {row.position}.")
         return {"position": row.position, "lost": 0}
     shared_until = kept_until(histories["ended"], row.epoch) if row.epoch else row.position
     if position is None and shared_until is None:
-        raise Invalid(f"{source} does not know the history that was followed: give the position from which to continue")
+        raise Invalid(
+            f"Le service {source} ne connaît pas l’historique qui était suivi : indiquez la position à partir de "
+            "laquelle continuer."
+        )
     begin = min(row.position, shared_until or 0) if position is None else position
     positions.follow_epoch(tx.connection, source, histories["epoch"], begin)
     dead_letters.discard_lost(tx.connection, source, row.epoch, begin)

@@ -104,4 +104,8 @@ class Reactions(Mapping[Key, Reaction]):
                 else:
                     return message.in_version(brought._replace(number=version, data=data))
         reason = "; ".join(objections) or "there is no reaction to it"
-        raise NotUnderstood(f"{message.name} version {message.version} is not understood: {reason}")
+        raise NotUnderstood(
+            f"La version {message.version} du message {message.name} n’est pas comprise : rejouez-le après la mise à "
+            "jour du service.",
+            reason=f"{message.name} version {message.version} is not understood: {reason}",
+        )

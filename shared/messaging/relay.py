@@ -44,5 +44,5 @@ class Relay:
     def _move(self, position: int) -> None:
         if not positions.move_relayed(self._store, self.position, position):
             self.start()
-            raise RelayOvertaken("another relay is at work")
+            raise RelayOvertaken(reason="another relay is at work")
         self.position = position

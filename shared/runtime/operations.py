@@ -37,12 +37,12 @@ def find_stream(send: SendQuery, services: Sequence[str], stream_id: str) -> dic
     try:
         identifier = str(UUID(stream_id))
     except ValueError:
-        raise NotFound(f"{stream_id[:100]!r} is not the identifier of a stream") from None
+        raise NotFound(f"« {stream_id[:100]} » n’est pas l’identifiant d’un flux.") from None
     for service in services:
         items = send(service, calls.Stream(stream_id=identifier))["items"]
         if items:
             return {"service": service, "streamId": identifier, "items": items}
-    raise NotFound(f"there are no events of the stream {identifier}")
+    raise NotFound(f"Le flux {identifier} n’a aucun évènement.")
 
 
 def list_dead_letters(send: SendQuery, services: Sequence[str], after: str | None, limit: int) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def parse_projection_name(name: str, services: Sequence[str]) -> tuple[str, str]
     """``wallet.balances`` → (service, read model). Raises NotFound."""
     service, _, model = name.partition(".")
     if service not in services or not model:
-        raise NotFound(f"there is no read model {name[:100]!r}: `passculture projections` lists them")
+        raise NotFound(f"Aucun modèle de lecture ne s’appelle « {name[:100]} » : choisissez-en un dans leur liste.")
     return service, model
 
 
@@ -74,5 +74,5 @@ def parse_dead_letter_id(name: str, services: Sequence[str]) -> tuple[str, int]:
     """``wallet-3`` → (service, number). Raises NotFound."""
     service, _, digits = name.rpartition("-")
     if service not in services or not (digits.isascii() and digits.isdigit()) or int(digits[:17]) > MAX_NUMBER:
-        raise NotFound(f"there is no dead letter {name[:100]!r}: `passculture dead-letters` lists them")
+        raise NotFound(f"Aucun message en échec ne s’appelle « {name[:100]} » : choisissez-en un dans leur liste.")
     return service, int(digits[:17])

@@ -69,9 +69,9 @@ class PlatformCalls:
         """Stores the instant before the clock moves: a restart never finds an event later than its clock."""
         clock = self._running.clock
         if not isinstance(clock, SettableClock):
-            return Invalid("the clock is real")
+            return Invalid("L’horloge est réelle : vous ne pouvez pas la régler.")
         if now < clock.now():
-            return Invalid("the clock does not go back")
+            return Invalid("L’horloge ne peut pas reculer : indiquez un instant plus tardif.")
         with self._store.transaction() as tx:
             keep_clock(tx.connection, now)
         clock.move_to(now)
@@ -93,7 +93,7 @@ class PlatformCalls:
         while not self._running.has_reached(source, position):
             left = deadline - time.monotonic()
             if left <= 0:
-                raise Unavailable(f"{self._service.name} has not yet handled position {position} of {source}")
+                raise Unavailable(reason=f"{self._service.name} has not yet handled position {position} of {source}")
             self._running.wait_for_progress(left)
         return {"reached": True}
 
@@ -134,7 +134,7 @@ class PlatformCalls:
     def _follow_history(self, tx: Transaction, call: Call[calls.FollowHistory]) -> dict[str, Any]:
         body = call.body
         if body.source not in self._running.consumers:
-            raise NotFound(f"{self._service.name} does not follow {body.source!r}")
+            raise NotFound(f"Le service {self._service.name} ne suit pas « {body.source} ».")
         return following.follow(tx, body.source, body.histories.to_wire(), body.position)
 
     # Read models and streams
@@ -193,14 +193,14 @@ class PlatformCalls:
         for model in self._service.read_models:
             if model.name == name:
                 return model
-        raise NotFound(f"{self._service.name} has no read model {name!r}")
+        raise NotFound(f"Le service {self._service.name} n’a pas de modèle de lecture « {name} ».")
 
     def _stream(self, connection: Connection, call: Call[calls.Stream]) -> dict[str, Any]:
         """The events of a stream as stored; sealed personal data stay sealed."""
         try:
             stream = UUID(call.body.stream_id)
         except ValueError:
-            raise NotFound(f"{call.body.stream_id!r} is not the identifier of a stream") from None
+            raise NotFound(f"« {call.body.stream_id} » n’est pas l’identifiant d’un flux.") from None
         return {
             "items": [
                 {

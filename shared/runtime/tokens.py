@@ -26,6 +26,7 @@ class BadToken(Unauthorized):
     """Not signed with this key, altered, expired, or not a token."""
 
     code = "token-invalid"
+    DETAIL = "Votre session a expiré ou n’est pas valable : connectez-vous de nouveau."
 
 
 def sign(claims: dict[str, Any], key: bytes, lifetime: timedelta) -> str:
@@ -38,7 +39,7 @@ def verify(token: str, key: bytes) -> dict[str, Any]:
     """The claims of a token that was signed with this key and has not expired. Raises BadToken."""
     claims = _verified(token, key)
     if claims["exp"] <= time.time():
-        raise BadToken("the access token is not valid")
+        raise BadToken
     return claims
 
 
@@ -49,7 +50,7 @@ def _verified(token: str, key: bytes) -> dict[str, Any]:
             token, _secret(key), algorithms=[ALGORITHM], issuer=ISSUER, options={"require": ["exp", "iat", "iss"]}
         )
     except (jwt.InvalidTokenError, UnicodeError) as error:
-        raise BadToken("the access token is not valid") from error
+        raise BadToken from error
     return claims
 
 

@@ -80,7 +80,7 @@ def _period(query: calls.Recap, now: datetime) -> Period:
     """The days of the query; without them the last 60, up to the venue's present day."""
     first, last = query.period_from, query.period_to
     if first is not None and first > (last or now.date() + timedelta(days=1)):
-        raise Invalid(errors={"periodFrom": ["Later than the period's end."]})
+        raise Invalid.of_field("periodFrom", "La période ne peut pas commencer après sa fin.")
 
     def days(zone: str) -> tuple[date, date]:
         end = last or now.astimezone(ZoneInfo(zone)).date()
@@ -127,4 +127,4 @@ def _read_cursor(query: calls.Recap) -> tuple[calls.Recap, Place | None]:
             raise ValueError("not the number of a booking")
         return calls.Recap.read({**content, "limit": query.limit}), (at, number)
     except (KeyError, TypeError, ValueError, OverflowError, Invalid):
-        raise CursorInvalid("Ce curseur n'a pas été donné par cette liste.") from None
+        raise CursorInvalid from None

@@ -311,16 +311,16 @@ class Booking(Aggregate):
         if self.status == Status.CANCELLED:
             raise refusals.AlreadyCancelled
         if self.status != Status.CONFIRMED:
-            raise refusals.AlreadyUsed("Cette réservation a déjà été utilisée.")
+            raise refusals.AlreadyUsed
         if self.cancellation_limit_at is not None and now >= self.cancellation_limit_at:
-            raise refusals.LimitPassed("Le délai d'annulation de cette réservation est passé.")
+            raise refusals.LimitPassed
 
     def check_cancellable_by_staff(self) -> None:
         """Staff may cancel in every state, until the booking enters a batch."""
         if self.status == Status.CANCELLED:
             raise refusals.AlreadyCancelled
         if self.batch_id is not None:
-            raise refusals.InABatch("Cette réservation est dans un lot de remboursement : demandez une correction.")
+            raise refusals.InABatch
 
     def cancel(self, at: datetime, reason: str, stock_remaining: int | None, comment: str = "") -> None:
         """The caller gives its places back in the same transaction. A used one is invalidated first, so that wallet and
@@ -335,9 +335,11 @@ class Booking(Aggregate):
 
     def check_restorable(self) -> None:
         if self.is_open:
-            raise refusals.NotCancelled("Une remise en état est déjà en cours.")
+            raise refusals.NotCancelled(
+                "Cette réservation est déjà en cours de rétablissement : patientez quelques instants."
+            )
         if self.status != Status.CANCELLED:
-            raise refusals.NotCancelled("Cette réservation n'est pas annulée.")
+            raise refusals.NotCancelled
 
     def request_restore(self, at: datetime, command: Command) -> None:
         """The item had been collected all the same: a new attempt reserves its credit again."""

@@ -127,9 +127,11 @@ class Stock(Aggregate):
     def change_quantity(self, at: datetime, quantity: int | None, *, taken: int, booked: int) -> None:
         """``taken`` counts open requests too: a smaller quantity would oversell the stock."""
         if self.is_withdrawn:
-            raise refusals.StockNotBookable("Ce stock a été retiré.")
+            raise refusals.StockNotBookable("Ce stock a été retiré : ajoutez-en un autre.")
         if quantity is not None and quantity < taken:
-            raise refusals.QuantityBelowBooked(f"{taken} places sont déjà prises.", extra={"booked": taken})
+            raise refusals.QuantityBelowBooked(
+                f"Des places sont déjà réservées : indiquez-en au moins {taken}.", extra={"booked": taken}
+            )
         if quantity == self.quantity:
             return
         self.trigger_event(self.QuantityChanged, timestamp=at, stock_id=self.stock_id, quantity=quantity)

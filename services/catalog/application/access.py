@@ -36,7 +36,7 @@ def check_visible(connection: Connection, caller: Caller | None, offerer_id: int
 def check_version(aggregate: Aggregate, expected: int | None) -> None:
     """Optimistic lock: raises PreconditionFailed when the resource has changed since the caller read it."""
     if expected is not None and expected != aggregate.version:
-        raise PreconditionFailed("Cette ressource a été modifiée entre-temps : relisez-la, puis recommencez.")
+        raise PreconditionFailed
 
 
 def open_offerer(connection: Connection, offerer_id: int) -> offerers.Offerer:
@@ -45,7 +45,7 @@ def open_offerer(connection: Connection, offerer_id: int) -> offerers.Offerer:
     if offerer is None:
         raise no_offerer()
     if offerer.status in ("rejected", "closed"):
-        raise OffererClosed("Cette structure a été fermée ou refusée : rien ne peut plus y être ajouté ni modifié.")
+        raise OffererClosed
     return offerer
 
 

@@ -88,7 +88,7 @@ class StockChanges:
             if step.is_own:
                 return self._end(call, changes, step.request, self._send(stock_id, step.request))
             self._finish(stock_id, step.request)
-        raise Unavailable("too many changes of this stock's quantity at once")
+        raise Unavailable(reason="too many changes of this stock's quantity at once")
 
     def _check_price_may_change(self, call: Call[ChangeStock], price: Any) -> None:
         """A custom rule of an offer fixes the price that it was agreed for (domain.md §3.1).
@@ -98,7 +98,7 @@ class StockChanges:
         with self._store.transaction() as tx:
             facts = access.own_stock(tx, call.caller, call.body.stock_id).facts
         if facts.price != price and self._payout.has_agreed_price(facts.offer_id):
-            raise PriceAgreed("Le remboursement de cette offre a été convenu pour son prix actuel.")
+            raise PriceAgreed
 
     @staticmethod
     def _begin(tx: Transaction, call: Call[ChangeStock], changes: dict[str, Any]) -> _Done | _Waiting:

@@ -28,8 +28,7 @@ def open_venue(tx: Transaction, call: Call[calls.OpenVenue]) -> dict[str, Any]:
     venue = Venue.open(tx.now, tx.next_number("venue"), body.offerer_id, offerer.siren, fields)
     facts = venue.facts
     if facts.siret is not None and not venues.take_siret(tx.connection, facts.siret, facts.venue_id):
-        message = "Un lieu porte déjà ce SIRET."
-        raise SiretTaken(message, errors={"siret": [message]})
+        raise SiretTaken.of_field("siret", "Un lieu porte déjà ce SIRET : vérifiez-le.")
     return _saved(tx, venue, offerer)
 
 

@@ -17,9 +17,9 @@ from services.catalog.refusals import (
     OfferNotInReview,
     OfferNotPublished,
     OfferRejected,
-    refuse_field,
 )
 from shared.contracts.subcategories import SUBCATEGORIES, Subcategory
+from shared.kernel.errors import Invalid
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import ZERO, Cents
 
@@ -155,9 +155,13 @@ class Offer(Aggregate):
         self._check_editable()
         facts = replace(self.facts, **changes)
         if facts.subcategory != self.facts.subcategory:
-            raise refuse_field("subcategory", "La sous-catégorie d'une offre ne change jamais : créez une autre offre.")
+            raise Invalid.of_field(
+                "subcategory", "La sous-catégorie d’une offre ne change jamais : créez une autre offre."
+            )
         if facts.is_digital != self.facts.is_digital:
-            raise refuse_field("url", "Une offre numérique le reste, une autre ne peut pas le devenir.")
+            raise Invalid.of_field(
+                "url", "Une offre numérique le reste, et une autre ne peut pas le devenir : créez une autre offre."
+            )
         _check_content(facts)
         if facts == self.facts:
             return
@@ -175,7 +179,7 @@ class Offer(Aggregate):
         if self.moderation is Moderation.APPROVED:
             return
         if self.moderation is not Moderation.PENDING:
-            raise OfferNotInReview("Cette offre n'attend pas de décision.")
+            raise OfferNotInReview
         self._approve(at)
 
     def reject(self, at: datetime, reason: str) -> None:
@@ -183,7 +187,7 @@ class Offer(Aggregate):
         if self.moderation is Moderation.REJECTED:
             return
         if self.moderation is Moderation.DRAFT:
-            raise OfferNotInReview("Cette offre n'attend pas de décision.")
+            raise OfferNotInReview
         self.trigger_event(self.Rejected, timestamp=at, offer_id=self.facts.offer_id, reason=reason)
         if self.facts.published_at is not None:
             self._withdraw(at, Withdrawal.REJECTED)
@@ -206,16 +210,14 @@ class Offer(Aggregate):
 
     def _check_editable(self) -> None:
         if self.moderation is Moderation.PENDING:
-            raise OfferInReview(
-                "Cette offre est en cours de vérification : elle ne peut pas être modifiée pour l'instant."
-            )
+            raise OfferInReview
         if self.moderation is Moderation.REJECTED:
-            raise OfferRejected("Cette offre a été refusée : elle ne peut plus être modifiée.")
+            raise OfferRejected
 
     def _check_approved(self) -> None:
         self._check_editable()
         if self.moderation is Moderation.DRAFT:
-            raise OfferNotPublished("Cette offre est un brouillon : ajoutez-lui un stock pour la publier.")
+            raise OfferNotPublished
 
     def _hold_if_suspicious(self, at: datetime, price: Cents) -> bool:
         verdict = judge(Submission(self.facts.name, self.facts.description, price), at)
@@ -242,23 +244,25 @@ class Offer(Aggregate):
 def _check_subcategory(subcategory: str) -> None:
     known = SUBCATEGORIES.get(subcategory)
     if known is None:
-        raise refuse_field("subcategory", "Cette sous-catégorie n'existe pas.")
+        raise Invalid.of_field("subcategory", "Cette sous-catégorie n’existe pas : choisissez-en une de la liste.")
     if not known.is_selectable:
-        raise refuse_field("subcategory", "Cette sous-catégorie n'accepte plus de nouvelles offres.")
+        raise Invalid.of_field(
+            "subcategory", "Cette sous-catégorie n’accepte plus de nouvelles offres : choisissez-en une autre."
+        )
 
 
 def _check_place(facts: OfferFacts, venue: VenueFacts) -> None:
     """Offers of online subcategories belong to the digital venue, all others to a place."""
     if facts.rules.is_online_only and not venue.is_digital:
-        raise refuse_field("subcategory", "Une offre de cette sous-catégorie se crée dans le lieu numérique.")
+        raise Invalid.of_field("subcategory", "Une offre de cette sous-catégorie se crée dans le lieu numérique.")
     if facts.rules.is_offline_only and venue.is_digital:
-        raise refuse_field("subcategory", "Une offre de cette sous-catégorie se crée dans un lieu physique.")
+        raise Invalid.of_field("subcategory", "Une offre de cette sous-catégorie se crée dans un lieu physique.")
     if venue.is_digital and facts.url is None:
-        raise refuse_field("url", "Donnez l'adresse web : une offre du lieu numérique en a une.")
+        raise Invalid.of_field("url", "Indiquez l’adresse web de cette offre du lieu numérique.")
     if facts.url is not None and not venue.is_digital:
-        raise refuse_field("url", "Seules les offres du lieu numérique ont une adresse web.")
+        raise Invalid.of_field("url", "Seules les offres du lieu numérique ont une adresse web.")
 
 
 def _check_content(facts: OfferFacts) -> None:
     if facts.is_duo and not facts.rules.can_be_duo:
-        raise refuse_field("isDuo", "Une offre de cette sous-catégorie ne peut pas être duo.")
+        raise Invalid.of_field("isDuo", "Une offre de cette sous-catégorie ne peut pas être duo.")

@@ -17,8 +17,8 @@ from services.catalog.refusals import (
     EventPassed,
     StockWithdrawn,
     WithdrawalTooLate,
-    refuse_field,
 )
+from shared.kernel.errors import Invalid
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import Cents
 from shared.kernel.time import parse_instant
@@ -190,7 +190,7 @@ class Stock(Aggregate):
         self.check_changeable(at)
         assert self.request is None, "the open request is finished first"
         if self.facts.activation_codes and quantity != self.facts.quantity:
-            raise refuse_field("quantity", "La quantité de ce stock est le nombre de ses codes d'activation.")
+            raise Invalid.of_field("quantity", "La quantité de ce stock est le nombre de ses codes d’activation.")
         if quantity != self.facts.quantity:
             request = QuantityRequest(self.requests + 1, quantity)
             self.trigger_event(self.QuantityRequested, timestamp=at, request=request, **self._ids())
@@ -210,9 +210,7 @@ class Stock(Aggregate):
         if self.is_withdrawn:
             return
         if start is not None and at > start + WITHDRAWAL_AFTER_START:
-            raise WithdrawalTooLate(
-                "L'événement a commencé il y a plus de 48 heures : ses réservations sont définitives."
-            )
+            raise WithdrawalTooLate
         self.trigger_event(self.Withdrawn, timestamp=at, **self._ids())
 
     def elapse(self) -> None:
@@ -226,9 +224,9 @@ class Stock(Aggregate):
     def check_changeable(self, at: datetime) -> None:
         """Raises StockWithdrawn, EventPassed."""
         if self.is_withdrawn:
-            raise StockWithdrawn("Ce stock a été retiré : ajoutez-en un autre.")
+            raise StockWithdrawn
         if self.facts.beginning_at is not None and self.facts.beginning_at <= at:
-            raise EventPassed("L'événement a commencé : son stock ne peut plus être modifié.")
+            raise EventPassed
 
     def _changed(self, changes: dict[str, Any]) -> StockFacts:
         facts = replace(self.facts, **changes)
@@ -259,27 +257,29 @@ class Stock(Aggregate):
 
 def _quantity_of_codes(offer: OfferFacts, codes: tuple[str, ...], quantity: int | None) -> int:
     if not offer.is_digital:
-        raise refuse_field("activationCodes", "Seules les offres numériques ont des codes d'activation.")
+        raise Invalid.of_field("activationCodes", "Seules les offres numériques ont des codes d’activation.")
     if len(set(codes)) != len(codes):
-        raise refuse_field("activationCodes", "Chaque code d'activation ne peut être donné qu'une fois.")
+        raise Invalid.of_field("activationCodes", "Chaque code d’activation ne peut être donné qu’une fois.")
     if quantity not in (None, len(codes)):
-        raise refuse_field("quantity", f"Vous donnez {len(codes)} codes d'activation : la quantité est leur nombre.")
+        raise Invalid.of_field(
+            "quantity", f"Vous donnez {len(codes)} codes d’activation : la quantité est leur nombre."
+        )
     return len(codes)
 
 
 def _check_price(price: Cents, offer: OfferFacts, at: datetime) -> None:
     if price < 0:
-        raise refuse_field("priceCents", "Un prix ne peut pas être négatif.")
+        raise Invalid.of_field("priceCents", "Le prix ne peut pas être négatif.")
     ceiling = None if offer.rules.is_event else thing_ceiling(at)
     if ceiling is not None and price > ceiling:
-        raise refuse_field("priceCents", f"Un bien coûte au plus {ceiling // 100} €.")
+        raise Invalid.of_field("priceCents", f"Le prix d’un bien ne peut pas dépasser {ceiling // 100} €.")
 
 
 def _check_beginning(beginning: datetime | None, offer: OfferFacts, at: datetime) -> None:
     if offer.rules.is_event and beginning is None:
-        raise refuse_field("beginningAt", "Donnez la date de l'événement.")
+        raise Invalid.of_field("beginningAt", "Indiquez la date de l’évènement.")
     if not offer.rules.is_event and beginning is not None:
-        raise refuse_field("beginningAt", "Seul un événement a une date.")
+        raise Invalid.of_field("beginningAt", "Seul un évènement a une date : retirez-la.")
     if beginning is not None:
         _check_ahead("beginningAt", beginning, at)
 
@@ -288,13 +288,12 @@ def _check_limit(limit: datetime | None, beginning: datetime | None, at: datetim
     if limit is None:
         return
     if beginning is not None and limit > beginning:
-        raise refuse_field("bookingLimitAt", "La date limite de réservation ne peut pas suivre l'événement.")
+        raise Invalid.of_field("bookingLimitAt", "La date limite de réservation ne peut pas suivre l’évènement.")
     _check_ahead("bookingLimitAt", limit, at)
 
 
 def _check_ahead(field: str, instant: datetime, at: datetime) -> None:
     if instant <= at:
-        message = "Cette date est passée."
-        raise DateInThePast(message, errors={field: [message]})
+        raise DateInThePast.of_field(field, "Cette date est passée : choisissez-en une à venir.")
     if instant > at + MAX_AHEAD:
-        raise refuse_field(field, "Cette date est dans plus de dix ans.")
+        raise Invalid.of_field(field, "Cette date est dans plus de dix ans : choisissez-en une plus proche.")

@@ -10,7 +10,7 @@ from typing import Any
 from eventsourcing.domain import Aggregate
 
 from services.catalog.domain.territory import department_code, is_postal_code, timezone
-from services.catalog.refusals import SiretInvalid, refuse_field
+from services.catalog.refusals import SiretInvalid
 from shared.contracts.venue_types import VenueType
 from shared.kernel.errors import Invalid
 from shared.kernel.identifiers import siren as checked_siren
@@ -144,13 +144,15 @@ class Venue(Aggregate):
 
     def _check_changeable(self, changes: dict[str, Any]) -> None:
         if changes.get("siret", self.facts.siret) != self.facts.siret:
-            raise refuse_field("siret", "Le SIRET d'un lieu ne change jamais : créez un autre lieu.")
+            raise Invalid.of_field("siret", "Le SIRET d’un lieu ne change jamais : créez un autre lieu.")
         changes.pop("siret", None)
         if not self.facts.is_digital:
             return
         for name in changes.keys() - {"booking_email"}:
             if changes[name] != getattr(self.facts, name):
-                raise refuse_field(_CAMEL.get(name, name), "Du lieu numérique, vous ne pouvez changer que l'e-mail.")
+                raise Invalid.of_field(
+                    _CAMEL.get(name, name), "Vous ne pouvez changer que l’adresse e-mail du lieu numérique."
+                )
 
 
 _PLACE = ("comment", "address", "postal_code", "city", "lat", "lon", "accessibility")
@@ -164,35 +166,31 @@ def _siret_of(offerer_siren: str, text: str | None) -> str | None:
     try:
         siret = checked_siret(text)
     except ValueError:
-        raise _bad_siret("Ce n'est pas un SIRET : 14 chiffres, dont les clés de contrôle.") from None
+        raise SiretInvalid.of_field("siret", "Ce n’est pas un SIRET : vérifiez ses quatorze chiffres.") from None
     if siret[:9] != checked_siren(offerer_siren):
-        raise _bad_siret(f"Ce SIRET n'appartient pas au SIREN {offerer_siren} de votre structure.")
+        raise SiretInvalid.of_field("siret", f"Ce SIRET n’appartient pas au SIREN {offerer_siren} de votre structure.")
     return siret
-
-
-def _bad_siret(message: str) -> SiretInvalid:
-    return SiretInvalid(message, errors={"siret": [message]})
 
 
 def _check_place(siret: str | None, body: dict[str, Any]) -> None:
     """domain.md §2.2: a SIRET, or a comment with the full address; never both, never neither."""
     errors: dict[str, list[str]] = {}
     if siret and body["comment"]:
-        errors["comment"] = ["Un lieu qui a un SIRET n'a pas de commentaire."]
+        errors["comment"] = ["Retirez ce commentaire : seul un lieu sans SIRET en a un."]
     if not siret and not body["comment"]:
-        errors["siret"] = ["Donnez le SIRET du lieu, ou un commentaire qui explique pourquoi il n'en a pas."]
+        errors["siret"] = ["Indiquez le SIRET du lieu, ou un commentaire qui explique pourquoi il n’en a pas."]
     if not siret and not body["address"]:
-        errors["address"] = ["Donnez l'adresse complète d'un lieu sans SIRET."]
+        errors["address"] = ["Indiquez l’adresse complète d’un lieu sans SIRET."]
     if not body["city"]:
-        errors["city"] = ["Donnez la commune du lieu."]
+        errors["city"] = ["Indiquez la commune du lieu."]
     if not body["postal_code"] or not is_postal_code(body["postal_code"]):
-        errors["postalCode"] = ["Ce n'est pas un code postal français."]
+        errors["postalCode"] = ["Indiquez un code postal français de cinq chiffres."]
     if (body["lat"] is None) != (body["lon"] is None):
-        errors["lat"] = ["Donnez la latitude et la longitude ensemble."]
+        errors["lat"] = ["Indiquez la latitude et la longitude ensemble."]
     if body["accessibility"] is None:
-        errors["accessibility"] = ["Indiquez l'accessibilité du lieu pour chaque handicap."]
+        errors["accessibility"] = ["Indiquez l’accessibilité du lieu pour chaque handicap."]
     if errors:
-        raise Invalid("La description du lieu n'est pas complète.", errors=errors)
+        raise Invalid("La description du lieu n’est pas complète : corrigez les champs indiqués.", errors=errors)
 
 
 def _rounded(degrees: float | None) -> float | None:

@@ -47,9 +47,9 @@ class EmbeddedDirectory:
 
     def find(self, siren: str) -> Structure:
         if siren in CLOSED:
-            raise SirenClosed("Cette structure a cessé son activité.")
+            raise SirenClosed("Cette structure a cessé son activité : vérifiez le SIREN.")
         if siren in FOREIGN:
-            raise SirenForeign("Le siège de cette structure n’est pas en France.")
+            raise SirenForeign("Le siège de cette structure n’est pas en France : vérifiez le SIREN.")
         return NAMED.get(siren) or _derived_from(siren)
 
 

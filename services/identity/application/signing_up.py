@@ -128,7 +128,6 @@ def _request(ports: Ports, profile: Profile, password: str, role: Role, structur
 def _check_age(ports: Ports, birth: date) -> None:
     now = ports.store.clock.now()
     if birth > paris_day(now):
-        message = "Votre date de naissance est dans le futur : vérifiez-la."
-        raise Invalid(message, errors={"birthDate": [message]})
+        raise Invalid.of_field("birthDate", "Votre date de naissance est dans le futur : vérifiez-la.")
     if age_at(birth, now) < MINIMUM_AGE:
         raise TooYoung(f"Le pass Culture commence à {MINIMUM_AGE} ans : revenez le jour de votre anniversaire.")

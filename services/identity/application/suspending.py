@@ -44,4 +44,4 @@ def _reason(text: str) -> Suspension:
         return Suspension(text.strip().upper().replace("-", "_"))
     except ValueError:
         message = f"Indiquez l’un de ces motifs : {', '.join(reason.value for reason in Suspension)}."
-        raise Invalid(message, errors={"reason": [message]}) from None
+        raise Invalid.of_field("reason", message) from None

@@ -93,5 +93,5 @@ class UnitOfWork:
 def caller_account(call: Call[Any]) -> int:
     """The account that makes the call. Raises Unauthorized for the platform itself."""
     if call.caller is None:
-        raise Unauthorized("Connectez-vous d’abord.")
+        raise Unauthorized
     return call.caller.account_id

@@ -309,8 +309,7 @@ class Account(Aggregate):
             return CodeInvalid("Ce code n’est plus valable : demandez-en un autre.")
         if not hmac.compare_digest(given.encode(), expected.encode()):
             self._record(at, self.PhoneCodeRefused)
-            message = "Ce n’est pas le code que vous avez reçu."
-            return CodeInvalid(message, errors={"code": [message]})
+            return CodeInvalid.of_field("code", "Ce n’est pas le code que vous avez reçu : vérifiez-le.")
         return None
 
     def confirm_phone(self, at: datetime, *, phone_digest: str) -> None:
@@ -443,7 +442,9 @@ class Account(Aggregate):
             raise PhoneNotNeeded("Avant 18 ans, vous n’avez pas de numéro de téléphone à confirmer.")
         reached = self.next_step(profile, at)
         if reached is not step:
-            detail = f"Il vous faut d’abord {_IN_FRENCH[reached]}." if reached else "Il ne vous reste aucune étape."
+            detail = (
+                f"Il vous faut d’abord {_IN_FRENCH[reached]}." if reached else "Il ne vous reste aucune étape à faire."
+            )
             raise StepNotDue(detail, extra={"nextStep": reached.value if reached else None})
 
     def _require_attempts_left(self, at: datetime) -> None:

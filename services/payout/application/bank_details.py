@@ -58,7 +58,7 @@ def _offerer_of(connection: Connection, call: Call[calls.SubmitBankDetails]) -> 
         venue = references.venue(connection, venue_id)
         offerer_id = None if venue is None else int(venue.offerer_id)
     if offerer_id is None or offerer_id not in access.own_offerers(connection, call):
-        raise NoSuchOwner("Vous n’êtes rattaché à aucune structure et à aucun lieu de ce numéro.")
+        raise NoSuchOwner("Aucune structure et aucun lieu que vous puissiez consulter n’a ce numéro.")
     access.check_open(connection, offerer_id)
     return offerer_id
 

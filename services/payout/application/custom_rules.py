@@ -44,12 +44,12 @@ class AddingRules:
         """Payout keeps the structures; only catalog knows the offers. Raises NoSuchRuleOwner, Unavailable."""
         if rule.offer_id is not None:
             if not self._catalog.has_offer(rule.offer_id):
-                raise NoSuchRuleOwner.of("offerId", "Aucune offre n’a ce numéro.")
+                raise NoSuchRuleOwner.of_field("offerId", "Aucune offre n’a ce numéro : vérifiez-le.")
             return
         assert rule.offerer_id is not None, "a rule has an offer or a structure"
         with self._store.reading() as connection:
             if references.offerer(connection, rule.offerer_id) is None:
-                raise NoSuchRuleOwner.of("offererId", "Aucune structure n’a ce numéro.")
+                raise NoSuchRuleOwner.of_field("offererId", "Aucune structure n’a ce numéro : vérifiez-le.")
 
 
 def _agree(tx: Transaction, rule: CustomRule) -> dict[str, Any]:
@@ -72,8 +72,8 @@ def _rule(body: calls.AddCustomRule) -> CustomRule:
             rate=body.rate,
             subcategories=body.subcategories,
         )
-    except ValueError as error:
-        raise BadRule("La règle doit se terminer après son début.", errors={"end": [str(error)]}) from None
+    except ValueError:
+        raise BadRule.of_field("end", "La règle doit se terminer après son début.") from None
 
 
 def listed(connection: Connection, _call: Call[calls.CustomRules]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def correct(tx: Transaction, call: Call[calls.Correct]) -> dict[str, Any]:
     if right > limit:
         raise Invalid(
             f"Vous ne pouvez pas rembourser plus de {euros(Cents(limit), point=',')} € pour cette réservation.",
-            errors={"reimbursedCents": [f"At most {limit}."]},
+            errors={"reimbursedCents": [f"Indiquez au plus {limit} centimes."]},
         )
     more = Cents(right - _with_corrections(rows, live)[1])
     if more == 0:

@@ -64,7 +64,7 @@ class Reimbursements:
             if len(rows) > _MAX_FILE_LINES:
                 raise Invalid(
                     f"Ce fichier aurait plus de {_MAX_FILE_LINES} lignes : choisissez une période plus courte.",
-                    errors={"periodFrom": [f"More than {_MAX_FILE_LINES} lines."]},
+                    errors={"periodFrom": [f"Choisissez une période d’au plus {_MAX_FILE_LINES} lignes."]},
                 )
             statuses = _statuses(seen, rows)
             venues = references.venues_named(connection, [row.venue_id for row in rows])

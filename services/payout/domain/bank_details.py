@@ -13,6 +13,8 @@ from shared.kernel.identifiers import bic as valid_bic
 from shared.kernel.identifiers import iban as valid_iban
 from shared.kernel.identifiers import stream_id
 
+_CALLED = {"iban": "l’IBAN", "bic": "le BIC"}
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -34,10 +36,10 @@ def account(iban: str, bic: str, holder: str) -> Account:
     for name, text, check in (("iban", iban, valid_iban), ("bic", bic, valid_bic)):
         try:
             checked[name] = check(text)
-        except ValueError as error:
-            errors[name] = [str(error)]
+        except ValueError:
+            errors[name] = [f"Vérifiez {_CALLED[name]} : un chiffre ou une lettre est faux."]
     if errors:
-        wrong = " et ".join({"iban": "l’IBAN", "bic": "le BIC"}[name] for name in errors)
+        wrong = " et ".join(_CALLED[name] for name in errors)
         raise BadBankDetails(f"Vérifiez {wrong} : un chiffre ou une lettre est faux.", errors=errors)
     return Account(checked["iban"], checked["bic"], " ".join(holder.split()))
 

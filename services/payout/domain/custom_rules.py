@@ -86,10 +86,7 @@ class Agreement(Aggregate):
     def agree(cls, at: datetime, rule: CustomRule, others: Iterable[CustomRule]) -> Agreement:
         """A rule starts tomorrow in Paris at the earliest: it never changes a price. Raises BadRule, RuleOverlaps."""
         if rule.start < paris_midnight(paris_day(at) + timedelta(days=1)):
-            raise BadRule(
-                "La règle doit commencer demain au plus tôt, à minuit, heure de Paris.",
-                errors={"start": ["Tomorrow in Paris at the earliest."]},
-            )
+            raise BadRule.of_field("start", "La règle doit commencer demain au plus tôt, à minuit, heure de Paris.")
         for other in others:
             if rule.overlaps(other):
                 raise RuleOverlaps(

@@ -28,7 +28,7 @@ def document(kind: str, content: bytes) -> Document:
     if media_type is None:
         raise BadDocument(
             "Ce fichier n’est pas accepté : envoyez un fichier PDF, PNG ou JPEG complet.",
-            errors={"file": ["Not a whole PDF, PNG or JPEG file."]},
+            errors={"file": ["Envoyez un fichier PDF, PNG ou JPEG complet."]},
         )
     return Document(kind, media_type, len(content), hashlib.sha256(content).hexdigest())
 

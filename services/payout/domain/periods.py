@@ -15,10 +15,7 @@ _MONTHS: tuple[str, ...] = ("Janvier", "Février", "Mars", "Avril", "Mai", "Juin
 _MONTHS += ("Juillet", "Août", "Septembre", "Octobre", "Novembre", "Décembre")
 
 
-_ENDS: dict[PeriodKind, tuple[str, str]] = {
-    "fortnight": ("un 15 ou un dernier jour du mois", "the 15th or the last day of a month"),
-    "week": ("un dimanche", "a Sunday"),
-}
+_ENDS: dict[PeriodKind, str] = {"fortnight": "un 15 ou un dernier jour du mois", "week": "un dimanche"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +50,8 @@ class Period:
 def period_ending(last: date, kind: PeriodKind) -> Period:
     """The period with this last day. Raises EndsNoPeriod."""
     if last.year < 2000 or period_with(last, kind).last != last:
-        french, english = _ENDS[kind]
-        raise EndsNoPeriod(
-            f"Le {last:%d/%m/%Y} ne termine aucune période : indiquez {french}.", errors={"cutoff": [f"Not {english}."]}
-        )
+        detail = f"Le {last:%d/%m/%Y} ne termine aucune période : indiquez {_ENDS[kind]}."
+        raise EndsNoPeriod.of_field("cutoff", detail)
     return Period(kind, last)
 
 

@@ -180,7 +180,7 @@ def _validate(document: etree._Element) -> None:
     try:
         _schema().assertValid(document)
     except etree.DocumentInvalid as invalid:
-        raise FileNotValid(f"pain.001.001.03 : {invalid}") from None
+        raise FileNotValid(f"Le schéma pain.001.001.03 ne l’admet pas : {invalid}") from None
 
 
 @cache

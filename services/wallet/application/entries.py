@@ -11,6 +11,7 @@ from services.wallet.domain.entries import Entry, entries
 from services.wallet.storage import entries as stored
 from shared.contracts.calls import wallet as calls
 from shared.contracts.calls.contract import CursorInvalid, number_after
+from shared.contracts.fields import NOT_A_CURSOR
 from shared.eventstore import Connection, Store
 from shared.eventstore.outcomes import Call
 from shared.kernel.errors import Invalid
@@ -52,7 +53,7 @@ def _read_cursor(query: calls.Entries) -> tuple[int, datetime | None]:
     try:
         as_of = parse_optional_instant(text or None)
     except (ValueError, OverflowError):
-        raise CursorInvalid(errors={"cursor": ["Not a cursor of this list."]}) from None
+        raise CursorInvalid.of_field("cursor", NOT_A_CURSOR) from None
     if query.as_of not in (None, as_of):
-        raise Invalid(errors={"cursor": ["Of another asOf."]})
+        raise Invalid.of_field("cursor", "Ce curseur vient d’une liste à un autre instant : gardez le même.")
     return number_after(after) or 0, as_of

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, fields
 
 from shared.contracts.calls.contract import API_KEY, PLATFORM, PRO, SIGNED_IN, STAFF, Command, Data, Query
 from shared.contracts.calls.types import CivilDay, Id, Ids, Instant, NextPage, PageSize, Position, Reason
-from shared.contracts.fields import Date, OneOf, Text, Whole
+from shared.contracts.fields import NOT_TEXT, Date, OneOf, Text, Whole, length
 from shared.kernel.identifiers import MAX_NUMBER
 
 STATUSES = ("confirmed", "used", "cancelled", "reimbursed")
@@ -28,11 +28,11 @@ class Typed(fields.String):
     """Text as it was typed or scanned, with any characters."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(validate=validate.Length(0, MAX_TYPED), **options)
+        super().__init__(validate=length(0, MAX_TYPED), **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
         if not isinstance(value, str):
-            raise ValidationError("Not text.")
+            raise ValidationError(NOT_TEXT)
         return value
 
 

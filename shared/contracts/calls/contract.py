@@ -26,17 +26,28 @@ from typing import Annotated, Any, ClassVar, Self, dataclass_transform
 
 from marshmallow import Schema, ValidationError, fields
 
-from shared.contracts.fields import Cursor, Flag, ListOf, flat_errors, json_value
+from shared.contracts.fields import NOT_A_CURSOR, Cursor, Flag, ListOf, flat_errors, json_value
 from shared.kernel.callers import Caller
 from shared.kernel.errors import Forbidden, Invalid, Unauthorized
 
-ROLES = ("beneficiary", "pro", "staff", "finance", "operator")
+ROLES = {
+    "beneficiary": "bénéficiaire",
+    "pro": "acteur culturel",
+    "staff": "équipe",
+    "finance": "finance",
+    "operator": "exploitation",
+}
+"""The roles of accounts, each with its French name."""
 _CAPITAL_AFTER = re.compile(r"_([a-z0-9])")
 _WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 MAX_CURSOR_DIGITS = 15
 MAX_UNKNOWN = 20
 """Unknown fields that a refusal names."""
-_UNKNOWN, _REQUIRED = "Unknown field.", "Missing data for required field."
+REQUIRED = "Ce champ est obligatoire."
+UNKNOWN_FIELD = "Ce champ n’existe pas."
+NOT_AN_OBJECT = "Indiquez un objet JSON."
+_MESSAGES = {"null": "Ce champ ne peut pas être vide.", "invalid": "Indiquez une liste."}
+"""In the place of marshmallow's own; the types of fields have French messages for everything else."""
 
 
 def number_after(cursor: str | None) -> int | None:
@@ -45,7 +56,7 @@ def number_after(cursor: str | None) -> int | None:
         return None
     digits = cursor.isascii() and cursor.isdigit() and len(cursor) <= MAX_CURSOR_DIGITS
     if not digits or int(cursor) == 0:
-        raise CursorInvalid(errors={"cursor": ["Not a cursor of this list."]})
+        raise CursorInvalid.of_field("cursor", NOT_A_CURSOR)
     return int(cursor)
 
 
@@ -53,6 +64,7 @@ class CursorInvalid(Invalid):
     """The cursor was not given by this list."""
 
     code = "cursor-invalid"
+    DETAIL = NOT_A_CURSOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +93,12 @@ class Authority:
         if self.anyone or (caller is None and self.platform):
             return
         if caller is None:
-            raise Unauthorized("sign in: this call needs an account")
+            raise Unauthorized
         if caller.offerer_id is not None and not self.api_keys:
-            raise Unauthorized("sign in: an API key does not allow this")
+            raise Unauthorized("Connectez-vous : une clé d’API ne suffit pas pour cette demande.")
         if not (self.accounts or caller.offerer_id is not None or self.roles & caller.roles):
-            raise Forbidden(f"this needs the role {' or '.join(sorted(self.roles))}")
+            roles = " ou ".join(ROLES[role] for role in sorted(self.roles))
+            raise Forbidden(f"Votre compte n’a pas le rôle nécessaire : {roles}." if roles else "")
 
     def __str__(self) -> str:
         names = sorted(self.roles)
@@ -155,7 +168,7 @@ class Data:
         Raises Invalid with the messages of each field, or CursorInvalid if only the cursor is wrong.
         """
         if not isinstance(data, Mapping):
-            raise Invalid(errors={"body": ["Invalid input type."]})
+            raise Invalid(errors={"body": [NOT_AN_OBJECT]})
         errors: dict[str, list[str]] = {}
         values: dict[str, Any] = {}
         bad_cursor = False
@@ -163,7 +176,7 @@ class Data:
         for bound in cls.FIELDS:
             if bound.key not in data:
                 if bound.required:
-                    errors[bound.key] = [_REQUIRED]
+                    errors[bound.key] = [REQUIRED]
                 continue
             unread -= 1
             value = data[bound.key]
@@ -176,7 +189,7 @@ class Data:
         if unread:
             known = {bound.key for bound in cls.FIELDS}
             unknown = (str(key)[:200] for key in data if key not in known)
-            errors.update({key: [_UNKNOWN] for key in islice(unknown, MAX_UNKNOWN)})
+            errors.update({key: [UNKNOWN_FIELD] for key in islice(unknown, MAX_UNKNOWN)})
         if errors:
             raise (CursorInvalid if bad_cursor and len(errors) == 1 else Invalid)(errors=errors)
         made = cls(**values)
@@ -193,7 +206,7 @@ class Data:
         """Raises Invalid, under the first of the names, unless exactly one of these fields is given."""
         if len(self.given(*names)) != 1:
             first, *others = (bound.key for name in names for bound in self.FIELDS if bound.name == name)
-            raise Invalid(errors={first: [f"Give exactly one of {', '.join((first, *others))}."]})
+            raise Invalid(errors={first: [f"Indiquez un seul de ces champs : {', '.join((first, *others))}."]})
 
     def to_wire(self) -> dict[str, Any]:
         """The fields that were given, as JSON. A field left to its default is left out."""
@@ -289,7 +302,7 @@ def _fields_of(cls: type[Data]) -> tuple[Bound, ...]:
 
 def _field_of(hint: Any, required: bool) -> fields.Field[Any]:
     """The field of an annotation: ``Annotated[T, field]``, ``bool``, Data, a tuple of these, or one of them or None."""
-    options: dict[str, Any] = {"required": required}
+    options: dict[str, Any] = {"required": required, "error_messages": _MESSAGES}
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         (hint,) = [part for part in typing.get_args(hint) if part is not type(None)]
         options["allow_none"] = True
@@ -324,6 +337,7 @@ def _copied(field: fields.Field[Any], options: dict[str, Any]) -> fields.Field[A
     """A copy per annotation, because type aliases share a field."""
     own = copy.copy(field)
     own.required, own.allow_none = options["required"], options.get("allow_none", False)
+    own.error_messages = own.error_messages | _MESSAGES
     return own
 
 

@@ -36,6 +36,10 @@ _ANSWERS = ("batch-not-found", "batch-not-closed", "transfer-not-found", "transf
 _FORESEES = ("cutoff-ends-no-period", "earlier-than-last-batch")
 _RATE = re.compile(r"(0|1|0\.[0-9]{1,6}|1\.0{1,6})")
 
+Rate = Annotated[
+    str,
+    Pattern(_RATE, "Indiquez un taux entre 0 et 1, par exemple 0.95.", metadata={"description": "0 to 1, as text."}),
+]
 EndToEndId = Annotated[str, Text(1, 35)]
 """The identifier of a transfer in its batch's file."""
 
@@ -110,9 +114,7 @@ class AddCustomRule(
     offer_id: Annotated[Id | None, NotNull] = None
     offerer_id: Annotated[Id | None, NotNull] = None
     amount: Annotated[Annotated[Cents, Whole(0, MAX_AGREED_CENTS, data_key="amountCents")] | None, NotNull] = None
-    rate: Annotated[
-        Annotated[str, Pattern(_RATE, "Not a rate.", metadata={"description": "0 to 1, as text."})] | None, NotNull
-    ] = None
+    rate: Annotated[Rate | None, NotNull] = None
     subcategories: Annotated[tuple[Annotated[str, OneOf(SUBCATEGORIES)], ...], AtMost(len(SUBCATEGORIES))] = ()
     start: Instant
     end: Instant | None = None
@@ -241,7 +243,7 @@ class ReimbursementsCsv(ReimbursementFilters, Query, by=PRO):
 
     def check(self) -> None:
         if self.columns not in CSV_COLUMNS:
-            raise Invalid(errors={"columns": ["14 or 16."]})
+            raise Invalid(errors={"columns": ["Choisissez 14 ou 16 colonnes."]})
 
 
 class EstablishmentYear(Query, by=FINANCE):

@@ -6,7 +6,9 @@ from datetime import timedelta
 from email import message_from_bytes, policy
 from typing import Any
 
+from shared.kernel.french import NO_BREAK
 from shared.kernel.time import parse_instant
+from tests.french import objection, typographic_objection
 from tests.unit.booking.world import YOUNG, World
 
 ZOE, STAR = "young1001@example.org", "star@example.org"
@@ -30,7 +32,14 @@ def mails(world: World) -> list[Any]:
 
 def to(world: World, address: str) -> list[tuple[str, str]]:
     found = [mail for mail in mails(world) if mail["To"] == address]
-    return [(mail["Subject"], mail.get_content()) for mail in found]
+    assert [objection(mail.get_content()) for mail in found] == [None] * len(found)
+    return [(plain(mail["Subject"]), plain(mail.get_content())) for mail in found]
+
+
+def plain(text: str) -> str:
+    """The text with one kind of spaces; each must be of the right kind."""
+    assert typographic_objection(text) is None
+    return text.replace(NO_BREAK, " ")
 
 
 def test_a_booking_is_told_to_both(world: World) -> None:
@@ -81,7 +90,7 @@ def test_a_cancellation_is_told_to_those_it_concerns(world: World) -> None:
     world.desk("cancel", desks["countermark"])
     work(world)
     assert sorted(text.splitlines()[2].split(" : ")[0] for _, text in to(world, ZOE)) == [
-        "Votre réservation a été annulée par l'organisateur",
+        "Votre réservation a été annulée par l’organisateur",
         "Votre réservation a été annulée à votre demande",
     ]
     ((_, theirs),) = to(world, STAR)
@@ -131,7 +140,7 @@ def cleared(world: World) -> None:
 
 def pushes(world: World) -> list[list[str]]:
     """The lines of each."""
-    return [path.read_text("utf-8").splitlines() for path in sorted((world.folder / "push").glob("*.txt"))]
+    return [plain(path.read_text("utf-8")).splitlines() for path in sorted((world.folder / "push").glob("*.txt"))]
 
 
 def test_who_has_not_collected_a_booking_is_warned_once(world: World) -> None:
@@ -182,7 +191,7 @@ def test_on_the_eve_of_an_event_who_booked_it_is_reminded(world: World) -> None:
     world.move_to(parse_instant("2021-11-09T16:00:00Z"))
     work(world)
     work(world)
-    title = f"Title: C'est bientôt : {mine['offer']['name']}"
+    title = f"Title: C’est bientôt : {mine['offer']['name']}"
     assert pushes(world) == [[f"To: account {YOUNG}", title, "", "Le 10/11/2021 à 13:00, Cinéma Star."]]
     assert mails(world) == []
 

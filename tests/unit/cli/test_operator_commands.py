@@ -231,7 +231,7 @@ def test_a_restored_store_begins_a_new_history_and_is_followed_anew(capsys: pyte
     assert [line.split(": history ")[0] for line in begun] == ["identity", "wallet"]
     operator_commands.follow("wallet", "identity", None)
     assert capsys.readouterr().out.startswith("wallet follows identity from ")
-    with pytest.raises(SystemExit, match="followed already"):
+    with pytest.raises(SystemExit, match="est déjà suivi"):
         operator_commands.follow("wallet", "identity", 99)
     operator_commands.follow("", "", None)
     assert "payout follows booking from 0 on" in capsys.readouterr().out

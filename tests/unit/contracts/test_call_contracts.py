@@ -21,19 +21,19 @@ def errors(contract: Any, data: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def test_exactly_one_of_several_fields_is_needed() -> None:
-    wanted = {"offererId": ["Give exactly one of offererId, venueId."]}
+    wanted = {"offererId": ["Indiquez un seul de ces champs\u00a0: offererId, venueId."]}
     assert errors(SubmitBankDetails, ACCOUNT) == wanted
     assert errors(SubmitBankDetails, {**ACCOUNT, "offererId": 1, "venueId": 2}) == wanted
     assert SubmitBankDetails.read({**ACCOUNT, "venueId": 2}).to_wire() == {**ACCOUNT, "venueId": 2}
     assert errors(AddCustomRule, {**RULE, "amountCents": 100}) == {
-        "rate": ["Give exactly one of rate, amountCents."],
+        "rate": ["Indiquez un seul de ces champs\u00a0: rate, amountCents."],
     }
     assert AddCustomRule.read(RULE).amount is None
 
 
 def test_fields_are_checked_together_once_each_is_valid() -> None:
     assert set(errors(SubmitBankDetails, {**ACCOUNT, "iban": 5})) == {"iban"}
-    assert errors(ReimbursementsCsv, {"columns": 15}) == {"columns": ["14 or 16."]}
+    assert errors(ReimbursementsCsv, {"columns": 15}) == {"columns": ["Choisissez 14 ou 16 colonnes."]}
     assert ReimbursementsCsv.read({"columns": 14}).columns == 14
 
 

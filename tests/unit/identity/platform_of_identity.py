@@ -28,6 +28,7 @@ from shared.notifications import Mail, Outbox, TextMessage
 from shared.notifications.transports import Envelope, Transport
 from shared.runtime.tokens import verify
 from shared.testing import empty_database, sqlite_store
+from tests.french import objection, typographic_objection
 
 SIGNING_KEY = b"a key for tests, thirty-two bytes and more"
 PASSWORD = "Correct-horse-9-battery"
@@ -56,8 +57,10 @@ class Post(Transport):
         self.sent: list[Mail | TextMessage] = []
 
     def deliver(self, envelope: Envelope) -> None:
-        assert isinstance(envelope.notification, Mail | TextMessage)
-        self.sent.append(envelope.notification)
+        sent = envelope.notification
+        assert isinstance(sent, Mail | TextMessage)
+        assert (objection(sent.text), typographic_objection(sent.text)) == (None, None)
+        self.sent.append(sent)
 
     def to(self, recipient: str) -> list[Mail | TextMessage]:
         return [each for each in self.sent if each.to == recipient]

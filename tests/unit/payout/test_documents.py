@@ -88,7 +88,7 @@ def test_a_refused_document_is_not_stored(stage: Stage) -> None:
     assert refused(stage, details, caller=STAFF) == (403, "forbidden")
     with pytest.raises(Refused) as refusal:
         stage.command("add-document", {"bankDetailsId": details, "kind": "rib", "content": "é"}, caller=SARAH)
-    assert refusal.value.errors == {"content": ["Not base64."]}
+    assert refusal.value.errors == {"content": ["Le contenu du fichier n’est pas en base64."]}
     assert stage.query("documents", {"bankDetailsId": details}, caller=STAFF)["items"] == []
     assert stored_files(stage) == 0
 

@@ -82,7 +82,7 @@ def test_a_clock_that_could_not_be_stored_has_not_moved(stage: Stage) -> None:
         raise sa.exc.OperationalError("commit", None, Exception("server closed the connection"))
 
     sa.event.listen(stage.engine, "commit", fail)
-    with pytest.raises(Exception, match="cannot be reached"):
+    with pytest.raises(Exception, match="momentanément indisponible"):
         stage.command("clock-set", {"now": instant_text(LATER)}, caller=None)
     sa.event.remove(stage.engine, "commit", fail)
     assert stage.clock.now() == START

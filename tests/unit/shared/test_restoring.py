@@ -145,7 +145,7 @@ def test_a_new_history_is_followed_once_an_operator_says_so(pair: Pair) -> None:
     pair.process.react("source", new)
     assert pair.handled() == [1, 2, 3, 5, 6]
     assert pair.follow() == {"position": new[-1].position, "lost": 0}
-    with pytest.raises(Refused, match="followed already"):
+    with pytest.raises(Refused, match="est déjà suivi"):
         pair.follow(0)
 
 
@@ -191,7 +191,7 @@ def test_a_history_that_is_not_known_is_followed_from_where_the_operator_says(pa
     with pair.sink.transaction() as tx:
         tx.connection.exec_driver_sql("UPDATE tracking SET epoch = 'of another store'")
     pair.consumer.start()
-    with pytest.raises(Refused, match="the position from which"):
+    with pytest.raises(Refused, match="indiquez la position"):
         pair.follow()
     assert pair.follow(0)["position"] == 0
     again(pair.consumer.catch_up)

@@ -127,7 +127,7 @@ def test_a_version_that_cannot_be_read_is_parked_with_its_reason_and_a_replay_re
     (failed, reason), (parked, _), (other, _) = pair.dead_letters()
     assert (failed, parked, other) == ("failed", "parked", "failed")
     assert reason.startswith("JarFilled version 3 is not understood: version 1, which is known, does not admit it: ")
-    assert "'amount': ['Not an integer" in reason
+    assert "'amount': ['Indiquez un nombre entier" in reason
     assert pair.consumer.position == pair.source.published_head()
 
     with pair.store.transaction() as tx, pytest.raises(NotUnderstood, match="version 3 is not understood"):

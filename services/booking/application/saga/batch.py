@@ -31,7 +31,7 @@ class Batch:
             if self.calls[index].fingerprint() == row.fingerprint:
                 resumed[index] = stream_id("booking", row.booking_id)
             else:
-                self.outcomes[index] = KeyReused("Cette clé a déjà servi à une autre demande.")
+                self.outcomes[index] = KeyReused()
         loaded = tx.get_many(Booking, resumed.values())
         self.open |= {index: loaded[stream] for index, stream in resumed.items()}
 

@@ -62,15 +62,15 @@ def _refusals(now: datetime, state: OpeningState, requests: dict[int, BookingReq
 def _refusal(now: datetime, state: OpeningState, one: BookingRequest) -> DomainError | None:
     stock = state.stocks.get(one.stock_id)
     if one.person_id not in state.beneficiaries:
-        return refusals.NotABeneficiary("Seuls les bénéficiaires du pass Culture peuvent réserver.")
+        return refusals.NotABeneficiary()
     if stock is None:
         return refusals.UnknownStock()
     if (one.person_id, stock.row.offer_id) in state.claimed:
-        return refusals.AlreadyBooked("Vous avez déjà réservé cette offre.")
+        return refusals.AlreadyBooked()
     if one.quantity > (rules.MAX_PLACES if stock.row.is_duo else 1):
-        return refusals.QuantityInvalid("Vous pouvez réserver une place, ou deux pour une offre duo.")
+        return refusals.QuantityInvalid()
     if not _is_bookable(stock.row, now) or not state.stocks.set_aside(one.stock_id, one.quantity):
-        return refusals.StockNotBookable("Ce stock n'est pas réservable.")
+        return refusals.StockNotBookable()
     return None
 
 

@@ -66,5 +66,4 @@ class Saga:
         """The outcome that another process has stored, or OutcomePending."""
         with self._store.reading() as connection:
             known = find_outcomes(connection, [call])
-        pending = OutcomePending("L'issue n'est pas encore connue : redemandez avec la même clé.")
-        return known.get((call.owner(), call.key or ""), pending)
+        return known.get((call.owner(), call.key or ""), OutcomePending())

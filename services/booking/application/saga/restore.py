@@ -50,7 +50,7 @@ def _no_room(stocks: LockedStocks, claimed: set[tuple[int, int]], booking: Booki
     """A restore needs free places; it ignores the booking limit and a withdrawal."""
     pair = (booking.person_id, booking.terms.offer_id)
     if pair in claimed:
-        return refusals.AlreadyBooked("Cette offre a été réservée de nouveau.")
+        return refusals.AlreadyBooked("Cette personne a réservé de nouveau cette offre.")
     if not stocks.set_aside(booking.terms.stock_id, booking.terms.quantity):
         return refusals.StockNotBookable("Il ne reste pas assez de places.")
     claimed.add(pair)
