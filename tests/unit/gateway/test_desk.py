@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.gateway.web.responses.problems import DETAILS
 from services.gateway.web.routes.desk import department_of, human_id
 from shared.kernel.errors import Refused, Unavailable
 
@@ -160,7 +161,7 @@ def test_trouble_of_ours_has_the_same_format(platform: Any, by_key: dict[str, st
     platform.answers("booking", "desk-use", Unavailable("later"))
     answer = platform.client.patch("/v2/bookings/use/token/ABCDEF", headers=by_key)
     assert (answer.status_code, answer.json) == (503, {"global": ["later"]})
-    assert platform.client.get("/v2/nowhere").json == {"global": ["not-found"]}
+    assert platform.client.get("/v2/nowhere").json == {"global": [DETAILS[404]]}
 
 
 def test_an_erased_person_has_no_name(platform: Any, by_key: dict[str, str]) -> None:

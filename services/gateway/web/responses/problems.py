@@ -251,12 +251,17 @@ def problem_document(error: DomainError) -> dict[str, Any]:
         "type": f"/problems/{error.code}",
         "title": known.title if known else error.code.replace("-", " ").capitalize(),
         "status": error.status,
-        "detail": error.detail or DETAILS.get(error.status, DETAILS[500]),
+        "detail": detail_of(error),
         "code": error.code,
     }
     if error.errors:
         document["errors"] = error.errors
     return document
+
+
+def detail_of(error: DomainError) -> str:
+    """What a person reads: French."""
+    return error.detail or DETAILS.get(error.status, DETAILS[500])
 
 
 def problem_response(error: DomainError) -> RawResponse:

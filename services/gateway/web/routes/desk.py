@@ -20,7 +20,7 @@ from services.gateway.web.endpoints.audience import Audience
 from services.gateway.web.endpoints.calls import ask, ask_as, send
 from services.gateway.web.requests.security import address, desk_caller, required_credentials
 from services.gateway.web.responses.answers import RawResponse
-from services.gateway.web.responses.problems import refusal_headers
+from services.gateway.web.responses.problems import detail_of, refusal_headers
 from services.gateway.web.schemas import desk as schemas
 from shared.contracts.calls import booking as calls
 from shared.contracts.calls import identity
@@ -50,7 +50,7 @@ def refusal_response(error: DomainError, path: str) -> RawResponse:
         status, key = (403, "booking") if path.startswith("/v2/") else (CANCELLED_LATER, key)
     if status == 422:
         status = 400  # existing clients know 400 for an invalid value
-    messages = error.errors or {key: [error.detail or error.code]}
+    messages = error.errors or {key: [detail_of(error)]}
     return RawResponse(status, orjson.dumps(messages), headers=refusal_headers(error))
 
 
