@@ -20,6 +20,7 @@ import psycopg2
 import sqlalchemy as sa
 
 from demo.client import Mailbox
+from shared.runtime.settings import SETTINGS
 from tests.bench import crowd, load, logs, machine
 from tests.bench.report import Figures
 from tests.platform import MODES, Platform
@@ -138,7 +139,12 @@ def at_work(mode: str) -> Iterator[Platform]:
         tempfile.TemporaryDirectory() as folder,
         tempfile.TemporaryDirectory(dir=memory) as mails,
         MODES[mode](
-            Path(folder), executed=True, CLOCK="real", LOG_LEVEL="warning", MAIL_URL=f"file:{mails}"
+            Path(folder),
+            executed=True,
+            CLOCK="real",
+            LOG_LEVEL="warning",
+            MAIL_URL=f"file:{mails}",
+            POOL_SIZE=SETTINGS["POOL_SIZE"][0],
         ) as platform,
     ):
         platform.mailbox = Mailbox(Path(mails), platform.state / "sms")
