@@ -83,15 +83,25 @@ def said(platform: Platform, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
+def without_texts(answer: dict[str, Any]) -> dict[str, Any]:
+    """The texts of refusals may be worded differently by each release; status, type and code may not change."""
+    if answer["status"] < 400:
+        return answer
+    return {
+        **answer,
+        "json": {name: value for name, value in answer["json"].items() if name not in ("title", "detail")},
+    }
+
+
 def test_everybody_reads_what_they_read_before(upgraded: Upgraded) -> None:
-    """Nothing of an answer is lost or different; a newer release may answer more."""
+    """Nothing of an answer is lost or different, except the texts of refusals; a newer release may answer more."""
     platform, before = upgraded.platform, upgraded.notes["answers"]
     assert platform.now() == parse_instant(upgraded.notes["now"])
     again = answers(platform, [(answer["who"], answer["path"]) for answer in before])
     differences = {
         f"{old['who']} {old['path']}": found
         for old, new in zip(before, again, strict=True)
-        if (found := lost(old, new))
+        if (found := lost(without_texts(old), new))
     }
     assert differences == {}
     assert len(before) > 60
