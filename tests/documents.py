@@ -1,4 +1,4 @@
-"""Finds what documents name and the project does not have: in backticks, in links, in blocks of Python and of shell.
+"""Finds names in documents that do not exist in the project: in backticks, links, and blocks of Python or shell.
 
 Text in backticks must be a file, a symbol of the code, a make target, a command, a route, a setting, a call, a key of
 JSON, or an expression made of these. The few other texts (a formula, a value) are listed in ``NOT_NAMES``.
@@ -48,7 +48,7 @@ _TEXT = re.compile(r"\"([^\"]*)\"|'([^']*)'")
 
 
 class Tree:
-    """The project's files. ``overlay``: files in the place of those of the tree, or beside them."""
+    """The project's files. ``overlay``: files that replace or supplement them."""
 
     def __init__(self, root: Path = ROOT, overlay: Mapping[str, str] | None = None) -> None:
         self._root = root
@@ -59,18 +59,18 @@ class Tree:
 
     @cached_property
     def files(self) -> set[str]:
-        """All files, and all folders with a slash at the end; not what git ignores."""
+        """All files, and all folders with a trailing slash, except those that git ignores."""
         ignored = [line.rstrip("/") for line in (self._root / ".gitignore").read_text("utf-8").split()]
         found: set[str] = set()
-        waiting = [self._root]
-        while waiting:
-            for path in waiting.pop().iterdir():
+        pending = [self._root]
+        while pending:
+            for path in pending.pop().iterdir():
                 if path.name == ".git" or any(fnmatch.fnmatch(path.name, pattern) for pattern in ignored):
                     continue
                 name = str(path.relative_to(self._root))
                 found.add(f"{name}/" if path.is_dir() else name)
                 if path.is_dir():
-                    waiting.append(path)
+                    pending.append(path)
         for name in self._overlay:
             found |= {name, *(f"{parent}/" for parent in Path(name).parents)}
         return found
@@ -90,7 +90,7 @@ class Tree:
 
     @cached_property
     def texts(self) -> set[str]:
-        """Names that are text: constants of the code, calls and their fields, subcategories."""
+        """Strings that are names: constants of the code, calls and their fields, subcategories."""
         contracts = [contract for owner in OWNERS for contract in contracts_of(owner).values()]
         return (
             self.symbols.texts | {bound.key for contract in contracts for bound in contract.FIELDS} | set(SUBCATEGORIES)
@@ -122,9 +122,11 @@ class Document:
         return _SPAN.findall(_BLOCK.sub("", self._text))
 
     def unknown(self) -> list[str]:
-        """What does not exist, in the order of the document."""
+        """The names that do not exist, in the order of the document."""
         found = [f"`{span}`" for span in dict.fromkeys(self.spans) if span not in NOT_NAMES and not self._exists(span)]
-        found += [link for link in dict.fromkeys(_LINK.findall(_BLOCK.sub("", self._text))) if not self._leads(link)]
+        found += [
+            link for link in dict.fromkeys(_LINK.findall(_BLOCK.sub("", self._text))) if not self._link_exists(link)
+        ]
         for kind, code in self._blocks:
             if kind == "python":
                 found += self._unknown_in_python(code)
@@ -150,7 +152,7 @@ class Document:
         return self._is_text(span) or self._is_expression(span)
 
     def _is_file(self, span: str) -> bool:
-        """From the root, ``services``, ``shared``, the document's folder or its service, which is any one elsewhere."""
+        """Relative to the root, ``services``, ``shared``, the document's folder or its service (elsewhere: any)."""
         pattern = _PLACEHOLDER.sub("*", span)
         folder = self._path.rpartition("/")[0]
         service = "/".join(folder.split("/")[:2]) if folder.startswith("services/") else "services/*"
@@ -159,20 +161,20 @@ class Document:
         return re.search(f"^({wanted})/?$", self._tree.listing, re.MULTILINE) is not None
 
     def _is_route(self, path: str) -> bool:
-        """A route, or the beginning of some."""
+        """A route, or a prefix of one."""
         bare = re.sub(r"[<{][^>}]*[>}]", "{}", path).rstrip("/")
         known = {re.sub(r"[<{][^>}]*[>}]", "{}", route) for route in self._tree.routes}
         return any(route == bare or route.startswith(f"{bare}/") for route in known)
 
     def _is_text(self, span: str) -> bool:
-        """A constant of the code; ``Offer*``: the beginning of one; ``venue-<venueId>``: one with something in it."""
+        """A constant of the code, also as a pattern: ``Offer*``, ``venue-<venueId>``."""
         if "*" in span or _PLACEHOLDER.search(span):
             pattern = re.escape(_PLACEHOLDER.sub("*", span)).replace(r"\*", r"[\w{}-]*")
             return any(map(re.compile(pattern).fullmatch, self._tree.texts))
         return span in self._tree.texts
 
     def _is_expression(self, span: str) -> bool:
-        """Code, or a part of it: every name in it exists, and it has one."""
+        """An expression with at least one name, all of which exist."""
         quoted = [one or other for one, other in _TEXT.findall(span)]
         tokens = _TOKEN.findall(_TEXT.sub("", span))
         return bool(tokens or quoted) and all(map(self._is_known, tokens)) and all(map(self._is_text, quoted))
@@ -184,7 +186,7 @@ class Document:
         symbols = self._tree.symbols
         return keyword or symbols.resolves(token) or token in self._tree.texts or self._own.resolves(token)
 
-    def _leads(self, link: str) -> bool:
+    def _link_exists(self, link: str) -> bool:
         if link.startswith(("http://", "https://", "mailto:")):
             return True
         path, _, anchor = link.partition("#")

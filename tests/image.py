@@ -1,7 +1,6 @@
-"""The Dockerfile, read and carried out as far as that goes without its engine.
+"""Parses the Dockerfile and executes its build stage without a container engine.
 
-``build`` does what the build stage's instructions say, with a virtual environment in the base image's place: what comes
-out is the image's own, the paths alone are others.
+``build`` uses a virtual environment in place of the base image. The result is that of the image, at other paths.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from tests.platform import ROOT
 DOCKERFILE = ROOT / "Dockerfile"
 IGNORED = ROOT / ".dockerignore"
 INSTALLED = "/opt/venv"
-"""Where the image has the project and what it needs."""
-BUILT_IN = "/srv"
-KNOWN = {"FROM", "WORKDIR", "COPY", "RUN", "ENV", "EXPOSE", "USER", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
+"""The path of the project and its packages in the image."""
+WORK_DIRECTORY = "/srv"
+KEYWORDS = {"FROM", "WORKDIR", "COPY", "RUN", "ENV", "EXPOSE", "USER", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
 
 
 @dataclass(frozen=True)
@@ -41,33 +40,33 @@ def stages() -> list[list[Instruction]]:
         if not line.strip() or line.startswith("#"):
             continue
         word, rest = line.split(maxsplit=1)
-        assert word in KNOWN, f"no Dockerfile's word, or none that is carried out here: {word}"
+        assert word in KEYWORDS, f"unknown or unsupported instruction: {word}"
         if word == "FROM":
             found.append([])
         found[-1].append(Instruction(word, rest))
     return found
 
 
-def words(word: str) -> list[str]:
-    """The command that the image names with ENTRYPOINT, CMD or HEALTHCHECK, which all are lists here."""
+def command_of(word: str) -> list[str]:
+    """The command of ENTRYPOINT, CMD or HEALTHCHECK, all of which use the list form."""
     (rest,) = (one.rest for one in stages()[-1] if one.word == word)
     command: list[str] = json.loads(rest[rest.index("[") :])
     return command
 
 
 def environment() -> dict[str, str]:
-    """What the image tells whatever runs in it."""
+    """The environment variables of the image."""
     return dict(one.rest.split("=", 1) for one in stages()[-1] if one.word == "ENV")
 
 
 def sources(stage: Sequence[Instruction]) -> list[str]:
-    """What a stage copies from the project's folder."""
+    """The paths that a stage copies from the project."""
     copies = (one.rest.split() for one in stage if one.word == "COPY" and not one.rest.startswith("--from"))
     return [source for copy in copies for source in copy[:-1]]
 
 
 def is_ignored(path: Path) -> bool:
-    """Whether the builder never gets a file, given from the project's folder on: the last line that fits decides."""
+    """Whether .dockerignore excludes a path, relative to the project: the last matching line decides."""
     ignored = False
     for line in IGNORED.read_text("utf-8").splitlines():
         if line and not line.startswith("#"):
@@ -80,7 +79,7 @@ def is_ignored(path: Path) -> bool:
 
 
 def build(folder: Path) -> Path:
-    """Carries out the build stage in a folder; gives the folder of what the image would have in /opt/venv."""
+    """Executes the build stage in a folder; returns the folder that the image has as /opt/venv."""
     python, installed, work = folder / "python", folder / "venv", folder / "srv"
     work.mkdir()
     subprocess.run([sys.executable, "-m", "venv", python], check=True)
@@ -89,7 +88,7 @@ def build(folder: Path) -> Path:
         if one.word == "COPY":
             _copy(one.rest.split(), work)
         elif one.word == "RUN":
-            command = one.rest.replace(INSTALLED, str(installed)).replace(BUILT_IN, str(work))
+            command = one.rest.replace(INSTALLED, str(installed)).replace(WORK_DIRECTORY, str(work))
             done = subprocess.run(command, shell=True, cwd=work, env=environment, capture_output=True, text=True)
             assert done.returncode == 0, f"{one.rest}\n{done.stdout}{done.stderr}"
         else:

@@ -1,4 +1,4 @@
-"""deploy/k8s/base as Kubernetes gets it: by kubectl where it is installed, else put together from the files."""
+"""The manifests of deploy/k8s/base as Kubernetes receives them, from kubectl or, without it, from the files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Manifest = dict[str, Any]
 
 
 def built() -> list[Manifest]:
-    """Every object of the base."""
+    """All objects of the base."""
     if shutil.which("kubectl") is None:
         return assembled()
     done = subprocess.run(["kubectl", "kustomize", str(BASE)], capture_output=True, text=True, check=False)
@@ -27,7 +27,7 @@ def built() -> list[Manifest]:
 
 
 def assembled() -> list[Manifest]:
-    """The objects of the files that the kustomization names, in its namespace, with its image's tag."""
+    """The objects of the kustomization's files, with its namespace and image tag."""
     kustomization = yaml.safe_load((BASE / "kustomization.yaml").read_text("utf-8"))
     tags = {image["name"]: image["newTag"] for image in kustomization["images"]}
     objects = [
@@ -42,19 +42,19 @@ def assembled() -> list[Manifest]:
 
 
 def containers(found: Manifest) -> list[Manifest]:
-    """Of a Deployment or a Job; of anything else none."""
+    """The containers of a Deployment or a Job; empty for other objects."""
     pods: Manifest = found.get("spec", {}).get("template", {}).get("spec", {})
     return list(pods.get("containers", []))
 
 
 def settings_of(objects: Sequence[Manifest]) -> dict[str, str]:
-    """What the ConfigMap tells every service."""
-    (given,) = (found["data"] for found in objects if found["kind"] == "ConfigMap")
-    return dict(given)
+    """The settings in the ConfigMap."""
+    (data,) = (found["data"] for found in objects if found["kind"] == "ConfigMap")
+    return dict(data)
 
 
 def secrets_of(container: Manifest) -> dict[str, tuple[str, str]]:
-    """Each variable that a secret fills: the secret's name and the key in it."""
+    """The name and key of the secret for each variable."""
     references = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in container["env"]}
     return {name: (reference["name"], reference["key"]) for name, reference in references.items()}
 
@@ -62,26 +62,28 @@ def secrets_of(container: Manifest) -> dict[str, tuple[str, str]]:
 def environment_of(
     container: Manifest, objects: Sequence[Manifest], secrets: Mapping[str, Mapping[str, str]]
 ) -> dict[str, str]:
-    """All that a pod is given: what the image says, what the manifest names, and nothing else. KeyError where a secret
-    has no such key, as the pod would not start."""
-    assert container["envFrom"] == [{"configMapRef": {"name": "passculture"}}], "a whole secret, for one line of it"
+    """The environment of a pod, from the image, the ConfigMap and the secrets.
+
+    Raises KeyError if a secret has no such key, because the pod would not start.
+    """
+    assert container["envFrom"] == [{"configMapRef": {"name": "passculture"}}], "envFrom exposes a whole secret"
     filled = {name: secrets[secret][key] for name, (secret, key) in secrets_of(container).items()}
     return {**image.environment(), **settings_of(objects), **filled}
 
 
 def connections_of(objects: Sequence[Manifest], service: str, store: str) -> int:
-    """How many connections a pod of a service has to a store at most."""
+    """The maximum number of connections of a pod to a store."""
     size = int(settings_of(objects)["POOL_SIZE"])
     return size if store == service else min(size, KEY_CONNECTIONS)
 
 
 def command_of(container: Manifest) -> list[str]:
-    """What the container starts: the image's entry point where the manifest names no command, and its arguments."""
-    return [*container.get("command", image.words("ENTRYPOINT")), *container.get("args", [])]
+    """The command of the container, by default the image's entry point, with its arguments."""
+    return [*container.get("command", image.command_of("ENTRYPOINT")), *container.get("args", [])]
 
 
 def probe_of(container: Manifest, kind: str) -> tuple[str, int]:
-    """The path and the port that a probe of the container asks."""
-    asked = container[kind]["httpGet"]
+    """The path and port of a probe."""
+    probe = container[kind]["httpGet"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    return asked["path"], ports[asked["port"]]
+    return probe["path"], ports[probe["port"]]

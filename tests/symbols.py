@@ -1,4 +1,4 @@
-"""The names that the project's Python code defines, read from its syntax trees: nothing is imported of it."""
+"""Collects the names that the project's Python code defines from its syntax trees, without importing it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STANDARD = frozenset(dir(__builtins__) if not isinstance(__builtins__, dict) els
 
 @dataclass
 class Scope:
-    """A module or a class: what it defines. ``bases`` as they are written; ``imports``: name → where it comes from."""
+    """The names of a module or class. ``bases`` as in the source; ``imports``: name → qualified name."""
 
     members: set[str] = field(default_factory=set)
     bases: list[str] = field(default_factory=list)
@@ -33,9 +33,9 @@ class Symbols(ast.NodeVisitor):
         self.defined: set[str] = set()
         """Names of modules, classes, functions, parameters, attributes, constants; not local variables."""
         self.used: set[str] = set()
-        """Names of attributes that the code reads, those of libraries included."""
+        """Names of attributes that the code reads, including those of libraries."""
         self.texts: set[str] = set()
-        """String constants, docstrings excepted."""
+        """String constants, except docstrings."""
         self.variables: dict[str, set[str]] = defaultdict(set)
         """The types of variables: ``tx: Transaction``, ``publication = Publication("catalog")``."""
         self._stack: list[tuple[str, Scope]] = []
@@ -121,7 +121,7 @@ class Symbols(ast.NodeVisitor):
             self._define(name)
 
     def resolves(self, dotted: str) -> bool:
-        """Whether each part of ``a.b.c`` is a member of the one before it."""
+        """Whether each part of ``a.b.c`` is a member of the previous one."""
         head, *rest = dotted.split(".")
         if not rest:
             return head in self.defined or head in self.used or head in STANDARD or find_spec(head) is not None
@@ -166,7 +166,7 @@ def _is_docstring(node: ast.AST) -> bool:
 
 
 def found_elsewhere(dotted: str) -> Any:
-    """A module of a library, or what is in it; None if there is no such thing."""
+    """A module of a library or a name in it; None if it does not exist."""
     parts = dotted.split(".")
     for length in range(len(parts), 0, -1):
         try:

@@ -1,7 +1,7 @@
-"""The platform as its manifests deploy it, on this machine: each container's own command, settings, ports and probes.
+"""Runs the platform from its manifests on this machine: with the command, settings, ports and probes of each container.
 
-What a cluster gives beside them, the secrets and the addresses, are the test servers'; each process gets of the secrets
-what its own manifest names. Wallet's lines to both servers lead through proxies that a test may cut.
+Secrets and addresses are those of the test servers; each process gets only the secrets that its manifest names. The
+connections of wallet to both servers go through proxies that a test can interrupt.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from tests.platform import NotReady, Platform, environment_with, free_port, name
 from tests.servers import AMQP, DATABASE, own_database
 from tests.waiting import TIMEOUT_SECONDS, wait_until
 
-SIGNING_KEY = "a key of the cluster's own, which its secret holds"
-CUT_OFF = "wallet"
+SIGNING_KEY = "the signing key in the cluster's secret"
+BEHIND_PROXIES = "wallet"
 FURTHER_LABELS = ("source", "store", "command", "query", "route", "outcome")
 Samples = dict[tuple[str, str, str], float]
-"""(metric, service, what else it is about) → value."""
+"""(metric, service, further labels) → value."""
 
 
 class Cluster(Platform):
@@ -48,7 +48,7 @@ class Cluster(Platform):
         self._ops_port_inside = int(settings_of(self.objects)["OPS_PORT"])
         self.proxies = Proxies({"postgresql": _address(DATABASE, 5432), "rabbitmq": _address(AMQP, 5672)})
         self.secrets = {"passculture": _secret(database), "passculture-admin": {"DATABASE_URL": database}}
-        self._here = {
+        self._local_settings = {
             "BIND": "127.0.0.1",
             "PORT": str(self.port),
             "NAMESPACE": namespace_of(database),
@@ -60,10 +60,10 @@ class Cluster(Platform):
         return access_token(COMMAND_LINE, frozenset({role}), SIGNING_KEY.encode())
 
     def start(self) -> None:
-        """The migrations' job, then every Deployment. Raises NotReady."""
+        """Runs the migration job, then starts all Deployments. Raises NotReady."""
         self.state.mkdir(parents=True)
         self.start_process("migrate")
-        if self.ended("migrate"):
+        if self.exit_code("migrate"):
             raise NotReady(f"migrate\n{self.log()}")
         for service in SERVICES:
             self.start_process(service)
@@ -74,10 +74,10 @@ class Cluster(Platform):
         command = [word.replace(INSTALLED, sys.prefix) for word in command_of(self.pods[service])]
         own = self.state / service  # pods share no disk
         own.mkdir(exist_ok=True)
-        environment = environment_with(self.given(service) | self._here | {"STATE_DIR": str(own)})
+        environment = environment_with(self.environment_of(service) | self._local_settings | {"STATE_DIR": str(own)})
         if service in self.ops_ports:
             environment["OPS_PORT"] = str(self.ops_ports[service])
-        if service == CUT_OFF:
+        if service == BEHIND_PROXIES:
             url = f"DATABASE_URL_{service.upper()}"
             environment[url] = self._through("postgresql", environment[url])
             environment["AMQP_URI"] = self._through("rabbitmq", environment["AMQP_URI"])
@@ -86,8 +86,8 @@ class Cluster(Platform):
                 command, cwd=own, env=environment, stdout=output, stderr=output, start_new_session=True
             )
 
-    def given(self, pod: str) -> dict[str, str]:
-        """What its manifest gives a pod."""
+    def environment_of(self, pod: str) -> dict[str, str]:
+        """The environment variables of a pod."""
         return environment_of(self.pods[pod], self.objects, self.secrets)
 
     def _through(self, server: str, url: str) -> str:
@@ -95,47 +95,47 @@ class Cluster(Platform):
         host = f"127.0.0.1:{self.proxies.ports[server]}"
         return parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{host}").geturl()
 
-    def ended(self, pod: str) -> int:
-        """Waits for the end of a job; its exit code."""
+    def exit_code(self, pod: str) -> int:
+        """Waits for the end of a job."""
         return self._processes.pop(pod).wait(TIMEOUT_SECONDS)
 
     def terminate(self) -> dict[str, int]:
-        """As Kubernetes ends a pod; the exit codes."""
+        """Stops all pods with SIGTERM, as Kubernetes does; returns the exit codes."""
         processes, self._processes = dict(self._processes), {}
         for process in processes.values():
             os.kill(process.pid, signal.SIGTERM)
         return {service: process.wait(TIMEOUT_SECONDS) for service, process in processes.items()}
 
     def probe(self, service: str, kind: str) -> tuple[int, Any]:
-        """What a probe of the pod is answered."""
+        """The response to a probe of the pod."""
         path, port = probe_of(self.pods[service], kind)
-        assert port == self._ops_port_inside, "the probes ask where OPS_PORT listens"
+        assert port == self._ops_port_inside, "the probe does not use OPS_PORT"
         status, body = ops(self.ops_ports[service], path)
         return status, json.loads(body or b"null")
 
     def is_ready(self, service: str) -> bool:
         return self.probe(service, "readinessProbe")[0] == 200
 
-    def scraped(self, service: str) -> Samples:
+    def scrape(self, service: str) -> Samples:
         status, body = ops(self.ops_ports[service], "/metrics")
         assert status == 200
         return samples(body.decode())
 
 
 def samples(exposition: str) -> Samples:
-    """The last of each metric, service and what else it is labelled with."""
+    """The values in a Prometheus exposition."""
     found: Samples = {}
     for family in text_string_to_metric_families(exposition):
         for sample in family.samples:
             labels = dict(sample.labels)
             service = labels.pop("service", "")
-            about = " ".join(labels[name] for name in FURTHER_LABELS if name in labels)
-            found[sample.name, service, about] = sample.value
+            further = " ".join(labels[name] for name in FURTHER_LABELS if name in labels)
+            found[sample.name, service, further] = sample.value
     return found
 
 
 def _secret(database: str) -> dict[str, str]:
-    """Each store with a role of its own, which the migrations make, and a password that a URL must quote."""
+    """The URL of each store, with a role that the migrations create and a password that must be quoted in a URL."""
     urls = {
         f"DATABASE_URL_{store.upper()}": sa.make_url(database)
         .set(username=f"{namespace_of(database)}_{store}", password=f"{store}'s %own:@/")

@@ -1,4 +1,4 @@
-"""A platform per mode that most files share, one for each file that needs its own; failures come with its log."""
+"""Platforms for the system tests: one per mode, which most files share, or one per file. Failures show the log."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ BOTH_MODES = ["embedded", pytest.param("distributed", marks=pytest.mark.distribu
 
 @pytest.fixture(scope="session", params=BOTH_MODES)
 def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One for all files: each test plays with people and offers of its own, and moves the clock on by days at most."""
+    """Shared by all files: each test creates its own people and offers, and moves the clock by days at most."""
     with MODES[request.param](tmp_path_factory.mktemp(request.param)) as platform:
         yield platform
 
 
 @pytest.fixture(scope="module", params=BOTH_MODES)
 def own_platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """For a file that depends on dates, on all that is stored or on the processes; it takes the place of ``platform``.
+    """For a file that depends on dates, on all stored data or on the processes. The file assigns it to ``platform``.
 
-    ``EXECUTED = True`` in the file: it is started as its users start it.
+    ``EXECUTED = True`` in the file: the platform is started as users start it, not by the fork server.
     """
     executed = getattr(request.module, "EXECUTED", False)
     with MODES[request.param](tmp_path_factory.mktemp(request.param), executed=executed) as platform:
@@ -34,7 +34,7 @@ def own_platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="module")
 def scenario(platform: Platform) -> Scenario:
-    platform.advance(timedelta(minutes=2))  # failures that other files have caused are not counted any more
+    platform.advance(timedelta(minutes=2))  # rate limits forget the failures of other files
     return Scenario(platform)
 
 

@@ -1,6 +1,6 @@
-"""Requests that the OpenAPI document allows, and requests that it does not, each answer held against the document.
+"""Generates valid and invalid requests from the OpenAPI document and checks the responses against it.
 
-schemathesis takes a second to import: only the one test that needs it does.
+Importing schemathesis takes a second: only the test that uses this module imports it.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ CHECKS = [
     negative_data_rejection,
 ]
 REFUSALS = ["400", "401", "403", "404", "409", "412", "413", "415", "422", "429"]
-"""What a request may be answered that the document does not allow. 412 and 429 are said before a body is read."""
+"""Expected statuses of an invalid request. 412 and 429 are returned before the body is read."""
 ALWAYS_KNOWN = ("token", "offerId", "wait", "to", "advanceSeconds")
-"""Made-up countermarks and offers are failures, of which a desk has ten a minute; the others would take long."""
+"""Always replaced by known values: unknown countermarks and offers use up the rate limit, the others take long."""
 Known = Mapping[str, Sequence[Any]]
 
 
-class _From(HTTPAdapter):
-    """Failures are limited by address: each route is asked from one of its own."""
+class _SourceAddress(HTTPAdapter):
+    """Sends from a separate address for each route, because failures are limited per address."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -54,24 +54,24 @@ class _From(HTTPAdapter):
 
 
 class Explorer:
-    """``known`` gives values that mean something, by the name of the parameter or the body's field."""
+    """``known``: existing values by the name of the parameter or body field."""
 
     def __init__(self, document: dict[str, Any], port: int, known: Known) -> None:
         for operations in document["paths"].values():
             for operation in operations.values():
                 if isinstance(operation, dict):
-                    operation.pop("security", None)  # who asks is said with each request, never made up
+                    operation.pop("security", None)  # tokens are given, not generated
         config = {"checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}}}
         self._schema = schemathesis.openapi.from_dict(document, config=SchemathesisConfig.from_dict(config))
         self._url = f"http://127.0.0.1:{port}"
         self._known = known
-        self.answered: dict[str, set[int]] = defaultdict(set)
-        """The statuses of each route, asked by who may."""
-        self.asked: dict[str, int] = defaultdict(int)
-        """How many made-up requests each route has had from who may."""
+        self.statuses: dict[str, set[int]] = defaultdict(set)
+        """The statuses of authorized requests, by route."""
+        self.requests: dict[str, int] = defaultdict(int)
+        """The number of generated, authorized requests, by route."""
 
-    def ask_rightly(self, label: str, token: str | None, path: Mapping[str, Any], body: Any) -> None:
-        """Asks one route (``METHOD path``) for what must succeed."""
+    def send_valid(self, label: str, token: str | None, path: Mapping[str, Any], body: Any) -> None:
+        """Sends a valid request to a route (``METHOD path``) and asserts success."""
         method, template = label.split(" ")
         case = self._schema[template][method].Case(path_parameters=dict(path))
         if body is not None:
@@ -79,55 +79,55 @@ class Explorer:
         with requests.Session() as session:
             answer = _call(case, self._url, session, token)
         assert answer.status_code < 300, f"{label} answered {answer.status_code}: {answer.text[:600]}"
-        self.answered[label].add(answer.status_code)
+        self.statuses[label].add(answer.status_code)
 
     def explore(
-        self, label: str, token: str | None, others: Mapping[str | None, int], examples: int, spare: Known
+        self, label: str, token: str | None, others: Mapping[str | None, int], examples: int, disposable: Known
     ) -> None:
-        """Asks one route by ``token``, and once by each of the others, who get the status given.
+        """Sends generated requests to a route with ``token``, and one with each other token, expecting its status.
 
-        What is ``spare`` is asked about alone: the route may make an end of it. Raises what schemathesis finds, with
-        the request as a curl command.
+        ``disposable`` values are used exclusively: the route may delete what they identify. Raises the failures that
+        schemathesis finds, with the request as a curl command.
         """
         method, path = label.split(" ")
         operation = self._schema[path][method]
         strategies = {mode: operation.as_strategy(generation_mode=mode) for mode in GenerationMode}
-        if not operation.body and all(_takes_anything(one.definition) for one in operation.iter_parameters()):
-            del strategies[GenerationMode.NEGATIVE]  # nothing could be wrong with it
-        known, always = {**self._known, **spare}, {*ALWAYS_KNOWN, *spare}
+        if not operation.body and all(_accepts_any_text(one.definition) for one in operation.iter_parameters()):
+            del strategies[GenerationMode.NEGATIVE]  # every request is valid
+        known, always = {**self._known, **disposable}, {*ALWAYS_KNOWN, *disposable}
         session = requests.Session()
-        session.mount("http://", _From(f"127.0.2.{1 + len(self.asked) % 250}"))
+        session.mount("http://", _SourceAddress(f"127.0.2.{1 + len(self.requests) % 250}"))
 
-        def asked(case: schemathesis.Case) -> None:
-            self.answered[label].add(_call(case, self._url, session, token).status_code)
-            self.asked[label] += 1
+        def send(case: schemathesis.Case) -> None:
+            self.statuses[label].add(_call(case, self._url, session, token).status_code)
+            self.requests[label] += 1
 
-        @_made_up(1)
+        @_examples(1)
         @given(st.data())
-        def ask_with_all_that_is_known(data: st.DataObject) -> None:
+        def explore_known(data: st.DataObject) -> None:
             case = data.draw(strategies[GenerationMode.POSITIVE])
-            _put_known(case, known, always, data, all_of_them=True)
+            _replace_by_known(case, known, always, data, replace_all=True)
             for other, status in others.items():
                 answer = _call(case, self._url, session, other)
-                assert answer.status_code == status, f"{label} answered {answer.status_code} to somebody else"
-            asked(case)
+                assert answer.status_code == status, f"{label} answered {answer.status_code} to another token"
+            send(case)
 
-        @_made_up(examples)
+        @_examples(examples)
         @given(st.data())
-        def ask(data: st.DataObject) -> None:
+        def explore_generated(data: st.DataObject) -> None:
             mode = data.draw(st.sampled_from(list(strategies)))
             case = data.draw(strategies[mode])
             if mode.is_positive:
-                _put_known(case, known, always, data, all_of_them=False)
-            asked(case)
+                _replace_by_known(case, known, always, data, replace_all=False)
+            send(case)
 
-        ask_with_all_that_is_known()
-        ask()
+        explore_known()
+        explore_generated()
         session.close()
 
 
-def _made_up(examples: int) -> settings:
-    """The same ones each time."""
+def _examples(examples: int) -> settings:
+    """Generates the same examples in each run."""
     return settings(
         max_examples=examples,
         deadline=None,
@@ -145,23 +145,23 @@ def _call(case: schemathesis.Case, url: str, session: requests.Session, token: s
     return answer
 
 
-def _takes_anything(parameter: Mapping[str, Any]) -> bool:
-    """A part of a path that may be any text."""
+def _accepts_any_text(parameter: Mapping[str, Any]) -> bool:
+    """Whether it is a path parameter without restrictions."""
     return parameter["in"] == "path" and parameter["schema"] == {"type": "string"}
 
 
-def _put_known(
-    case: schemathesis.Case, known: Known, always: Collection[str], data: st.DataObject, *, all_of_them: bool
+def _replace_by_known(
+    case: schemathesis.Case, known: Known, always: Collection[str], data: st.DataObject, *, replace_all: bool
 ) -> None:
-    """Made-up values are nearly always of nothing that exists: half of them give way to known ones.
+    """Replaces half of the generated values by known ones, because generated identifiers rarely exist.
 
-    A known value None leaves the parameter out.
+    The known value None removes the parameter.
     """
     for values in (case.path_parameters, case.query, case.body):
         for name in list(values) if isinstance(values, dict) else ():
             if name in known:
                 value, chosen = data.draw(st.sampled_from(known[name])), data.draw(st.booleans())
-                if value is None and (chosen or all_of_them):
+                if value is None and (chosen or replace_all):
                     del values[name]
-                elif chosen or all_of_them or name in always:
+                elif chosen or replace_all or name in always:
                     values[name] = value

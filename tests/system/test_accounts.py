@@ -1,4 +1,4 @@
-"""Accounts over HTTP: sessions, steps, decisions of staff, suspension, erasure, birthdays."""
+"""Accounts over HTTP: sessions, sign-up steps, staff decisions, suspension, erasure, birthdays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.system.scenario import EIGHTEEN_IN_2021, Scenario, a_young_person, ib
 
 platform = own_platform
 
-ANOTHER = "Another-horse-9-battery"
+NEW_PASSWORD = "Another-horse-9-battery"
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +44,8 @@ def sign_up_body(person: YoungPerson) -> dict[str, Any]:
     }
 
 
-def confirmed(platform: Platform, person: YoungPerson) -> str:
-    """The access token of a confirmed account."""
+def create_account(platform: Platform, person: YoungPerson) -> str:
+    """Signs up and confirms the address; returns the access token."""
     assert platform.post("/v1/accounts", sign_up_body(person)).status == 202
     link = platform.mailbox.link_token(person.email)
     pair = platform.post("/v1/accounts/confirm-email", {"token": link})
@@ -61,9 +61,9 @@ def refresh(platform: Platform, pair: Answer) -> Answer:
     return platform.post("/v1/auth/refresh", {"refreshToken": pair.json["refreshToken"]})
 
 
-def test_a_session_from_its_first_token_to_its_end(platform: Platform) -> None:
+def test_refresh_tokens_rotate_until_sign_out(platform: Platform) -> None:
     person = a_person(1)
-    confirmed(platform, person)
+    create_account(platform, person)
     first = sign_in(platform, person)
     second = refresh(platform, first)
     assert second.status == 200
@@ -74,9 +74,9 @@ def test_a_session_from_its_first_token_to_its_end(platform: Platform) -> None:
     assert refresh(platform, third).outcome == (401, "token-invalid")
 
 
-def test_known_and_unknown_addresses_get_the_same_answers(platform: Platform) -> None:
+def test_responses_do_not_reveal_whether_an_address_has_an_account(platform: Platform) -> None:
     person = a_person(2)
-    confirmed(platform, person)
+    create_account(platform, person)
     again = platform.post("/v1/accounts", sign_up_body(replace(person, first_name="Somebody")))
     new = platform.post("/v1/accounts", sign_up_body(a_person(3)))
     assert (again.status, again.body) == (new.status, new.body)
@@ -85,23 +85,23 @@ def test_known_and_unknown_addresses_get_the_same_answers(platform: Platform) ->
     assert (known.status, known.body) == (unknown.status, unknown.body)
 
 
-def test_a_forgotten_password_is_reset_by_mail(platform: Platform) -> None:
+def test_password_is_reset_with_a_mailed_link(platform: Platform) -> None:
     person = a_person(4)
-    confirmed(platform, person)
+    create_account(platform, person)
     platform.wait_idle()
     assert platform.post("/v1/auth/password-reset", {"email": person.email}).status == 202
     platform.wait_idle()
     link = platform.mailbox.link_token(person.email)
-    assert platform.post("/v1/auth/password-reset/confirm", {"token": link, "password": ANOTHER}).status == 200
+    assert platform.post("/v1/auth/password-reset/confirm", {"token": link, "password": NEW_PASSWORD}).status == 200
     used = platform.post("/v1/auth/password-reset/confirm", {"token": link, "password": PASSWORD})
     assert used.outcome == (422, "link-invalid")
     assert sign_in(platform, person).outcome == (401, "credentials-invalid")
-    assert sign_in(platform, person, ANOTHER).status == 200
+    assert sign_in(platform, person, NEW_PASSWORD).status == 200
 
 
-def test_staff_decide_a_suspicious_identity_check(platform: Platform) -> None:
+def test_staff_accept_a_suspicious_identity_check(platform: Platform) -> None:
     person = a_person(5)
-    token = confirmed(platform, person)
+    token = create_account(platform, person)
     platform.post("/v1/me/phone-code", {}, token)
     platform.post("/v1/me/phone-code/confirm", {"code": platform.mailbox.phone_code(person.phone)}, token)
     declared = {
@@ -123,8 +123,8 @@ def test_staff_decide_a_suspicious_identity_check(platform: Platform) -> None:
     assert credited.credit["remainingCents"] == 30000
 
 
-def test_a_premature_step_is_refused(platform: Platform) -> None:
-    token = confirmed(platform, a_person(6))
+def test_step_out_of_order_is_refused(platform: Platform) -> None:
+    token = create_account(platform, a_person(6))
     early = platform.call(
         "PATCH",
         "/v1/me/profile",
@@ -135,14 +135,14 @@ def test_a_premature_step_is_refused(platform: Platform) -> None:
     assert early.json["nextStep"] == "confirm-phone"
 
 
-def test_a_request_for_a_code_may_give_or_correct_the_phone_number(platform: Platform) -> None:
+def test_phone_code_request_sets_or_corrects_the_number(platform: Platform) -> None:
     person = a_person(8)
     body = {name: value for name, value in sign_up_body(person).items() if name != "phoneNumber"}
     assert platform.post("/v1/accounts", body).status == 202
     link = platform.mailbox.link_token(person.email)
     token = platform.post("/v1/accounts/confirm-email", {"token": link}).json["accessToken"]
-    for nothing in (None, {}):
-        without = platform.call("POST", "/v1/me/phone-code", nothing, token)
+    for body in (None, {}):
+        without = platform.call("POST", "/v1/me/phone-code", body, token)
         assert without.outcome == (422, "phone-invalid")
         assert list(without.json["errors"]) == ["phoneNumber"]
     assert platform.post("/v1/me/phone-code", {"phoneNumber": "+15551234567"}, token).outcome == (422, "phone-invalid")
@@ -152,14 +152,14 @@ def test_a_request_for_a_code_may_give_or_correct_the_phone_number(platform: Pla
     assert platform.post("/v1/me/phone-code", {"phoneNumber": right}, token).status == 200
     code = platform.mailbox.phone_code(right)
     if old_code != code:
-        asked = {"code": old_code}
-        wrong = platform.call("POST", "/v1/me/phone-code/confirm", asked, token, source="127.0.0.9")
-        assert wrong.outcome == (422, "code-invalid"), "a number is confirmed by the code that was sent to it"
+        body = {"code": old_code}
+        wrong = platform.call("POST", "/v1/me/phone-code/confirm", body, token, source="127.0.0.9")
+        assert wrong.outcome == (422, "code-invalid"), "only the code that was sent to a number confirms it"
     assert platform.post("/v1/me/phone-code/confirm", {"code": code}, token).status == 200
     assert sign_up.finish_steps(platform.client, platform.mailbox, person, token).credit["remainingCents"] == 30000
 
 
-def test_a_profile_change_is_refused_after_a_concurrent_one(scenario: Scenario) -> None:
+def test_profile_change_with_a_stale_etag_is_refused(scenario: Scenario) -> None:
     platform, person = scenario.platform, scenario.young_person()
 
     def change(city: str, tag: str) -> Answer:
@@ -167,7 +167,7 @@ def test_a_profile_change_is_refused_after_a_concurrent_one(scenario: Scenario) 
         return platform.call("PATCH", "/v1/me/profile", profile, person.token, headers={"If-Match": tag})
 
     read = platform.call("GET", "/v1/me", token=person.token).headers["ETag"]
-    assert read == f'"{int(read[1:-1])}"', "a strong one"
+    assert read == f'"{int(read[1:-1])}"', "a strong ETag"
     assert change("Lille", read).status == 200
     assert change("Lyon", read).outcome == (412, "precondition-failed")
     now = platform.call("GET", "/v1/me", token=person.token)
@@ -197,10 +197,10 @@ def test_staff_approve_the_attachment_of_a_colleague(platform: Platform, actor: 
     decided = platform.post(f"/v1/staff/attachments/{attachment['attachmentId']}/validate", {}, staff)
     assert decided.status == 200
     (mine,) = platform.get("/v1/pro/offerers", token)["items"]
-    assert mine["attachment"] == "approved" and len(mine["venues"]) == 2, "its own and the digital one"
+    assert mine["attachment"] == "approved" and len(mine["venues"]) == 2, "its physical venue and the digital one"
 
 
-def test_after_an_erasure_the_desk_still_works(scenario: Scenario, actor: Actor) -> None:
+def test_erased_account_leaves_no_personal_data_in_the_recap(scenario: Scenario, actor: Actor) -> None:
     platform = scenario.platform
     book = scenario.publish(actor, 1090, 5)
     person = scenario.young_person()
@@ -220,12 +220,12 @@ def test_after_an_erasure_the_desk_still_works(scenario: Scenario, actor: Actor)
 
 
 def keys_in(platform: Platform, store: str) -> set[int]:
-    """The accounts whose keys a store holds."""
+    """The accounts that have an encryption key in the store."""
     with platform.database(store).connect() as connection:
         return set(connection.execute(sa.text("SELECT account_id FROM person_keys")).scalars())
 
 
-def test_fraud_cancels_bookings(scenario: Scenario, actor: Actor) -> None:
+def test_suspension_for_fraud_cancels_bookings(scenario: Scenario, actor: Actor) -> None:
     platform = scenario.platform
     book = scenario.publish(actor, 1090, 5)
     person = scenario.young_person()
@@ -242,30 +242,30 @@ def test_fraud_cancels_bookings(scenario: Scenario, actor: Actor) -> None:
     assert scenario.remaining_places(book) == 5
 
 
-def test_a_suspended_account_acts_for_no_structure_while_its_token_is_valid(scenario: Scenario) -> None:
+def test_suspended_account_loses_access_to_its_structure_despite_a_valid_token(scenario: Scenario) -> None:
     platform, actor = scenario.platform, scenario.actor()
     published = scenario.publish(actor, 1090, 5)
     number, staff = platform.get("/v1/me", actor.token)["accountId"], platform.token("staff")
     bank = {"iban": iban_of(77), "bic": "BNPAFRPP", "holder": "Un autre"}
-    asks = (
+    requests = (
         ("POST", f"/v1/pro/offerers/{actor.offerer_id}/bank-details", bank),
         ("PATCH", f"/v1/pro/stocks/{published.stock_id}", {"priceCents": 1}),
         ("GET", "/v1/pro/reimbursements", None),
     )
     suspended = platform.post(f"/v1/staff/accounts/{number}/suspend", {"reason": "fraud"}, staff)
     assert suspended.status == 200
-    refused = [platform.call(method, path, body, actor.token) for method, path, body in asks[:2]]
+    refused = [platform.call(method, path, body, actor.token) for method, path, body in requests[:2]]
     assert [answer.status for answer in refused] == [404, 404], refused
     platform.post(f"/v1/staff/accounts/{number}/unsuspend", {"reason": "checked"}, staff)
-    allowed = [platform.call(method, path, body, actor.token) for method, path, body in asks]
+    allowed = [platform.call(method, path, body, actor.token) for method, path, body in requests]
     assert [answer.status for answer in allowed] == [201, 200, 200], allowed
 
 
-def test_under_age_credits_from_2022_and_birthdays(scenario: Scenario) -> None:
+def test_underage_credit_grows_on_each_birthday(scenario: Scenario) -> None:
     """20 € at 15, 30 € more at 16 and at 17 (domain.md R3); the credit ends at 18."""
     platform = scenario.platform
     person = a_person(9, date(2006, 6, 15))
-    token = confirmed(platform, person)
+    token = create_account(platform, person)
     assert platform.get("/v1/me", token)["eligibility"] is None
     platform.move_clock_to("2022-01-10T09:00:00Z")
     token = str(sign_in(platform, person).json["accessToken"])
@@ -279,33 +279,33 @@ def test_under_age_credits_from_2022_and_birthdays(scenario: Scenario) -> None:
     assert platform.get("/v1/me/credit", token)["remainingCents"] == 5000
 
 
-def test_the_pages_that_mails_link_to(platform: Platform) -> None:
-    """A person needs no client but a browser: the link of the mail, the form of its page."""
+def test_account_pages_work_in_a_browser(platform: Platform) -> None:
+    """The link in the mail opens a page with a form, which needs no other client."""
     person = a_person(90)
-    platform.advance(timedelta(minutes=2))  # earlier tests have used up the failures of this network address
+    platform.advance(timedelta(minutes=2))  # earlier tests have used up the failures allowed for this address
     assert platform.post("/v1/accounts", sign_up_body(person)).status == 202
-    assert submitted(platform, person, "/confirmer").status == 200
+    assert submit_form(platform, person, "/confirmer").status == 200
     again = platform.call("POST", "/confirmer", b"token=used-before", headers={"Content-Type": FORM})
     assert (again.status, again.headers.get_content_type()) == (422, "text/html")
     assert sign_in(platform, person).status == 200
     assert platform.post("/v1/auth/password-reset", {"email": person.email}).status == 202
     platform.wait_idle()
-    weak = submitted(platform, person, "/mot-de-passe", password="weak")
+    weak = submit_form(platform, person, "/mot-de-passe", password="weak")
     assert (weak.status, b'role="alert"' in weak.body) == (422, True)
-    assert submitted(platform, person, "/mot-de-passe", password=ANOTHER).status == 200
-    assert sign_in(platform, person, ANOTHER).status == 200
+    assert submit_form(platform, person, "/mot-de-passe", password=NEW_PASSWORD).status == 200
+    assert sign_in(platform, person, NEW_PASSWORD).status == 200
     assert sign_in(platform, person).outcome == (401, "credentials-invalid")
 
 
 FORM = "application/x-www-form-urlencoded"
 
 
-def submitted(platform: Platform, person: YoungPerson, path: str, **typed: str) -> Answer:
-    """Opens the link of the newest mail, fills in the form of its page and sends it."""
+def submit_form(platform: Platform, person: YoungPerson, path: str, **fields: str) -> Answer:
+    """Opens the link in the newest mail, fills in the form of the page and submits it."""
     token = platform.mailbox.link_token(person.email)
     page = platform.call("GET", f"{path}?token={token}")
     assert page.status == 200, page
     (form,) = html.fromstring(page.body.decode()).forms
     assert (form.action, form.method) == (path, "POST")
-    filled = {**dict(form.form_values()), **typed}
+    filled = {**dict(form.form_values()), **fields}
     return platform.call("POST", form.action, urlencode(filled).encode(), headers={"Content-Type": FORM})

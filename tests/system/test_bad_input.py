@@ -1,4 +1,4 @@
-"""What nobody should send: a problem document with its code, never a 500, and nothing stored."""
+"""Invalid requests get a problem document with a code, never a 500, and store nothing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def person(scenario: Scenario) -> Beneficiary:
 
 @pytest.fixture
 def nothing_stored(platform: Platform) -> Iterator[None]:
-    """What happens meanwhile leaves no event in any service's log."""
+    """Asserts that no service stores an event during the test."""
     platform.wait_idle()
     before = platform.event_counts()
     yield
@@ -50,8 +50,8 @@ def nothing_stored(platform: Platform) -> Iterator[None]:
     assert platform.event_counts() == before
 
 
-def refused(answer: Answer, *outcomes: tuple[int, str]) -> None:
-    """A problem document with everything in it, and one of these outcomes where they are given."""
+def assert_refused(answer: Answer, *outcomes: tuple[int, str]) -> None:
+    """Asserts that the response is a complete problem document with one of the outcomes, if any are given."""
     assert 400 <= answer.status < 500, answer
     assert answer.headers.get_content_type() == "application/problem+json", answer
     problem = answer.json
@@ -63,27 +63,27 @@ def refused(answer: Answer, *outcomes: tuple[int, str]) -> None:
         assert answer.outcome in outcomes, answer
 
 
-# --- every route that writes, as the OpenAPI document lists them ----------------------------------------------------
+# --- all writing routes of the OpenAPI document --------------------------------------------------------------------
 
 Route = tuple[str, str, dict[str, Any]]
 
 
 def write_routes(platform: Platform) -> list[Route]:
-    """Method, path with an identifier that exists nowhere, and the operation."""
+    """Method, path with an unknown identifier, and operation."""
     document = platform.get("/openapi.json")
     found = []
     for template, operations in document["paths"].items():
         if template.startswith(("/v2/", "/public/")):
-            continue  # the desk's own format has its own tests
+            continue  # the desk has another error format and other tests
         for method, operation in operations.items():
             if method in ("post", "put", "patch", "delete"):
                 found.append((method.upper(), re.sub(r"\{[^}]*\}", str(UNKNOWN), template), operation))
-    assert len(found) > 35, "the document lists the routes that write"
+    assert len(found) > 35, "the document has too few writing routes"
     return found
 
 
 def properties(platform: Platform, operation: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a route's body, references followed; none for a route without one."""
+    """The fields of a route's body, with references resolved; empty without a body."""
     schemas = platform.get("/openapi.json")["components"]["schemas"]
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     schema = content.get("schema", {})
@@ -97,7 +97,7 @@ ROLES = ("beneficiary", "pro", "staff", "finance", "operator")
 
 
 def bearer_for(scenario: Scenario, path: str, actor: Actor, person: Beneficiary) -> str | None:
-    """A token that reaches the route's own checks."""
+    """A token with the rights for the route."""
     audience = path.split("/")[2]
     if audience in ("staff", "finance"):
         return scenario.platform.token(audience)
@@ -106,8 +106,8 @@ def bearer_for(scenario: Scenario, path: str, actor: Actor, person: Beneficiary)
     return actor.token if audience == "pro" and path != "/v1/pro/accounts" else person.token
 
 
-Bad = Callable[[dict[str, Any]], Any]
-WORST: dict[str, Bad] = {
+InvalidBody = Callable[[dict[str, Any]], Any]
+INVALID_BODIES: dict[str, InvalidBody] = {
     "not JSON": lambda _: b"{",
     "not UTF-8": lambda _: b'{"a": "\xff\xfe"}',
     "a list": lambda _: [],
@@ -121,85 +121,85 @@ WORST: dict[str, Bad] = {
 }
 
 
-@pytest.mark.parametrize("kind", WORST)
-def test_bodies_that_no_route_takes(
+@pytest.mark.parametrize("kind", INVALID_BODIES)
+def test_invalid_body_is_refused_by_every_route(
     scenario: Scenario, actor: Actor, person: Beneficiary, nothing_stored: None, kind: str
 ) -> None:
     for method, path, operation in write_routes(scenario.platform):
         if method == "DELETE":
             continue
         fields = properties(scenario.platform, operation)
-        body = WORST[kind](fields)
+        body = INVALID_BODIES[kind](fields)
         if body == {}:
-            continue  # a route without fields: an empty body is what it takes
+            continue  # an empty body is valid for a route without fields
         token = bearer_for(scenario, path, actor, person)
-        refused(scenario.platform.call(method, path, body, token, key=key(), source="127.0.0.6"))
+        assert_refused(scenario.platform.call(method, path, body, token, key=key(), source="127.0.0.6"))
 
 
-def test_a_body_of_another_type_and_one_that_is_too_large(
+def test_unsupported_media_type_and_too_large_body_are_refused(
     scenario: Scenario, actor: Actor, nothing_stored: None
 ) -> None:
     path = f"/v1/pro/offerers/{actor.offerer_id}/bank-details"
     form = scenario.platform.call("POST", path, b"iban=1", actor.token, headers={"Content-Type": "text/plain"})
-    refused(form, (415, "unsupported-media-type"))
-    refused(scenario.platform.call("POST", path, b" " * (1024 * 1024 + 1), actor.token), (413, "too-large"))
+    assert_refused(form, (415, "unsupported-media-type"))
+    assert_refused(scenario.platform.call("POST", path, b" " * (1024 * 1024 + 1), actor.token), (413, "too-large"))
 
 
 SMUGGLED = b"GET /v1/settings HTTP/1.1\r\nHost: x\r\n\r\n"
-FRAMED_BADLY = {
+AMBIGUOUS_LENGTHS = {
     "in chunks": (b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", (411, "length-required")),
     "in chunks without an end": (b"Transfer-Encoding: chunked\r\n\r\nfffffff\r\n{}", (411, "length-required")),
     "another encoding": (b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", (411, "length-required")),
     "an unknown encoding": (b"Transfer-Encoding: x\r\n\r\n" + SMUGGLED, (411, "length-required")),
     "two lengths": (b"Content-Length: 2\r\nContent-Length: 47\r\n\r\n{}" + SMUGGLED, (400, "bad-request")),
     "two lengths in one": (b"Content-Length: 2, 2\r\n\r\n{}", (400, "bad-request")),
-    "no number": (b"Content-Length: 0_2\r\n\r\n{}", (400, "bad-request")),
+    "not a number": (b"Content-Length: 0_2\r\n\r\n{}", (400, "bad-request")),
     "a sign": (b"Content-Length: +2\r\n\r\n{}", (400, "bad-request")),
     "a length and chunks": (b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", (400, "bad-request")),
-    "a length beyond reason": (b"Content-Length: 99999999999\r\n\r\n{}", (413, "too-large")),
+    "a length above the limit": (b"Content-Length: 99999999999\r\n\r\n{}", (413, "too-large")),
 }
 
 
-@pytest.mark.parametrize("kind", FRAMED_BADLY)
-def test_a_body_has_one_length(scenario: Scenario, nothing_stored: None, kind: str) -> None:
-    rest, outcome = FRAMED_BADLY[kind]
+@pytest.mark.parametrize("kind", AMBIGUOUS_LENGTHS)
+def test_ambiguous_body_length_is_refused(scenario: Scenario, nothing_stored: None, kind: str) -> None:
+    rest, outcome = AMBIGUOUS_LENGTHS[kind]
     status, media_type, body = over_the_wire(scenario.platform, b"/v1/auth/sign-in", rest)
     code = json.loads(body)["code"] if media_type == "application/problem+json" else ""
     assert (status, code) == outcome
 
 
-def test_the_desk_refuses_chunks_in_its_own_format(scenario: Scenario) -> None:
-    rest, _ = FRAMED_BADLY["in chunks"]
+def test_desk_refuses_chunks_in_its_own_format(scenario: Scenario) -> None:
+    rest, _ = AMBIGUOUS_LENGTHS["in chunks"]
     status, media_type, body = over_the_wire(scenario.platform, b"/v2/bookings/token/ABCDEF", rest)
     assert (status, media_type, list(json.loads(body))) == (411, "application/json", ["global"])
 
 
 def over_the_wire(platform: Platform, path: bytes, rest: bytes) -> tuple[int, str, bytes]:
-    """The one answer that comes before the connection ends."""
+    """The only response before the server closes the connection."""
     head = b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with socket.create_connection(("127.0.0.1", platform.port), timeout=TIMEOUT_SECONDS) as connection:
         connection.sendall(head + rest)
         answer = HTTPResponse(connection)
         answer.begin()
         body = answer.read()
-        assert connection.recv(1) == b"", "nothing is answered to what came behind it"
+        assert connection.recv(1) == b"", "the smuggled request was answered"
     return answer.status, answer.headers.get_content_type(), body
 
 
-def test_no_token_a_bad_one_and_one_of_the_wrong_role(
+def test_missing_invalid_and_unauthorized_tokens_are_refused(
     scenario: Scenario, actor: Actor, person: Beneficiary, nothing_stored: None
 ) -> None:
     for method, path, operation in write_routes(scenario.platform):
         if not operation.get("security"):
             continue
         body = None if method == "DELETE" else {}
-        refused(scenario.platform.call(method, path, body), (401, "unauthorized"))
-        refused(scenario.platform.call(method, path, body, "not.a.token"), (401, "token-invalid"))
+        assert_refused(scenario.platform.call(method, path, body), (401, "unauthorized"))
+        assert_refused(scenario.platform.call(method, path, body, "not.a.token"), (401, "token-invalid"))
         if path.startswith(("/v1/pro/", "/v1/staff/", "/v1/finance/", "/v1/ops/")):
-            refused(scenario.platform.call(method, path, body, person.token), (403, "forbidden"))
+            assert_refused(scenario.platform.call(method, path, body, person.token), (403, "forbidden"))
 
 
-def test_identifiers_that_exist_nowhere(
+def test_unknown_identifier_is_not_found(
     scenario: Scenario, actor: Actor, person: Beneficiary, nothing_stored: None
 ) -> None:
     for method, path, operation in write_routes(scenario.platform):
@@ -207,33 +207,33 @@ def test_identifiers_that_exist_nowhere(
             continue
         token = bearer_for(scenario, path, actor, person)
         answer = scenario.platform.call(method, path, None, token, key=key())
-        refused(answer)
+        assert_refused(answer)
         assert answer.status == 404 and answer.code.endswith("not-found"), answer
 
 
 @pytest.mark.parametrize("identifier", ["0", "-1", "x", "1.5", "1e3", str(THIRTY_DIGITS), "%00", "1%2F2", "é"])
-def test_identifiers_that_are_none(
+def test_invalid_identifier_is_not_found(
     scenario: Scenario, person: Beneficiary, nothing_stored: None, identifier: str
 ) -> None:
     text = identifier if "%" in identifier else quote(identifier)
     for path in (f"/v1/offers/{text}", f"/v1/me/bookings/{text}", f"/v1/finance/payouts/{text}"):
         token = scenario.platform.token("finance") if "finance" in path else person.token
-        refused(scenario.platform.call("GET", path, None, token), (404, "not-found"))
-    refused(
+        assert_refused(scenario.platform.call("GET", path, None, token), (404, "not-found"))
+    assert_refused(
         scenario.platform.call("POST", f"/v1/me/bookings/{text}/cancel", {}, person.token, key=key()),
         (404, "not-found"),
     )
 
 
 @pytest.mark.parametrize("bad_key", ["", " ", "a b", "x" * 201, "clé"])
-def test_idempotency_keys_that_are_none(
+def test_invalid_idempotency_key_is_refused(
     scenario: Scenario, actor: Actor, person: Beneficiary, nothing_stored: None, bad_key: str
 ) -> None:
     headers = {"Idempotency-Key": bad_key.encode().decode("latin-1")}
     answer = scenario.platform.call(
         "POST", "/v1/bookings", {"stockId": 1, "quantity": 1}, person.token, headers=headers
     )
-    refused(answer, (422, "idempotency-key-invalid"), (422, "idempotency-key-required"))
+    assert_refused(answer, (422, "idempotency-key-invalid"), (422, "idempotency-key-required"))
 
 
 # --- reads ----------------------------------------------------------------------------------------------------------
@@ -261,8 +261,8 @@ def test_idempotency_keys_that_are_none(
         "category=NONE_SUCH",
     ],
 )
-def test_searches_that_mean_nothing(scenario: Scenario, nothing_stored: None, query: str) -> None:
-    refused(scenario.platform.call("GET", f"/v1/offers?{query}"), (422, "invalid"), (422, "cursor-invalid"))
+def test_invalid_search_is_refused(scenario: Scenario, nothing_stored: None, query: str) -> None:
+    assert_refused(scenario.platform.call("GET", f"/v1/offers?{query}"), (422, "invalid"), (422, "cursor-invalid"))
 
 
 LISTS = {
@@ -280,10 +280,10 @@ LISTS = {
     "/v1/finance/payouts": "payouts",
     "/v1/ops/dead-letters": "dead-letters",
 }
-"""Every list that goes on with a cursor, and what its cursors say they are of."""
+"""Every list with cursors, and the list name that its cursors contain."""
 
 
-def test_the_lists_below_are_all_that_there_are(platform: Platform) -> None:
+def test_all_lists_with_cursors_are_tested(platform: Platform) -> None:
     paths = platform.get("/openapi.json")["paths"]
     listed = {
         path
@@ -296,7 +296,7 @@ def test_the_lists_below_are_all_that_there_are(platform: Platform) -> None:
 
 
 def lists(scenario: Scenario, actor: Actor, person: Beneficiary) -> Iterator[tuple[str, str, str | None]]:
-    """The address of each list, the name in its cursors, a token that reaches it."""
+    """The path of each list, the name in its cursors, and a token with the rights for it."""
     venue_id = scenario.venue(actor)
     for template, name in LISTS.items():
         path = template.format(venue_id=venue_id)
@@ -305,52 +305,52 @@ def lists(scenario: Scenario, actor: Actor, person: Beneficiary) -> Iterator[tup
 
 
 @pytest.mark.parametrize("cursor", ["%00", "abc", "eyJhIjoxfQ", "-1", str(THIRTY_DIGITS), "A" * 3000])
-def test_broken_cursors(scenario: Scenario, actor: Actor, person: Beneficiary, cursor: str) -> None:
+def test_invalid_cursor_is_refused(scenario: Scenario, actor: Actor, person: Beneficiary, cursor: str) -> None:
     for path, _, token in lists(scenario, actor, person):
         answer = scenario.platform.call("GET", f"{path}?cursor={cursor}", token=token)
-        refused(answer, (422, "cursor-invalid"), (422, "invalid"))
+        assert_refused(answer, (422, "cursor-invalid"), (422, "invalid"))
 
 
 FORGED: dict[str, tuple[dict[str, Any], str]] = {
-    "a limit that is no number": ({"limit": "x"}, "1"),
-    "a limit below nothing": ({"limit": -5}, "1"),
-    "a limit beyond reason": ({"limit": THIRTY_DIGITS}, "1"),
+    "a limit that is not a number": ({"limit": "x"}, "1"),
+    "a negative limit": ({"limit": -5}, "1"),
+    "a limit above the maximum": ({"limit": THIRTY_DIGITS}, "1"),
     "a filter that is an object": ({"status": {"$ne": 1}, "venueId": {}, "asOf": [], "periodFrom": 7}, "1"),
-    "somebody else": ({"personId": 1, "venueId": 1, "offererId": 1, "what": "offerers"}, "1"),
-    "a position beyond every number": ({}, "9" * 25),
-    "a position that is none": ({}, "x"),
+    "the data of others": ({"personId": 1, "venueId": 1, "offererId": 1, "what": "offerers"}, "1"),
+    "a position above the maximum": ({}, "9" * 25),
+    "an invalid position": ({}, "x"),
 }
 
 
 @pytest.mark.parametrize("kind", FORGED)
-def test_forged_cursors(scenario: Scenario, actor: Actor, person: Beneficiary, kind: str) -> None:
+def test_forged_cursor_is_refused(scenario: Scenario, actor: Actor, person: Beneficiary, kind: str) -> None:
     filters, inner = FORGED[kind]
     for path, name, token in lists(scenario, actor, person):
-        said = json.dumps([name, filters, inner]).encode()
-        searched = zlib.compress(json.dumps([1, [filters] * 15, [inner, inner]]).encode())
-        for raw in (said, bytes(16) + said, bytes(32) + said, searched):
+        plain = json.dumps([name, filters, inner]).encode()
+        compressed = zlib.compress(json.dumps([1, [filters] * 15, [inner, inner]]).encode())
+        for raw in (plain, bytes(16) + plain, bytes(32) + plain, compressed):
             cursor = base64.urlsafe_b64encode(raw).decode().rstrip("=")
             answer = scenario.platform.call("GET", f"{path}?cursor={cursor}", token=token)
-            refused(answer, (422, "cursor-invalid"))
+            assert_refused(answer, (422, "cursor-invalid"))
 
 
 @pytest.mark.parametrize(
     "query", ["after=-5", "after=x", f"after={THIRTY_DIGITS}", "limit=0", "limit=1001", "wait=9999"]
 )
-def test_positions_that_mean_nothing(scenario: Scenario, query: str) -> None:
-    refused(
+def test_invalid_event_position_is_refused(scenario: Scenario, query: str) -> None:
+    assert_refused(
         scenario.platform.call("GET", f"/v1/finance/events?{query}", token=scenario.platform.token("finance")),
         (422, "invalid"),
     )
 
 
-def test_addresses_and_methods_that_are_not_there(scenario: Scenario) -> None:
-    refused(scenario.platform.call("GET", "/v1/nowhere"), (404, "not-found"))
-    refused(scenario.platform.call("GET", "/../../etc/passwd"), (404, "not-found"))
-    refused(scenario.platform.call("PUT", "/v1/offers", {}), (405, "method-not-allowed"))
+def test_unknown_path_and_method_are_refused(scenario: Scenario) -> None:
+    assert_refused(scenario.platform.call("GET", "/v1/nowhere"), (404, "not-found"))
+    assert_refused(scenario.platform.call("GET", "/../../etc/passwd"), (404, "not-found"))
+    assert_refused(scenario.platform.call("PUT", "/v1/offers", {}), (405, "method-not-allowed"))
 
 
-# --- what the domain refuses ----------------------------------------------------------------------------------------
+# --- domain rules --------------------------------------------------------------------------------------------------
 
 
 def account(**fields: Any) -> dict[str, Any]:
@@ -385,13 +385,15 @@ def account(**fields: Any) -> dict[str, Any]:
         ({"isAdmin": True}, "invalid"),
     ],
 )
-def test_accounts(scenario: Scenario, nothing_stored: None, fields: dict[str, Any], codes: str) -> None:
+def test_invalid_account_is_refused(
+    scenario: Scenario, nothing_stored: None, fields: dict[str, Any], codes: str
+) -> None:
     answer = scenario.platform.call("POST", "/v1/accounts", account(**fields), source="127.0.0.7")
-    refused(answer, *((422, code) for code in codes.split()))
+    assert_refused(answer, *((422, code) for code in codes.split()))
 
 
 @pytest.mark.parametrize("siren", ["123456789", "12345678", "abcdefghi", "", "1" * 30, "000000001"])
-def test_sirens(scenario: Scenario, nothing_stored: None, siren: str) -> None:
+def test_invalid_siren_is_refused(scenario: Scenario, nothing_stored: None, siren: str) -> None:
     body = {
         "email": "new-pro@example.org",
         "password": "Correct-horse-9-battery",
@@ -402,7 +404,7 @@ def test_sirens(scenario: Scenario, nothing_stored: None, siren: str) -> None:
         "contactConsent": True,
     }
     answer = scenario.platform.call("POST", "/v1/pro/accounts", body, source="127.0.0.8")
-    refused(answer, (422, "siren-invalid"), *([(422, "invalid")] if len(siren) != 9 else []))
+    assert_refused(answer, (422, "siren-invalid"), *([(422, "invalid")] if len(siren) != 9 else []))
 
 
 def a_venue(**fields: Any) -> dict[str, Any]:
@@ -419,26 +421,28 @@ def a_venue(**fields: Any) -> dict[str, Any]:
     }
 
 
-def test_venues(scenario: Scenario, actor: Actor, stranger: Actor, nothing_stored: None) -> None:
+def test_invalid_venue_is_refused(scenario: Scenario, actor: Actor, stranger: Actor, nothing_stored: None) -> None:
     siren, taken = actor.structure.siren, scenario.siret(actor)
     path = f"/v1/pro/offerers/{actor.offerer_id}/venues"
 
     def open_venue(token: str = actor.token, at: str = path, **fields: Any) -> Answer:
         return scenario.platform.post(at, a_venue(**fields), token)
 
-    refused(open_venue(siret=f"{siren}00000"), (422, "siret-invalid"))
-    refused(open_venue(siret=scenario.siret(stranger)), (422, "siret-invalid"), (409, "conflict"))
+    assert_refused(open_venue(siret=f"{siren}00000"), (422, "siret-invalid"))
+    assert_refused(open_venue(siret=scenario.siret(stranger)), (422, "siret-invalid"), (409, "conflict"))
     again = open_venue(siret=taken)
-    refused(again)
+    assert_refused(again)
     assert again.status in (409, 422)
-    refused(open_venue(), (422, "invalid"))  # neither a SIRET nor a comment
-    refused(open_venue(comment="sans SIRET", lat=91), (422, "invalid"))
-    refused(open_venue(comment="sans SIRET", venueType="BOAT"), (422, "invalid"))
-    refused(open_venue(comment="sans SIRET", accessibility={}), (422, "invalid"))
-    refused(open_venue(stranger.token, comment="pas à moi"), (404, "not-found"))
+    assert_refused(open_venue(), (422, "invalid"))  # neither a SIRET nor a comment
+    assert_refused(open_venue(comment="sans SIRET", lat=91), (422, "invalid"))
+    assert_refused(open_venue(comment="sans SIRET", venueType="BOAT"), (422, "invalid"))
+    assert_refused(open_venue(comment="sans SIRET", accessibility={}), (422, "invalid"))
+    assert_refused(open_venue(stranger.token, comment="pas à moi"), (404, "not-found"))
 
 
-def test_bank_details(scenario: Scenario, actor: Actor, stranger: Actor, nothing_stored: None) -> None:
+def test_invalid_bank_details_are_refused(
+    scenario: Scenario, actor: Actor, stranger: Actor, nothing_stored: None
+) -> None:
     good = {"iban": "FR7630001007941234567890185", "bic": "BDFEFRPPCCT", "holder": "Star"}
     path = f"/v1/pro/offerers/{actor.offerer_id}/bank-details"
 
@@ -447,13 +451,13 @@ def test_bank_details(scenario: Scenario, actor: Actor, stranger: Actor, nothing
 
     for field, value in (("iban", "FR7630001007941234567890186"), ("iban", "0" * 27), ("bic", "NOTABIC")):
         answer = give(**{field: value})
-        refused(answer, (422, "bank-details-invalid"))
+        assert_refused(answer, (422, "bank-details-invalid"))
         assert list(answer.json["errors"]) == [field]
-    refused(give(holder=""), (422, "invalid"))
-    refused(give(iban=THIRTY_DIGITS), (422, "invalid"))
-    refused(give(stranger.token), (404, "not-found"))
+    assert_refused(give(holder=""), (422, "invalid"))
+    assert_refused(give(iban=THIRTY_DIGITS), (422, "invalid"))
+    assert_refused(give(stranger.token), (404, "not-found"))
     venue = f"/v1/pro/venues/{scenario.venue(actor)}/bank-details"
-    refused(give(stranger.token, venue), (404, "not-found"))
+    assert_refused(give(stranger.token, venue), (404, "not-found"))
 
 
 @pytest.fixture(scope="module")
@@ -464,25 +468,25 @@ def published(scenario: Scenario, actor: Actor) -> dict[str, Any]:
     return {"concert": concert, "book": book, "begins": begins}
 
 
-def test_offers(scenario: Scenario, actor: Actor, stranger: Actor, nothing_stored: None) -> None:
+def test_invalid_offer_is_refused(scenario: Scenario, actor: Actor, stranger: Actor, nothing_stored: None) -> None:
     path = f"/v1/pro/venues/{scenario.venue(actor)}/offers"
     good = {"name": "Livre", "subcategory": "LIVRE_PAPIER", "description": ""}
 
     def publish(token: str = actor.token, **fields: Any) -> Answer:
         return scenario.platform.post(path, {**good, **fields}, token)
 
-    refused(publish(subcategory="NONE_SUCH"), (422, "invalid"))
-    refused(publish(name=""), (422, "invalid"))
-    refused(publish(name="x" * 91), (422, "invalid"))
-    refused(publish(subcategory="VOD", url="https://example.org"))  # online, in a venue that is not
-    refused(publish(url="javascript:alert(1)"), (422, "invalid"))
-    refused(publish(isDuo="yes"), (422, "invalid"))
-    refused(publish(isDuo=True))  # a book is for one
-    refused(publish(durationMinutes=-1), (422, "invalid"))
-    refused(publish(stranger.token), (404, "not-found"))
+    assert_refused(publish(subcategory="NONE_SUCH"), (422, "invalid"))
+    assert_refused(publish(name=""), (422, "invalid"))
+    assert_refused(publish(name="x" * 91), (422, "invalid"))
+    assert_refused(publish(subcategory="VOD", url="https://example.org"))  # an online offer in a physical venue
+    assert_refused(publish(url="javascript:alert(1)"), (422, "invalid"))
+    assert_refused(publish(isDuo="yes"), (422, "invalid"))
+    assert_refused(publish(isDuo=True))  # a book cannot be a duo offer
+    assert_refused(publish(durationMinutes=-1), (422, "invalid"))
+    assert_refused(publish(stranger.token), (404, "not-found"))
 
 
-def test_stocks(
+def test_invalid_stock_is_refused(
     scenario: Scenario, actor: Actor, stranger: Actor, published: dict[str, Any], nothing_stored: None
 ) -> None:
     now, begins = scenario.platform.now(), published["begins"]
@@ -492,22 +496,22 @@ def test_stocks(
     def add(path: str, token: str = actor.token, **fields: Any) -> Answer:
         return scenario.platform.post(path, {"priceCents": 1000, "quantity": 5, **fields}, token)
 
-    refused(add(of_book, priceCents=-1), (422, "invalid"))
-    refused(add(of_book, priceCents=10.5), (422, "invalid"))
-    refused(add(of_book, priceCents=THIRTY_DIGITS), (422, "invalid"))
-    refused(add(of_book, priceCents=30001))  # things cost 300 € at most
-    refused(add(of_book, quantity=-1), (422, "invalid"))
-    refused(add(of_book, beginningAt=instant_text(begins)))  # a thing has no date
-    refused(add(of_concert))  # an event has one
-    refused(add(of_concert, beginningAt=instant_text(now - timedelta(days=1))))
+    assert_refused(add(of_book, priceCents=-1), (422, "invalid"))
+    assert_refused(add(of_book, priceCents=10.5), (422, "invalid"))
+    assert_refused(add(of_book, priceCents=THIRTY_DIGITS), (422, "invalid"))
+    assert_refused(add(of_book, priceCents=30001))  # things cost at most 300 €
+    assert_refused(add(of_book, quantity=-1), (422, "invalid"))
+    assert_refused(add(of_book, beginningAt=instant_text(begins)))  # a thing has no date
+    assert_refused(add(of_concert))  # an event needs a date
+    assert_refused(add(of_concert, beginningAt=instant_text(now - timedelta(days=1))))
     late = instant_text(begins + timedelta(days=1))
-    refused(add(of_concert, beginningAt=instant_text(begins), bookingLimitAt=late))
-    refused(add(of_concert, beginningAt="2021-12-01"), (422, "invalid"))
-    refused(add(of_book, stranger.token), (404, "not-found"))
+    assert_refused(add(of_concert, beginningAt=instant_text(begins), bookingLimitAt=late))
+    assert_refused(add(of_concert, beginningAt="2021-12-01"), (422, "invalid"))
+    assert_refused(add(of_book, stranger.token), (404, "not-found"))
     stock = f"/v1/pro/stocks/{published['book'].stock_id}"
-    refused(scenario.platform.call("PATCH", stock, {"priceCents": 1}, stranger.token), (404, "not-found"))
-    refused(scenario.platform.call("DELETE", stock, None, stranger.token), (404, "not-found"))
-    refused(scenario.platform.call("PATCH", stock, {"priceCents": -1}, actor.token), (422, "invalid"))
+    assert_refused(scenario.platform.call("PATCH", stock, {"priceCents": 1}, stranger.token), (404, "not-found"))
+    assert_refused(scenario.platform.call("DELETE", stock, None, stranger.token), (404, "not-found"))
+    assert_refused(scenario.platform.call("PATCH", stock, {"priceCents": -1}, actor.token), (422, "invalid"))
     offer = f"/v1/pro/offers/{published['book'].offer_id}"
     for method, path, body in (
         ("PATCH", stock, {"priceCents": 900}),
@@ -517,10 +521,12 @@ def test_stocks(
         ("POST", f"{offer}/deactivate", {}),
     ):
         stale = scenario.platform.call(method, path, body, actor.token, headers={"If-Match": '"9999"'})
-        refused(stale, (412, "precondition-failed"))
+        assert_refused(stale, (412, "precondition-failed"))
 
 
-def test_bookings(scenario: Scenario, person: Beneficiary, published: dict[str, Any], nothing_stored: None) -> None:
+def test_invalid_booking_is_refused(
+    scenario: Scenario, person: Beneficiary, published: dict[str, Any], nothing_stored: None
+) -> None:
     stock = published["book"].stock_id
     for body in (
         {"stockId": "x", "quantity": 1},
@@ -532,28 +538,30 @@ def test_bookings(scenario: Scenario, person: Beneficiary, published: dict[str, 
         {"stockId": stock, "quantity": True},
         {"stockId": None, "quantity": 1},
     ):
-        refused(scenario.platform.post("/v1/bookings", body, person.token), (422, "invalid"))
+        assert_refused(scenario.platform.post("/v1/bookings", body, person.token), (422, "invalid"))
     for quantity in (0, -1, -THIRTY_DIGITS, 1.0, "2"):
-        refused(
+        assert_refused(
             scenario.platform.post("/v1/bookings", {"stockId": stock, "quantity": quantity}, person.token),
             (422, "invalid"),
         )
     for quantity in (2, 10**6 + 1, UNKNOWN, UNKNOWN + 1, THIRTY_DIGITS):
         answer = scenario.platform.post("/v1/bookings", {"stockId": stock, "quantity": quantity}, person.token)
-        refused(answer, (409, "quantity-invalid"))
+        assert_refused(answer, (409, "quantity-invalid"))
     duplicate = f'{{"stockId": {stock}, "stockId": {stock}, "quantity": 1}}'.encode()
-    refused(scenario.platform.call("POST", "/v1/bookings", duplicate, person.token, key=key()), (400, "bad-json"))
+    assert_refused(
+        scenario.platform.call("POST", "/v1/bookings", duplicate, person.token, key=key()), (400, "bad-json")
+    )
 
 
-def test_the_rest_of_the_story(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
-    """After all of that the platform still does its work, and it adds up."""
+def test_platform_still_works_and_balances(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+    """After all invalid requests."""
     scenario.make_used_booking(actor, person, 1000)
     scenario.platform.wait_idle()
     found = scenario.platform.get("/v1/finance/reconciliation", scenario.platform.token("finance"))
     assert found["balanced"] is True, found["differences"]
 
 
-def test_a_closed_structure_changes_nothing(scenario: Scenario) -> None:
+def test_closed_structure_cannot_change_anything(scenario: Scenario) -> None:
     platform, actor = scenario.platform, scenario.actor()
     published = scenario.publish(actor, 1000, 5)
     assert actor.structure.bank is not None
@@ -572,14 +580,14 @@ def test_a_closed_structure_changes_nothing(scenario: Scenario) -> None:
         ("POST", f"/v1/pro/venues/{scenario.venue(actor)}/bank-details", bank),
     ]
     for method, path, body in requests:
-        refused(platform.call(method, path, body, actor.token), (409, "offerer-closed"))
+        assert_refused(platform.call(method, path, body, actor.token), (409, "offerer-closed"))
     platform.wait_idle()
     assert platform.event_counts() == before
 
 
-def test_a_custom_rule_about_nothing(scenario: Scenario, nothing_stored: None) -> None:
+def test_custom_rule_for_an_unknown_owner_is_refused(scenario: Scenario, nothing_stored: None) -> None:
     for owner in ("offerId", "offererId"):
         rule = {owner: UNKNOWN, "amountCents": 100, "start": "2030-01-01T00:00:00Z"}
         answer = scenario.platform.post("/v1/finance/custom-rules", rule, scenario.platform.token("finance"))
-        refused(answer, (422, "custom-rule-owner-unknown"))
+        assert_refused(answer, (422, "custom-rule-owner-unknown"))
         assert list(answer.json["errors"]) == [owner]

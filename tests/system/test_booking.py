@@ -1,4 +1,4 @@
-"""Booking, its refusals, cancelling, and asking twice."""
+"""Booking, refusals, cancellation, and repeated requests with the same idempotency key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def person(scenario: Scenario) -> Beneficiary:
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
-def test_the_same_offer_twice(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+def test_second_booking_of_an_offer_is_refused(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
     concert = scenario.publish(
         actor, 2000, 5, subcategory="CONCERT", begins=scenario.platform.now() + timedelta(days=10), name="Concert"
     )
@@ -41,15 +41,15 @@ def test_the_same_offer_twice(scenario: Scenario, actor: Actor, person: Benefici
     assert scenario.remaining_places(concert) == 4
 
 
-def test_a_sold_out_stock(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+def test_sold_out_stock_is_refused(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
     last = scenario.publish(actor, 1000, 1)
     scenario.make_booking(scenario.young_person(), last.stock_id)
     assert scenario.book(person, last.stock_id).outcome == (409, "stock-not-bookable")
     assert scenario.remaining_credit(person) == 30000
 
 
-def test_too_little_credit_holds_nothing_back(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
-    dear = scenario.publish(
+def test_booking_without_enough_credit_reserves_nothing(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+    expensive = scenario.publish(
         actor,
         30001,
         3,
@@ -57,9 +57,9 @@ def test_too_little_credit_holds_nothing_back(scenario: Scenario, actor: Actor, 
         begins=scenario.platform.now() + timedelta(days=30),
         name="Festival",
     )
-    assert scenario.book(person, dear.stock_id).outcome == (409, "insufficient-credit")
+    assert scenario.book(person, expensive.stock_id).outcome == (409, "insufficient-credit")
     scenario.platform.wait_idle()
-    assert scenario.remaining_places(dear) == 3
+    assert scenario.remaining_places(expensive) == 3
     assert scenario.remaining_credit(person) == 30000
     exact = scenario.publish(
         actor,
@@ -73,7 +73,7 @@ def test_too_little_credit_holds_nothing_back(scenario: Scenario, actor: Actor, 
     assert scenario.remaining_credit(person) == 0
 
 
-def test_the_cap_of_what_is_digital(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+def test_digital_cap_limits_online_offers_only(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
     online = scenario.digital_venue(actor)
     url = "https://example.org/{token}"
     game = scenario.publish(actor, 10000, subcategory="JEU_EN_LIGNE", venue=online, url=url, name="Jeu")
@@ -87,14 +87,16 @@ def test_the_cap_of_what_is_digital(scenario: Scenario, actor: Actor, person: Be
 
 
 @pytest.mark.parametrize(("is_duo", "quantity"), [(False, 2), (True, 3)])
-def test_too_many_places(scenario: Scenario, actor: Actor, person: Beneficiary, is_duo: bool, quantity: int) -> None:
+def test_quantity_above_the_offers_limit_is_refused(
+    scenario: Scenario, actor: Actor, person: Beneficiary, is_duo: bool, quantity: int
+) -> None:
     begins = scenario.platform.now() + timedelta(days=10)
     concert = scenario.publish(actor, 1000, 9, subcategory="CONCERT", begins=begins, name=f"Duo {is_duo}", isDuo=is_duo)
     assert scenario.book(person, concert.stock_id, quantity).outcome == (409, "quantity-invalid")
     assert scenario.remaining_places(concert) == 9
 
 
-def test_two_places_of_a_duo_offer_cost_twice(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+def test_duo_booking_costs_two_places(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
     begins = scenario.platform.now() + timedelta(days=10)
     concert = scenario.publish(actor, 1000, 3, subcategory="CONCERT", begins=begins, name="À deux", isDuo=True)
     assert scenario.make_booking(person, concert.stock_id, 2)["totalCents"] == 2000
@@ -103,7 +105,7 @@ def test_two_places_of_a_duo_offer_cost_twice(scenario: Scenario, actor: Actor, 
     assert scenario.book(scenario.young_person(), concert.stock_id, 2).outcome == (409, "stock-not-bookable")
 
 
-def test_a_quantity_that_is_none(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+def test_invalid_quantity_is_refused(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
     book = scenario.publish(actor, 1000, 3)
     for quantity in (0, -1, 1.5, "1", None):
         answer = scenario.platform.post("/v1/bookings", {"stockId": book.stock_id, "quantity": quantity}, person.token)
@@ -112,7 +114,7 @@ def test_a_quantity_that_is_none(scenario: Scenario, actor: Actor, person: Benef
     assert scenario.remaining_places(book) == 3
 
 
-def test_who_is_no_beneficiary(scenario: Scenario, actor: Actor) -> None:
+def test_only_beneficiaries_can_book(scenario: Scenario, actor: Actor) -> None:
     book = scenario.publish(actor, 0, 3)
     person = a_young_person(8_000_001, date(2003, 6, 15))
     scenario.platform.client.post(
@@ -136,18 +138,20 @@ def test_who_is_no_beneficiary(scenario: Scenario, actor: Actor) -> None:
     assert scenario.remaining_places(book) == 3
 
 
-def test_a_seventeen_year_old_has_no_credit_in_2021(scenario: Scenario) -> None:
-    """Their credits begin on 1 January 2022 (domain.md R3)."""
+def test_seventeen_year_old_gets_no_credit_in_2021(scenario: Scenario) -> None:
+    """Underage credits start on 1 January 2022 (domain.md R3)."""
     person = a_young_person(8_000_002, SEVENTEEN)
     with pytest.raises(RuntimeError):
         sign_up.become_beneficiary(scenario.platform.client, scenario.platform.mailbox, person)
 
 
-def test_an_unknown_stock(scenario: Scenario, person: Beneficiary) -> None:
+def test_unknown_stock_is_refused(scenario: Scenario, person: Beneficiary) -> None:
     assert scenario.book(person, 999_999_999).outcome == (404, "not-found")
 
 
-def test_activation_codes_run_out(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+def test_booking_is_refused_without_an_activation_code_left(
+    scenario: Scenario, actor: Actor, person: Beneficiary
+) -> None:
     online = scenario.digital_venue(actor)
     film = scenario.publish(
         actor,
@@ -166,10 +170,10 @@ def test_activation_codes_run_out(scenario: Scenario, actor: Actor, person: Bene
     assert refused.code in ("stock-not-bookable", "no-activation-code")
 
 
-# --- cancelling -----------------------------------------------------------------------------------------------------
+# --- cancellation ----------------------------------------------------------------------------------------------------
 
 
-def test_cancelling_in_time_gives_credit_and_place_back_at_once(
+def test_cancellation_returns_credit_and_place_immediately(
     scenario: Scenario, actor: Actor, person: Beneficiary
 ) -> None:
     begins = scenario.platform.now() + timedelta(days=10)
@@ -186,7 +190,7 @@ def test_cancelling_in_time_gives_credit_and_place_back_at_once(
     assert scenario.remaining_credit(person) == 30000
 
 
-def test_booking_again_what_was_cancelled(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+def test_cancelled_offer_can_be_booked_again(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
     book = scenario.publish(actor, 1200, 5)
     first = scenario.make_booking(person, book.stock_id)
     assert scenario.cancel(person, first["bookingId"]).status == 200
@@ -195,7 +199,7 @@ def test_booking_again_what_was_cancelled(scenario: Scenario, actor: Actor, pers
     assert scenario.remaining_credit(person) == 28800
 
 
-def test_too_late_to_cancel(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+def test_cancellation_after_the_limit_is_refused(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
     begins = scenario.platform.now() + timedelta(hours=47)
     concert = scenario.publish(actor, 2500, 2, subcategory="CONCERT", begins=begins, name="Demain")
     booking = scenario.make_booking(person, concert.stock_id)
@@ -204,12 +208,12 @@ def test_too_late_to_cancel(scenario: Scenario, actor: Actor, person: Beneficiar
     assert scenario.remaining_credit(person) == 27500
 
 
-def test_what_was_used_cannot_be_cancelled(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+def test_used_booking_cannot_be_cancelled(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
     booking = scenario.make_used_booking(actor, person, 1500)
     assert scenario.cancel(person, booking["bookingId"]).outcome == (409, "already-used")
 
 
-def test_somebody_else_s_booking(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+def test_bookings_of_others_are_not_found(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
     booking = scenario.make_booking(person, scenario.publish(actor, 1500, 2).stock_id)
     stranger = scenario.young_person()
     assert scenario.cancel(stranger, booking["bookingId"]).outcome == (404, "not-found")
@@ -218,13 +222,16 @@ def test_somebody_else_s_booking(scenario: Scenario, actor: Actor, person: Benef
     assert scenario.booking(person, booking["bookingId"])["status"] == "confirmed"
 
 
-# --- asking twice ---------------------------------------------------------------------------------------------------
+# --- idempotency --------------------------------------------------------------------------------------------------
 
 
-def test_the_same_key_gives_the_same_booking(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+def test_repeated_request_replays_the_booking(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
     book = scenario.publish(actor, 1000, 5)
-    once = key()
-    first, again = scenario.book(person, book.stock_id, key=once), scenario.book(person, book.stock_id, key=once)
+    request_key = key()
+    first, again = (
+        scenario.book(person, book.stock_id, key=request_key),
+        scenario.book(person, book.stock_id, key=request_key),
+    )
     assert (first.status, again.status) == (201, 201)
     assert first.json == again.json
     assert "Idempotency-Replayed" not in first.headers
@@ -233,71 +240,71 @@ def test_the_same_key_gives_the_same_booking(scenario: Scenario, actor: Actor, p
     assert scenario.remaining_places(book) == 4
 
 
-def test_the_same_key_with_another_body(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+def test_idempotency_key_with_another_body_is_refused(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
     book, other = scenario.publish(actor, 1000, 5), scenario.publish(actor, 1000, 5, name="Autre")
-    once = key()
-    scenario.make_booking(person, book.stock_id, key=once)
-    assert scenario.book(person, other.stock_id, key=once).outcome == (422, "idempotency-key-reused")
+    request_key = key()
+    scenario.make_booking(person, book.stock_id, key=request_key)
+    assert scenario.book(person, other.stock_id, key=request_key).outcome == (422, "idempotency-key-reused")
     assert scenario.remaining_places(other) == 5
 
 
-def test_a_refusal_is_repeated_too(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+def test_repeated_request_replays_the_refusal(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
     last = scenario.publish(actor, 1000, 1)
     holder = scenario.young_person()
     booking = scenario.make_booking(holder, last.stock_id)
-    once = key()
-    refused = scenario.book(person, last.stock_id, key=once)
+    request_key = key()
+    refused = scenario.book(person, last.stock_id, key=request_key)
     assert refused.outcome == (409, "stock-not-bookable")
     assert scenario.cancel(holder, booking["bookingId"]).status == 200
-    again = scenario.book(person, last.stock_id, key=once)
+    again = scenario.book(person, last.stock_id, key=request_key)
     assert again.outcome == (409, "stock-not-bookable")
     assert again.headers["Idempotency-Replayed"] == "true"
     assert scenario.book(person, last.stock_id).status == 201
 
 
-def test_two_people_may_use_the_same_key(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+def test_idempotency_keys_are_separate_for_each_person(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
     book = scenario.publish(actor, 1000, 5)
-    once = key()
-    mine = scenario.make_booking(person, book.stock_id, key=once)
-    theirs = scenario.make_booking(scenario.young_person(), book.stock_id, key=once)
+    request_key = key()
+    mine = scenario.make_booking(person, book.stock_id, key=request_key)
+    theirs = scenario.make_booking(scenario.young_person(), book.stock_id, key=request_key)
     assert mine["bookingId"] != theirs["bookingId"]
 
 
-def test_booking_needs_a_key(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+def test_booking_requires_an_idempotency_key(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
     book = scenario.publish(actor, 1000, 5)
     answer = scenario.platform.call("POST", "/v1/bookings", {"stockId": book.stock_id, "quantity": 1}, person.token)
     assert answer.status == 422, answer
     assert scenario.remaining_places(book) == 5
 
 
-def test_cancelling_twice_with_one_key(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
+def test_repeated_cancellation_is_replayed(scenario: Scenario, actor: Actor, person: Beneficiary) -> None:
     booking = scenario.make_booking(person, scenario.publish(actor, 1000, 5).stock_id)
-    once = key()
-    first = scenario.cancel(person, booking["bookingId"], key=once)
-    again = scenario.cancel(person, booking["bookingId"], key=once)
+    request_key = key()
+    first = scenario.cancel(person, booking["bookingId"], key=request_key)
+    again = scenario.cancel(person, booking["bookingId"], key=request_key)
     assert (first.status, again.status) == (200, 200)
     assert first.json == again.json
     assert again.headers["Idempotency-Replayed"] == "true"
 
 
-def test_what_happened_here_adds_up(scenario: Scenario) -> None:
+def test_reconciliation_balances_after_all_tests_of_this_file(scenario: Scenario) -> None:
     scenario.platform.wait_idle()
     found = scenario.platform.get("/v1/finance/reconciliation", scenario.platform.token("finance"))
     assert found["balanced"] is True, found["differences"]
 
 
-def test_the_recap_as_files_has_the_same_rows(scenario: Scenario) -> None:
+def test_recap_files_have_the_same_rows(scenario: Scenario) -> None:
     actor, person = scenario.actor(), scenario.young_person()
     scenario.use_at_desk(actor, scenario.make_booking(person, scenario.publish(actor, 1250, 5, name="=1+1").stock_id))
     scenario.make_booking(person, scenario.publish(actor, 900, 5, name="Livre").stock_id)
-    written = table(scenario.platform.client.get_bytes("/v1/pro/bookings.csv", actor.token), ",")
+    csv_rows = table(scenario.platform.client.get_bytes("/v1/pro/bookings.csv", actor.token), ",")
     header, *rows = cells(scenario.platform.client.get_bytes("/v1/pro/bookings.xlsx", actor.token))
-    assert list(written[0]) == header
-    shown = [dict(zip(header, row, strict=True)) for row in rows]
-    assert [row["Nom de l’offre"] for row in shown] == ["Livre", "=1+1"]
-    assert [row["Nom de l’offre"] for row in written] == ["Livre", "'=1+1"]
-    assert [row["Prix de la réservation"] for row in shown] == [Decimal("9"), Decimal("12.5")]
+    assert list(csv_rows[0]) == header
+    xlsx_rows = [dict(zip(header, row, strict=True)) for row in rows]
+    assert [row["Nom de l’offre"] for row in xlsx_rows] == ["Livre", "=1+1"]
+    assert [row["Nom de l’offre"] for row in csv_rows] == ["Livre", "'=1+1"]
+    assert [row["Prix de la réservation"] for row in xlsx_rows] == [Decimal("9"), Decimal("12.5")]
     for name in set(header) - {"Nom de l’offre", "Prix de la réservation"}:
-        assert [row[name] for row in shown] == [row[name] for row in written], name
-    later = cells(scenario.platform.client.get_bytes("/v1/pro/bookings.xlsx?offerName=Livre", actor.token))
-    assert len(later) == 2
+        assert [row[name] for row in xlsx_rows] == [row[name] for row in csv_rows], name
+    filtered = cells(scenario.platform.client.get_bytes("/v1/pro/bookings.xlsx?offerName=Livre", actor.token))
+    assert len(filtered) == 2

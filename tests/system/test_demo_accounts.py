@@ -27,7 +27,7 @@ def mails(platform: Platform) -> int:
 
 
 @pytest.mark.slow
-def test_an_account_that_was_changed_is_left_alone_and_no_other(tmp_path: Path) -> None:
+def test_seed_skips_changed_accounts(tmp_path: Path) -> None:
     changed = STRUCTURES[1].email
     with embedded(tmp_path) as platform:
         first = seeded(platform)

@@ -1,4 +1,4 @@
-"""The desk: statuses, keys and the order of the checks (domain.md §5.2; decisions 20 to 22 and 30)."""
+"""The desk: statuses, error keys and the order of the checks (domain.md §5.2; decisions 20 to 22 and 30)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def api_key(scenario: Scenario, actor: Actor) -> str:
 
 @pytest.fixture
 def book(scenario: Scenario, actor: Actor, person: Beneficiary) -> Callable[..., dict[str, Any]]:
-    """A booking of an offer of its own."""
+    """Creates a booking of a new offer."""
 
     def make(price: int = 1000, **offer: Any) -> dict[str, Any]:
         return scenario.make_booking(person, scenario.publish(actor, price, 5, **offer).stock_id)
@@ -48,7 +48,7 @@ def book(scenario: Scenario, actor: Actor, person: Beneficiary) -> Callable[...,
     return make
 
 
-def said(answer: Answer) -> tuple[int, list[str]]:
+def desk_error(answer: Answer) -> tuple[int, list[str]]:
     """Status and keys of an error in the partners' format."""
     assert answer.headers.get_content_type() == "application/json", answer
     assert all(isinstance(messages, list) and messages for messages in answer.json.values()), answer
@@ -57,7 +57,7 @@ def said(answer: Answer) -> tuple[int, list[str]]:
 
 @SURFACES
 @pytest.mark.parametrize("with_key", [False, True], ids=["token", "api key"])
-def test_a_countermark_s_way_through_the_desk(
+def test_countermark_is_used_taken_back_and_cancelled(
     scenario: Scenario, actor: Actor, api_key: str, book: Callable[..., dict[str, Any]], surface: str, with_key: bool
 ) -> None:
     credentials = api_key if with_key else actor.token
@@ -68,34 +68,36 @@ def test_a_countermark_s_way_through_the_desk(
 
     seen = desk("look-up")
     assert (seen.status, seen.json["isUsed"], seen.json["price"]) == (200, False, 10)
-    assert said(desk("keep")) == (410, ["booking"])
+    assert desk_error(desk("keep")) == (410, ["booking"])
     assert desk("use").status == 204
-    assert said(desk("look-up")) == (410, ["booking"])
-    assert said(desk("use")) == (410, ["booking"])
-    assert said(desk("cancel")) == (403, ["global"])
+    assert desk_error(desk("look-up")) == (410, ["booking"])
+    assert desk_error(desk("use")) == (410, ["booking"])
+    assert desk_error(desk("cancel")) == (403, ["global"])
     assert desk("keep").status == 204
     assert desk("look-up").json["isUsed"] is False
     assert desk("cancel").status == 204
-    assert said(desk("cancel")) == (410, ["global"])
+    assert desk_error(desk("cancel")) == (410, ["global"])
 
 
 @SURFACES
-def test_what_a_cancelled_booking_answers(
+def test_cancelled_booking_is_refused_at_the_desk(
     scenario: Scenario, actor: Actor, person: Beneficiary, book: Callable[..., dict[str, Any]], surface: str
 ) -> None:
     booking = book()
     assert scenario.cancel(person, booking["bookingId"]).status == 200
     expected = (403, ["booking"]) if surface == V2 else (410, ["booking_cancelled"])
     for action in ("look-up", "use"):
-        assert said(scenario.desk(action, booking["countermark"], actor.token, surface=surface)) == expected
+        assert desk_error(scenario.desk(action, booking["countermark"], actor.token, surface=surface)) == expected
 
 
-def test_the_lookup_s_body(scenario: Scenario, actor: Actor, book: Callable[..., dict[str, Any]]) -> None:
+def test_lookup_returns_the_partners_format(
+    scenario: Scenario, actor: Actor, book: Callable[..., dict[str, Any]]
+) -> None:
     begins = scenario.platform.now() + timedelta(days=10)
     booking = book(1250, subcategory="SEANCE_CINE", begins=begins, name="Annette")
-    # too early to be validated, and so it is not looked up either: the order of §5.2 is one for both
+    # too early to validate: look-up makes the same checks in the same order (§5.2)
     early = scenario.desk("look-up", booking["countermark"], actor.token)
-    assert said(early) == (403, ["booking"])
+    assert desk_error(early) == (403, ["booking"])
     thing = book(2600, name="Livre trop sympa")
     body = scenario.desk("look-up", thing["countermark"], actor.token).json
     assert body["offerName"] == "Livre trop sympa"
@@ -120,7 +122,7 @@ def test_the_lookup_s_body(scenario: Scenario, actor: Actor, book: Callable[...,
 
 
 @SURFACES
-def test_the_order_of_the_checks(
+def test_checks_are_made_in_order(
     scenario: Scenario,
     actor: Actor,
     stranger: Actor,
@@ -135,34 +137,34 @@ def test_the_order_of_the_checks(
         source = "127.0.0.2" if surface == V2 else "127.0.0.3"
         return scenario.platform.call("PATCH", f"{surface}/use/token/{mark}", token=token, source=source)
 
-    assert said(use(None, UNKNOWN)) == (401, ["auth"])
-    assert said(use("not-a-key", dated["countermark"])) == (401, ["auth"])
-    assert said(use(stranger.token, UNKNOWN)) == (404, ["global"])
-    assert said(use(stranger.token, dated["countermark"])) == (403, ["user"])
-    assert said(use(actor.token, dated["countermark"])) == (403, ["booking"])
+    assert desk_error(use(None, UNKNOWN)) == (401, ["auth"])
+    assert desk_error(use("not-a-key", dated["countermark"])) == (401, ["auth"])
+    assert desk_error(use(stranger.token, UNKNOWN)) == (404, ["global"])
+    assert desk_error(use(stranger.token, dated["countermark"])) == (403, ["user"])
+    assert desk_error(use(actor.token, dated["countermark"])) == (403, ["booking"])
     assert scenario.cancel(person, dated["bookingId"]).status == 200
     cancelled = (403, ["booking"]) if surface == V2 else (410, ["booking_cancelled"])
-    assert said(use(stranger.token, dated["countermark"])) == (403, ["user"])
-    assert said(use(actor.token, dated["countermark"])) == cancelled
+    assert desk_error(use(stranger.token, dated["countermark"])) == (403, ["user"])
+    assert desk_error(use(actor.token, dated["countermark"])) == cancelled
 
 
-def test_an_api_key_of_another_structure_and_one_that_was_ended(
+def test_foreign_and_revoked_api_keys_are_refused(
     scenario: Scenario, actor: Actor, stranger: Actor, book: Callable[..., dict[str, Any]]
 ) -> None:
     booking = book()
     theirs = scenario.api_key(stranger)
-    assert said(scenario.desk("use", booking["countermark"], theirs)) == (403, ["user"])
+    assert desk_error(scenario.desk("use", booking["countermark"], theirs)) == (403, ["user"])
     made = scenario.platform.post(f"/v1/pro/offerers/{actor.offerer_id}/api-keys", {}, actor.token).json
     assert scenario.desk("look-up", booking["countermark"], made["key"]).status == 200
     path = f"/v1/pro/offerers/{actor.offerer_id}/api-keys/{made['prefix']}"
     assert scenario.platform.call("DELETE", path, token=actor.token).status == 204
     scenario.platform.wait_idle()
-    # the gateway caches for some seconds whose key it is
+    # the gateway caches the owner of a key for some seconds
     wait_until(lambda: scenario.desk("look-up", booking["countermark"], made["key"]).status != 200, pause=0.5)
-    assert said(scenario.desk("look-up", booking["countermark"], made["key"])) == (401, ["auth"])
+    assert desk_error(scenario.desk("look-up", booking["countermark"], made["key"])) == (401, ["auth"])
 
 
-def test_an_activation_code_cannot_be_taken_back(scenario: Scenario, actor: Actor) -> None:
+def test_booking_with_an_activation_code_cannot_be_taken_back(scenario: Scenario, actor: Actor) -> None:
     film = scenario.publish(
         actor,
         500,
@@ -174,15 +176,15 @@ def test_an_activation_code_cannot_be_taken_back(scenario: Scenario, actor: Acto
         stock={"activationCodes": ["XYZ-789"]},
     )
     booking = scenario.make_booking(scenario.young_person(), film.stock_id)
-    assert said(scenario.desk("keep", booking["countermark"], actor.token)) == (403, ["booking"])
+    assert desk_error(scenario.desk("keep", booking["countermark"], actor.token)) == (403, ["booking"])
 
 
-def test_failures_are_limited_and_successes_are_not(
+def test_only_failures_count_against_the_rate_limit(
     scenario: Scenario, actor: Actor, book: Callable[..., dict[str, Any]]
 ) -> None:
     """Ten failures a minute per caller and per address (decisions 22 and 32)."""
     booking = book()
-    other = scenario.actor()  # what its failures use up is not the other tests' allowance
+    other = scenario.actor()  # not the actor of other tests, whose allowance the failures would use up
 
     def look_up(mark: str) -> Answer:
         return scenario.platform.call("GET", f"{V2}/token/{mark}", token=other.token, source="127.0.0.5")
@@ -194,7 +196,7 @@ def test_failures_are_limited_and_successes_are_not(
     assert all(scenario.desk("look-up", booking["countermark"], actor.token).status == 200 for _ in range(12))
 
 
-def test_what_is_in_a_batch_is_out_of_the_desk_s_hands(
+def test_desk_cannot_change_a_booking_in_a_batch(
     scenario: Scenario, actor: Actor, book: Callable[..., dict[str, Any]]
 ) -> None:
     booking = book(1700)
@@ -205,16 +207,16 @@ def test_what_is_in_a_batch_is_out_of_the_desk_s_hands(
     def desk(action: str) -> Answer:
         return scenario.desk(action, booking["countermark"], actor.token)
 
-    assert said(desk("look-up")) == (403, ["payment"])
-    assert said(desk("use")) == (403, ["payment"])
-    assert said(desk("keep")) == (410, ["payment"])
+    assert desk_error(desk("look-up")) == (403, ["payment"])
+    assert desk_error(desk("use")) == (403, ["payment"])
+    assert desk_error(desk("keep")) == (410, ["payment"])
     assert desk("cancel").status == 403
     Finance(scenario.platform).confirm_sent(batch)
-    assert said(desk("use")) == (403, ["payment"])
+    assert desk_error(desk("use")) == (403, ["payment"])
     Finance(scenario.platform).assert_reconciled()
 
 
-def test_an_offers_bookings_by_key_and_by_token(
+def test_bookings_of_an_offer_are_listed_by_api_key_and_by_token(
     scenario: Scenario, actor: Actor, stranger: Actor, person: Beneficiary, api_key: str
 ) -> None:
     published = scenario.publish(actor, 1250, 5)
@@ -231,8 +233,8 @@ def test_an_offers_bookings_by_key_and_by_token(
     assert "countermark" not in first and booking["countermark"] not in str(first)
     after = scenario.platform.get(f"{path}&firstIndex={booking['bookingId'] + 1}&limit=1", api_key)
     assert [one["id"] for one in after["bookings"]] == [later["bookingId"]]
-    assert said(scenario.platform.call("GET", path, token=stranger.token)) == (403, ["user"])
+    assert desk_error(scenario.platform.call("GET", path, token=stranger.token)) == (403, ["user"])
     unknown = scenario.platform.call("GET", f"{PUBLIC}/bookings?offerId=999999", token=api_key)
-    assert said(unknown) == (404, ["offer"])
-    assert said(scenario.platform.call("GET", f"{PUBLIC}/bookings", token=api_key)) == (400, ["offerId"])
-    assert said(scenario.platform.call("GET", path)) == (401, ["auth"])
+    assert desk_error(unknown) == (404, ["offer"])
+    assert desk_error(scenario.platform.call("GET", f"{PUBLIC}/bookings", token=api_key)) == (400, ["offerId"])
+    assert desk_error(scenario.platform.call("GET", path)) == (401, ["auth"])

@@ -1,4 +1,4 @@
-"""What only several processes can show: walls between the services, one thread through all of them, processes dying."""
+"""Tests that need a process per service: isolated database roles, correlation ids, killed processes."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ pytestmark = pytest.mark.distributed
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """In one mode only."""
+    """Distributed mode only."""
     with distributed(tmp_path_factory.mktemp("distributed")) as platform:
         yield platform
 
 
 def as_role(platform: Platform, service: str) -> sa.Engine:
-    """The connection that a service itself uses, or that to the store beside it."""
+    """An engine with the credentials of a service, or of the store of keys."""
     url = Settings.from_environment(platform.environment).database_url(service)
     return sa.create_engine(url, poolclass=sa.pool.NullPool)
 
 
 @pytest.mark.parametrize("service", STORES)
-def test_a_service_s_role_reads_nothing_of_the_others(platform: Platform, service: str) -> None:
-    """Nor does that of the keys read anything of identity, whose role reads nothing of the keys."""
+def test_database_role_reads_only_its_own_schema(platform: Platform, service: str) -> None:
+    """The roles of identity and of its store of keys are separate, too."""
     engine = as_role(platform, service)
     with platform.database(service).connect() as owner:
         everything = owner.execute(
@@ -61,33 +61,33 @@ def events_of(platform: Platform, service: str, correlation_id: str) -> list[str
         return list(connection.execute(query.order_by(stored_events.c.id)).scalars())
 
 
-def test_one_correlation_id_from_the_request_to_the_last_consumer(scenario: Scenario) -> None:
-    """A validation at the desk is priced by payout two processes further on."""
+def test_correlation_id_reaches_the_last_consumer(scenario: Scenario) -> None:
+    """Payout prices a validation at the desk two processes later."""
     platform = scenario.platform
     actor, person = scenario.actor(), scenario.young_person()
     book = scenario.publish(actor, 1000, 5)
-    asked, validated = "request-of-booking", "request-of-desk"
+    booked, validated = "request-of-booking", "request-of-desk"
     answer = platform.call(
         "POST",
         "/v1/bookings",
         {"stockId": book.stock_id, "quantity": 1},
         person.token,
         key=key(),
-        headers={"X-Request-Id": asked},
+        headers={"X-Request-Id": booked},
     )
     assert answer.status == 201, answer
-    assert answer.headers["X-Request-Id"] == asked
+    assert answer.headers["X-Request-Id"] == booked
     path = f"/v2/bookings/use/token/{answer.json['countermark']}"
     assert platform.call("PATCH", path, token=actor.token, headers={"X-Request-Id": validated}).status == 204
     platform.wait_idle()
-    assert events_of(platform, "booking", asked)
-    assert events_of(platform, "wallet", asked)
-    assert events_of(platform, "payout", asked) == []
+    assert events_of(platform, "booking", booked)
+    assert events_of(platform, "wallet", booked)
+    assert events_of(platform, "payout", booked) == []
     assert any("Validated" in topic for topic in events_of(platform, "booking", validated))
     assert any("riced" in topic for topic in events_of(platform, "payout", validated))
 
 
-def test_what_the_request_id_is_when_none_or_a_bad_one_came(scenario: Scenario) -> None:
+def test_missing_or_invalid_request_id_is_replaced(scenario: Scenario) -> None:
     made = scenario.platform.call("GET", "/v1/settings").headers["X-Request-Id"]
     assert len(made) >= 16
     bad = scenario.platform.call("GET", "/v1/settings", headers={"X-Request-Id": "a b"}).headers["X-Request-Id"]
@@ -95,8 +95,8 @@ def test_what_the_request_id_is_when_none_or_a_bad_one_came(scenario: Scenario) 
 
 
 @pytest.mark.parametrize("service", ["booking", "wallet", "payout", "catalog", "identity"])
-def test_a_service_killed_while_it_works_loses_nothing(scenario: Scenario, service: str) -> None:
-    """Bookings come in while the process dies and comes back; each ends with one outcome, and it all adds up."""
+def test_killed_service_loses_nothing(scenario: Scenario, service: str) -> None:
+    """People book while the process is killed and restarted: each request has one outcome, and the accounts balance."""
     platform = scenario.platform
     actor = scenario.actor()
     people = [scenario.young_person() for _ in range(6)]
@@ -104,7 +104,7 @@ def test_a_service_killed_while_it_works_loses_nothing(scenario: Scenario, servi
     keys = [key() for _ in people]
     outcomes: dict[int, Any] = {}
 
-    def insist(number: int) -> None:
+    def book_with_retries(number: int) -> None:
         for _ in range(40):
             try:
                 answer = scenario.book(people[number], stock, key=keys[number])
@@ -114,7 +114,7 @@ def test_a_service_killed_while_it_works_loses_nothing(scenario: Scenario, servi
                 outcomes[number] = answer
                 return
 
-    threads = [threading.Thread(target=insist, args=(number,)) for number in range(len(people))]
+    threads = [threading.Thread(target=book_with_retries, args=(number,)) for number in range(len(people))]
     for thread in threads[:3]:
         thread.start()
     platform.kill(service)
@@ -134,7 +134,7 @@ def test_a_service_killed_while_it_works_loses_nothing(scenario: Scenario, servi
     Finance(platform).assert_reconciled()
 
 
-def test_a_queue_deleted_by_hand_is_made_again_and_caught_up(scenario: Scenario) -> None:
+def test_deleted_queue_is_recreated_and_its_messages_are_recovered(scenario: Scenario) -> None:
     platform = scenario.platform
     actor, person = scenario.actor(), scenario.young_person()
     booking = scenario.make_booking(person, scenario.publish(actor, 1000, 5).stock_id)

@@ -1,9 +1,8 @@
-"""Every route of the OpenAPI document, asked rightly and wrongly by everybody: no server error, no undocumented answer.
+"""Fuzzes every route of the OpenAPI document: no server error and no undocumented response.
 
-One town for each mode, which the routes change as they are asked; those that close, erase or move time come last. Its
-length is bounded by the number of requests, the same each time: one that must succeed, one about what is known, one by
-each who may not, and ``EXAMPLES`` made up (fewer in distributed mode, whose gateway is the same). The environment's
-``EXAMPLES=100`` looks further.
+The routes of a mode share their data; those that close, erase or move the clock come last. Each route gets a fixed
+number of requests: a valid one, one with known identifiers, one by each unauthorized role, and ``EXAMPLES`` generated
+ones (fewer in distributed mode, whose gateway is the same). Set ``EXAMPLES=100`` in the environment to test more.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ import pytest
 
 from tests.platform import MODES, ROOT
 from tests.system.conftest import BOTH_MODES
+from tests.system.fuzzing_data import FuzzingData
 from tests.system.money_files import Finance
-from tests.system.town import Town
 
 if TYPE_CHECKING:
     from tests.system.fuzzing import Explorer
@@ -32,7 +31,7 @@ WITHOUT_SUCCESS = {
     "POST /v1/ops/dead-letters/{letter_id}/replay",
     "POST /v1/ops/dead-letters/{letter_id}/discard",
 }
-"""Nothing fails here that could be replayed: tests/chaos and tests/unit/cli show these two."""
+"""There is no dead letter to replay in these tests; tests/chaos and tests/unit/cli test these two."""
 
 
 def operation(route: str) -> dict[str, Any]:
@@ -42,7 +41,7 @@ def operation(route: str) -> dict[str, Any]:
 
 
 def routes() -> list[str]:
-    """``METHOD path``, in an order that leaves something to ask for."""
+    """``METHOD path``; destructive routes come last."""
     found = [
         f"{method.upper()} {path}"
         for path, operations in DOCUMENT["paths"].items()
@@ -61,48 +60,48 @@ def routes() -> list[str]:
 
 
 @pytest.fixture(scope="module", params=BOTH_MODES)
-def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FuzzingData]:
     with MODES[request.param](tmp_path_factory.mktemp(request.param)) as platform:
-        yield Town(platform)
+        yield FuzzingData(platform)
 
 
 @pytest.fixture(scope="module")
-def explorer(town: Town) -> Explorer:
-    from tests.system.fuzzing import Explorer  # here: its imports are a second, in which no other run has an interest
+def explorer(data: FuzzingData) -> Explorer:
+    from tests.system.fuzzing import Explorer  # a slow import that other runs do not need
 
-    return Explorer(json.loads(json.dumps(DOCUMENT)), town.platform.port, town.known)
+    return Explorer(json.loads(json.dumps(DOCUMENT)), data.platform.port, data.known)
 
 
 @pytest.mark.parametrize("route", routes())
-def test_nothing_undocumented_is_answered(town: Town, explorer: Explorer, route: str) -> None:
+def test_route_returns_only_documented_responses(data: FuzzingData, explorer: Explorer, route: str) -> None:
     path = route.split(" ")[1]
     role, others = operation(route).get("x-role"), {}
-    right = town.rights.get(route)
-    if right is not None:
-        explorer.ask_rightly(route, town.tokens.get(right.token or "", right.token), right.path, right.body)
-    asks = role or ("beneficiary" if path.startswith(("/v1/me", "/v1/bookings")) else "pro")
-    if (route in town.rights and path.startswith("/v1/me")) or route == "DELETE /v1/me":
-        asks = "leaver"
+    valid = data.valid_requests.get(route)
+    if valid is not None:
+        explorer.send_valid(route, data.tokens.get(valid.token or "", valid.token), valid.path, valid.body)
+    caller = role or ("beneficiary" if path.startswith(("/v1/me", "/v1/bookings")) else "pro")
+    if (route in data.valid_requests and path.startswith("/v1/me")) or route == "DELETE /v1/me":
+        caller = "leaver"
     if operation(route)["security"]:
         others = {None: 401, "not.a.token": 401}
         if role:
-            others |= {token: 403 for of, token in town.tokens.items() if of != role}
-    token = town.tokens[asks] if operation(route)["security"] else None
-    spare = town.spare if path.startswith(("/v1/staff", "/v1/ops")) and not route.startswith("GET") else {}
-    mode = "distributed" if town.platform.is_distributed else "embedded"
-    explorer.explore(route, token, others, EXAMPLES[mode], spare)
+            others |= {token: 403 for other, token in data.tokens.items() if other != role}
+    token = data.tokens[caller] if operation(route)["security"] else None
+    disposable = data.disposable if path.startswith(("/v1/staff", "/v1/ops")) and not route.startswith("GET") else {}
+    mode = "distributed" if data.platform.is_distributed else "embedded"
+    explorer.explore(route, token, others, EXAMPLES[mode], disposable)
 
 
-def test_every_route_was_asked_and_could_be_answered_and_all_is_well_afterwards(town: Town, explorer: Explorer) -> None:
-    assert {route for route in routes() if not explorer.asked.get(route)} == set()
-    assert set(town.rights) <= set(routes())
-    unanswered = {
-        route for route, statuses in explorer.answered.items() if not any(status < 300 for status in statuses)
+def test_every_route_was_called_and_the_platform_is_healthy(data: FuzzingData, explorer: Explorer) -> None:
+    assert {route for route in routes() if not explorer.requests.get(route)} == set()
+    assert set(data.valid_requests) <= set(routes())
+    without_success = {
+        route for route, statuses in explorer.statuses.items() if not any(status < 300 for status in statuses)
     }
-    assert unanswered == WITHOUT_SUCCESS
-    town.platform.wait_idle()
-    assert town.platform.call("GET", "/health/ready").status == 200
-    assert town.platform.get("/v1/ops/dead-letters", town.tokens["operator"])["items"] == []
-    Finance(town.platform).assert_reconciled()
-    said = [line for log in town.platform.folder.glob("*.log") for line in log.read_text("utf-8").splitlines()]
-    assert [line for line in said if '"level": "error"' in line or "Traceback" in line] == []
+    assert without_success == WITHOUT_SUCCESS
+    data.platform.wait_idle()
+    assert data.platform.call("GET", "/health/ready").status == 200
+    assert data.platform.get("/v1/ops/dead-letters", data.tokens["operator"])["items"] == []
+    Finance(data.platform).assert_reconciled()
+    lines = [line for log in data.platform.folder.glob("*.log") for line in log.read_text("utf-8").splitlines()]
+    assert [line for line in lines if '"level": "error"' in line or "Traceback" in line] == []

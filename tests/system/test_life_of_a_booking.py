@@ -1,4 +1,4 @@
-"""A booking's whole life as the founding document tells it: from a SIREN to the reconciled transfer."""
+"""The life of a booking, from the founding document: from a SIREN to the reconciled transfer."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ CONCERT_AT = datetime(2021, 11, 10, 19, tzinfo=UTC)
 ALPHABET = set("ABCDEFGHJKLMNPQRSTUVWXYZ234567")
 
 
-def test_a_booking_s_whole_life(scenario: Scenario) -> None:
+def test_booking_is_paid_and_reconciled(scenario: Scenario) -> None:
     life = Life(scenario)
-    life.a_cultural_actor_comes_with_a_siren()
-    life.a_young_person_is_credited()
-    life.they_find_and_book()
-    life.the_desk_and_the_clock_validate()
-    life.payout_pays()
-    life.it_all_adds_up()
+    life.structure_registers()
+    life.young_person_gets_a_credit()
+    life.person_searches_and_books()
+    life.desk_and_timer_validate()
+    life.payout_is_closed_and_sent()
+    life.accounts_are_reconciled()
 
 
 class Life:
-    """Each chapter stands on those before it."""
+    """Each step depends on the previous ones."""
 
     actor: Actor
     person: Beneficiary
@@ -46,13 +46,13 @@ class Life:
         self.platform: Platform = scenario.platform
         self.finance = Finance(scenario.platform)
 
-    def a_cultural_actor_comes_with_a_siren(self) -> None:
+    def structure_registers(self) -> None:
         client, mailbox = self.platform.client, self.platform.mailbox
         structure = a_structure(7_000_001, 1)
         self.actor = sign_up.register(client, mailbox, structure)
         offerer = sign_up.own_offerer(client, structure, self.actor.token)
         assert (offerer["status"], offerer["attachment"]) == ("validated", "approved")
-        assert [venue["siret"] for venue in offerer["venues"]] == [None]  # the digital one, from the start
+        assert [venue["siret"] for venue in offerer["venues"]] == [None]  # the digital venue comes with the structure
         sign_up.open_venue(client, self.actor, structure.venues[0])
         assert structure.bank is not None
         sign_up.give_bank_details(client, self.actor, structure.bank)
@@ -72,7 +72,7 @@ class Life:
         found: dict[str, int] = next(venue["counters"] for venue in offerer["venues"] if venue["siret"])
         return found
 
-    def a_young_person_is_credited(self) -> None:
+    def young_person_gets_a_credit(self) -> None:
         client, mailbox = self.platform.client, self.platform.mailbox
         self.person = sign_up.become_beneficiary(client, mailbox, a_young_person(7_000_002, EIGHTEEN_IN_2021))
         me = client.get("/v1/me", self.person.token)
@@ -86,7 +86,7 @@ class Life:
         expires = parse_instant(credit["expiresAt"])
         assert expires == self.platform.now().replace(year=2023)
 
-    def they_find_and_book(self) -> None:
+    def person_searches_and_books(self) -> None:
         near = self.platform.get("/v1/offers?q=concert&lat=48.58&lon=7.75&radiusKm=20")["items"]
         assert self.concert.offer_id in [offer["offerId"] for offer in near]
         far = self.platform.get("/v1/offers?q=concert&lat=43.6&lon=3.87&radiusKm=20")["items"]
@@ -106,16 +106,16 @@ class Life:
         assert book["cancellationLimitAt"] is None
         assert parse_instant(book["expiresAt"]) == now + timedelta(days=10)
         assert self.scenario.remaining_credit(self.person) == 30000 - 2550 - 1090
-        self.the_ledger_says_why()
+        self.assert_ledger_explains_the_balance()
         assert self.scenario.remaining_places(self.concert) == 1
 
-    def the_ledger_says_why(self) -> None:
+    def assert_ledger_explains_the_balance(self) -> None:
         entries = self.platform.get("/v1/me/credit/entries", self.person.token)["items"]
         assert [entry["kind"] for entry in entries][:3] == ["granted", "reserved", "reserved"]
         assert [entry["balanceCents"] for entry in entries][:3] == [30000, 27450, 26360]
         assert sum(entry["amountCents"] for entry in entries) == self.scenario.remaining_credit(self.person)
 
-    def the_desk_and_the_clock_validate(self) -> None:
+    def desk_and_timer_validate(self) -> None:
         mark = self.bookings["book"]["countermark"]
         seen = self.scenario.desk("look-up", mark, self.actor.token)
         assert (seen.json["price"], seen.json["isUsed"], seen.json["quantity"]) == (10.9, False, 1)
@@ -129,9 +129,9 @@ class Life:
         assert concert["status"] == "used"
         assert parse_instant(concert["usedAt"]) == CONCERT_AT + timedelta(hours=48)
         counters = self.counters()
-        assert counters["validatedBookings"] == 3  # the two that were used and the visit, past its cancellation limit
+        assert counters["validatedBookings"] == 3  # two used ones, and the visit after its cancellation limit
 
-    def payout_pays(self) -> None:
+    def payout_is_closed_and_sent(self) -> None:
         preview = self.platform.post("/v1/finance/payouts/preview", {"cutoff": "2021-11-15"}, self.finance.token).json
         assert (preview["batchId"], preview["totalCents"], preview["lines"], preview["transfers"]) == (None, 3640, 2, 1)
         batch = self.finance.close_fortnight()
@@ -150,12 +150,12 @@ class Life:
         assert sorted(row["Nom de l'offre"] for row in details) == ["Concert de rentrée", "Livre trop sympa"]
         self.finance.confirm_sent(batch)
         assert [self.status(name) for name in ("concert", "book", "visit")] == ["reimbursed", "reimbursed", "confirmed"]
-        self.the_establishment_reads_its_file()
+        self.assert_reimbursements_file()
 
     def status(self, name: str) -> str:
         return str(self.scenario.booking(self.person, self.bookings[name]["bookingId"])["status"])
 
-    def the_establishment_reads_its_file(self) -> None:
+    def assert_reimbursements_file(self) -> None:
         rows = {row["Nom de l'offre"]: row for row in reimbursements(self.platform, self.actor.token)}
         assert set(rows) == {"Concert de rentrée", "Livre trop sympa"}
         concert = rows["Concert de rentrée"]
@@ -171,15 +171,15 @@ class Life:
         assert concert["Nom utilisateur"] == "Martin7000002"
         assert concert["Statut du remboursement"] == "Remboursement envoyé"
 
-    def it_all_adds_up(self) -> None:
+    def accounts_are_reconciled(self) -> None:
         year = self.finance.year(self.scenario.siret(self.actor), 2021)
         assert (year["revenueCents"], year["reimbursedCents"], year["paidCents"]) == (3640, 3640, 3640)
         self.finance.assert_reconciled()
         found = self.platform.command("reconcile")
         assert found.returncode == 0, found.stdout + found.stderr
-        self.the_finance_team_hears_of_it()
+        self.assert_finance_events()
 
-    def the_finance_team_hears_of_it(self) -> None:
+    def assert_finance_events(self) -> None:
         raw = self.platform.client.get_bytes("/v1/finance/events?after=0", self.finance.token)
         names = [json.loads(line)["name"] for line in raw.splitlines()]
         assert names.count("BookingPriced") >= 2

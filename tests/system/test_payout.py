@@ -1,4 +1,4 @@
-"""Fortnights, transfers and the bank's answers; the scale over a year and into the next one."""
+"""Fortnightly payouts, transfers and the answers of the bank; the scale over a year and into the next."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def iban(actor: Actor) -> str:
     return actor.structure.bank.iban
 
 
-def test_a_fortnight_is_previewed_and_closed_once(scenario: Scenario, finance: Finance) -> None:
+def test_closing_a_fortnight_matches_its_preview_and_is_idempotent(scenario: Scenario, finance: Finance) -> None:
     actor, person = scenario.actor(), scenario.young_person()
     scenario.make_used_booking(actor, person, 1234)
     scenario.platform.wait_idle()
@@ -48,7 +48,7 @@ def test_a_fortnight_is_previewed_and_closed_once(scenario: Scenario, finance: F
     assert [batch["batchId"] for batch in listed] == [closed.json["batchId"]]
 
 
-def test_cutoffs_that_cannot_be_closed(scenario: Scenario, finance: Finance) -> None:
+def test_invalid_cutoffs_are_refused(scenario: Scenario, finance: Finance) -> None:
     batch = finance.close_fortnight()
 
     def close(cutoff: str) -> tuple[int, str]:
@@ -56,7 +56,7 @@ def test_cutoffs_that_cannot_be_closed(scenario: Scenario, finance: Finance) -> 
 
     today = scenario.platform.now().date()
     assert close(batch["cutoff"]) == (201, "")
-    assert close(end_of_month_after(batch["cutoff"])) == (409, "cutoff-in-the-future")
+    assert close(end_of_a_later_fortnight(batch["cutoff"])) == (409, "cutoff-in-the-future")
     assert close("2021-06-15") == (409, "earlier-than-last-batch")
     assert close("2022-02-14") == (422, "cutoff-ends-no-period")
     assert close("2021-02-30") == (422, "invalid")
@@ -68,12 +68,12 @@ def test_cutoffs_that_cannot_be_closed(scenario: Scenario, finance: Finance) -> 
         assert refused.outcome == (403, "forbidden")
 
 
-def end_of_month_after(day: str) -> str:
-    """The last day of a fortnight that certainly lies ahead."""
+def end_of_a_later_fortnight(day: str) -> str:
+    """The last day of a fortnight in the future."""
     return f"{int(day[:4]) + 1}{day[4:8]}15"
 
 
-def test_transfers_are_one_per_account_and_become_reimbursed_when_sent(scenario: Scenario, finance: Finance) -> None:
+def test_one_transfer_per_account_reimburses_bookings_when_sent(scenario: Scenario, finance: Finance) -> None:
     one, other, person = scenario.actor(venues=2), scenario.actor(), scenario.young_person()
     sold = [
         scenario.make_used_booking(one, person, 1000),
@@ -87,7 +87,7 @@ def test_transfers_are_one_per_account_and_become_reimbursed_when_sent(scenario:
     finance.confirm_sent(batch, [transfers.of(iban(other)).end_to_end_id])
     assert [scenario.booking(person, one["bookingId"])["status"] for one in sold] == ["used", "used", "reimbursed"]
     finance.confirm_sent(batch)
-    finance.confirm_sent(batch)  # asked for twice, safe twice
+    finance.confirm_sent(batch)  # idempotent
     assert [scenario.booking(person, one["bookingId"])["status"] for one in sold] == ["reimbursed"] * 3
     rows = reimbursements(scenario.platform, one.token)
     assert sorted(row["Montant remboursé"] for row in rows) == ["10,00", "20,00"]
@@ -95,7 +95,7 @@ def test_transfers_are_one_per_account_and_become_reimbursed_when_sent(scenario:
     finance.assert_reconciled()
 
 
-def test_the_files_are_the_same_bytes_for_ever(scenario: Scenario, finance: Finance) -> None:
+def test_payout_files_never_change(scenario: Scenario, finance: Finance) -> None:
     actor, person = scenario.actor(), scenario.young_person()
     scenario.make_used_booking(actor, person, 1000)
     batch = finance.close_fortnight()
@@ -109,7 +109,7 @@ def test_the_files_are_the_same_bytes_for_ever(scenario: Scenario, finance: Fina
     assert [scenario.platform.client.get_bytes(path, finance.token) for path in paths] == before
 
 
-def test_the_file_of_balances_has_every_wallet_at_the_close(scenario: Scenario, finance: Finance) -> None:
+def test_balances_file_has_every_wallet_at_the_close(scenario: Scenario, finance: Finance) -> None:
     actor, person = scenario.actor(), scenario.young_person()
     scenario.make_used_booking(actor, person, 1000)
     scenario.make_booking(person, scenario.publish(actor, 500, 1, subcategory="CARTE_CINE_MULTISEANCES").stock_id)
@@ -123,7 +123,7 @@ def test_the_file_of_balances_has_every_wallet_at_the_close(scenario: Scenario, 
     assert unknown.outcome == (404, "batch-not-found")
 
 
-def test_a_rejected_transfer_is_paid_again_with_the_next_batch(scenario: Scenario, finance: Finance) -> None:
+def test_rejected_transfer_is_paid_with_the_next_batch(scenario: Scenario, finance: Finance) -> None:
     actor, person = scenario.actor(), scenario.young_person()
     first = scenario.make_used_booking(actor, person, 1000)
     batch = finance.close_fortnight()
@@ -145,7 +145,7 @@ def test_a_rejected_transfer_is_paid_again_with_the_next_batch(scenario: Scenari
     finance.assert_reconciled()
 
 
-def test_what_has_no_bank_details_waits_for_them(scenario: Scenario, finance: Finance) -> None:
+def test_lines_without_bank_details_are_paid_after_their_acceptance(scenario: Scenario, finance: Finance) -> None:
     actor, person = scenario.actor(bank=False), scenario.young_person()
     scenario.make_used_booking(actor, person, 900)
     batch = finance.close_fortnight()
@@ -166,7 +166,7 @@ def give_bank_details(scenario: Scenario, actor: Actor) -> None:
     scenario.platform.wait_idle()
 
 
-def test_documents_beside_bank_details(scenario: Scenario) -> None:
+def test_documents_are_uploaded_for_undecided_bank_details(scenario: Scenario) -> None:
     platform, actor, stranger = scenario.platform, scenario.actor(bank=False), scenario.actor(bank=False)
     assert actor.structure.bank is not None
     bank = {"iban": iban(actor), "bic": actor.structure.bank.bic, "holder": actor.structure.name}
@@ -192,7 +192,7 @@ def test_documents_beside_bank_details(scenario: Scenario) -> None:
     assert late.outcome == (409, "bank-details-already-decided")
 
 
-def test_free_and_digital_bookings_cost_nothing(scenario: Scenario, finance: Finance) -> None:
+def test_free_and_digital_bookings_are_not_paid(scenario: Scenario, finance: Finance) -> None:
     actor, person = scenario.actor(), scenario.young_person()
     free = scenario.make_used_booking(actor, person, 0)
     film = scenario.make_used_booking(
@@ -213,8 +213,8 @@ def test_free_and_digital_bookings_cost_nothing(scenario: Scenario, finance: Fin
     finance.assert_reconciled()
 
 
-def test_the_year_begins_at_midnight_in_paris(scenario: Scenario, finance: Finance) -> None:
-    """From 2022 on (decision 1): half past eleven in the evening, UTC, is the new year already."""
+def test_year_starts_at_midnight_in_paris(scenario: Scenario, finance: Finance) -> None:
+    """From 2022 on (decision 1): 23:00 UTC is already the new year."""
     actor, people = scenario.actor(), [scenario.young_person(), scenario.young_person()]
     year = scenario.platform.now().year
     scenario.platform.move_clock_to(f"{year}-12-31T22:59:59Z")
@@ -227,7 +227,7 @@ def test_the_year_begins_at_midnight_in_paris(scenario: Scenario, finance: Finan
 
 
 def sell_up_to(scenario: Scenario, actor: Actor, target: int, people: list[Beneficiary]) -> None:
-    """Sells concerts of 300 € until the establishment's year stands at ``target`` cents."""
+    """Sells festival tickets of 300 € until the establishment's revenue of the year is ``target`` cents."""
     begins = scenario.platform.now() + timedelta(days=1)
     festival = scenario.publish(
         actor, 30000, 200, subcategory="FESTIVAL_MUSIQUE", begins=begins, name=f"Festival {begins:%d%m%Y}"
@@ -238,8 +238,8 @@ def sell_up_to(scenario: Scenario, actor: Actor, target: int, people: list[Benef
 
 
 @pytest.mark.slow
-def test_a_year_s_scale_and_the_new_year(scenario: Scenario, finance: Finance) -> None:
-    """More than 20 000 € in a year is paid at 95 % from the booking that passes it; the next year begins at 100 %."""
+def test_scale_applies_above_20_000_euros_and_restarts_each_year(scenario: Scenario, finance: Finance) -> None:
+    """The booking that passes 20 000 € in a year, and all later ones, are paid at 95 %; a new year starts at 100 %."""
     actor = scenario.actor()
     people = [scenario.young_person() for _ in range(67)]
     sell_up_to(scenario, actor, 66 * 30000, people)

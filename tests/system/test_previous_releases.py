@@ -1,6 +1,6 @@
-"""What the platform of an earlier release left is opened, migrated, agrees with its log, and the story goes on.
+"""The state of an earlier release opens, migrates, matches its event log, and the platform continues from it.
 
-The states are kept in ``releases``, each with what everybody read before it was stopped.
+The folder ``releases`` has the states, each with the responses to all reads before the platform was stopped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ARCHIVES = [
 
 
 class Upgraded:
-    """A platform of today on the state of an earlier release, and the notes of that one."""
+    """A platform of the current code on the state of an earlier release, and the notes of that release."""
 
     def __init__(self, platform: Platform, notes: dict[str, Any]) -> None:
         self.platform = platform
@@ -64,7 +64,7 @@ def upgraded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def restore(url: str, dump: str) -> None:
-    """Carries out a dump as psql would: with the roles that own what it makes, without the lines for psql alone."""
+    """Executes a dump as psql would, after creating the roles that it names and without psql's own commands."""
     database = str(sa.make_url(url).database)
     statements = "\n".join(line for line in dump.splitlines() if not line.startswith("\\"))
     statements = statements.replace("DATABASE", database)
@@ -77,14 +77,14 @@ def restore(url: str, dump: str) -> None:
     engine.dispose()
 
 
-def said(platform: Platform, *arguments: str) -> Any:
+def run_json(platform: Platform, *arguments: str) -> Any:
     done = platform.command(*arguments, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
 
 
 def without_texts(answer: dict[str, Any]) -> dict[str, Any]:
-    """The texts of refusals may be worded differently by each release; status, type and code may not change."""
+    """Each release may change the texts of refusals, but not their status, type and code."""
     if answer["status"] < 400:
         return answer
     return {
@@ -93,8 +93,8 @@ def without_texts(answer: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_everybody_reads_what_they_read_before(upgraded: Upgraded) -> None:
-    """Nothing of an answer is lost or different, except the texts of refusals; a newer release may answer more."""
+def test_all_reads_return_the_same_as_before(upgraded: Upgraded) -> None:
+    """No field is lost or different, except the texts of refusals; a newer release may add fields."""
     platform, before = upgraded.platform, upgraded.notes["answers"]
     assert platform.now() == parse_instant(upgraded.notes["now"])
     again = answers(platform, [(answer["who"], answer["path"]) for answer in before])
@@ -107,7 +107,7 @@ def test_everybody_reads_what_they_read_before(upgraded: Upgraded) -> None:
     assert len(before) > 60
 
 
-def test_a_key_gives_the_answer_of_then_once_more(upgraded: Upgraded) -> None:
+def test_idempotency_key_replays_the_response_of_the_earlier_release(upgraded: Upgraded) -> None:
     booked = upgraded.notes["kept"]["booked"]
     body = {"stockId": booked["stockId"], "quantity": 1}
     again = upgraded.platform.post("/v1/bookings", body, upgraded.token(booked["who"]), key=booked["key"])
@@ -115,7 +115,7 @@ def test_a_key_gives_the_answer_of_then_once_more(upgraded: Upgraded) -> None:
     assert (again.status, lost(booked["answer"], again.json)) == (201, [])
 
 
-def test_a_dead_letter_of_then_is_listed_and_replayed(upgraded: Upgraded) -> None:
+def test_dead_letter_of_the_earlier_release_is_replayed(upgraded: Upgraded) -> None:
     platform = upgraded.platform
     operator = platform.token("operator")
     (letter,) = platform.get("/v1/ops/dead-letters", operator)["items"]
@@ -125,31 +125,31 @@ def test_a_dead_letter_of_then_is_listed_and_replayed(upgraded: Upgraded) -> Non
     assert platform.get("/v1/ops/dead-letters", operator)["items"] == []
 
 
-def test_every_read_model_is_the_fold_of_its_log(upgraded: Upgraded) -> None:
-    assert said(upgraded.platform, "verify")["equal"] is True
+def test_read_models_match_the_event_log(upgraded: Upgraded) -> None:
+    assert run_json(upgraded.platform, "verify")["equal"] is True
 
 
-def test_all_accounts_agree(upgraded: Upgraded) -> None:
+def test_reconciliation_balances(upgraded: Upgraded) -> None:
     upgraded.finance.assert_reconciled()
 
 
-def test_the_story_goes_on(upgraded: Upgraded) -> None:
-    """A booking of then is validated, somebody of then and somebody new book, and a fortnight is closed."""
-    platform, scenario, kept = upgraded.platform, upgraded.scenario, upgraded.notes["kept"]
-    actor = upgraded.token(kept["actor"])
-    by_software = scenario.desk("look-up", kept["countermark"], kept["apiKey"])
-    assert by_software.status == 200, by_software
-    assert scenario.desk("use", kept["countermark"], actor).status == 204
+def test_upgraded_platform_continues(upgraded: Upgraded) -> None:
+    """An earlier booking is validated, a new person books an earlier offer, and a fortnight is closed."""
+    platform, scenario, client = upgraded.platform, upgraded.scenario, upgraded.notes["kept"]
+    actor = upgraded.token(client["actor"])
+    by_api_key = scenario.desk("look-up", client["countermark"], client["apiKey"])
+    assert by_api_key.status == 200, by_api_key
+    assert scenario.desk("use", client["countermark"], actor).status == 204
     new, newcomer = scenario.young_person(), scenario.actor()
     booking = scenario.make_used_booking(newcomer, new, 1_000)
-    of_then = platform.post("/v1/bookings", {"stockId": kept["book"], "quantity": 1}, new.token)
-    assert of_then.status == 201, of_then
-    assert scenario.desk("use", of_then.json["countermark"], actor).status == 204
+    earlier_offer = platform.post("/v1/bookings", {"stockId": client["book"], "quantity": 1}, new.token)
+    assert earlier_offer.status == 201, earlier_offer
+    assert scenario.desk("use", earlier_offer.json["countermark"], actor).status == 204
     assert upgraded.finance.close_fortnight()["totalCents"] > 0
     batches = platform.get("/v1/finance/payouts", upgraded.finance.token)["items"]
     upgraded.finance.confirm_sent(batches[0])
     assert scenario.booking(new, booking["bookingId"])["status"] == "reimbursed"
     platform.advance(timedelta(days=40))
     upgraded.finance.assert_reconciled()
-    assert said(platform, "verify")["equal"] is True
+    assert run_json(platform, "verify")["equal"] is True
     assert platform.get("/v1/ops/dead-letters", platform.token("operator"))["items"] == []

@@ -1,4 +1,4 @@
-"""``passculture reconcile`` over everything that happened: it holds, and one cent anywhere makes it fail."""
+"""``passculture reconcile`` balances after a long story, and fails if any stored amount is wrong by one cent."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tests.system.scenario import Scenario
 platform = own_platform
 
 UNIQUE_PRICE = 12_347
-"""What the spoilt booking costs: nothing else in the story has this amount."""
+"""The price of the booking whose amounts are corrupted: no other amount of the story is equal."""
 
 
 @pytest.fixture(scope="module")
 def story(scenario: Scenario) -> Platform:
-    """Bookings in every state, a batch sent and lines that wait for the next one."""
+    """Bookings in every state, a sent batch, and lines for the next one."""
     actor, people = scenario.actor(), [scenario.young_person() for _ in range(3)]
     finance = Finance(scenario.platform)
     scenario.make_used_booking(actor, people[0], UNIQUE_PRICE)
@@ -44,11 +44,11 @@ def story(scenario: Scenario) -> Platform:
     return scenario.platform
 
 
-def test_it_holds(story: Platform) -> None:
+def test_reconciliation_balances(story: Platform) -> None:
     found = story.command("reconcile")
     assert found.returncode == 0, found.stdout + found.stderr
-    said = story.command("reconcile", "--json")
-    assert (said.returncode, json.loads(said.stdout)["balanced"]) == (0, True)
+    as_json = story.command("reconcile", "--json")
+    assert (as_json.returncode, json.loads(as_json.stdout)["balanced"]) == (0, True)
     over_http = story.get("/v1/finance/reconciliation", story.token("finance"))
     assert over_http["balanced"] is True
     assert over_http["days"]
@@ -56,29 +56,28 @@ def test_it_holds(story: Platform) -> None:
 
 
 MONEY = {"wallet": "Wallet.", "booking": "Booking.", "payout": "EstablishmentYear."}
-"""The services that hold money, and the streams that say how much."""
+"""The services that store amounts, and the prefix of the events with amounts."""
 
-
-DESCRIBED = {"stocks.price"}
-"""Told by catalog and moved nowhere: a booking's own price is its event's. ``verify`` looks after it."""
+COPIES = {"stocks.price"}
+"""A copy of the catalogue's price, which no account uses: a booking has its own. ``verify`` checks it."""
 
 
 @pytest.mark.parametrize("service", MONEY)
-def test_a_cent_in_the_log_makes_it_fail(story: Platform, service: str) -> None:
-    """In what is stored of each event that carries the amount."""
+def test_wrong_amount_in_any_event_is_detected(story: Platform, service: str) -> None:
+    """For each stored event with the amount."""
     engine = story.database(service)
     log = sa.Table("stored_events", sa.MetaData(), autoload_with=engine)
     with engine.connect() as connection:
         rows = connection.execute(sa.select(log).where(log.c.topic.startswith(MONEY[service])).order_by(log.c.id)).all()
     carrying = [row for row in rows if re.search(rf"\b{UNIQUE_PRICE}\b", row.state)]
     assert carrying, [row.topic for row in rows]
-    unseen = []
+    undetected = []
     for row in carrying:
-        spoilt = re.sub(rf"\b{UNIQUE_PRICE}\b", str(UNIQUE_PRICE + 1), row.state, count=1)
-        with altered(engine, log, row, "state", spoilt):
+        corrupted = re.sub(rf"\b{UNIQUE_PRICE}\b", str(UNIQUE_PRICE + 1), row.state, count=1)
+        with altered(engine, log, row, "state", corrupted):
             if balanced(story):
-                unseen.append((row.id, row.topic, row.state))
-    assert unseen == []
+                undetected.append((row.id, row.topic, row.state))
+    assert undetected == []
     with altered(
         engine, log, carrying[0], "state", carrying[0].state.replace(str(UNIQUE_PRICE), str(UNIQUE_PRICE + 1))
     ):
@@ -88,12 +87,12 @@ def test_a_cent_in_the_log_makes_it_fail(story: Platform, service: str) -> None:
 
 
 @pytest.mark.parametrize("service", MONEY)
-def test_a_cent_in_a_row_makes_it_fail(story: Platform, service: str) -> None:
-    """In every column of money of every read model that holds something."""
+def test_wrong_amount_in_any_row_is_detected(story: Platform, service: str) -> None:
+    """For every amount column of every read model with rows."""
     engine = story.database(service)
     columns = money_columns(engine)
     assert columns
-    unseen, seen = [], []
+    undetected, detected = [], []
     for table, column in columns:
         with engine.connect() as connection:
             row = connection.execute(sa.select(table).where(column.is_not(None)).limit(1)).first()
@@ -101,11 +100,11 @@ def test_a_cent_in_a_row_makes_it_fail(story: Platform, service: str) -> None:
             continue
         try:
             with altered(engine, table, row, column.name, row._mapping[column.name] + 1):
-                (unseen if balanced(story) else seen).append(f"{table.name}.{column.name}")
+                (undetected if balanced(story) else detected).append(f"{table.name}.{column.name}")
         except sa.exc.IntegrityError:
-            seen.append("the table's own constraint")
-    assert set(unseen) <= DESCRIBED
-    assert seen
+            detected.append("the table's own constraint")
+    assert set(undetected) <= COPIES
+    assert detected
     assert balanced(story)
 
 
@@ -127,12 +126,12 @@ def money_columns(engine: sa.Engine) -> list[tuple[sa.Table, sa.Column[Any]]]:
 
 @contextmanager
 def altered(engine: sa.Engine, table: sa.Table, row: sa.Row[Any], column: str, value: Any) -> Iterator[None]:
-    """One stored value is another one for a while."""
-    this = sa.and_(*(key == row._mapping[key.name] for key in table.primary_key))
+    """Replaces one stored value within the block."""
+    same_row = sa.and_(*(key == row._mapping[key.name] for key in table.primary_key))
 
-    def write(what: Any) -> None:
+    def write(new: Any) -> None:
         with engine.begin() as connection:
-            assert connection.execute(table.update().where(this).values({column: what})).rowcount == 1
+            assert connection.execute(table.update().where(same_row).values({column: new})).rowcount == 1
 
     write(value)
     try:
@@ -141,7 +140,7 @@ def altered(engine: sa.Engine, table: sa.Table, row: sa.Row[Any], column: str, v
         write(row._mapping[column])
 
 
-def test_a_cent_in_what_is_only_described_is_seen_by_verify(story: Platform) -> None:
+def test_verify_detects_a_wrong_copied_price(story: Platform) -> None:
     engine = story.database("booking")
     stocks = sa.Table("stocks", sa.MetaData(), autoload_with=engine)
     assert story.command("verify").returncode == 0

@@ -1,4 +1,4 @@
-"""A platform that is stopped, or killed, and started again on what it left goes on from there."""
+"""A platform that was stopped or killed continues from its stored state when it is started again."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from tests.system.scenario import Scenario, key
 platform = own_platform
 
 
-def stop_and_start(platform: Platform) -> None:
+def restart(platform: Platform) -> None:
     codes = platform.stop()
-    assert set(codes) == {0}, f"not a clean end: {codes}\n{platform.log()}"
+    assert set(codes) == {0}, f"unclean exit: {codes}\n{platform.log()}"
     platform.start()
 
 
-def test_clock_state_and_outcomes_survive_a_restart(scenario: Scenario) -> None:
+def test_clock_state_and_idempotency_keys_survive_a_restart(scenario: Scenario) -> None:
     platform = scenario.platform
     actor, person = scenario.actor(), scenario.young_person()
     book = scenario.publish(actor, 1000, 5)
-    once = key()
-    booking = scenario.make_booking(person, book.stock_id, key=once)
+    request_key = key()
+    booking = scenario.make_booking(person, book.stock_id, key=request_key)
     now = platform.advance(timedelta(days=1, seconds=17))
-    stop_and_start(platform)
+    restart(platform)
     assert platform.now() == now
     assert scenario.booking(person, booking["bookingId"]) == booking
     assert scenario.remaining_credit(person) == 29000
     assert scenario.remaining_places(book) == 4
-    again = scenario.book(person, book.stock_id, key=once)
+    again = scenario.book(person, book.stock_id, key=request_key)
     assert (again.status, again.json) == (201, booking)
     assert again.headers["Idempotency-Replayed"] == "true"
     scenario.use_at_desk(actor, booking)
     finance = Finance(platform)
     batch = finance.close_fortnight()
-    stop_and_start(platform)
+    restart(platform)
     finance.confirm_sent(batch)
     assert scenario.booking(person, booking["bookingId"])["status"] == "reimbursed"
     finance.assert_reconciled()
 
 
-def test_a_token_that_was_signed_out_stays_refused(scenario: Scenario) -> None:
+def test_signed_out_token_is_refused_after_a_restart(scenario: Scenario) -> None:
     platform = scenario.platform
     email = scenario.young_person().person.email
 
@@ -54,13 +54,13 @@ def test_a_token_that_was_signed_out_stays_refused(scenario: Scenario) -> None:
 
     signed_out, alive = sign_in(), sign_in()
     assert platform.post("/v1/auth/sign-out", {"refreshToken": signed_out}).status == 200
-    stop_and_start(platform)
+    restart(platform)
     assert platform.post("/v1/auth/refresh", {"refreshToken": signed_out}).outcome == (401, "token-invalid")
     assert platform.post("/v1/auth/refresh", {"refreshToken": alive}).status == 200
     assert platform.post("/v1/auth/refresh", {"refreshToken": alive}).outcome == (401, "token-invalid")
 
 
-def test_a_power_cut_loses_nothing_that_was_answered(scenario: Scenario) -> None:
+def test_kill_loses_no_acknowledged_booking(scenario: Scenario) -> None:
     platform = scenario.platform
     actor, people = scenario.actor(), [scenario.young_person() for _ in range(3)]
     book = scenario.publish(actor, 1000, 10)
@@ -77,7 +77,7 @@ def test_a_power_cut_loses_nothing_that_was_answered(scenario: Scenario) -> None
 
 
 def wait_idle_after_leases(platform: Platform) -> None:
-    """A mail that was being sent when the process died is taken up again once its lease has ended."""
+    """A mail that was being sent when the process died is sent once its lease has expired."""
     answer = platform.call("POST", "/v1/ops/settle", {}, platform.token("operator"))
     if answer.code == "not-settled":
         platform.wait_idle()

@@ -1,4 +1,4 @@
-"""What keeps the platform from starting is one clear line on the error output and an exit code that is not 0."""
+"""A platform that cannot start prints one line with the reason to standard error and exits with a code other than 0."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from tests.waiting import TIMEOUT_SECONDS, wait_until
 NOWHERE = "127.0.0.1:1"
 
 
-def run(state: Path, *arguments: str, said: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
-    """``said``: on its standard input."""
+def run(state: Path, *arguments: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
     environment = environment_with({"STATE_DIR": str(state), "PORT": str(free_port()), **settings})
-    return fork_server().run(arguments or ("run",), environment, said)
+    return fork_server().run(arguments or ("run",), environment, stdin)
 
 
-def says(ended: subprocess.CompletedProcess[str], pattern: str) -> None:
+def assert_fails(ended: subprocess.CompletedProcess[str], pattern: str) -> None:
+    """With one line on standard error that matches the pattern."""
     assert ended.returncode not in (0, None), ended.stdout
     lines = ended.stderr.strip().splitlines()
     assert len(lines) == 1, ended.stderr
@@ -58,79 +58,81 @@ def says(ended: subprocess.CompletedProcess[str], pattern: str) -> None:
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
 )
-def test_a_setting_that_is_wrong(tmp_path: Path, settings: dict[str, str], pattern: str) -> None:
-    says(run(tmp_path, **settings), pattern)
+def test_invalid_setting_is_reported(tmp_path: Path, settings: dict[str, str], pattern: str) -> None:
+    assert_fails(run(tmp_path, **settings), pattern)
 
 
-def test_a_secret_is_not_said_aloud(tmp_path: Path) -> None:
+def test_secret_is_not_printed(tmp_path: Path) -> None:
     ended = run(tmp_path, AMQP_URI="http://someone:in-confidence@localhost")
-    says(ended, "AMQP_URI")
+    assert_fails(ended, "AMQP_URI")
     assert "in-confidence" not in ended.stdout + ended.stderr
 
 
-def test_a_service_that_is_none(tmp_path: Path) -> None:
-    says(run(tmp_path, "run", "--service", "bank"), "--service.*bank")
+def test_unknown_service_is_reported(tmp_path: Path) -> None:
+    assert_fails(run(tmp_path, "run", "--service", "bank"), "--service.*bank")
 
 
-def test_a_port_in_use(tmp_path: Path) -> None:
-    with taken_port() as port:
-        says(run(tmp_path, PORT=str(port)), f"PORT.*{port} is in use")
+def test_port_in_use_is_reported(tmp_path: Path) -> None:
+    with listening_port() as port:
+        assert_fails(run(tmp_path, PORT=str(port)), f"PORT.*{port} is in use")
 
 
 @contextmanager
-def taken_port() -> Iterator[int]:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        yield taken.getsockname()[1]
+def listening_port() -> Iterator[int]:
+    with socket.socket() as port_in_use:
+        port_in_use.bind(("127.0.0.1", 0))
+        port_in_use.listen()
+        yield port_in_use.getsockname()[1]
 
 
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+def test_unwritable_state_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    says(run(tmp_path / "file" / "state"), "STATE_DIR")
+    assert_fails(run(tmp_path / "file" / "state"), "STATE_DIR")
 
 
-def test_a_state_that_another_platform_runs_on(tmp_path: Path) -> None:
+def test_state_folder_locked_by_another_platform_is_reported(tmp_path: Path) -> None:
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        says(run(tmp_path), f"STATE_DIR: another platform runs on {tmp_path}")
+        assert_fails(run(tmp_path), f"STATE_DIR: another platform runs on {tmp_path}")
 
 
-def test_a_simulated_clock_that_would_go_back(tmp_path: Path) -> None:
+def test_clock_before_the_last_event_is_reported(tmp_path: Path) -> None:
     assert run(tmp_path, "migrate").returncode == 0
-    made = run(tmp_path, "staff", "create", "ops@example.org", "--role", "staff", said="Tous-a-l-opera-2021!\n")
+    made = run(tmp_path, "staff", "create", "ops@example.org", "--role", "staff", stdin="Tous-a-l-opera-2021!\n")
     assert made.returncode == 0, made.stderr
     earlier = {"CLOCK": "2021-11-02T09:00:00Z"}
-    says(run(tmp_path, **earlier), "CLOCK: 2021-11-02T09:00:00.*is before the last event of identity")
-    says(run(tmp_path, "erase", "1", **earlier), "CLOCK: 2021-11-02T09:00:00.*is before the last event of identity")
+    assert_fails(run(tmp_path, **earlier), "CLOCK: 2021-11-02T09:00:00.*is before the last event of identity")
+    assert_fails(
+        run(tmp_path, "erase", "1", **earlier), "CLOCK: 2021-11-02T09:00:00.*is before the last event of identity"
+    )
 
 
-def test_a_folder_in_the_place_of_the_lock(tmp_path: Path) -> None:
+def test_folder_in_place_of_the_lock_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "lock").mkdir()
-    says(run(tmp_path), "STATE_DIR.*directory")
+    assert_fails(run(tmp_path), "STATE_DIR.*directory")
 
 
 @pytest.mark.distributed
 @pytest.mark.parametrize("service", ["", "payout"])
-def test_a_migration_that_is_missing(tmp_path: Path, service: str) -> None:
+def test_missing_migration_is_reported(tmp_path: Path, service: str) -> None:
     arguments = ("run", "--service", service) if service else ("run",)
     with own_database() as url:
-        says(run(tmp_path, *arguments, DATABASE_URL=url, AMQP_URI=AMQP), "passculture migrate")
+        assert_fails(run(tmp_path, *arguments, DATABASE_URL=url, AMQP_URI=AMQP), "passculture migrate")
 
 
 @pytest.mark.distributed
-def test_migrating_without_the_servers(tmp_path: Path) -> None:
+def test_migrate_reports_unreachable_servers(tmp_path: Path) -> None:
     nowhere = f"postgresql+psycopg2://postgres@{NOWHERE}/pass"
-    says(run(tmp_path, "migrate", DATABASE_URL=nowhere, AMQP_URI=AMQP), "DATABASE_URL")
+    assert_fails(run(tmp_path, "migrate", DATABASE_URL=nowhere, AMQP_URI=AMQP), "DATABASE_URL")
     missing = DATABASE.rsplit("/", 1)[0] + "/pc_test_no_such_database"
-    says(run(tmp_path, "migrate", DATABASE_URL=missing, AMQP_URI=AMQP), "does not exist")
+    assert_fails(run(tmp_path, "migrate", DATABASE_URL=missing, AMQP_URI=AMQP), "does not exist")
     with own_database() as url:
         broker = f"amqp://guest:guest@{NOWHERE}//"
-        says(run(tmp_path, "migrate", DATABASE_URL=url, AMQP_URI=broker), "AMQP_URI")
+        assert_fails(run(tmp_path, "migrate", DATABASE_URL=url, AMQP_URI=broker), "AMQP_URI")
 
 
 @pytest.mark.distributed
-def test_migrating_twice_is_safe(tmp_path: Path) -> None:
+def test_migrate_is_idempotent(tmp_path: Path) -> None:
     with own_database() as url:
         for _ in range(2):
             assert run(tmp_path, "migrate", DATABASE_URL=url, AMQP_URI=AMQP).returncode == 0
@@ -138,8 +140,8 @@ def test_migrating_twice_is_safe(tmp_path: Path) -> None:
 
 
 @pytest.mark.distributed
-def test_a_store_in_a_database_of_its_own_is_made_there(tmp_path: Path) -> None:
-    """The keys of persons want backups of their own."""
+def test_migrate_supports_a_separate_database_for_the_keys(tmp_path: Path) -> None:
+    """The encryption keys of accounts need separate backups."""
     with own_database() as url, own_database() as keys:
         settings = {"DATABASE_URL": url, "DATABASE_URL_KEYS": keys, "AMQP_URI": AMQP}
         for _ in range(2):
@@ -148,15 +150,17 @@ def test_a_store_in_a_database_of_its_own_is_made_there(tmp_path: Path) -> None:
         remove_topology(namespace_of(url))
         assert (schemas_of(keys), "keys" in schemas_of(url)) == ({"keys"}, False)
         elsewhere = sa.make_url(keys).set(database="pc_test_no_such_database").render_as_string(hide_password=False)
-        says(run(tmp_path, "migrate", **{**settings, "DATABASE_URL_KEYS": elsewhere}), "keys.*does not exist")
-        says(run(tmp_path, **{**settings, "DATABASE_URL_KEYS": elsewhere}), "keys.*does not exist")
+        assert_fails(run(tmp_path, "migrate", **{**settings, "DATABASE_URL_KEYS": elsewhere}), "keys.*does not exist")
+        assert_fails(run(tmp_path, **{**settings, "DATABASE_URL_KEYS": elsewhere}), "keys.*does not exist")
 
 
 @pytest.mark.distributed
-def test_a_service_needs_no_line_but_its_own(tmp_path: Path) -> None:
-    """Its schema is looked at through it; a store that nobody names is a file, as ever."""
+def test_service_needs_only_its_own_database_url(tmp_path: Path) -> None:
+    """Stores without a URL are SQLite files, which this service does not open."""
     with own_database() as url:
-        says(run(tmp_path, "run", "--service", "wallet", DATABASE_URL_WALLET=url, AMQP_URI=AMQP), "migrate` first")
+        assert_fails(
+            run(tmp_path, "run", "--service", "wallet", DATABASE_URL_WALLET=url, AMQP_URI=AMQP), "migrate` first"
+        )
         own = {"DATABASE_URL_WALLET": url, "AMQP_URI": AMQP, "NAMESPACE": namespace_of(url)}
         assert run(tmp_path, "migrate", **own).returncode == 0
         assert (schemas_of(url), (tmp_path / "booking.sqlite").exists()) == ({"wallet"}, True)
@@ -179,7 +183,7 @@ def is_live(port: int) -> bool:
 
 
 def schemas_of(url: str) -> set[str]:
-    """Those that hold tables."""
+    """The schemas with tables."""
     engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
     with engine.connect() as connection:
         found = connection.execute(sa.text("SELECT schemaname FROM pg_tables WHERE schemaname !~ '^pg_|^information'"))
@@ -188,19 +192,19 @@ def schemas_of(url: str) -> set[str]:
 
 @pytest.mark.distributed
 def test_make_up_and_make_down(tmp_path: Path) -> None:
-    """A port in use leaves nothing running; a second try starts everything, and `make down` ends it."""
-    with own_database() as url, taken_port() as taken:
+    """`make up` leaves nothing running if a port is in use; else it starts six processes. `make down` ends them."""
+    with own_database() as url, listening_port() as port_in_use:
         settings = {"DATABASE_URL": url, "AMQP_URI": AMQP, "STATE_DIR": str(tmp_path / "state")}
-        in_use = make(tmp_path, "up", PORT=str(taken), **settings)
-        says(in_use, f"PORT.*{taken} is in use")
-        nowhere = make(tmp_path, "up", PORT=str(free_port()), **{**settings, "OPS_PORT": str(taken)})
-        says(nowhere, f"did not start: .*{taken} is in use")
+        in_use = make(tmp_path, "up", PORT=str(port_in_use), **settings)
+        assert_fails(in_use, f"PORT.*{port_in_use} is in use")
+        nowhere = make(tmp_path, "up", PORT=str(free_port()), **{**settings, "OPS_PORT": str(port_in_use)})
+        assert_fails(nowhere, f"did not start: .*{port_in_use} is in use")
         assert running(tmp_path) == []
         try:
             up = make(tmp_path, "up", PORT=str(free_port()), **settings)
             assert up.returncode == 0, up.stderr
             assert len(running(tmp_path)) == 6
-            says(make(tmp_path, "up", PORT=str(free_port()), **settings), "already running")
+            assert_fails(make(tmp_path, "up", PORT=str(free_port()), **settings), "already running")
         finally:
             down = make(tmp_path, "down")
             remove_topology(namespace_of(url))
@@ -222,12 +226,12 @@ def make(folder: Path, target: str, **settings: str) -> subprocess.CompletedProc
 
 
 def running(folder: Path) -> list[str]:
-    """The processes that were started in a folder."""
+    """The processes whose working directory is the folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if (process / "cwd").resolve() == folder and (process / "cmdline").read_bytes():
                 found.append(process.name)
         except OSError:
-            pass  # it ended meanwhile
+            pass  # it has ended meanwhile
     return found

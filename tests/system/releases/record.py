@@ -1,4 +1,4 @@
-"""Plays a story on the release that it stands in, and packs what the platform leaves: see README.md beside it.
+"""Plays a story on the checked-out release and packs the state of the platform: see README.md in this folder.
 
 .venv/bin/python -m tests.system.releases.record 0.1.0
 """
@@ -34,11 +34,11 @@ FOLDER = Path(__file__).parent
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 KEY = "the-key-of-the-free-booking"
 LONG_TEXT = 2_000
-"""A longer answer that is no JSON is recorded by its hash."""
+"""Longer responses that are not JSON are recorded as a hash."""
 
 
 class Story:
-    """Two structures, some young people, and a booking in every status; two batches, one transfer of them rejected."""
+    """Three structures, some young people, a booking in every status; two batches, one of their transfers rejected."""
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
@@ -56,7 +56,7 @@ class Story:
         self._bank_details()
         self._accounts()
         self._bookings()
-        platform.move_clock_to("2021-11-14T09:00:00Z")  # the concert of the 10th was validated by itself
+        platform.move_clock_to("2021-11-14T09:00:00Z")  # a timer has validated the concert of the 10th
         self.batches = [self.finance.close_fortnight()]
         first, second = [one["endToEndId"] for one in self._batch(self.batches[0])["transferList"]][:2]
         self.finance.confirm_sent(self.batches[0], [first])
@@ -88,7 +88,7 @@ class Story:
         self.elsewhere = scenario.publish(self.other, 4_000, 10, name="Dictionnaire")
         self.bookshop = scenario.publish(self.unpaid, 700, 10, name="Recueil")
         festival = {"subcategory": "FESTIVAL_MUSIQUE", "begins": begins + timedelta(days=40)}
-        self.dear = scenario.publish(actor, 150_000, 10, name="Festival", **festival)  # staff look at it
+        self.dear = scenario.publish(actor, 150_000, 10, name="Festival", **festival)  # reviewed by staff
         hidden = scenario.publish(actor, 500, 3, name="Retiré")
         self._done("POST", f"/v1/pro/offers/{hidden.offer_id}/deactivate", {}, actor.token)
         rejected = scenario.publish(actor, 160_000, 10, name="Croisière", **festival)
@@ -160,7 +160,7 @@ class Story:
         self.bookings["used and not in a batch"] = self.scenario.make_used_booking(self.other, self.people[2], 1_100)
         answer = self.platform.call("DELETE", "/v1/me", None, self._signed_in(self.people[5]))
         assert answer.status == 204, answer
-        self.platform.move_clock_to("2022-01-20T09:00:00Z")  # what was to expire has expired, and minors get a credit
+        self.platform.move_clock_to("2022-01-20T09:00:00Z")  # undated bookings have expired, and minors get a credit
         self.people.append(self.scenario.young_person(birth=date(2006, 2, 1)))
         self.bookings["of a minor"] = self.scenario.make_booking(self.people[-1], self.book.stock_id)
         self.platform.wait_idle()
@@ -177,10 +177,10 @@ class Story:
     def _signed_in(self, person: Beneficiary | Actor) -> str:
         return sign_in(self.platform.client, email_of(person))
 
-    # --- what everybody reads ------------------------------------------------------------------------------------
+    # --- reads -----------------------------------------------------------------------------------------------------
 
     def reads(self) -> list[tuple[str, str]]:
-        """(who, path): a role, an e-mail address, or nobody."""
+        """(who, path); who is a role, an e-mail address, or empty."""
         offers = [self.book, self.concert, self.later, self.free, self.film, self.elsewhere, self.bookshop, self.dear]
         found = [("", f"/v1/offers/{offer.offer_id}") for offer in offers]
         found += [
@@ -202,8 +202,8 @@ class Story:
         found += [("staff", f"/v1/staff/{what}") for what in staff]
         return found
 
-    def kept(self) -> dict[str, Any]:
-        """What a client of that release has at hand: keys, and the answer to one of them."""
+    def client_state(self) -> dict[str, Any]:
+        """What a client of the release has stored: identifiers, keys, and a response to an idempotency key."""
         return {
             "actor": email_of(self.actor),
             "apiKey": self.key,
@@ -233,7 +233,7 @@ def email_of(person: Beneficiary | Actor) -> str:
 
 
 def answers(platform: Platform, reads: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    """What everybody reads, as JSON, as text, or as the hash of a long text."""
+    """The responses to the reads: JSON, text, or the hash of a long text."""
     tokens: dict[str, str | None] = {"": None}
     for who, _ in reads:
         if who not in tokens:
@@ -247,15 +247,15 @@ def _answer(answer: Answer) -> dict[str, Any]:
     if answer.headers.get_content_type().endswith("json"):
         return {"status": answer.status, "json": answer.json}
     text = answer.body.decode("utf-8")
-    kept = {"text": text} if len(text) <= LONG_TEXT else {"sha256": hashlib.sha256(answer.body).hexdigest()}
-    return {"status": answer.status, **kept}
+    content = {"text": text} if len(text) <= LONG_TEXT else {"sha256": hashlib.sha256(answer.body).hexdigest()}
+    return {"status": answer.status, **content}
 
 
-# --- what is left of it -----------------------------------------------------------------------------------------------
+# --- state ----------------------------------------------------------------------------------------------------------
 
 
-def leave_a_dead_letter(platform: Platform) -> None:
-    """A change of a venue that the gateway's catalogue could not handle, as a fault of that release would leave it."""
+def add_dead_letter(platform: Platform) -> None:
+    """Adds a dead letter to the gateway, as if its catalogue had failed to handle a ``VenueChanged``."""
     catalog, gateway = platform.engine("catalog"), platform.engine("gateway")
     store = Store(catalog, clock=RealClock(), aggregates=[Venue, Offer, Stock], publication=publication)
     message = next(message for message in store.messages(0, 1_000) if message.name == "VenueChanged")
@@ -268,7 +268,7 @@ def leave_a_dead_letter(platform: Platform) -> None:
 
 
 def databases(platform: Platform) -> dict[str, bytes]:
-    """Each SQLite file, or all schemas of PostgreSQL as SQL, in which ``DATABASE`` stands for the database's name."""
+    """Each SQLite file, or an SQL dump of all schemas of PostgreSQL with ``DATABASE`` for the database's name."""
     if platform.is_distributed:
         url = sa.make_url(platform.environment["DATABASE_URL"]).set(drivername="postgresql")
         dump = ["pg_dump", "--inserts", url.render_as_string(hide_password=False)]
@@ -297,12 +297,12 @@ def record(version: str, mode: str) -> None:
             "version": version,
             "now": instant_text(platform.now()),
             "bookings": {name: booking["bookingId"] for name, booking in story.bookings.items()},
-            "kept": story.kept(),
+            "kept": story.client_state(),
             "answers": answers(platform, story.reads()),
         }
         codes = platform.stop()
         assert set(codes) == {0}, platform.log()
-        leave_a_dead_letter(platform)
+        add_dead_letter(platform)
         members = {"notes.json": json.dumps(notes, ensure_ascii=False, indent=1).encode(), **databases(platform)}
     pack(members, FOLDER / f"{version}-{mode}.tar.xz")
 

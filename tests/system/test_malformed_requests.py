@@ -1,6 +1,7 @@
-"""Bytes that are no HTTP/1.1 request, or one that is not served: one problem document, and the connection ends.
+"""Malformed and unsupported HTTP/1.1 requests get one problem document, then the server closes the connection.
 
-Behind each stands a whole request, which is not to be answered: nobody knows where it begins.
+A valid request follows each. It must not be answered, because the server cannot know where it starts (request
+smuggling).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pytest
 from services.gateway.http.heads import MAX_FIELDS, MAX_HEAD_BYTES, MAX_REQUEST_LINE_BYTES
 from tests.platform import Platform
 
-BEHIND = b"GET /health/live HTTP/1.1\r\nHost: behind\r\n\r\n"
+FOLLOWING = b"GET /health/live HTTP/1.1\r\nHost: behind\r\n\r\n"
 BAD = (400, "bad-request")
 
 
@@ -38,18 +39,18 @@ REFUSED = {
     "NUL in a value": (get(b"X: a\0b"), BAD),
     "a control character in a value": (get(b"X: a\x01b"), BAD),
     # §3: the request line
-    "no HTTP at all": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", BAD),
-    "nothing but words": (b"hello there\r\n\r\n", BAD),
+    "a TLS handshake": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", BAD),
+    "plain text": (b"hello there\r\n\r\n", BAD),
     "a request line without version": (b"GET /health/live\r\n\r\n", (505, "version-not-supported")),
     "a request line without target": (get(line=b"GET HTTP/1.1"), BAD),
     "two spaces before the target": (get(line=b"GET  /health/live HTTP/1.1"), BAD),
     "two spaces before the version": (get(line=b"GET /health/live  HTTP/1.1"), BAD),
-    "a space behind the version": (get(line=b"GET /health/live HTTP/1.1 "), BAD),
-    "a tab for a space": (get(line=b"GET\t/health/live HTTP/1.1"), BAD),
+    "a space after the version": (get(line=b"GET /health/live HTTP/1.1 "), BAD),
+    "a tab instead of a space": (get(line=b"GET\t/health/live HTTP/1.1"), BAD),
     "a space before the method": (get(line=b" GET /health/live HTTP/1.1"), BAD),
     "a line feed before the method": (b"\n" + get(), BAD),
-    "no token for a method": (get(line=b"G{T /health/live HTTP/1.1"), BAD),
-    "words and an unknown version": (get(line=b"FOO /health/live HTTP/x"), BAD),
+    "an invalid method token": (get(line=b"G{T /health/live HTTP/1.1"), BAD),
+    "an unknown method and version": (get(line=b"FOO /health/live HTTP/x"), BAD),
     "an unknown method": (get(line=b"FOO /health/live HTTP/1.1"), (501, "method-not-implemented")),
     "a method in small letters": (get(line=b"get /health/live HTTP/1.1"), (501, "method-not-implemented")),
     "CONNECT": (get(line=b"CONNECT localhost:80 HTTP/1.1"), (501, "method-not-implemented")),
@@ -62,19 +63,19 @@ REFUSED = {
     "another protocol": (get(line=b"GET /health/live RTSP/1.0"), BAD),
     # §3.2: the target
     "a relative target": (get(line=b"GET health/live HTTP/1.1"), BAD),
-    "an authority for a target": (get(line=b"GET localhost:80 HTTP/1.1"), BAD),
-    "an asterisk that is not of OPTIONS": (get(line=b"GET * HTTP/1.1"), BAD),
+    "an authority as the target": (get(line=b"GET localhost:80 HTTP/1.1"), BAD),
+    "an asterisk without OPTIONS": (get(line=b"GET * HTTP/1.1"), BAD),
     "another scheme": (get(line=b"GET ftp://localhost/health/live HTTP/1.1"), BAD),
     "an absolute form without host": (get(line=b"GET http:///health/live HTTP/1.1"), BAD),
     "an absolute form with user information": (get(line=b"GET http://a@localhost/health/live HTTP/1.1"), BAD),
     "a fragment": (get(line=b"GET /health/live#x HTTP/1.1"), BAD),
     "a raw character beyond ASCII": (get(line="GET /v1/offers?q=é HTTP/1.1".encode()), BAD),
     "a raw quotation mark": (get(line=b'GET /v1/offers?q="a" HTTP/1.1'), BAD),
-    "a percent sign alone": (get(line=b"GET /v1/offers?q=%zz HTTP/1.1"), BAD),
+    "an incomplete percent-encoding": (get(line=b"GET /v1/offers?q=%zz HTTP/1.1"), BAD),
     # §3.2: Host
     "no Host": (get(host=b""), BAD),
     "two Hosts": (get(b"Host: other"), BAD),
-    "two Hosts that are the same": (get(b"HOST: localhost"), BAD),
+    "the same Host twice": (get(b"HOST: localhost"), BAD),
     "two Hosts in one": (get(host=b"Host: localhost, other"), BAD),
     "a Host with a path": (get(host=b"Host: localhost/health"), BAD),
     "a Host with user information": (get(host=b"Host: a@localhost"), BAD),
@@ -84,7 +85,7 @@ REFUSED = {
     "a tab before the colon": (get(b"X-A\t: b"), BAD),
     "a space before the colon of the length": (post(b"Content-Length : 2"), BAD),
     "a line without colon": (get(b"no colon"), BAD),
-    "no name": (get(b": b"), BAD),
+    "an empty field name": (get(b": b"), BAD),
     "a name with a bracket": (get(b"X(A: b"), BAD),
     "obs-fold": (get(b"X: a\r\n b"), BAD),
     "obs-fold with a tab": (get(b"X: a\r\n\tb"), BAD),
@@ -95,33 +96,33 @@ REFUSED = {
     "the same length twice": (post(b"Content-Length: 2", b"Content-Length: 2"), BAD),
     "the same length twice in one": (post(b"Content-Length: 2, 2"), BAD),
     "a length with a sign": (post(b"Content-Length: +2"), BAD),
-    "a length below nothing": (post(b"Content-Length: -2"), BAD),
+    "a negative length": (post(b"Content-Length: -2"), BAD),
     "a length in hexadecimal": (post(b"Content-Length: 0x2"), BAD),
     "a length with an underscore": (post(b"Content-Length: 0_2"), BAD),
     "a length with a space in it": (post(b"Content-Length: 2 2"), BAD),
     "a length with a vertical tab": (post(b"Content-Length: \x0b2"), BAD),
-    "a length that is empty": (post(b"Content-Length:"), BAD),
+    "an empty length": (post(b"Content-Length:"), BAD),
     "a length of forty digits": (post(b"Content-Length: " + b"9" * 40), BAD),
-    "a length beyond reason": (post(b"Content-Length: 99999999999"), (413, "too-large")),
+    "a length above the limit": (post(b"Content-Length: 99999999999"), (413, "too-large")),
     "chunks": (post(b"Transfer-Encoding: chunked", body=b"2\r\n{}\r\n0\r\n\r\n"), (411, "length-required")),
     "chunks of an HTTP/1.0 client": (
         get(b"Transfer-Encoding: chunked", line=b"POST / HTTP/1.0") + b"0\r\n\r\n",
         (411, "length-required"),
     ),
     "an unknown coding": (post(b"Transfer-Encoding: xchunked"), (411, "length-required")),
-    "no coding": (post(b"Transfer-Encoding: identity"), (411, "length-required")),
+    "the identity coding": (post(b"Transfer-Encoding: identity"), (411, "length-required")),
     "two codings": (post(b"Transfer-Encoding: gzip, chunked"), (411, "length-required")),
     "two codings in two fields": (
         post(b"Transfer-Encoding: gzip", b"Transfer-Encoding: chunked"),
         (411, "length-required"),
     ),
-    "chunks that are not the last coding": (post(b"Transfer-Encoding: chunked, gzip"), BAD),
+    "chunked is not the last coding": (post(b"Transfer-Encoding: chunked, gzip"), BAD),
     "an empty coding": (post(b"Transfer-Encoding:"), BAD),
     "a length, then chunks": (post(b"Content-Length: 2", b"Transfer-Encoding: chunked"), BAD),
     "chunks, then a length": (post(b"Transfer-Encoding: chunked", b"Content-Length: 2"), BAD),
     "a length and an unknown coding": (post(b"Content-Length: 2", b"Transfer-Encoding: x"), BAD),
-    "chunks behind a space": (post(b"Transfer-Encoding : chunked", b"Content-Length: 2"), BAD),
-    "chunks behind a vertical tab": (post(b"Transfer-Encoding: \x0bchunked", b"Content-Length: 2"), BAD),
+    "chunks with a space before the colon": (post(b"Transfer-Encoding : chunked", b"Content-Length: 2"), BAD),
+    "chunks after a vertical tab": (post(b"Transfer-Encoding: \x0bchunked", b"Content-Length: 2"), BAD),
     # RFC 9110 §10.1.1
     "an unknown expectation": (post(b"Expect: 200-ok", b"Content-Length: 2"), (417, "expectation-failed")),
     # sizes
@@ -131,19 +132,19 @@ REFUSED = {
     ),
     "a large head": (get(b"X: " + b"x" * MAX_HEAD_BYTES), (431, "fields-too-large")),
     "many fields": (get(*[b"X: x"] * MAX_FIELDS), (431, "fields-too-large")),
-    # §8: what ends early; nothing comes behind these
-    "a head cut by the end": (get()[:-2], BAD),
-    "a line cut by the end": (b"GET /health", BAD),
-    "a body cut by the end": (post(b"Content-Type: application/json", b"Content-Length: 3"), BAD),
+    # §8: incomplete messages; no request follows these
+    "a truncated head": (get()[:-2], BAD),
+    "a truncated line": (b"GET /health", BAD),
+    "a truncated body": (post(b"Content-Type: application/json", b"Content-Length: 3"), BAD),
 }
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_is_no_request_is_refused_once(platform: Platform, kind: str) -> None:
+def test_invalid_request_gets_one_refusal_and_closes_the_connection(platform: Platform, kind: str) -> None:
     sent, outcome = REFUSED[kind]
-    answer = exchanged(platform, sent if "cut by the end" in kind else sent + BEHIND)
+    answer = exchange(platform, sent if "truncated" in kind else sent + FOLLOWING)
     head, _, body = answer.partition(b"\r\n\r\n")
-    document = json.loads(body)  # one document: nothing is answered behind it
+    document = json.loads(body)  # exactly one document: the following request is not answered
     assert (document["status"], document["code"]) == outcome
     assert (document["type"], bool(document["title"])) == (f"/problems/{document['code']}", True)
     assert head.startswith(b"HTTP/1.1 %d " % outcome[0])
@@ -159,7 +160,7 @@ SERVED = {
     "origin form": get(),
     "absolute form": get(line=b"GET http://other:8000/health/live HTTP/1.1"),
     "absolute form in capitals": get(line=b"GET HTTPS://OTHER/health/live HTTP/1.1"),
-    "an empty line before": b"\r\n" + get(),
+    "an empty line first": b"\r\n" + get(),
     "a percent-encoded path": get(line=b"GET /health%2Flive HTTP/1.1"),
     "an empty Host": get(host=b"Host:"),
     "a Host of IPv6": get(host=b"Host: [::1]:8000"),
@@ -169,24 +170,24 @@ SERVED = {
     "an offer to upgrade": get(
         b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQAAP__"
     ),
-    "a length of nothing": get(b"Content-Length: 0"),
+    "a length of zero": get(b"Content-Length: 0"),
     "HTTP/1.1 that closes": get(b"Connection: close"),
 }
 
 
 @pytest.mark.parametrize("kind", SERVED)
-def test_what_is_a_request_is_served_and_the_next_one_too(platform: Platform, kind: str) -> None:
+def test_valid_request_and_the_next_one_are_served(platform: Platform, kind: str) -> None:
     closes = kind in ("HTTP/1.0 without Host", "HTTP/1.1 that closes")
-    answer = exchanged(platform, SERVED[kind] + BEHIND)
+    answer = exchange(platform, SERVED[kind] + FOLLOWING)
     assert re.findall(rb"HTTP/1\.1 ([0-9]{3})", answer) == [b"200"] * (1 if closes else 2)
 
 
-def test_every_line_of_the_log_is_json(platform: Platform) -> None:
+def test_log_lines_are_json(platform: Platform) -> None:
     assert all("event" in line for line in log(platform))
 
 
-def exchanged(platform: Platform, sent: bytes) -> bytes:
-    """Everything that comes back until the server closes."""
+def exchange(platform: Platform, sent: bytes) -> bytes:
+    """All received bytes until the server closes the connection."""
     with socket.create_connection(("127.0.0.1", platform.port), timeout=60) as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
@@ -194,6 +195,6 @@ def exchanged(platform: Platform, sent: bytes) -> bytes:
 
 
 def log(platform: Platform) -> list[dict[str, object]]:
-    """Raises JSONDecodeError. What standard output tells a person at the start is beside it."""
+    """The log lines, without the one that tells the user the address. Raises JSONDecodeError."""
     lines = [line for path in platform.folder.glob("*.log") for line in path.read_text("utf-8").splitlines()]
     return [json.loads(line) for line in lines if not line.startswith("pass Culture is ready")]

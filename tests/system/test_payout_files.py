@@ -1,4 +1,4 @@
-"""One story, played on one process and on six: with the same seed the money files are the same bytes."""
+"""One story in both modes: with the same seed the payout files are identical."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEED = "a seed for the money"
 
 
 def play(platform: Platform) -> dict[str, bytes]:
-    """Two structures, three people, two fortnights, a rejected transfer; gives every file that came of it."""
+    """Two structures, three people, two fortnights, a rejected transfer. Returns all files."""
     scenario, finance = Scenario(platform), Finance(platform)
     one, other = scenario.actor(venues=2), scenario.actor()
     people = [scenario.young_person() for _ in range(3)]
@@ -61,23 +61,23 @@ def files_of(mode: str, folder: Path, seed: str = SEED) -> dict[str, bytes]:
 
 
 @pytest.mark.distributed
-def test_the_money_files_are_the_same_in_both_modes(tmp_path: Path) -> None:
+def test_payout_files_are_identical_in_both_modes(tmp_path: Path) -> None:
     embedded, distributed = files_of("embedded", tmp_path / "one"), files_of("distributed", tmp_path / "six")
     assert list(embedded) == list(distributed)
     assert len(embedded) == 10
-    assert all(content.count(b"\n") > 1 for content in embedded.values()), "none is a header alone"
+    assert all(content.count(b"\n") > 1 for content in embedded.values()), "a file has only a header"
     for name, content in embedded.items():
         assert content == distributed[name], name
 
 
 @pytest.mark.slow
-def test_another_seed_gives_other_countermarks_and_the_same_transfers(tmp_path: Path) -> None:
-    """The control: what is compared does depend on chance where there is some, and on nothing else."""
+def test_another_seed_changes_countermarks_but_not_transfers(tmp_path: Path) -> None:
+    """The control: the compared files depend on the seed, but the amounts do not."""
     one, other = files_of("embedded", tmp_path / "one"), files_of("embedded", tmp_path / "other", "another seed")
     assert one["1/transfers.xml"] == other["1/transfers.xml"]
     assert one["1/reimbursements.csv"] != other["1/reimbursements.csv"]
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_files_again(tmp_path: Path) -> None:
+def test_same_seed_gives_identical_files(tmp_path: Path) -> None:
     assert files_of("embedded", tmp_path / "one") == files_of("embedded", tmp_path / "again")

@@ -1,4 +1,4 @@
-"""What operators see of a deployed platform: commands that start, probes that tell the truth, metrics that move."""
+"""A deployed platform as operators see it: commands, probes, metrics."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ GAUGES = (
 )
 POOL = ("passculture_database_connections_in_use", "passculture_database_connections_limit")
 LAG = ("passculture_consumer_lag_events", "passculture_consumer_lag_seconds")
-PLAYED = {
+PROCESSED = {
     "identity": "validate-offerer",
     "catalog": "open-venue",
     "booking": "book",
     "wallet": "reserve",
     "payout": "accept-bank-details",
 }
-"""A command that each of these services took when somebody booked; the gateway decides nothing."""
+"""A command that each service has processed after a booking; the gateway processes none."""
 
 
 @pytest.fixture(scope="module")
@@ -57,43 +57,40 @@ def actor(scenario: Scenario) -> Actor:
     return scenario.actor()
 
 
-def in_time_told(scraped: Callable[[], Samples], service: str) -> None:
-    """Every metric of a service; some are looked at every few seconds only."""
-    wait_until(
-        lambda: not missing(scraped(), service), lambda: f"{service} does not tell {missing(scraped(), service)}"
-    )
+def wait_for_metrics(scrape: Callable[[], Samples], service: str) -> None:
+    """Waits until all metrics of a service exist; some are measured every few seconds only."""
+    wait_until(lambda: not missing(scrape(), service), lambda: f"{service} does not tell {missing(scrape(), service)}")
 
 
 def missing(found: Samples, service: str) -> set[tuple[str, str]]:
-    """What a scrape does not say of a service."""
+    """The metrics of a service that a scrape does not contain."""
     expected = {(name, "") for name in GAUGES}
     expected |= {(name, store) for name in POOL for store in stores_of([service])}
     expected |= {(name, source) for name in LAG for source in sources_of(service_class(service))}
     expected.add(("passculture_queries_total", "health ok"))
-    if service in PLAYED:
-        expected.add(("passculture_commands_total", f"{PLAYED[service]} ok"))
-    told = {(name, about) for name, of, about in found if of == service}
-    return expected - told
+    if service in PROCESSED:
+        expected.add(("passculture_commands_total", f"{PROCESSED[service]} ok"))
+    return expected - {(name, labels) for name, of, labels in found if of == service}
 
 
-def test_every_metric_of_every_service_in_one_process(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_embedded_platform_has_all_metrics(tmp_path_factory: pytest.TempPathFactory) -> None:
     with embedded(tmp_path_factory.mktemp("embedded")) as platform:
         scenario = Scenario(platform)
         scenario.make_used_booking(scenario.actor(), scenario.young_person(), 1000)
         platform.call("GET", "/health/ready")
 
-        def scraped() -> Samples:
+        def scrape() -> Samples:
             return samples(platform.call("GET", "/metrics").body.decode())
 
         for service in SERVICES:
-            in_time_told(scraped, service)
-        found = scraped()
+            wait_for_metrics(scrape, service)
+        found = scrape()
         assert found["passculture_http_request_seconds_count", "", "/v1/bookings"] == 1
         assert found["passculture_outbox_position", "booking", ""] > 0
 
 
-def is_of(stored: str, password: str) -> bool:
-    """Whether PostgreSQL keeps a password so (SCRAM-SHA-256: RFC 5803)."""
+def is_scram_of(stored: str, password: str) -> bool:
+    """Whether a verifier stored by PostgreSQL is that of the password (SCRAM-SHA-256, RFC 5803)."""
     _, iterated, keys = stored.split("$")
     iterations, salt = iterated.split(":")
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(salt), int(iterations))
@@ -103,7 +100,7 @@ def is_of(stored: str, password: str) -> bool:
 
 @contextmanager
 def renamed(platform: Platform, table: str) -> Iterator[None]:
-    """Wallet's handlers fail while a table of theirs has another name."""
+    """Renames a table of wallet within the block, so that its handlers fail."""
     with platform.database("wallet").begin() as connection:
         connection.execute(sa.text(f"ALTER TABLE {table} RENAME TO {table}_away"))
     try:
@@ -116,100 +113,95 @@ def renamed(platform: Platform, table: str) -> Iterator[None]:
 @pytest.mark.distributed
 class TestDeployed:
     @pytest.mark.parametrize("service", SERVICES)
-    def test_its_command_starts_and_its_probes_answer(self, deployed: Cluster, service: str) -> None:
+    def test_service_starts_and_its_probes_succeed(self, deployed: Cluster, service: str) -> None:
         assert deployed.probe(service, "startupProbe") == (200, {"live": True})
         assert deployed.probe(service, "livenessProbe") == (200, {"live": True})
         assert deployed.probe(service, "readinessProbe") == (200, {"ready": True, "trouble": {}})
 
-    def test_it_was_started_with_nothing_but_what_its_manifest_gives(self, deployed: Cluster) -> None:
-        """Nobody but the migrations has the admin's line; the keys and each log are opened by their own service alone,
-        and tokens are signed and checked with a key that the other four have not."""
+    def test_service_gets_only_its_own_secrets(self, deployed: Cluster) -> None:
+        """Only the migrations have the administrator's URL, and only identity and the gateway the signing key."""
         admin = deployed.secrets["passculture-admin"]["DATABASE_URL"]
         for service in SERVICES:
             environ = Path(f"/proc/{deployed.pid(service)}/environ").read_text()
             own = dict(line.split("=", 1) for line in environ.split("\0") if "=" in line)
-            given = {name for name in own if name in SETTINGS and name not in ("DATABASE_URL_KEYS", "SIGNING_KEY")}
-            assert {name for name in given if name.startswith("DATABASE_URL")} == {f"DATABASE_URL_{service.upper()}"}
+            settings = {name for name in own if name in SETTINGS and name not in ("DATABASE_URL_KEYS", "SIGNING_KEY")}
+            assert {name for name in settings if name.startswith("DATABASE_URL")} == {f"DATABASE_URL_{service.upper()}"}
             assert ("DATABASE_URL_KEYS" in own) == (service == "identity")
             assert ("SIGNING_KEY" in own) == (service in ("identity", "gateway"))
             assert admin not in own.values()
 
-    def test_a_role_has_the_password_of_its_url_and_keeps_it(self, deployed: Cluster) -> None:
+    def test_migrate_sets_the_password_of_a_role_once(self, deployed: Cluster) -> None:
         url = sa.make_url(deployed.secrets["passculture"]["DATABASE_URL_WALLET"])
         assert url.username and url.password
         with deployed.database("wallet").connect() as connection:
             query = sa.text("SELECT rolpassword FROM pg_authid WHERE rolname = :role")
             before = connection.execute(query, {"role": url.username}).scalar_one()
-            assert is_of(before, url.password)
-            assert not is_of(before, "another")
+            assert is_scram_of(before, url.password)
+            assert not is_scram_of(before, "another")
             deployed.start_process("migrate")
-            assert deployed.ended("migrate") == 0
+            assert deployed.exit_code("migrate") == 0
             assert connection.execute(query, {"role": url.username}).scalar_one() == before
 
-    def test_all_pods_together_leave_the_database_connections(self, deployed: Cluster) -> None:
-        """What the processes say of their pools is what the manifests reckon with."""
+    def test_connection_limits_match_the_manifests(self, deployed: Cluster) -> None:
+        """tests/unit/deploy checks that their sum is below PostgreSQL's limit."""
         limits = {
-            (service, store): deployed.scraped(service)["passculture_database_connections_limit", service, store]
+            (service, store): deployed.scrape(service)["passculture_database_connections_limit", service, store]
             for service in SERVICES
             for store in stores_of([service])
         }
-        assert limits == {place: connections_of(deployed.objects, *place) for place in limits}, (
-            "as tests/unit/deploy adds them up"
-        )
+        assert limits == {place: connections_of(deployed.objects, *place) for place in limits}
 
-    def test_the_public_port_shows_no_metrics(self, deployed: Cluster) -> None:
+    def test_public_port_has_no_metrics(self, deployed: Cluster) -> None:
         assert deployed.call("GET", "/metrics").status == 404
 
-    def test_every_metric_on_every_service(self, deployed: Cluster, scenario: Scenario, actor: Actor) -> None:
+    def test_every_service_has_all_metrics(self, deployed: Cluster, scenario: Scenario, actor: Actor) -> None:
         scenario.make_used_booking(actor, scenario.young_person(), 1000)
         deployed.call("GET", "/health/ready")
         for service in SERVICES:
-            in_time_told(partial(deployed.scraped, service), service)
-        assert deployed.scraped("gateway")["passculture_http_request_seconds_count", "", "/v1/bookings"] == 1
+            wait_for_metrics(partial(deployed.scrape, service), service)
+        assert deployed.scrape("gateway")["passculture_http_request_seconds_count", "", "/v1/bookings"] == 1
         for service in ("identity", "catalog", "booking", "wallet", "payout"):
-            assert deployed.scraped(service)["passculture_outbox_position", service, ""] > 0
+            assert deployed.scrape(service)["passculture_outbox_position", service, ""] > 0
 
     def test_commands_are_counted_by_outcome(self, deployed: Cluster, scenario: Scenario, actor: Actor) -> None:
         def count(outcome: str) -> float:
-            return deployed.scraped("booking").get(("passculture_commands_total", "booking", f"book {outcome}"), 0)
+            return deployed.scrape("booking").get(("passculture_commands_total", "booking", f"book {outcome}"), 0)
 
-        person, same = scenario.young_person(), key()
-        stock, too_dear = scenario.publish(actor, 1000).stock_id, scenario.publish(actor, 299_00).stock_id
+        person, request_key = scenario.young_person(), key()
+        stock, expensive = scenario.publish(actor, 1000).stock_id, scenario.publish(actor, 299_00).stock_id
         before = {outcome: count(outcome) for outcome in ("ok", "replayed")}
         for _ in range(2):
-            assert scenario.book(person, stock, key=same).status == 201
-        refused = scenario.book(person, too_dear)
+            assert scenario.book(person, stock, key=request_key).status == 201
+        refused = scenario.book(person, expensive)
         assert refused.status // 100 == 4
         assert {outcome: count(outcome) - times for outcome, times in before.items()} == {"ok": 1, "replayed": 1}
         assert count(refused.code) == 1
 
-    def test_lag_and_pool_use_rise_while_a_consumer_is_held_up(
+    def test_lag_and_pool_use_rise_while_a_consumer_is_blocked(
         self, deployed: Cluster, scenario: Scenario, actor: Actor
     ) -> None:
         person, stock = scenario.young_person(), scenario.publish(actor, 1000).stock_id
         deployed.wait_idle()
 
-        def wallet(name: str, about: str = "") -> float:
-            return deployed.scraped("wallet")[f"passculture_{name}", "wallet", about]
+        def wallet(name: str, labels: str = "") -> float:
+            return deployed.scrape("wallet")[f"passculture_{name}", "wallet", labels]
 
-        held = sa.text("SELECT position FROM tracking WHERE source = 'booking' FOR UPDATE")
+        lock = sa.text("SELECT position FROM tracking WHERE source = 'booking' FOR UPDATE")
         with deployed.database("wallet").begin() as connection:
-            connection.execute(held)
+            connection.execute(lock)
             scenario.make_booking(person, stock)
             wait_until(lambda: wallet("consumer_lag_events", "booking") >= 1)
-            at_first = wallet("consumer_lag_seconds", "booking")
-            wait_until(lambda: wallet("consumer_lag_seconds", "booking") > at_first)
+            first_lag = wallet("consumer_lag_seconds", "booking")
+            wait_until(lambda: wallet("consumer_lag_seconds", "booking") > first_lag)
             assert wallet("database_connections_in_use", "wallet") >= 1
             assert wallet("consumer_lag_events", "identity") == 0
         wait_until(lambda: wallet("consumer_lag_events", "booking") == 0)
         assert wallet("consumer_lag_seconds", "booking") == 0
         wait_until(lambda: wallet("database_connections_in_use", "wallet") == 0)
 
-    def test_dead_letters_are_counted_until_they_are_replayed(
-        self, deployed: Cluster, scenario: Scenario, actor: Actor
-    ) -> None:
+    def test_dead_letters_are_counted_until_replayed(self, deployed: Cluster, scenario: Scenario, actor: Actor) -> None:
         def letters() -> float:
-            return deployed.scraped("wallet")["passculture_dead_letters", "wallet", ""]
+            return deployed.scrape("wallet")["passculture_dead_letters", "wallet", ""]
 
         booking = scenario.make_booking(scenario.young_person(), scenario.publish(actor, 1000).stock_id)
         deployed.wait_idle()
@@ -223,20 +215,22 @@ class TestDeployed:
         assert deployed.post(path, {}, deployed.token("operator")).status == 200
         wait_until(lambda: letters() == 0)
 
-    def test_the_bus_away_and_back(self, deployed: Cluster, scenario: Scenario, actor: Actor) -> None:
-        """Wallet is not ready, the others are; a booking asked for meanwhile is finished by the recovery."""
+    def test_recovery_finishes_a_booking_after_the_bus_returns(
+        self, deployed: Cluster, scenario: Scenario, actor: Actor
+    ) -> None:
+        """Without the bus wallet is not ready, but the other services are."""
 
         def recoveries() -> float:
-            return deployed.scraped("booking")["passculture_saga_recoveries_total", "booking", ""]
+            return deployed.scrape("booking")["passculture_saga_recoveries_total", "booking", ""]
 
-        person, stock, same = scenario.young_person(), scenario.publish(actor, 1000).stock_id, key()
+        person, stock, request_key = scenario.young_person(), scenario.publish(actor, 1000).stock_id, key()
         before = recoveries()
         deployed.proxies.cut(["rabbitmq"], "refuse")
         wait_until(lambda: not deployed.is_ready("wallet"))
         trouble = deployed.probe("wallet", "readinessProbe")[1]["trouble"]
         assert any("BusUnavailable" in why for why in trouble.values()), trouble
         assert deployed.probe("wallet", "livenessProbe")[0] == 200
-        pending = scenario.book(person, stock, key=same)
+        pending = scenario.book(person, stock, key=request_key)
         assert pending.outcome == (503, "outcome-pending")
         whole = deployed.call("GET", "/health/ready")
         assert (whole.status, whole.json["services"]["wallet"]) == (503, "away")
@@ -244,10 +238,10 @@ class TestDeployed:
         deployed.proxies.restore(["rabbitmq"])
         wait_until(lambda: deployed.is_ready("wallet"), lambda: str(deployed.probe("wallet", "readinessProbe")))
         wait_until(lambda: recoveries() > before)
-        assert scenario.book(person, stock, key=same).status == 201
+        assert scenario.book(person, stock, key=request_key).status == 201
         wait_until(lambda: deployed.call("GET", "/health/ready").status == 200)
 
-    def test_the_store_away_and_back(self, deployed: Cluster) -> None:
+    def test_service_is_not_ready_while_its_database_is_away(self, deployed: Cluster) -> None:
         deployed.proxies.cut(["postgresql"], "refuse")
         wait_until(lambda: not deployed.is_ready("wallet"))
         trouble = deployed.probe("wallet", "readinessProbe")[1]["trouble"]
@@ -259,9 +253,9 @@ class TestDeployed:
         wait_until(lambda: deployed.is_ready("wallet"), lambda: str(deployed.probe("wallet", "readinessProbe")))
         wait_until(lambda: deployed.call("GET", "/health/ready").status == 200)
 
-    def test_the_end_of_a_pod_is_an_orderly_one(self, deployed: Cluster) -> None:
+    def test_sigterm_stops_every_service_cleanly(self, deployed: Cluster) -> None:
         logs = {service: deployed.folder / f"{service}.log" for service in SERVICES}
-        said = {service: path.stat().st_size for service, path in logs.items()}
+        sizes = {service: path.stat().st_size for service, path in logs.items()}
         assert deployed.terminate() == dict.fromkeys(SERVICES, 0)
         for service, path in logs.items():
-            assert b"Traceback" not in path.read_bytes()[said[service] :], service
+            assert b"Traceback" not in path.read_bytes()[sizes[service] :], service

@@ -1,4 +1,4 @@
-"""What the clock does by itself: elapsed dates, automatic validation, expiry; and how it is moved."""
+"""Timers: elapsed dates, automatic validation, expiry; and how operators move the simulated clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def actor(scenario: Scenario) -> Actor:
 
 
 def elapsed(platform: Platform, stock_id: int) -> int:
-    """How often catalog's log says, for everybody to hear, that the date of a stock has passed."""
+    """The number of published ``DateElapsed`` events of a stock in catalog's log."""
     event = stored_events.c
     query = (
         sa.select(sa.func.count())
@@ -34,7 +34,7 @@ def elapsed(platform: Platform, stock_id: int) -> int:
         return connection.execute(query).scalar_one()
 
 
-def test_a_dated_booking_is_validated_just_after_48_hours(scenario: Scenario, actor: Actor) -> None:
+def test_dated_booking_is_validated_just_after_48_hours(scenario: Scenario, actor: Actor) -> None:
     begins = scenario.platform.now() + timedelta(days=5, minutes=7)
     concert = scenario.publish(actor, 1500, 5, subcategory="CONCERT", begins=begins, name="48 heures")
     person = scenario.young_person()
@@ -47,7 +47,7 @@ def test_a_dated_booking_is_validated_just_after_48_hours(scenario: Scenario, ac
     assert parse_instant(used["usedAt"]) == begins + HOURS_48
 
 
-def test_the_validation_s_instant_does_not_depend_on_when_the_timer_runs(scenario: Scenario, actor: Actor) -> None:
+def test_late_timer_validates_with_the_due_instant(scenario: Scenario, actor: Actor) -> None:
     begins = scenario.platform.now() + timedelta(days=3)
     concert = scenario.publish(actor, 1500, 5, subcategory="CONCERT", begins=begins, name="En retard")
     person = scenario.young_person()
@@ -68,7 +68,7 @@ def test_cancelled_and_undated_bookings_are_not_validated(scenario: Scenario, ac
     assert scenario.booking(person, undated["bookingId"])["status"] == "confirmed"
 
 
-def test_the_passing_of_an_event_s_date_is_recorded_once_at_its_start(scenario: Scenario, actor: Actor) -> None:
+def test_elapsed_date_is_recorded_once_at_the_start_of_the_event(scenario: Scenario, actor: Actor) -> None:
     begins = scenario.platform.now() + timedelta(days=2, hours=1)
     concert = scenario.publish(actor, 1500, 5, subcategory="CONCERT", begins=begins, name="Daté")
     thing = scenario.publish(actor, 1500, 5)
@@ -81,7 +81,7 @@ def test_the_passing_of_an_event_s_date_is_recorded_once_at_its_start(scenario: 
     assert elapsed(scenario.platform, thing.stock_id) == 0
 
 
-def test_an_undated_booking_expires_and_gives_everything_back(scenario: Scenario, actor: Actor) -> None:
+def test_undated_booking_expires_and_returns_credit_and_place(scenario: Scenario, actor: Actor) -> None:
     book = scenario.publish(actor, 1500, 1)
     person = scenario.young_person()
     booking = scenario.make_booking(person, book.stock_id)
@@ -89,7 +89,7 @@ def test_an_undated_booking_expires_and_gives_everything_back(scenario: Scenario
     assert due == parse_instant(booking["bookedAt"]) + timedelta(days=10)
     run = due.replace(hour=5, minute=0, second=0, microsecond=0)
     if due > due.replace(hour=0, minute=0, second=0, microsecond=0):
-        run += timedelta(days=1)  # the nightly run takes what has expired by that day's midnight
+        run += timedelta(days=1)  # the nightly run handles bookings that expired before midnight
     scenario.platform.move_clock_to(run - timedelta(seconds=1))
     assert scenario.booking(person, booking["bookingId"])["status"] == "confirmed"
     scenario.platform.move_clock_to(run)
@@ -99,7 +99,7 @@ def test_an_undated_booking_expires_and_gives_everything_back(scenario: Scenario
     scenario.make_booking(scenario.young_person(), book.stock_id)
 
 
-def test_the_clock_does_not_go_back(scenario: Scenario) -> None:
+def test_clock_cannot_move_back(scenario: Scenario) -> None:
     platform = scenario.platform
     now = platform.now()
     back = platform.call("POST", "/v1/ops/clock", {"to": instant_text(now - timedelta(seconds=1))}, operator(platform))
@@ -107,7 +107,7 @@ def test_the_clock_does_not_go_back(scenario: Scenario) -> None:
     assert platform.now() == now
 
 
-def test_the_clock_takes_one_instruction_from_operators_only(scenario: Scenario) -> None:
+def test_only_operators_move_the_clock_with_one_instruction(scenario: Scenario) -> None:
     platform = scenario.platform
     now = platform.now()
     bodies: list[Any] = [{}, {"to": "soon"}, {"to": instant_text(now), "advanceSeconds": 1}, {"advanceSeconds": -1}]
