@@ -12,7 +12,7 @@ from shared.kernel.errors import DomainError, OutcomePending, Unavailable
 from shared.messaging.bus import Answer, Bus
 
 RESERVE_SECONDS = 6.0
-"""Less than a caller waits for booking, so that it hears ``outcome-pending`` from here."""
+"""Less than a caller waits for booking, so that booking itself answers it with ``outcome-pending``."""
 RELEASE_SECONDS = 2.0
 PEOPLE_SECONDS = 3.0
 
@@ -62,7 +62,7 @@ class Wallet:
 def _credit_answer(answer: Answer | DomainError) -> CreditAnswer:
     if not isinstance(answer, DomainError):
         return None
-    # an error of wallet says nothing about the credit
+    # an error of wallet leaves the state of the credit unknown
     return answer if answer.status < 500 else OutcomePending()
 
 

@@ -29,7 +29,7 @@ DomainError
 │   └── DeskReimbursing        already-reimbursed
 └── Invalid 422                a period that ends before it begins
 
-The names with ``Desk`` say the same as another refusal, with the status and the key of the partners' format.
+A refusal named ``Desk…`` has the meaning of another one, with the status and the key of the partners' format.
 
 A refusal of the desk carries ``extra["key"]``, its JSON key, and the words of that format (domain.md §5.2).
 ``booking_cancelled`` is the key of ``/public/bookings/v1``, with 410; on ``/v2`` the same refusal is 403 ``booking``

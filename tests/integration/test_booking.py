@@ -20,7 +20,7 @@ from shared.projections.rebuilding import compare
 from tests.integration.conftest import Empty
 from tests.servers import lock_waiters
 from tests.unit.booking import test_saga
-from tests.unit.booking.test_booking_it import *  # noqa: F403 - the same tests, another database
+from tests.unit.booking.test_booking import *  # noqa: F403 - the same tests, another database
 from tests.unit.booking.test_cancelling import *  # noqa: F403
 from tests.unit.booking.test_cancelling import STAFF
 from tests.unit.booking.test_reading import *  # noqa: F403
@@ -150,13 +150,13 @@ def test_two_recoveries_and_a_repetition_confirm_an_open_request_once(world: Wor
     check_rows(world)
 
 
-def test_one_call_that_fails_touches_no_neighbour_of_its_batch(world: World) -> None:
-    test_saga.test_one_call_that_fails_touches_no_neighbour_of_its_batch(world)
+def test_a_failing_call_leaves_the_others_of_its_batch_alone(world: World) -> None:
+    test_saga.test_a_failing_call_leaves_the_others_of_its_batch_alone(world)
     check_rows(world)
 
 
-def test_an_open_request_that_fails_every_time_is_left_and_the_others_are_finished(world: World) -> None:
-    test_saga.test_an_open_request_that_fails_every_time_is_left_and_the_others_are_finished(world)
+def test_recovery_finishes_the_others_when_one_request_always_fails(world: World) -> None:
+    test_saga.test_recovery_finishes_the_others_when_one_request_always_fails(world)
     check_rows(world)
 
 

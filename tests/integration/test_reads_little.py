@@ -56,7 +56,7 @@ def read_whole(world: World, database: str) -> list[str]:
     return list(found)
 
 
-def test_no_table_is_read_whole_for_one_booking(world: World, database: str) -> None:
+def test_one_booking_needs_no_sequential_scan(world: World, database: str) -> None:
     read_whole(world, database)
     a_life(world)
     assert read_whole(world, database) == []

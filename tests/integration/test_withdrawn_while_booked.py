@@ -114,7 +114,7 @@ class Paused:
 
 
 def rejected(world: World, offer: int) -> None:
-    world.tell("catalog", "OfferWithdrawn", {"offerId": offer, "reason": "rejected"})
+    world.receive("catalog", "OfferWithdrawn", {"offerId": offer, "reason": "rejected"})
 
 
 def rejected_without_the_guard(world: World, offer: int) -> None:
@@ -160,7 +160,7 @@ def test_without_awaiting_it_the_booking_would_stay(world: World) -> None:
 def test_a_closed_structure_awaits_who_confirms_and_then_nothing_is_booked(world: World) -> None:
     def closed(world: World, _offer: int) -> None:
         data = {"offererId": OFFERER, "at": world.now_text(), "reason": "ended"}
-        world.tell("identity", "OffererClosed", data)
+        world.receive("identity", "OffererClosed", data)
 
     outcome, status = booked_while(world, closed)
     assert (outcome["status"], status) == ("confirmed", "confirmed"), "it was booked before the structure was closed"
@@ -169,7 +169,7 @@ def test_a_closed_structure_awaits_who_confirms_and_then_nothing_is_booked(world
 
 
 def suspended(world: World, _offer: int) -> None:
-    world.tell("identity", "BeneficiarySuspended", {"personId": YOUNG, "reason": "FRAUD", "at": world.now_text()})
+    world.receive("identity", "BeneficiarySuspended", {"personId": YOUNG, "reason": "FRAUD", "at": world.now_text()})
 
 
 def test_who_is_suspended_while_booking_has_it_cancelled(world: World) -> None:

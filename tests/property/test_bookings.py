@@ -104,13 +104,13 @@ class Platform:
 
     def withdraw(self, stock: int) -> None:
         number = self._stock(stock)
-        told = {"stockId": number, "offerId": self.offers[number], "withdrawnAt": self.world.now_text()}
-        self.world.tell("catalog", "StockWithdrawn", told)
+        facts = {"stockId": number, "offerId": self.offers[number], "withdrawnAt": self.world.now_text()}
+        self.world.receive("catalog", "StockWithdrawn", facts)
 
     def suspend(self, person: int) -> None:
-        told = {"personId": self._person(person), "reason": "FRAUD", "at": self.world.now_text()}
-        self.world.tell("identity", "BeneficiarySuspended", told)
-        self.world.tell("identity", "BeneficiaryUnsuspended", told)
+        facts = {"personId": self._person(person), "reason": "FRAUD", "at": self.world.now_text()}
+        self.world.receive("identity", "BeneficiarySuspended", facts)
+        self.world.receive("identity", "BeneficiaryUnsuspended", facts)
 
     def wallet_leaves(self) -> None:
         self.world.bus.away.add("wallet")

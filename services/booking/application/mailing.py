@@ -30,8 +30,8 @@ KINDS = (
 )  # fmt: skip
 _TELLS_PERSON = frozenset({Reason.BENEFICIARY, Reason.OFFERER, Reason.EXPIRED, Reason.BACKOFFICE})
 _TELLS_VENUE = frozenset({Reason.BENEFICIARY, Reason.EXPIRED, Reason.FRAUD, Reason.BACKOFFICE})
-"""The reasons of cancellations that each is told (domain.md §4.7). The venue knows what its desk cancelled, and nobody
-is told of a suspicion of fraud."""
+"""The reasons of cancellations that each gets a mail about (domain.md §4.7): the venue none about those of its desk, the
+person none about a suspicion of fraud."""
 
 
 class Mailing:

@@ -1,4 +1,4 @@
-"""Stocks as catalog describes them, and their quantity, which catalog asks booking to change."""
+"""Stocks as catalog describes them, and their quantity, which catalog changes by a command."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ _LAST_BALANCES = sa.select(ledger_entries.c.person_id, ledger_entries.c.balance)
 
 
 def last_balances(connection: sa.Connection, people: Collection[int]) -> dict[int, Cents]:
-    """Each person's balance after the last line; 0 without a line. For nobody it asks nothing."""
+    """Each person's balance after the last line; 0 without a line. Without people there is no query."""
     if not people:
         return {}
     found = connection.execute(_LAST_BALANCES, {"people": people})

@@ -20,7 +20,7 @@ def code_of_cancel(world: World, booking_id: int, person: int = YOUNG) -> str:
     return refused.value.code
 
 
-def test_within_the_limit_credit_and_place_are_back_at_once(world: World) -> None:
+def test_cancelling_before_the_limit_releases_credit_and_place(world: World) -> None:
     stock = world.event(timedelta(days=8), quantity=1)
     booked = world.book(stock)
     world.pass_time(timedelta(hours=47, minutes=59))
@@ -34,13 +34,13 @@ def test_within_the_limit_credit_and_place_are_back_at_once(world: World) -> Non
     assert world.differences() == []
 
 
-def test_at_the_limit_it_is_too_late(world: World) -> None:
+def test_cancelling_at_the_limit_is_refused(world: World) -> None:
     booked = world.book(world.event(timedelta(days=8)))
     world.pass_time(timedelta(hours=48))
     assert code_of_cancel(world, booked["bookingId"]) == "cancellation-limit-passed"
 
 
-def test_what_is_booked_less_than_two_days_before_is_final(world: World) -> None:
+def test_a_booking_less_than_two_days_before_its_event_is_final(world: World) -> None:
     booked = world.book(world.event(timedelta(hours=40)))
     assert booked["cancellationLimitAt"] == booked["bookedAt"]
     assert code_of_cancel(world, booked["bookingId"]) == "cancellation-limit-passed"
@@ -54,14 +54,14 @@ def test_a_thing_can_be_cancelled_until_it_is_used(world: World) -> None:
     assert code_of_cancel(world, late["bookingId"]) == "already-used"
 
 
-def test_cancelled_once(world: World) -> None:
+def test_a_second_cancellation_is_refused(world: World) -> None:
     booked = world.book(world.stock())
     world.cancel(booked["bookingId"])
     assert code_of_cancel(world, booked["bookingId"]) == "already-cancelled"
     assert len(world.messages("BookingCancelled")) == 1
 
 
-def test_the_same_key_cancels_once_and_answers_twice(world: World) -> None:
+def test_a_repeated_key_cancels_once(world: World) -> None:
     booked = world.book(world.stock())
     first = world.cancel(booked["bookingId"], key="c")
     assert world.cancel(booked["bookingId"], key="c") == first
@@ -76,7 +76,7 @@ def test_somebody_elses_booking_is_not_found(world: World) -> None:
     assert refused.value.status == 404
 
 
-def test_a_silent_wallet_does_not_keep_anybody_from_cancelling(world: World) -> None:
+def test_a_booking_is_cancelled_while_wallet_does_not_answer(world: World) -> None:
     booked = world.book(world.stock())
     world.bus.away.add("wallet")
     assert world.cancel(booked["bookingId"])["status"] == "cancelled"
@@ -90,22 +90,22 @@ def test_the_same_offer_may_be_booked_again_after_cancelling(world: World) -> No
     assert world.book(stock)["status"] == "confirmed"
 
 
-def test_a_withdrawn_stock_cancels_what_was_not_used(world: World) -> None:
+def test_withdrawing_a_stock_cancels_its_unused_bookings(world: World) -> None:
     stock = world.stock()
     used, unused = world.book(stock), world.book(stock, world.welcome(2002))
     world.desk("use", used["countermark"])
-    world.tell("catalog", "StockWithdrawn", {"stockId": stock, "offerId": 1, "withdrawnAt": world.now_text()})
+    world.receive("catalog", "StockWithdrawn", {"stockId": stock, "offerId": 1, "withdrawnAt": world.now_text()})
     assert world.seen(used["bookingId"])["status"] == "used"
     assert world.seen(unused["bookingId"], 2002)["cancellationReason"] == "OFFERER"
     assert world.counts(stock) == (1, 1)
     assert world.differences() == []
 
 
-def test_a_rejected_offer_cancels_for_fraud_and_a_deactivated_one_nothing(world: World) -> None:
+def test_a_rejected_offer_cancels_its_bookings_and_a_deactivated_one_keeps_them(world: World) -> None:
     rejected, deactivated = world.offer(), world.offer()
     first, second = world.book(world.stock(rejected)), world.book(world.stock(deactivated))
-    world.tell("catalog", "OfferWithdrawn", {"offerId": rejected, "reason": "rejected"})
-    world.tell("catalog", "OfferWithdrawn", {"offerId": deactivated, "reason": "deactivated"})
+    world.receive("catalog", "OfferWithdrawn", {"offerId": rejected, "reason": "rejected"})
+    world.receive("catalog", "OfferWithdrawn", {"offerId": deactivated, "reason": "deactivated"})
     assert world.seen(first["bookingId"])["cancellationReason"] == "FRAUD"
     assert world.seen(second["bookingId"])["status"] == "confirmed"
 
@@ -114,35 +114,35 @@ def test_a_rejected_offer_cancels_for_fraud_and_a_deactivated_one_nothing(world:
     ("reason", "left"),
     [("FRAUD", "FRAUD"), ("UPON_USER_REQUEST", "BENEFICIARY"), ("END_OF_ELIGIBILITY", None)],
 )
-def test_a_suspension_cancels_by_its_reason(world: World, reason: str, left: str | None) -> None:
+def test_the_reason_of_a_suspension_decides_what_it_cancels(world: World, reason: str, left: str | None) -> None:
     used, unused = world.book(world.stock()), world.book(world.stock())
     world.desk("use", used["countermark"])
-    world.tell("identity", "BeneficiarySuspended", {"personId": YOUNG, "reason": reason, "at": world.now_text()})
+    world.receive("identity", "BeneficiarySuspended", {"personId": YOUNG, "reason": reason, "at": world.now_text()})
     assert world.seen(used["bookingId"])["status"] == "used"
     assert world.seen(unused["bookingId"])["cancellationReason"] == left
     with pytest.raises(DomainError) as refused:
         world.book(world.stock())
     assert refused.value.code == "not-a-beneficiary"
-    world.tell("identity", "BeneficiaryUnsuspended", {"personId": YOUNG, "reason": reason, "at": world.now_text()})
+    world.receive("identity", "BeneficiaryUnsuspended", {"personId": YOUNG, "reason": reason, "at": world.now_text()})
     assert world.book(world.stock())["status"] == "confirmed"
     assert world.seen(unused["bookingId"])["cancellationReason"] == left
 
 
 @pytest.mark.parametrize("name", ["BeneficiarySuspended", "PersonErased"])
-def test_who_leaves_gets_nothing_back_that_was_bought(world: World, name: str) -> None:
+def test_leaving_keeps_the_bookings_past_their_limit(world: World, name: str) -> None:
     """From the limit on a place cannot be cancelled by its holder, however they go."""
     attended = world.book(world.event(timedelta(days=3)))
     world.pass_time(timedelta(days=2, hours=12))
     coming = world.book(world.event(timedelta(days=30)))
-    told = {"personId": YOUNG, "at": world.now_text()}
-    world.tell("identity", name, told | ({"reason": "UPON_USER_REQUEST"} if name == "BeneficiarySuspended" else {}))
+    facts = {"personId": YOUNG, "at": world.now_text()}
+    world.receive("identity", name, facts | ({"reason": "UPON_USER_REQUEST"} if name == "BeneficiarySuspended" else {}))
     assert world.seen(attended["bookingId"])["status"] == "confirmed"
     assert world.seen(coming["bookingId"])["cancellationReason"] == "BENEFICIARY"
     world.pass_time(timedelta(days=5))
     assert world.seen(attended["bookingId"])["status"] == "used"
 
 
-def test_fraud_takes_back_what_was_bought(world: World) -> None:
+def test_fraud_cancels_bookings_past_their_limit(world: World) -> None:
     attended = world.book(world.event(timedelta(days=3)))
     world.pass_time(timedelta(days=2, hours=12))
     suspended(world, YOUNG)
@@ -150,14 +150,14 @@ def test_fraud_takes_back_what_was_bought(world: World) -> None:
 
 
 def suspended(world: World, account: int, reason: str = "FRAUD") -> None:
-    world.tell("identity", "BeneficiarySuspended", {"personId": account, "reason": reason, "at": world.now_text()})
+    world.receive("identity", "BeneficiarySuspended", {"personId": account, "reason": reason, "at": world.now_text()})
 
 
 def attached(world: World, account: int, offerer: int = OFFERER) -> None:
-    world.tell("identity", "ProAttached", {"accountId": account, "offererId": offerer, "at": world.now_text()})
+    world.receive("identity", "ProAttached", {"accountId": account, "offererId": offerer, "at": world.now_text()})
 
 
-def test_the_last_of_a_structure_suspended_for_fraud_cancels_what_can_be_cancelled_of_it(world: World) -> None:
+def test_suspending_the_last_account_of_a_structure_for_fraud_cancels_its_unused_bookings(world: World) -> None:
     used, unused = world.book(world.stock()), world.book(world.event(timedelta(hours=30)), world.welcome(2002))
     world.desk("use", used["countermark"])
     attached(world, 501)
@@ -166,15 +166,17 @@ def test_the_last_of_a_structure_suspended_for_fraud_cancels_what_can_be_cancell
     suspended(world, PRO)
     assert world.seen(unused["bookingId"], 2002)["cancellationReason"] == "FRAUD"
     assert world.seen(used["bookingId"])["status"] == "used"
-    (told,) = world.messages("BookingCancelled")
-    assert (told["bookingId"], told["reason"]) == (unused["bookingId"], "FRAUD"), "so that wallet gives the credit back"
+    (cancelled,) = world.messages("BookingCancelled")
+    assert (cancelled["bookingId"], cancelled["reason"]) == (unused["bookingId"], "FRAUD"), (
+        "so that wallet gives the credit back"
+    )
     assert world.differences() == []
 
 
 @pytest.mark.parametrize(
     "left", ["a colleague", "another structure's", "another reason", "an unsuspended colleague"], ids=str
 )
-def test_a_structure_in_which_somebody_is_left_keeps_its_bookings(world: World, left: str) -> None:
+def test_a_structure_with_another_account_keeps_its_bookings(world: World, left: str) -> None:
     booked = world.book(world.stock())
     if left == "a colleague":
         attached(world, 501)
@@ -187,13 +189,13 @@ def test_a_structure_in_which_somebody_is_left_keeps_its_bookings(world: World, 
     else:
         attached(world, 501)
         suspended(world, 501)
-        told = {"personId": 501, "reason": "a mistake", "at": world.now_text()}
-        world.tell("identity", "BeneficiaryUnsuspended", told)
+        facts = {"personId": 501, "reason": "a mistake", "at": world.now_text()}
+        world.receive("identity", "BeneficiaryUnsuspended", facts)
         suspended(world, PRO)
     assert world.seen(booked["bookingId"])["status"] == "confirmed"
 
 
-def test_staff_cancel_even_what_was_used_and_say_so_first(world: World) -> None:
+def test_staff_cancel_a_used_booking_which_is_invalidated_first(world: World) -> None:
     booked = world.book(world.stock())
     world.desk("use", booked["countermark"])
     cancelled = world.command("staff-cancel", {"bookingId": booked["bookingId"], "reason": "double"}, STAFF, "s")
@@ -203,7 +205,7 @@ def test_staff_cancel_even_what_was_used_and_say_so_first(world: World) -> None:
     assert world.differences() == []
 
 
-def test_staff_cannot_cancel_what_is_in_a_batch(world: World) -> None:
+def test_staff_cannot_cancel_a_booking_in_a_batch(world: World) -> None:
     booked = world.book(world.stock())
     world.desk("use", booked["countermark"])
     world.enter_batch(booked["bookingId"])
@@ -254,7 +256,7 @@ def test_a_restore_is_refused_like_a_booking(world: World) -> None:
     assert world.differences() == []
 
 
-def test_a_code_that_somebody_has_seen_is_nobody_elses(world: World) -> None:
+def test_an_activation_code_that_was_shown_is_given_once(world: World) -> None:
     """Its booking is cancelled by staff, and a restore of it refused."""
     stock = world.stock(world.offer("VOD", url="https://example.org"), codes=("AAA", "BBB"), price=20_000)
     booked = world.book(stock)
@@ -290,9 +292,9 @@ def test_the_offerer_cancels_after_the_limit_but_not_after_use(world: World) -> 
     assert world.wallet.available(YOUNG) == 30_000
 
 
-def test_an_erased_person_holds_no_place_any_more(world: World) -> None:
+def test_erasing_a_person_releases_their_places(world: World) -> None:
     stock = world.stock(quantity=1)
     booked = world.book(stock)
-    world.tell("identity", "PersonErased", {"personId": YOUNG, "at": instant_text(NOON)})
+    world.receive("identity", "PersonErased", {"personId": YOUNG, "at": instant_text(NOON)})
     assert world.seen(booked["bookingId"])["status"] == "cancelled"
     assert world.counts(stock) == (0, 0)

@@ -21,7 +21,7 @@ def refusal(world: World, what: str, mark: str, caller: Caller | None = DESK) ->
     return refused.value.status, refused.value.extra["key"]
 
 
-def test_look_up_use_keep_use(world: World) -> None:
+def test_the_desk_looks_up_validates_undoes_and_validates_again(world: World) -> None:
     booked = world.book(world.stock())
     mark = booked["countermark"]
     seen = world.desk("look-up", mark.lower())
@@ -44,7 +44,7 @@ def test_an_unknown_countermark_is_not_found(world: World, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["look-up", "use", "keep", "cancel"])
-def test_anothers_countermark_is_forbidden(world: World, what: str) -> None:
+def test_another_structures_countermark_is_forbidden(world: World, what: str) -> None:
     booked = world.book(world.stock())
     for caller in (OTHER, OTHER_SOFTWARE):
         assert refusal(world, what, booked["countermark"], caller) == (403, "user")
@@ -54,7 +54,7 @@ def test_anothers_countermark_is_forbidden(world: World, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["look-up", "use"])
-def test_the_order_of_what_keeps_a_countermark_from_being_used(world: World, what: str) -> None:
+def test_the_desk_checks_in_the_order_of_the_partners_format(world: World, what: str) -> None:
     booked = world.book(world.event(timedelta(days=8)))
     mark = booked["countermark"]
     assert refusal(world, what, mark) == (403, "booking")
@@ -70,13 +70,13 @@ def test_the_order_of_what_keeps_a_countermark_from_being_used(world: World, wha
 
 
 @pytest.mark.parametrize("what", ["look-up", "use", "keep"])
-def test_a_cancelled_one_is_said_with_the_key_of_its_surface(world: World, what: str) -> None:
+def test_a_cancelled_countermark_is_refused_with_its_key(world: World, what: str) -> None:
     booked = world.book(world.event(timedelta(days=8)))
     world.cancel(booked["bookingId"])
     assert refusal(world, what, booked["countermark"]) == (403, "booking_cancelled")
 
 
-def test_too_early_says_from_when_in_the_venues_own_time(world: World) -> None:
+def test_too_early_names_the_instant_in_the_venues_time_zone(world: World) -> None:
     booked = world.book(world.event(timedelta(days=8)))
     with pytest.raises(DomainError) as refused:
         world.desk("use", booked["countermark"])
@@ -84,12 +84,12 @@ def test_too_early_says_from_when_in_the_venues_own_time(world: World) -> None:
     assert "04/11/2021 à 13:00" in refused.value.detail
 
 
-def test_an_event_can_be_validated_from_its_limit_on(world: World) -> None:
+def test_an_event_is_validated_from_its_cancellation_limit_on(world: World) -> None:
     booked = world.book(world.event(timedelta(hours=30)))
     assert world.desk("use", booked["countermark"]) == {}
 
 
-def test_keep_refuses_in_its_own_order(world: World) -> None:
+def test_undoing_refuses_in_its_order(world: World) -> None:
     code = world.book(world.stock(world.offer("VOD", url="https://example.org"), codes=("A",)))
     assert refusal(world, "keep", code["countermark"]) == (403, "booking")
     booked = world.book(world.stock())
@@ -100,7 +100,7 @@ def test_keep_refuses_in_its_own_order(world: World) -> None:
     assert refusal(world, "keep", mark) == (410, "payment")
 
 
-def test_cancel_refuses_in_its_own_order(world: World) -> None:
+def test_cancelling_at_the_desk_refuses_in_its_order(world: World) -> None:
     booked = world.book(world.stock())
     mark = booked["countermark"]
     world.desk("use", mark)
@@ -110,7 +110,7 @@ def test_cancel_refuses_in_its_own_order(world: World) -> None:
     assert refusal(world, "cancel", mark) == (410, "global")
 
 
-def test_a_validation_taken_back_before_booking_hears_of_the_batch_stays_taken_back(world: World) -> None:
+def test_a_validation_undone_before_the_batch_is_known_stays_undone(world: World) -> None:
     booked = world.book(world.stock())
     world.desk("use", booked["countermark"])
     world.desk("keep", booked["countermark"])
@@ -120,8 +120,8 @@ def test_a_validation_taken_back_before_booking_hears_of_the_batch_stays_taken_b
     assert world.desk("use", booked["countermark"]) == {}
 
 
-def test_a_validation_made_since_the_close_is_not_the_one_that_was_paid(world: World) -> None:
-    """The close of a batch, then the desk takes back and validates again, then booking hears of the batch."""
+def test_a_validation_after_the_close_is_not_in_its_batch(world: World) -> None:
+    """The close of a batch, then the desk undoes and repeats the validation, then booking receives the batch."""
     booked = world.book(world.stock())
     number, mark = booked["bookingId"], booked["countermark"]
     world.desk("use", mark)
@@ -142,8 +142,8 @@ def test_a_validation_made_since_the_close_is_not_the_one_that_was_paid(world: W
     assert world.differences() == []
 
 
-def test_an_automatic_validation_made_again_since_the_close_is_not_the_one_that_was_paid(world: World) -> None:
-    """Both have the same ``usedAt``: it is told by when the first was taken back."""
+def test_an_automatic_validation_after_the_close_is_not_in_its_batch(world: World) -> None:
+    """Both have the same ``usedAt``: the instant at which the first was undone tells them apart."""
     begins = NOON + timedelta(days=8)
     booked = world.book(world.stock(begins=begins))
     number, mark = booked["bookingId"], booked["countermark"]
@@ -157,7 +157,7 @@ def test_an_automatic_validation_made_again_since_the_close_is_not_the_one_that_
     assert world.seen(number)["status"] == "used"
 
 
-def test_what_was_taken_back_and_validated_again_before_the_close_is_paid_by_it(world: World) -> None:
+def test_a_validation_made_again_before_the_close_is_in_its_batch(world: World) -> None:
     booked = world.book(world.stock())
     number, mark = booked["bookingId"], booked["countermark"]
     for what in ("use", "keep", "use"):
@@ -180,22 +180,22 @@ def test_a_line_whose_transfer_was_rejected_is_reimbursed_by_its_later_batch(wor
     assert world.differences() == []
 
 
-def test_a_detached_account_is_no_longer_let_in(world: World) -> None:
+def test_a_detached_account_has_no_access(world: World) -> None:
     booked = world.book(world.stock())
-    world.tell("identity", "ProDetached", {"accountId": 500, "offererId": OFFERER, "at": world.now_text()})
+    world.receive("identity", "ProDetached", {"accountId": 500, "offererId": OFFERER, "at": world.now_text()})
     assert refusal(world, "look-up", booked["countermark"]) == (403, "user")
 
 
-def test_a_suspended_account_is_let_in_again_once_it_is_not(world: World) -> None:
+def test_an_unsuspended_account_has_access_again(world: World) -> None:
     booked = world.book(world.stock())
-    told = {"personId": 500, "reason": "END_OF_CONTRACT", "at": world.now_text()}
-    world.tell("identity", "BeneficiarySuspended", told)
+    facts = {"personId": 500, "reason": "END_OF_CONTRACT", "at": world.now_text()}
+    world.receive("identity", "BeneficiarySuspended", facts)
     assert refusal(world, "look-up", booked["countermark"]) == (403, "user")
-    world.tell("identity", "BeneficiaryUnsuspended", told)
+    world.receive("identity", "BeneficiaryUnsuspended", facts)
     assert world.desk("look-up", booked["countermark"])["bookingId"] == booked["bookingId"]
 
 
-def test_a_batch_at_the_desk_decides_one_after_the_other(world: World) -> None:
+def test_the_calls_of_a_batch_at_the_desk_are_decided_in_order(world: World) -> None:
     mark = world.book(world.stock())["countermark"]
     other = world.book(world.stock())["countermark"]
     calls = [Call("desk-use", {"countermark": one}, None, DESK) for one in (mark, mark, "ZZZZZZ", other)]

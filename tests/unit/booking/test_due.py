@@ -46,7 +46,7 @@ def test_expiry_dates_are_those_of_the_real_system(case: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("case", [case for case in EXPIRY["batch"] if case["status"] == "CONFIRMED"])
-def test_the_nightly_run_takes_what_the_real_one_took(case: dict[str, Any]) -> None:
+def test_the_expiry_run_selects_what_the_real_system_does(case: dict[str, Any]) -> None:
     created, today = utc(case["created"]), utc(f"{case['today']}T00:00:00")
     assert created is not None and today is not None
     expires = rules.expires_at(case["subcategory"], created, None)
@@ -59,7 +59,7 @@ def test_the_nightly_run_takes_what_the_real_one_took(case: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("case", AUTO_USE)
-def test_automatic_validation_takes_what_the_real_one_took(world: World, case: dict[str, Any]) -> None:
+def test_automatic_validation_selects_what_the_real_system_does(world: World, case: dict[str, Any]) -> None:
     """Adapted to decision 5: ``usedAt`` is start + 48 h, where the real system wrote the time of its job."""
     now, begins = utc(case["now"]), utc(case["event_beginning"])
     assert now is not None and begins is not None
@@ -71,7 +71,7 @@ def test_automatic_validation_takes_what_the_real_one_took(world: World, case: d
     assert (parse_instant(seen["usedAt"]) if seen["usedAt"] else None) == expected
 
 
-def test_not_yet_at_48_hours_exactly_and_on_time_however_late(world: World) -> None:
+def test_automatic_validation_starts_after_48_hours_and_keeps_its_due_instant(world: World) -> None:
     begins = NOON + timedelta(days=8)
     booked = world.book(world.stock(begins=begins))
     world.move_to(begins + timedelta(hours=48))
@@ -84,7 +84,7 @@ def test_not_yet_at_48_hours_exactly_and_on_time_however_late(world: World) -> N
     assert world.differences() == []
 
 
-def test_what_the_desk_takes_back_afterwards_is_left_to_it_for_two_days(world: World) -> None:
+def test_a_validation_undone_after_its_due_instant_falls_due_two_days_later(world: World) -> None:
     begins = NOON + timedelta(days=8)
     booked = world.book(world.stock(begins=begins))
     world.move_to(begins + timedelta(hours=50))
@@ -96,7 +96,7 @@ def test_what_the_desk_takes_back_afterwards_is_left_to_it_for_two_days(world: W
     assert world.differences() == []
 
 
-def test_what_the_desk_takes_back_before_it_is_due_falls_due_as_ever(world: World) -> None:
+def test_a_validation_undone_before_its_due_instant_keeps_it(world: World) -> None:
     begins = parse_instant("2021-11-13T20:00:00Z")
     booked = world.book(world.stock(begins=begins))
     world.move_to(begins)
@@ -112,7 +112,7 @@ def test_what_the_desk_takes_back_before_it_is_due_falls_due_as_ever(world: Worl
     assert world.differences() == []
 
 
-def test_taken_back_at_the_very_instant_it_is_due_it_is_validated_just_after(world: World) -> None:
+def test_a_validation_undone_at_its_due_instant_is_made_again_just_after(world: World) -> None:
     begins = NOON + timedelta(days=8)
     booked = world.book(world.stock(begins=begins))
     world.move_to(begins)
@@ -123,7 +123,7 @@ def test_taken_back_at_the_very_instant_it_is_due_it_is_validated_just_after(wor
     assert world.seen(booked["bookingId"])["usedAt"] == "2021-11-12T12:00:00Z"
 
 
-def test_validate_due_runs_what_is_due_before_an_instant_and_never_what_is_not(world: World) -> None:
+def test_validate_due_validates_only_what_is_due_before_the_instant(world: World) -> None:
     early, late = NOON + timedelta(days=8), NOON + timedelta(days=9)
     first, second = world.book(world.stock(begins=early)), world.book(world.stock(begins=late))
     world.clock.move_to(late + timedelta(days=5))
@@ -134,13 +134,13 @@ def test_validate_due_runs_what_is_due_before_an_instant_and_never_what_is_not(w
     assert states == ["used", "confirmed"]
 
 
-def test_validate_due_does_not_foresee(world: World) -> None:
+def test_validate_due_validates_nothing_before_its_time(world: World) -> None:
     booked = world.book(world.stock(begins=NOON + timedelta(days=8)))
     world.command("validate-due", {"until": "2030-01-01T00:00:00Z"})
     assert world.seen(booked["bookingId"])["status"] == "confirmed"
 
 
-def test_hundreds_fall_due_together(world: World) -> None:
+def test_hundreds_of_bookings_fall_due_together(world: World) -> None:
     begins = NOON + timedelta(days=8)
     stock = world.stock(begins=begins, price=0, quantity=None)
     for person in range(3_000, 3_020):
@@ -172,7 +172,7 @@ def test_the_expiry_timer_is_due_only_when_something_expires(world: World) -> No
     assert due(world, "expiry") == parse_instant("2021-12-03T05:00:00Z")
 
 
-def test_midnight_exactly_expires_the_same_day(world: World) -> None:
+def test_a_booking_that_expires_at_midnight_expires_that_day(world: World) -> None:
     world.clock.move_to(parse_instant("2021-11-03T00:00:00Z"))
     world.book(world.stock())
     assert due(world, "expiry") == parse_instant("2021-11-13T05:00:00Z")
@@ -188,7 +188,7 @@ def test_midnight_exactly_expires_the_same_day(world: World) -> None:
         ("VOD", "2021-11-02T12:00:00Z", None),
     ],
 )
-def test_an_expiry_is_warned_of_seven_days_before_five_for_paper_books(
+def test_an_expiry_is_announced_seven_days_before_and_five_for_paper_books(
     world: World, subcategory: str, booked: str, warned: str | None
 ) -> None:
     world.clock.move_to(parse_instant(booked))
@@ -201,12 +201,12 @@ def test_an_expiry_is_warned_of_seven_days_before_five_for_paper_books(
     assert world.differences() == []
 
 
-def test_a_paper_book_of_before_the_rule_of_ten_days_is_warned_of_like_the_others() -> None:
+def test_a_paper_book_booked_before_the_ten_day_rule_is_warned_seven_days_before() -> None:
     old = datetime(2021, 9, 21, 12, tzinfo=UTC)
     assert rules.warning_run("LIVRE_PAPIER", old) == datetime(2021, 10, 14, 5, 30, tzinfo=UTC)
 
 
-def test_who_gives_a_booking_back_after_its_warning_is_not_warned_again(world: World) -> None:
+def test_undoing_a_validation_after_the_warning_gives_no_second_one(world: World) -> None:
     early, late = world.book(world.stock()), world.book(world.stock())
     for one in (early, late):
         world.desk("use", one["countermark"])
@@ -218,14 +218,14 @@ def test_who_gives_a_booking_back_after_its_warning_is_not_warned_again(world: W
     assert world.differences() == []
 
 
-def test_what_is_used_or_cancelled_is_not_warned_of(world: World) -> None:
+def test_used_and_cancelled_bookings_get_no_warning(world: World) -> None:
     used, cancelled = world.book(world.stock()), world.book(world.stock())
     world.desk("use", used["countermark"])
     world.cancel(cancelled["bookingId"])
     assert due(world, "expiry-warnings") is None
 
 
-def test_an_event_is_reminded_of_at_16_on_its_eve(world: World) -> None:
+def test_a_reminder_is_due_at_16_on_the_eve_of_an_event(world: World) -> None:
     stock = world.event(timedelta(days=8))
     assert due(world, "reminders") == parse_instant("2021-11-09T16:00:00Z")
     world.move_event(stock, NOON + timedelta(days=20))
@@ -235,13 +235,13 @@ def test_an_event_is_reminded_of_at_16_on_its_eve(world: World) -> None:
     world.event(timedelta(hours=20))
     assert due(world, "reminders") is None, "its eve is past, whoever books it knows"
     withdrawn = world.event(timedelta(days=8))
-    world.tell("catalog", "StockWithdrawn", {"stockId": withdrawn, "offerId": 1, "withdrawnAt": world.now_text()})
+    world.receive("catalog", "StockWithdrawn", {"stockId": withdrawn, "offerId": 1, "withdrawnAt": world.now_text()})
     assert due(world, "reminders") is None
     for projection in world.store.projections:
         assert compare(world.store, projection) == []
 
 
-def test_what_is_taken_back_after_its_expiry_goes_at_the_next_run(world: World) -> None:
+def test_a_validation_undone_after_the_expiry_expires_at_the_next_run(world: World) -> None:
     booked = world.book(world.stock())
     world.desk("use", booked["countermark"])
     world.move_to(parse_instant("2021-12-01T06:00:00Z"))
@@ -251,7 +251,7 @@ def test_what_is_taken_back_after_its_expiry_goes_at_the_next_run(world: World) 
     assert world.seen(booked["bookingId"])["status"] == "cancelled"
 
 
-def test_what_has_a_date_does_not_expire(world: World) -> None:
+def test_a_dated_booking_does_not_expire(world: World) -> None:
     stock = world.stock(world.offer("SEANCE_ESSAI_PRATIQUE_ART"), begins=NOON + timedelta(days=60))
     assert world.book(stock)["expiresAt"] is None
 
@@ -268,7 +268,7 @@ def test_a_moved_event_has_new_limits_counted_from_the_move(world: World) -> Non
     assert world.differences() == []
 
 
-def test_a_postponed_event_takes_its_validations_back(world: World) -> None:
+def test_postponing_an_event_undoes_its_validations(world: World) -> None:
     stock = world.event(timedelta(hours=40))
     booked = world.book(stock)
     world.desk("use", booked["countermark"])
@@ -282,7 +282,7 @@ def test_a_postponed_event_takes_its_validations_back(world: World) -> None:
     assert world.differences() == []
 
 
-def test_a_postponed_event_that_was_put_in_a_batch_stays_validated(world: World) -> None:
+def test_postponing_an_event_keeps_the_validations_in_a_batch(world: World) -> None:
     stock = world.event(timedelta(hours=40))
     booked = world.book(stock)
     world.desk("use", booked["countermark"])

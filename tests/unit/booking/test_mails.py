@@ -1,4 +1,4 @@
-"""Who is told what, and when."""
+"""Mails and pushes: to whom, about what, and when."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def plain(text: str) -> str:
     return text.replace(NO_BREAK, " ")
 
 
-def test_a_booking_is_told_to_both(world: World) -> None:
+def test_a_booking_is_mailed_to_the_person_and_the_venue(world: World) -> None:
     booked = world.book(world.event(timedelta(days=8), price=2_550))
     assert open_work(world) > 0
     work(world)
@@ -59,7 +59,7 @@ def test_a_booking_is_told_to_both(world: World) -> None:
     assert next(mail for mail in mails(world) if mail["To"] == STAR)["Reply-To"] == ZOE
 
 
-def test_where_a_digital_offer_is_read_stands_in_the_mail(world: World) -> None:
+def test_the_mail_has_the_address_of_a_digital_offer(world: World) -> None:
     offer = world.offer("LIVRE_NUMERIQUE", url="https://lire.example.org/{token}?offre={offerId}&pour={email}")
     booked = world.book(world.stock(offer))
     work(world)
@@ -74,14 +74,14 @@ def test_mails_are_written_once(world: World) -> None:
     assert len(mails(world)) == 2
 
 
-def test_an_activation_code_stands_in_the_mail(world: World) -> None:
+def test_the_mail_has_the_activation_code(world: World) -> None:
     world.book(world.stock(world.offer("VOD", url="https://example.org"), codes=("SECRET-7",)))
     work(world)
     assert "SECRET-7" in to(world, ZOE)[0][1]
     assert "SECRET-7" not in to(world, STAR)[0][1]
 
 
-def test_a_cancellation_is_told_to_those_it_concerns(world: World) -> None:
+def test_a_cancellation_is_mailed_by_its_reason(world: World) -> None:
     mine, desks = world.book(world.stock()), world.book(world.stock())
     work(world)
     for mail in (world.folder / "mail").glob("*.eml"):
@@ -97,16 +97,16 @@ def test_a_cancellation_is_told_to_those_it_concerns(world: World) -> None:
     assert "Places restantes : 10" in theirs
 
 
-def test_nobody_is_told_that_they_are_suspected(world: World) -> None:
+def test_a_suspicion_of_fraud_is_not_mailed_to_the_person(world: World) -> None:
     world.book(world.stock())
     work(world)
-    world.tell("identity", "BeneficiarySuspended", {"personId": YOUNG, "reason": "FRAUD", "at": world.now_text()})
+    world.receive("identity", "BeneficiarySuspended", {"personId": YOUNG, "reason": "FRAUD", "at": world.now_text()})
     work(world)
     assert len(to(world, ZOE)) == 1
     assert any("suspicion" in text for _, text in to(world, STAR))
 
 
-def test_a_moved_event_is_told(world: World) -> None:
+def test_a_moved_event_is_mailed(world: World) -> None:
     stock = world.event(timedelta(days=8))
     world.book(stock)
     world.move_event(stock, parse_instant("2021-12-01T19:00:00Z"))
@@ -114,13 +114,15 @@ def test_a_moved_event_is_told(world: World) -> None:
     assert any("01/12/2021 à 20:00" in text for _, text in to(world, ZOE))
 
 
-def test_a_withdrawn_stock_is_told_to_each_and_once_to_the_venue(world: World) -> None:
+def test_a_withdrawn_stock_is_mailed_to_each_person_and_once_to_the_venue(world: World) -> None:
     stock = world.event(timedelta(days=8))
     booked = [world.book(stock), world.book(stock, world.welcome(2_001))]
     alone = world.event(timedelta(days=8))
     cleared(world)
     for withdrawn in (stock, alone):
-        world.tell("catalog", "StockWithdrawn", {"stockId": withdrawn, "offerId": 1, "withdrawnAt": world.now_text()})
+        world.receive(
+            "catalog", "StockWithdrawn", {"stockId": withdrawn, "offerId": 1, "withdrawnAt": world.now_text()}
+        )
     work(world)
     ((subject, text),) = to(world, STAR)
     assert "Réservations annulées" in subject
@@ -143,7 +145,7 @@ def pushes(world: World) -> list[list[str]]:
     return [plain(path.read_text("utf-8")).splitlines() for path in sorted((world.folder / "push").glob("*.txt"))]
 
 
-def test_who_has_not_collected_a_booking_is_warned_once(world: World) -> None:
+def test_an_uncollected_booking_gives_one_warning(world: World) -> None:
     booked = world.book(world.stock())
     cleared(world)
     world.move_to(parse_instant("2021-11-07T05:29:59Z"))
@@ -158,13 +160,13 @@ def test_who_has_not_collected_a_booking_is_warned_once(world: World) -> None:
     world.restart()
     world.move_to(parse_instant("2021-11-13T04:00:00Z"))
     work(world)
-    assert len(mails(world)) == 1, "once, and the venue is told of what expired only"
+    assert len(mails(world)) == 1, "once, and the venue gets no mail about a warning"
     world.move_to(parse_instant("2021-11-13T05:00:00Z"))
     work(world)
     assert [subject.split(" de ")[0] for subject, _ in to(world, ZOE)][-1] == "Annulation"
 
 
-def test_who_collects_it_before_the_mail_is_written_is_not_warned(world: World) -> None:
+def test_a_booking_used_before_the_mail_is_written_gives_no_warning(world: World) -> None:
     booked = world.book(world.stock())
     cleared(world)
     world.move_to(parse_instant("2021-11-07T05:30:00Z"))
@@ -173,7 +175,7 @@ def test_who_collects_it_before_the_mail_is_written_is_not_warned(world: World) 
     assert mails(world) == []
 
 
-def test_after_an_outage_nobody_is_warned_of_what_has_expired_by_now(world: World) -> None:
+def test_after_an_outage_expired_bookings_give_no_warning(world: World) -> None:
     world.book(world.stock())
     cleared(world)
     world.clock.move_to(parse_instant("2021-11-20T09:00:00Z"))
@@ -182,7 +184,7 @@ def test_after_an_outage_nobody_is_warned_of_what_has_expired_by_now(world: Worl
     assert [subject.split(" de ")[0] for subject, _ in to(world, ZOE)] == ["Annulation"]
 
 
-def test_on_the_eve_of_an_event_who_booked_it_is_reminded(world: World) -> None:
+def test_a_reminder_is_pushed_on_the_eve_of_an_event(world: World) -> None:
     stock = world.event(timedelta(days=8))
     other = world.welcome(2_000)
     mine, cancelled = world.book(stock), world.book(stock, other)
@@ -196,7 +198,7 @@ def test_on_the_eve_of_an_event_who_booked_it_is_reminded(world: World) -> None:
     assert mails(world) == []
 
 
-def test_who_is_told_of_another_date_is_not_reminded_of_the_old_one(world: World) -> None:
+def test_a_moved_event_gives_no_reminder_of_its_old_date(world: World) -> None:
     stock = world.event(timedelta(days=8))
     world.book(stock)
     cleared(world)
@@ -209,7 +211,7 @@ def test_who_is_told_of_another_date_is_not_reminded_of_the_old_one(world: World
     assert [push[-1] for push in pushes(world)] == ["Le 01/12/2021 à 20:00, Cinéma Star."]
 
 
-def test_while_identity_is_away_mails_wait_and_bookings_do_not(world: World) -> None:
+def test_mails_wait_for_identity_and_bookings_do_not(world: World) -> None:
     world.bus.away.add("identity")
     assert world.book(world.stock())["status"] == "confirmed"
     work(world)

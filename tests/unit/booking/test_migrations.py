@@ -1,4 +1,4 @@
-"""The migrations lead to the tables that the code expects, and what they fill in is what the log says."""
+"""The migrations lead to the tables that the code expects, and they fill in what the log gives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.unit.booking.world import NOON, World
 BEGINS = NOON + timedelta(days=6)
 
 
-def test_the_migrated_tables_are_those_of_the_code(world: World) -> None:
+def test_migrations_give_the_tables_of_the_code(world: World) -> None:
     found = sa.inspect(world.store.engine)
     for table in metadata.tables.values():
         migrated = {column["name"]: column["nullable"] for column in found.get_columns(table.name)}
@@ -23,20 +23,20 @@ def test_the_migrated_tables_are_those_of_the_code(world: World) -> None:
         assert {index["name"] for index in found.get_indexes(table.name)} == {index.name for index in table.indexes}
 
 
-def test_a_store_from_before_the_warnings_knows_when_they_are_due(world: World) -> None:
+def test_the_migration_of_warnings_computes_their_due_dates(world: World) -> None:
     for subcategory in ("LIVRE_PAPIER", "ACHAT_INSTRUMENT", "VOD"):
         world.book(world.stock(world.offer(subcategory)))
-    taken_back_late = world.book(world.stock(begins=NOON + timedelta(days=3)))
-    taken_back_early = world.book(world.stock(begins=BEGINS))
+    undone_late = world.book(world.stock(begins=NOON + timedelta(days=3)))
+    undone_early = world.book(world.stock(begins=BEGINS))
     world.move_to(NOON + timedelta(days=3, hours=50))
-    world.desk("keep", taken_back_late["countermark"])
+    world.desk("keep", undone_late["countermark"])
     world.move_to(BEGINS)
-    world.desk("use", taken_back_early["countermark"])
+    world.desk("use", undone_early["countermark"])
     world.pass_time(timedelta(hours=1))
-    world.desk("keep", taken_back_early["countermark"])
+    world.desk("keep", undone_early["countermark"])
     stock = world.event(timedelta(days=30))
     withdrawn = world.event(timedelta(days=30))
-    world.tell("catalog", "StockWithdrawn", {"stockId": withdrawn, "offerId": 1, "withdrawnAt": world.now_text()})
+    world.receive("catalog", "StockWithdrawn", {"stockId": withdrawn, "offerId": 1, "withdrawnAt": world.now_text()})
     world.book(stock)
     world.book(world.stock(world.offer("ACHAT_INSTRUMENT")))
     back_to_0003(world)
@@ -57,7 +57,7 @@ def back_to_0003(world: World) -> None:
                 connection.exec_driver_sql(f"DROP INDEX {name}")
             connection.exec_driver_sql("ALTER TABLE bookings DROP COLUMN warning_due")
             connection.exec_driver_sql("ALTER TABLE stocks DROP COLUMN eve_due")
-            taken_back = bookings.c.validation_due == BEGINS + timedelta(hours=48)
+            undone = bookings.c.validation_due == BEGINS + timedelta(hours=48)
             due = BEGINS + timedelta(hours=49)  # two days after the taking back, it was then
-            assert connection.execute(bookings.update().where(taken_back).values(validation_due=due)).rowcount == 1
+            assert connection.execute(bookings.update().where(undone).values(validation_due=due)).rowcount == 1
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")

@@ -1,4 +1,4 @@
-"""What people ask of their bookings."""
+"""Queries: a person's bookings, counters, the recap, an offer's bookings, the ledger."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_ongoing_and_ended(world: World) -> None:
     assert future["bookingId"] in listed(world, status="ended")
 
 
-def test_pages_go_on_where_they_stopped_with_their_filter(world: World) -> None:
+def test_a_cursor_continues_its_list_with_its_filter(world: World) -> None:
     numbers = [world.book(world.stock(price=0))["bookingId"] for _ in range(5)]
     world.cancel(numbers[2])
     first = world.query("bookings", {"status": "ongoing", "limit": 2}, Caller(YOUNG))
@@ -51,7 +51,7 @@ def test_pages_go_on_where_they_stopped_with_their_filter(world: World) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "%00%ff", "e30", "W10", 5, "eyJiZWZvcmUiOiJ4In0", "é"])
-def test_a_broken_cursor_is_refused(world: World, cursor: object) -> None:
+def test_an_invalid_cursor_is_refused(world: World, cursor: object) -> None:
     for name, caller in (("bookings", Caller(YOUNG)), ("recap", DESK)):
         with pytest.raises(DomainError) as refused:
             world.query(name, {"cursor": cursor}, caller)
@@ -64,7 +64,7 @@ def test_an_unknown_state_is_refused(world: World) -> None:
     assert refused.value.status == 422
 
 
-def test_the_qr_code_hides_once_the_event_is_past(world: World) -> None:
+def test_a_past_event_has_no_qr_code(world: World) -> None:
     booked = world.book(world.event(timedelta(hours=30)))
     world.pass_time(timedelta(hours=30))
     assert world.seen(booked["bookingId"])["qrCode"] is not None
@@ -95,7 +95,7 @@ def test_an_offer_with_a_place_in_another_stock_is_not_sold_out(world: World) ->
     assert world.query("counters", {"venueIds": [VENUE]}, DESK)[str(VENUE)]["soldOutOffers"] == 0
 
 
-def test_the_recap_masks_what_waits_to_be_used_and_shows_a_duo_twice(world: World) -> None:
+def test_the_recap_masks_unused_countermarks_and_lists_a_duo_twice(world: World) -> None:
     duo = world.book(world.stock(world.offer("CONCERT", is_duo=True), begins=NOON + timedelta(days=9)), quantity=2)
     thing, used = world.book(world.stock()), world.book(world.stock())
     world.desk("use", used["countermark"])
@@ -125,7 +125,7 @@ def test_the_recap_masks_what_waits_to_be_used_and_shows_a_duo_twice(world: Worl
     ],
     ids=str,
 )
-def test_a_period_without_end_is_the_longest_there_is(world: World, period: dict[str, str]) -> None:
+def test_the_longest_period_of_the_calendar_is_read(world: World, period: dict[str, str]) -> None:
     booked = world.book(world.stock())
     assert [row["bookingId"] for row in world.query("recap", period, DESK)["items"]] == [booked["bookingId"]]
 
@@ -133,14 +133,14 @@ def test_a_period_without_end_is_the_longest_there_is(world: World, period: dict
 @pytest.mark.parametrize("day", ["2200-12-31", "1900-01-01"])
 def test_a_day_at_the_end_of_the_calendar_has_no_bookings(world: World, day: str) -> None:
     world.book(world.event(timedelta(days=9)))
-    for asked in ({"periodFrom": day, "periodTo": day}, {"periodTo": "2021-12-31", "eventDate": day}):
-        assert world.query("recap", asked, DESK)["total"] == 0
+    for query in ({"periodFrom": day, "periodTo": day}, {"periodTo": "2021-12-31", "eventDate": day}):
+        assert world.query("recap", query, DESK)["total"] == 0
 
 
 @pytest.mark.parametrize(
     "instant", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "2021-11-02T12:00:00", 5, None], ids=str
 )
-def test_a_cursor_of_no_instant_is_refused(world: World, instant: Any) -> None:
+def test_a_cursor_without_an_instant_is_refused(world: World, instant: Any) -> None:
     cursor = base64.urlsafe_b64encode(orjson.dumps({"bookedAt": instant, "before": 3})).decode().rstrip("=")
     with pytest.raises(DomainError) as refused:
         world.query("recap", {"cursor": cursor}, DESK)
@@ -148,13 +148,13 @@ def test_a_cursor_of_no_instant_is_refused(world: World, instant: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["a\x00b", "\ud800", "a" * 501, 5], ids=ascii)
-def test_a_name_that_is_no_text_is_refused(world: World, name: Any) -> None:
+def test_a_name_that_is_not_text_is_refused(world: World, name: Any) -> None:
     outcome = world.process.answer([Call("recap", {"offerName": name}, None, DESK)])[0]
     assert isinstance(outcome, DomainError)
     assert outcome.status == 422
 
 
-def test_the_recaps_days_are_the_venues(world: World) -> None:
+def test_the_days_of_the_recap_are_those_of_the_venues_time_zone(world: World) -> None:
     world.clock.move_to(parse_instant("2021-11-02T23:30:00Z"))
     booked = world.book(world.stock())
 
@@ -166,7 +166,7 @@ def test_the_recaps_days_are_the_venues(world: World) -> None:
     assert found("2021-11-03") == [booked["bookingId"]]
 
 
-def test_without_a_period_the_recap_is_of_sixty_days(world: World) -> None:
+def test_the_recap_covers_sixty_days_by_default(world: World) -> None:
     def total(moment: str, **period: str) -> int:
         world.clock.move_to(parse_instant(moment))
         found: int = world.query("recap", period, DESK)["total"]
@@ -195,7 +195,7 @@ def test_the_recap_filters_and_pages(world: World) -> None:
     assert world.query("recap", {"venueIds": [VENUE]}, OTHER_PRO)["items"] == []
 
 
-def test_the_recap_lives_without_names(world: World) -> None:
+def test_the_recap_has_no_names_while_identity_does_not_answer(world: World) -> None:
     world.book(world.stock())
     world.bus.away.add("identity")
     (row,) = world.query("recap", {}, DESK)["items"]
@@ -205,7 +205,7 @@ def test_the_recap_lives_without_names(world: World) -> None:
 @pytest.mark.parametrize(
     "data", [{"periodFrom": "2021-13-01"}, {"periodFrom": "2021-12-01", "periodTo": "2021-11-01"}, {"venueIds": "1"}]
 )
-def test_a_recap_of_nonsense_is_refused(world: World, data: dict[str, object]) -> None:
+def test_an_invalid_query_of_the_recap_is_refused(world: World, data: dict[str, object]) -> None:
     with pytest.raises(DomainError) as refused:
         world.query("recap", data, DESK)
     assert refused.value.status == 422
@@ -235,7 +235,7 @@ def test_the_ledger_is_folded_from_the_log_up_to_a_position(world: World) -> Non
         ("UPDATE stocks SET booked = 0", "booked"),
     ],
 )
-def test_an_altered_row_is_found(world: World, change: str, column: str) -> None:
+def test_the_ledger_finds_an_altered_row(world: World, change: str, column: str) -> None:
     world.book(world.stock())
     with world.store.transaction() as tx:
         tx.connection.exec_driver_sql(change)
@@ -244,14 +244,14 @@ def test_an_altered_row_is_found(world: World, change: str, column: str) -> None
     assert [name for name in live if live[name] != folded[name]] == [column]
 
 
-def test_a_lost_row_is_found(world: World) -> None:
+def test_the_ledger_finds_a_missing_row(world: World) -> None:
     world.book(world.stock())
     with world.store.transaction() as tx:
         tx.connection.exec_driver_sql("DELETE FROM bookings")
     assert len(world.differences()) == 1
 
 
-def test_rows_are_folded_again_from_the_log(world: World) -> None:
+def test_a_rebuild_gives_the_same_rows(world: World) -> None:
     """Every read model and guard, emptied and folded from the first event on, is what the use cases had written."""
     stock = world.event(timedelta(days=8), quantity=3)
     codes = world.stock(world.offer("VOD", url="https://example.org"), codes=("A", "B"))
@@ -286,7 +286,7 @@ def of_offer(world: World, offer_id: int, caller: Caller | None = DESK, **more: 
     return [item["bookingId"] for item in items]
 
 
-def test_an_offers_bookings_by_number_from_one_on(world: World) -> None:
+def test_an_offers_bookings_are_paged_by_number(world: World) -> None:
     offer = world.offer()
     stock, other = world.stock(offer), world.stock(offer, price=0)
     people = [YOUNG + number for number in range(4)]
@@ -306,14 +306,14 @@ def test_an_offers_bookings_by_number_from_one_on(world: World) -> None:
     assert first["personId"] == people[0]
 
 
-def test_an_offers_bookings_by_the_start_of_its_event(world: World) -> None:
+def test_an_offers_bookings_are_filtered_by_the_start_of_the_event(world: World) -> None:
     stock = world.event(timedelta(days=5))
     booked = world.book(stock)
     begins = booked["stock"]["beginningAt"]
     assert of_offer(world, booked["offer"]["offerId"], beginningAt=begins) == [booked["bookingId"]]
 
 
-def test_an_offers_bookings_are_its_structures(world: World) -> None:
+def test_only_its_structure_reads_an_offers_bookings(world: World) -> None:
     offer = world.offer()
     assert of_offer(world, offer, Caller(0, offerer_id=OFFERER)) == []
     for stranger in (Caller(YOUNG), Caller(0, offerer_id=OFFERER + 1)):
@@ -331,7 +331,7 @@ def test_an_offers_bookings_are_its_structures(world: World) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"offerId": 0}, {"firstIndex": 0}, {"stockId": "x"}, {"status": "lost"}, {"beginningAt": "soon"}], ids=str
 )
-def test_a_bad_question_about_an_offer_is_refused(world: World, wrong: dict[str, object]) -> None:
+def test_an_invalid_query_of_an_offers_bookings_is_refused(world: World, wrong: dict[str, object]) -> None:
     with pytest.raises(DomainError) as refused:
         world.query("offer-bookings", {"offerId": world.offer(), **wrong}, DESK)
     assert refused.value.status == 422

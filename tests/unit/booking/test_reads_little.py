@@ -32,43 +32,43 @@ def a_life(world: World) -> None:
 @contextmanager
 def statements(engine: sa.Engine) -> Iterator[list[tuple[str, Any]]]:
     """What is carried out meanwhile, with its parameters."""
-    heard: list[tuple[str, Any]] = []
+    executed: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, text: str, parameters: Any, _context: Any, many: bool) -> None:
-        heard.append((text, parameters[0] if many else parameters))
+        executed.append((text, parameters[0] if many else parameters))
 
     sa.event.listen(engine, "before_cursor_execute", note)
     try:
-        yield heard
+        yield executed
     finally:
         sa.event.remove(engine, "before_cursor_execute", note)
 
 
-def read_whole(engine: sa.Engine, heard: list[tuple[str, Any]]) -> set[str]:
+def scanned_tables(engine: sa.Engine, executed: list[tuple[str, Any]]) -> set[str]:
     found = set()
     with engine.connect() as connection:
-        for text, parameters in heard:
+        for text, parameters in executed:
             if text.startswith(("SELECT", "UPDATE", "DELETE")):
                 for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", tuple(parameters)):
                     found.update(_READ_WHOLE.findall(row.detail))
     return found - SMALL
 
 
-def test_no_table_is_read_whole_for_one_booking(world: World) -> None:
+def test_one_booking_needs_no_sequential_scan(world: World) -> None:
     assert world.engine is not None
-    with statements(world.engine) as heard:
+    with statements(world.engine) as executed:
         a_life(world)
-    assert len(heard) > 50
-    assert read_whole(world.engine, heard) == set()
+    assert len(executed) > 50
+    assert scanned_tables(world.engine, executed) == set()
 
 
-def test_one_that_is_read_whole_is_found(world: World) -> None:
-    """The control: an index is missing, and only half of a key is asked for."""
+def test_the_control_a_sequential_scan_is_found(world: World) -> None:
+    """The control: an index is missing, and a query has only half of a key."""
     assert world.engine is not None
-    with statements(world.engine) as heard:
+    with statements(world.engine) as executed:
         a_life(world)
         with world.engine.connect() as connection:
             connection.exec_driver_sql("SELECT outcome FROM outcomes WHERE key = ?", ("1",))
     with world.engine.begin() as connection:
         connection.exec_driver_sql("DROP INDEX live_bookings_booking")
-    assert read_whole(world.engine, heard) == {"live_bookings", "outcomes"}
+    assert scanned_tables(world.engine, executed) == {"live_bookings", "outcomes"}

@@ -105,7 +105,7 @@ PLACES = (
 
 @pytest.mark.parametrize("where", PLACES)
 @pytest.mark.parametrize("price", [1_000, 30_001])
-def test_a_crash_anywhere_ends_in_the_same_state(
+def test_a_crash_at_any_point_ends_in_the_same_state(
     tmp_path_factory: pytest.TempPathFactory, where: str, price: int
 ) -> None:
     whole, cut = (World(tmp_path_factory.mktemp("world")) for _ in range(2))
@@ -123,7 +123,7 @@ def test_a_crash_anywhere_ends_in_the_same_state(
 
 
 @pytest.mark.parametrize("where", PLACES[1:4])
-def test_the_same_key_finishes_what_was_cut_off_without_waiting_for_recovery(world: World, where: str) -> None:
+def test_the_same_key_finishes_an_interrupted_request_before_recovery(world: World, where: str) -> None:
     stock = world.stock()
     interrupted(world, stock, where)
     assert world.rows("open_requests") == 1
@@ -132,7 +132,7 @@ def test_the_same_key_finishes_what_was_cut_off_without_waiting_for_recovery(wor
     assert world.counts(stock) == (1, 1)
 
 
-def test_while_wallet_is_silent_the_outcome_is_pending_and_the_key_gives_it_later(world: World) -> None:
+def test_without_wallets_answer_the_outcome_is_pending_and_the_key_gives_it_later(world: World) -> None:
     stock = world.stock()
     world.bus.away.add("wallet")
     assert isinstance(book(world, stock), OutcomePending)
@@ -155,7 +155,7 @@ def test_an_open_key_with_another_body_is_refused(world: World) -> None:
     assert book(world, other).code == "idempotency-key-reused"
 
 
-def test_a_key_that_was_refused_stays_refused_when_there_are_places_again(world: World) -> None:
+def test_a_refused_key_stays_refused_when_places_are_released(world: World) -> None:
     stock = world.stock(quantity=1)
     taken = world.book(stock, world.welcome(2_000))
     assert book(world, stock).code == "stock-not-bookable"
@@ -170,14 +170,14 @@ def test_a_key_that_was_refused_stays_refused_when_there_are_places_again(world:
     assert world.wallet.available(YOUNG) == 30_000
 
 
-def test_another_key_meets_the_open_request_as_a_booking(world: World) -> None:
+def test_an_open_request_counts_as_a_booking_for_another_key(world: World) -> None:
     stock = world.stock()
     world.bus.away.add("wallet")
     book(world, stock)
     assert book(world, stock, key="other").code == "already-booked"
 
 
-def test_what_the_first_answer_lost_is_not_taken_twice(world: World) -> None:
+def test_a_lost_answer_of_wallet_reserves_once(world: World) -> None:
     stock = world.stock()
     world.wallet.silent_after = 0
     assert isinstance(book(world, stock), OutcomePending)
@@ -187,7 +187,7 @@ def test_what_the_first_answer_lost_is_not_taken_twice(world: World) -> None:
     assert world.wallet.available(YOUNG) == 29_000
 
 
-def test_recovery_leaves_young_requests_to_their_saga(world: World) -> None:
+def test_recovery_leaves_recent_requests_to_their_saga(world: World) -> None:
     stock = world.stock()
     world.bus.away.add("wallet")
     book(world, stock)
@@ -218,7 +218,7 @@ def test_two_sagas_on_one_request_confirm_it_once(world: World) -> None:
 
 
 @pytest.mark.parametrize("answers", [0, 1])
-def test_a_codeless_request_cut_off_around_its_release_is_refused_in_the_end(world: World, answers: int) -> None:
+def test_an_interrupted_request_without_a_code_is_refused(world: World, answers: int) -> None:
     stock = world.stock(world.offer("VOD", url="https://example.org"), codes=("AAA",))
     world.book(stock, world.welcome(2002))
     world.command("set-quantity", {"stockId": stock, "quantity": 5})
@@ -231,12 +231,12 @@ def test_a_codeless_request_cut_off_around_its_release_is_refused_in_the_end(wor
     assert world.counts(stock) == (1, 1)
 
 
-def test_a_stock_withdrawn_while_the_credit_is_asked_for_leaves_a_cancelled_booking(world: World) -> None:
+def test_withdrawing_a_stock_during_the_reservation_cancels_the_booking(world: World) -> None:
     stock = world.stock(quantity=3)
     world.bus.away.add("wallet")
     book(world, stock)
     world.bus.away.clear()
-    world.tell("catalog", "StockWithdrawn", {"stockId": stock, "offerId": 1, "withdrawnAt": world.now_text()})
+    world.receive("catalog", "StockWithdrawn", {"stockId": stock, "offerId": 1, "withdrawnAt": world.now_text()})
     booked = book(world, stock)
     assert (booked["status"], booked["cancellationReason"]) == ("cancelled", "OFFERER")
     assert world.counts(stock) == (0, 0)
@@ -253,7 +253,7 @@ def test_a_stock_withdrawn_while_the_credit_is_asked_for_leaves_a_cancelled_book
         ("identity", "OffererClosed", "OFFERER"),
     ],
 )
-def test_nothing_is_left_to_whoever_is_suspended_while_the_credit_is_asked_for(
+def test_suspending_a_person_during_the_reservation_cancels_the_booking(
     world: World, source: str, name: str, reason: str
 ) -> None:
     offer = world.offer()
@@ -267,15 +267,15 @@ def test_nothing_is_left_to_whoever_is_suspended_while_the_credit_is_asked_for(
     world.bus.away.add("wallet")
     book(world, stock)
     world.bus.away.clear()
-    world.tell(source, name, data[name])
+    world.receive(source, name, data[name])
     booked = book(world, stock)
     assert (booked["status"], booked["cancellationReason"]) == ("cancelled", reason)
     assert world.counts(stock) == (0, 0)
-    assert [told["attempt"] for told in world.messages("BookingCancelled")] == [1]
+    assert [message["attempt"] for message in world.messages("BookingCancelled")] == [1]
     assert world.differences() == []
 
 
-def test_an_event_moved_while_the_credit_is_asked_for_has_its_new_date(world: World) -> None:
+def test_moving_an_event_during_the_reservation_moves_the_booking(world: World) -> None:
     begins = world.clock.now() + timedelta(days=8)
     offer = world.offer("CONCERT")
     stock = world.stock(offer, begins=begins)
@@ -298,7 +298,7 @@ def poisonous(world: World, poison: int) -> None:
     world.bus.handlers["wallet", "reserve"] = reserve
 
 
-def test_one_call_that_fails_touches_no_neighbour_of_its_batch(world: World) -> None:
+def test_a_failing_call_leaves_the_others_of_its_batch_alone(world: World) -> None:
     stock = world.stock(quantity=10)
     people = [world.welcome(number) for number in range(2_000, 2_007)]
     poisonous(world, people[3])
@@ -317,7 +317,7 @@ def test_one_call_that_fails_touches_no_neighbour_of_its_batch(world: World) -> 
     assert world.counts(stock) == (7, 7)
 
 
-def test_what_has_no_key_is_asked_for_once_whatever_its_neighbours_do(world: World) -> None:
+def test_a_call_without_a_key_runs_once_when_its_batch_fails(world: World) -> None:
     stock = world.stock(quantity=10)
     people = [world.welcome(number) for number in range(2_000, 2_003)]
     poisonous(world, people[1])
@@ -333,7 +333,7 @@ def test_what_has_no_key_is_asked_for_once_whatever_its_neighbours_do(world: Wor
     assert world.counts(stock) == (3, 2)
 
 
-def test_an_open_request_that_fails_every_time_is_left_and_the_others_are_finished(world: World) -> None:
+def test_recovery_finishes_the_others_when_one_request_always_fails(world: World) -> None:
     stock = world.stock(quantity=10)
     people = [world.welcome(number) for number in range(2_000, 2_006)]
     world.bus.away.add("wallet")
@@ -348,7 +348,7 @@ def test_an_open_request_that_fails_every_time_is_left_and_the_others_are_finish
     assert world.differences() == []
 
 
-def test_a_request_that_cannot_be_finished_holds_back_no_other(world: World) -> None:
+def test_a_failing_request_delays_no_other(world: World) -> None:
     world.bus.away.add("wallet")
     people = [world.welcome(number) for number in range(2_000, 2_003)]
     for person in people:
@@ -370,7 +370,7 @@ def test_a_request_that_cannot_be_finished_holds_back_no_other(world: World) -> 
     assert world.rows("open_requests") == 1
 
 
-def test_the_table_itself_refuses_to_oversell(world: World) -> None:
+def test_a_check_constraint_refuses_to_oversell(world: World) -> None:
     stock = world.stock(quantity=1)
     world.book(stock)
     for change in ("taken = taken + 1", "taken = taken - 2", "booked = booked - 2", "quantity = 0"):

@@ -12,7 +12,7 @@ def set_quantity(world: World, stock: int, quantity: object) -> dict[str, object
     return world.command("set-quantity", {"stockId": stock, "quantity": quantity})
 
 
-def test_a_quantity_goes_down_to_what_is_booked(world: World) -> None:
+def test_a_quantity_may_fall_to_the_number_of_bookings(world: World) -> None:
     stock = world.stock(quantity=5)
     world.book(stock)
     assert set_quantity(world, stock, 3) == {"remaining": 2}
@@ -21,11 +21,11 @@ def test_a_quantity_goes_down_to_what_is_booked(world: World) -> None:
         set_quantity(world, stock, 0)
     assert (refused.value.status, refused.value.code) == (409, "quantity-below-booked")
     assert set_quantity(world, stock, None) == {"remaining": None}
-    told = world.messages("StockSoldOut", "StockAvailable")
-    assert [data["remaining"] for data in told] == [2, 0, None]
+    published = world.messages("StockSoldOut", "StockAvailable")
+    assert [data["remaining"] for data in published] == [2, 0, None]
 
 
-def test_the_same_quantity_again_says_nothing(world: World) -> None:
+def test_an_unchanged_quantity_publishes_nothing(world: World) -> None:
     stock = world.stock(quantity=5)
     assert set_quantity(world, stock, 5) == {"remaining": 5}
     assert world.messages("StockAvailable") == []
@@ -42,7 +42,7 @@ def test_places_set_aside_count_as_taken(world: World) -> None:
 
 
 @pytest.mark.parametrize("quantity", [-1, "2", 1.5, True, 2**60])
-def test_a_quantity_that_is_none_is_invalid(world: World, quantity: object) -> None:
+def test_an_invalid_quantity_is_refused(world: World, quantity: object) -> None:
     with pytest.raises(DomainError) as refused:
         set_quantity(world, world.stock(), quantity)
     assert refused.value.status == 422
@@ -53,21 +53,21 @@ def test_an_unknown_or_withdrawn_stock_has_no_quantity(world: World) -> None:
         set_quantity(world, 424242, 1)
     assert refused.value.status == 404
     stock = world.stock()
-    world.tell("catalog", "StockWithdrawn", {"stockId": stock, "offerId": 1, "withdrawnAt": world.now_text()})
+    world.receive("catalog", "StockWithdrawn", {"stockId": stock, "offerId": 1, "withdrawnAt": world.now_text()})
     with pytest.raises(DomainError) as refused:
         set_quantity(world, stock, 50)
     assert refused.value.code == "stock-not-bookable"
 
 
-def test_a_stock_of_none_is_sold_out_from_the_beginning(world: World) -> None:
+def test_a_stock_of_no_places_is_sold_out_when_it_opens(world: World) -> None:
     stock = world.stock(quantity=0)
     assert [data["stockId"] for data in world.messages("StockSoldOut")] == [stock]
 
 
-def test_withdrawing_twice_is_withdrawing_once(world: World) -> None:
+def test_withdrawing_is_idempotent(world: World) -> None:
     stock = world.stock()
     booked = world.book(stock)
     for _ in range(2):
-        world.tell("catalog", "StockWithdrawn", {"stockId": stock, "offerId": 1, "withdrawnAt": world.now_text()})
+        world.receive("catalog", "StockWithdrawn", {"stockId": stock, "offerId": 1, "withdrawnAt": world.now_text()})
     assert len(world.messages("BookingCancelled")) == 1
     assert world.seen(booked["bookingId"])["cancellationReason"] == "OFFERER"

@@ -1,4 +1,4 @@
-"""A small wallet for booking's tests: amounts held by (booking, attempt), refused for ever once refused or released."""
+"""A small wallet for booking's tests: amounts reserved by (booking, attempt), and refusals that stay."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ class Released(Conflict):
 
 
 @dataclass
-class HonestWallet:
+class WalletDouble:
     """``silent_after``: how many more answers get through; those after are taken into account and then lost."""
 
     credit: int = 30_000
-    held: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    reserved: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     refused: dict[tuple[int, int], Conflict] = field(default_factory=dict)
     silent_after: int | None = None
-    asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
 
     def available(self, person_id: int) -> int:
-        return self.credit - sum(amount for person, amount in self.held.values() if person == person_id)
+        return self.credit - sum(amount for person, amount in self.reserved.values() if person == person_id)
 
     def reserve(self, data: Mapping[str, Any], _caller: Any) -> dict[str, Any]:
-        self.asked.append(("reserve", data))
+        self.calls.append(("reserve", data))
         self._take(data)
         self._answer()
         if (data["bookingId"], data["attempt"]) in self.refused:
@@ -39,23 +39,23 @@ class HonestWallet:
         return {}
 
     def release(self, data: Mapping[str, Any], _caller: Any) -> dict[str, Any]:
-        self.asked.append(("release", data))
+        self.calls.append(("release", data))
         self.let_go(data["bookingId"], data["attempt"])
         self._answer()
         return {}
 
     def let_go(self, booking_id: int, attempt: int) -> None:
-        self.held.pop((booking_id, attempt), None)
+        self.reserved.pop((booking_id, attempt), None)
         self.refused.setdefault((booking_id, attempt), Released())
 
     def _take(self, data: Mapping[str, Any]) -> None:
         this = data["bookingId"], data["attempt"]
-        if this in self.held or this in self.refused:
+        if this in self.reserved or this in self.refused:
             return
         if data["amountCents"] > self.available(data["personId"]):
             self.refused[this] = InsufficientCredit()
         else:
-            self.held[this] = data["personId"], data["amountCents"]
+            self.reserved[this] = data["personId"], data["amountCents"]
 
     def _answer(self) -> None:
         if self.silent_after is not None:

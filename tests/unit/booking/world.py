@@ -1,4 +1,4 @@
-"""Booking as it runs, on a SQLite store, with what the other services would tell it."""
+"""Booking as it runs, on a SQLite store, with the messages of the other services."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from shared.kernel.time import SettableClock, instant_text, parse_instant
 from shared.runtime.service import Service
 from shared.runtime.settings import Settings
 from shared.testing import BusDouble, empty_database
-from tests.unit.booking.wallet import HonestWallet
+from tests.unit.booking.wallet import WalletDouble
 
 NOON = parse_instant("2021-11-02T12:00:00Z")
 OFFERER, VENUE, PRO = 5, 50, 500
@@ -39,7 +39,7 @@ class World:
 
     folder: Path
     start: datetime = NOON
-    wallet: HonestWallet = field(default_factory=HonestWallet)
+    wallet: WalletDouble = field(default_factory=WalletDouble)
     engine: sa.Engine | None = None  # a SQLite file in the folder unless given
 
     def __post_init__(self) -> None:
@@ -59,8 +59,8 @@ class World:
         if self.engine is None:
             self.engine = empty_database(self.folder, "booking")
         self.restart()
-        self.tell("catalog", "VenueOpened", _venue())
-        self.tell("identity", "ProAttached", {"accountId": PRO, "offererId": OFFERER, "at": self.now_text()})
+        self.receive("catalog", "VenueOpened", _venue())
+        self.receive("identity", "ProAttached", {"accountId": PRO, "offererId": OFFERER, "at": self.now_text()})
         self.welcome(YOUNG)
 
     def restart(self) -> None:
@@ -73,9 +73,9 @@ class World:
     def now_text(self) -> str:
         return instant_text(self.clock.now())
 
-    # what the others tell
+    # messages of the other services
 
-    def tell(
+    def receive(
         self,
         source: str,
         name: str,
@@ -90,8 +90,8 @@ class World:
         number = next(self.numbers)
         now = at or self.clock.now()
         message = Message(f"{source}:{number}", source, name, 1, "", 1, number, number - 1, "", now, now, "", "", data)
-        told = service or self.service
-        told.store.run(lambda tx: told.reactions.handle(tx, message))
+        receiver = service or self.service
+        receiver.store.run(lambda tx: receiver.reactions.handle(tx, message))
 
     def move_event(self, stock: int, to: datetime, *, offer: int = 1) -> None:
         moved = {
@@ -101,7 +101,7 @@ class World:
             "previousBeginningAt": "2021-11-10T12:00:00Z",
             "bookingLimitAt": instant_text(to),
         }
-        self.tell("catalog", "EventRescheduled", moved)
+        self.receive("catalog", "EventRescheduled", moved)
 
     def welcome(self, person_id: int, service: Service | None = None) -> int:
         data = {
@@ -112,12 +112,12 @@ class World:
             "activatedAt": self.now_text(),
             "departmentCode": "67",
         }
-        self.tell("identity", "BeneficiaryActivated", data, service)
+        self.receive("identity", "BeneficiaryActivated", data, service)
         return person_id
 
     def offer(self, subcategory: str = "LIVRE_PAPIER", *, is_duo: bool = False, url: str | None = None) -> int:
         offer_id = next(self.numbers)
-        self.tell(
+        self.receive(
             "catalog",
             "OfferPublished",
             {
@@ -152,7 +152,7 @@ class World:
         stock_id = next(self.numbers)
         if offer_id is None:
             offer_id = self.offer("CONCERT" if begins else "LIVRE_PAPIER")
-        self.tell(
+        self.receive(
             "catalog",
             "StockAdded",
             {
@@ -177,11 +177,11 @@ class World:
     def enter_batch(self, booking_id: int, *, batch: int = 1, line: int = 1, at: datetime | None = None) -> None:
         """``at``: when the batch closed; it is after the use of all that it pays."""
         data = {"bookingId": booking_id, "batchId": batch, "lineId": line}
-        self.tell("payout", "BookingEnteredBatch", data, at=at or self.clock.now() + timedelta(days=1))
+        self.receive("payout", "BookingEnteredBatch", data, at=at or self.clock.now() + timedelta(days=1))
 
     def reimburse(self, booking_id: int, *, batch: int = 1) -> None:
         data = {"bookingId": booking_id, "batchId": batch, "at": self.now_text()}
-        self.tell("payout", "BookingReimbursed", data)
+        self.receive("payout", "BookingReimbursed", data)
 
     # what people do
 

@@ -1,4 +1,4 @@
-"""A wallet service on a store of its own, and the news that others send it."""
+"""A wallet service on a store of its own, and the messages of other services."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Stage:
         later = [message.to_wire() for message in log if message.position > data["after"]]
         return {"epoch": "epoch-of-the-stage", "messages": later[: data["limit"]]}
 
-    def tell(self, source: str, name: str, **data: Any) -> Message:
-        """Another service publishes, and wallet hears it."""
+    def receive(self, source: str, name: str, **data: Any) -> Message:
+        """Another service publishes a message, and wallet receives it."""
         message = self.publish(source, name, **data)
         self.process.react(source, [message])
         return message
@@ -71,7 +71,7 @@ class Stage:
         return message
 
     def activate(self, person: int = ZOE, *, kind: str = "age-18", age: int = 18, birth: str | None = None) -> None:
-        self.tell(
+        self.receive(
             "identity",
             "BeneficiaryActivated",
             personId=person,
@@ -91,10 +91,10 @@ class Stage:
             "wallet", "release", {"bookingId": booking, "attempt": 1, "personId": ZOE, **more}
         ).result
 
-    def booking_says(self, name: str, booking: int, amount: int, **more: Any) -> None:
-        self.tell("booking", name, **self.news(booking, amount, **more))
+    def receive_from_booking(self, name: str, booking: int, amount: int, **more: Any) -> None:
+        self.receive("booking", name, **self.booking_facts(booking, amount, **more))
 
-    def news(self, booking: int, amount: int, **more: Any) -> dict[str, Any]:
+    def booking_facts(self, booking: int, amount: int, **more: Any) -> dict[str, Any]:
         times = dict.fromkeys(("usedAt", "invalidatedAt", "cancelledAt", "restoredAt"), instant_text(self.clock.now()))
         return {**times, "bookingId": booking, "attempt": 1, "personId": ZOE, "totalCents": amount, **more}
 

@@ -21,7 +21,7 @@ def stage(tmp_path: Path) -> Stage:
         stage.activate(one)
     stage.reserve(1, 100_00)
     stage.reserve(2, 20_00)
-    stage.booking_says("CountermarkValidated", 2, 20_00)
+    stage.receive_from_booking("CountermarkValidated", 2, 20_00)
     with pytest.raises(Refused):
         stage.reserve(3, 400_00, personId=9)
     return stage
@@ -36,18 +36,18 @@ def left(stage: Stage, **data: Any) -> dict[int, tuple[int, int]]:
     return {one["personId"]: (one["theoreticalCents"], one["actualCents"]) for one in items}
 
 
-def test_what_can_still_be_booked_with_and_what_has_not_been_used(stage: Stage) -> None:
+def test_balances_before_and_after_reservations(stage: Stage) -> None:
     assert left(stage) == {7: (180_00, 280_00), 8: (300_00, 300_00), 9: (300_00, 300_00)}
     totals = stage.ledger()["totals"]
     assert sum(theoretical for theoretical, _ in left(stage).values()) == totals["available"]
     assert sum(actual for _, actual in left(stage).values()) == totals["available"] + totals["reserved"]
 
 
-def test_one_position_gives_the_same_answer_for_ever(stage: Stage) -> None:
+def test_balances_at_a_position_never_change(stage: Stage) -> None:
     then = balances(stage)
     assert then["position"] == stage.ledger()["position"]
     stage.release(1)
-    stage.booking_says("CountermarkInvalidated", 2, 20_00)
+    stage.receive_from_booking("CountermarkInvalidated", 2, 20_00)
     stage.reserve(4, 1_00, personId=8)
     stage.activate(10)
     assert left(stage) != {one["personId"]: (one["theoreticalCents"], one["actualCents"]) for one in then["items"]}
@@ -55,7 +55,7 @@ def test_one_position_gives_the_same_answer_for_ever(stage: Stage) -> None:
     assert left(stage, position=0) == {}
 
 
-def test_pages_are_of_one_position(stage: Stage) -> None:
+def test_all_pages_of_balances_are_at_one_position(stage: Stage) -> None:
     position, cursor, read = balances(stage, limit=1)["position"], None, []
     for one in PEOPLE:
         page = balances(stage, position=position, cursor=cursor, limit=1)
@@ -67,7 +67,7 @@ def test_pages_are_of_one_position(stage: Stage) -> None:
     assert [one["personId"] for one in read] == list(PEOPLE)
 
 
-def test_that_a_credit_has_lapsed_is_of_no_account(stage: Stage) -> None:
+def test_a_lapse_does_not_change_the_list_of_balances(stage: Stage) -> None:
     before = left(stage)
     stage.pass_time(days=731)
     assert left(stage) == before
@@ -87,13 +87,13 @@ def test_a_wallet_without_a_credit_is_left_out(stage: Stage) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"cursor": "rubbish"}, {"cursor": "e30"}, {"limit": 0}, {"limit": 10**6}, {"position": -1}], ids=str
 )
-def test_bad_questions_are_refused(stage: Stage, wrong: dict[str, Any]) -> None:
+def test_invalid_queries_are_refused(stage: Stage, wrong: dict[str, Any]) -> None:
     with pytest.raises(Refused) as refused:
         balances(stage, **wrong)
     assert refused.value.status == 422
 
 
-def test_no_young_person_sees_the_list(stage: Stage) -> None:
+def test_a_young_person_cannot_read_the_balances(stage: Stage) -> None:
     with pytest.raises(Refused) as refused:
         stage.bus.send_query("wallet", "balances", {}, caller=person(7, "beneficiary"))
     assert refused.value.status == 403

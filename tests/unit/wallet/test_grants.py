@@ -32,7 +32,7 @@ def test_an_activation_at_18_grants_300_euros_for_two_years(stage: Stage) -> Non
     ]
 
 
-def test_a_first_version_credit_has_both_caps(tmp_path: Path) -> None:
+def test_a_credit_of_the_first_version_has_both_caps(tmp_path: Path) -> None:
     stage = Stage(tmp_path, datetime(2021, 3, 1, 9, tzinfo=UTC))
     stage.activate()
     current = stage.credit()["current"]
@@ -40,27 +40,27 @@ def test_a_first_version_credit_has_both_caps(tmp_path: Path) -> None:
     assert current["digital"]["capCents"] == current["physical"]["capCents"] == 200_00
 
 
-def test_never_two_of_a_kind(stage: Stage) -> None:
+def test_a_person_has_one_credit_of_each_kind(stage: Stage) -> None:
     stage.activate()
     stage.activate()
     assert len(stage.credit()["credits"]) == 1
     assert stage.credit()["current"]["grantedCents"] == 300_00
 
 
-def test_nobody_has_a_credit_before_activation(stage: Stage) -> None:
+def test_there_is_no_credit_before_the_activation(stage: Stage) -> None:
     assert stage.credit() == {"current": None, "credits": []}
     assert stage.entries() == {"items": [], "nextCursor": None}
 
 
-def test_birthdays_add_to_an_under_age_credit_once_each(tmp_path: Path) -> None:
+def test_each_birthday_recredits_an_under_age_credit_once(tmp_path: Path) -> None:
     stage = Stage(tmp_path, datetime(2022, 3, 1, 9, tzinfo=UTC))
     stage.activate(kind="underage", age=15, birth="2006-07-14")
     assert stage.credit()["current"]["grantedCents"] == 20_00
     assert stage.credit()["current"]["digital"] is None
     for age, at in ((16, "2022-07-13T22:00:00Z"), (16, "2022-07-13T22:00:00Z"), (17, "2023-07-13T22:00:00Z")):
         stage.clock.move_to(max(stage.clock.now(), parse_instant(at)))
-        stage.tell("identity", "BirthdayReached", personId=ZOE, age=age, at=at)
-    stage.tell("identity", "BirthdayReached", personId=ZOE, age=16, at="2022-07-13T22:00:00Z")
+        stage.receive("identity", "BirthdayReached", personId=ZOE, age=age, at=at)
+    stage.receive("identity", "BirthdayReached", personId=ZOE, age=16, at="2022-07-13T22:00:00Z")
     assert stage.credit()["current"]["grantedCents"] == 80_00
     assert [entry["kind"] for entry in stage.entries()["items"]] == ["granted", "recredited", "recredited"]
     assert [data["recredit"] for _, data in stage.published()] == [False, True, True]
@@ -69,12 +69,12 @@ def test_birthdays_add_to_an_under_age_credit_once_each(tmp_path: Path) -> None:
 def test_a_birthday_before_the_activation_adds_nothing(tmp_path: Path) -> None:
     stage = Stage(tmp_path, datetime(2022, 7, 20, 9, tzinfo=UTC))
     stage.activate(kind="underage", age=16, birth="2006-07-14")
-    stage.tell("identity", "BirthdayReached", personId=ZOE, age=16, at="2022-07-13T22:00:00Z")
-    stage.tell("identity", "BirthdayReached", personId=99, age=16, at="2022-07-13T22:00:00Z")
+    stage.receive("identity", "BirthdayReached", personId=ZOE, age=16, at="2022-07-13T22:00:00Z")
+    stage.receive("identity", "BirthdayReached", personId=99, age=16, at="2022-07-13T22:00:00Z")
     assert stage.credit()["current"]["grantedCents"] == 30_00
 
 
-def test_at_18_the_old_credit_lapses_and_a_new_one_is_granted_beside_it(tmp_path: Path) -> None:
+def test_at_18_the_under_age_credit_lapses_and_a_new_one_is_granted(tmp_path: Path) -> None:
     stage = Stage(tmp_path, datetime(2024, 7, 1, 9, tzinfo=UTC))
     stage.activate(kind="underage", age=17, birth="2006-07-14")
     stage.reserve(1, 10_00)
@@ -92,7 +92,7 @@ def test_at_18_the_old_credit_lapses_and_a_new_one_is_granted_beside_it(tmp_path
     assert stage.differences() == stage.ledger()["contradictions"] == []
 
 
-def test_what_is_left_lapses_at_the_expiry_as_of_that_instant(stage: Stage) -> None:
+def test_the_rest_lapses_as_of_the_expiry(stage: Stage) -> None:
     stage.activate()
     stage.reserve(1, 50_00)
     stage.reserve(2, 20_00)
@@ -102,15 +102,15 @@ def test_what_is_left_lapses_at_the_expiry_as_of_that_instant(stage: Stage) -> N
     last = stage.entries()["items"][-1]
     assert (last["kind"], last["amountCents"], last["balanceCents"]) == ("lapsed", -230_00, 0)
     assert last["at"] == "2023-11-02T09:00:00Z"
-    stage.booking_says("CountermarkValidated", 1, 50_00)
-    stage.booking_says("BookingCancelled", 2, 20_00)
+    stage.receive_from_booking("CountermarkValidated", 1, 50_00)
+    stage.receive_from_booking("BookingCancelled", 2, 20_00)
     ledger = stage.ledger()
     assert ledger["totals"] == {"granted": 300_00, "available": 0, "reserved": 0, "spent": 50_00, "lapsed": 250_00}
     with stage.store.reading() as connection:
         assert stage.service.timers[0].next_due(connection) is None
 
 
-def test_an_instant_before_the_expiry_all_is_there_and_at_it_nothing(stage: Stage) -> None:
+def test_the_credit_is_whole_just_before_the_expiry_and_gone_at_it(stage: Stage) -> None:
     stage.activate()
     stage.pass_time(days=729, hours=23, minutes=59)
     assert stage.credit()["current"]["remainingCents"] == 300_00
@@ -120,7 +120,7 @@ def test_an_instant_before_the_expiry_all_is_there_and_at_it_nothing(stage: Stag
     assert [data["amountCents"] for name, data in stage.published() if name == "CreditLapsed"] == [300_00]
 
 
-def test_an_activation_that_no_rule_foresees_becomes_a_dead_letter(stage: Stage) -> None:
+def test_an_activation_without_a_rule_becomes_a_dead_letter(stage: Stage) -> None:
     stage.activate(kind="underage", age=15, birth="2006-07-14")  # in 2021
     assert stage.credit()["current"] is None
     with stage.store.reading() as connection:

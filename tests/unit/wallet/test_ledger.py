@@ -19,13 +19,13 @@ def stage(stage: Stage) -> Stage:
     stage.activate()
     stage.activate(8)
     stage.reserve(1, 100_00)
-    stage.booking_says("CountermarkValidated", 1, 100_00)
+    stage.receive_from_booking("CountermarkValidated", 1, 100_00)
     stage.reserve(2, 30_00, digital=True)
     stage.release(3)
     stage.reserve(4, 40_00, personId=8)
     stage.pass_time(days=1)
-    stage.booking_says("CountermarkValidated", 4, 40_00, personId=8)
-    stage.booking_says("CountermarkValidated", 77, 0)
+    stage.receive_from_booking("CountermarkValidated", 4, 40_00, personId=8)
+    stage.receive_from_booking("CountermarkValidated", 77, 0)
     return stage
 
 
@@ -34,7 +34,7 @@ def execute(stage: Stage, statement: Any) -> None:
         tx.connection.execute(statement)
 
 
-def test_its_sums(stage: Stage) -> None:
+def test_the_ledger_has_the_sums_of_each_day(stage: Stage) -> None:
     ledger = stage.ledger()
     assert ledger["totals"] == {
         "granted": 600_00,
@@ -52,7 +52,7 @@ def test_its_sums(stage: Stage) -> None:
     assert ledger["contradictions"] == stage.differences() == []
 
 
-def test_up_to_a_position_it_says_how_far_booking_had_been_heard(stage: Stage) -> None:
+def test_the_ledger_names_the_tracked_position_of_booking(stage: Stage) -> None:
     with stage.store.reading() as connection:
         log = list(stage.store.log.events(connection))
     first_spent = next(position for position, _, event in log if type(event).__name__ == "Spent")
@@ -68,12 +68,12 @@ def test_up_to_a_position_it_says_how_far_booking_had_been_heard(stage: Stage) -
 
 
 @pytest.mark.parametrize("table", ["wallets", "credits", "attempts", "ledger_entries"])
-def test_a_row_that_is_gone_is_found(stage: Stage, table: str) -> None:
+def test_the_ledger_finds_a_deleted_row(stage: Stage, table: str) -> None:
     execute(stage, sa.text(f"DELETE FROM {table} WHERE person_id = {ZOE}"))
     assert {difference["table"] for difference in stage.differences()} == {table}
 
 
-def test_what_was_granted_is_held_against_what_people_are_shown(stage: Stage) -> None:
+def test_the_ledger_compares_grants_with_balances(stage: Stage) -> None:
     """By the log on one side, by the rows on the other: a cent in either shows."""
     topic = stored_events.c.topic == "Wallet.Granted"
 
@@ -99,7 +99,7 @@ def test_what_was_granted_is_held_against_what_people_are_shown(stage: Stage) ->
     ],
     ids=["credits", "attempts", "entries"],
 )
-def test_a_cent_too_many_in_a_row_is_found(stage: Stage, table: sa.Table, changes: dict[str, Any]) -> None:
+def test_the_ledger_finds_a_wrong_amount_in_a_row(stage: Stage, table: sa.Table, changes: dict[str, Any]) -> None:
     execute(stage, table.update().where(table.c.person_id == 8).values(changes))
     stage.ledger()
     differences = stage.differences()
@@ -107,14 +107,14 @@ def test_a_cent_too_many_in_a_row_is_found(stage: Stage, table: sa.Table, change
     assert differences[0]["live"] != differences[0]["folded"]
 
 
-def test_a_row_that_nothing_led_to_is_found(stage: Stage) -> None:
+def test_the_ledger_finds_a_row_without_an_event(stage: Stage) -> None:
     execute(stage, tables.wallets.insert().values(person_id=1234, version=0))
     stage.ledger()
     (difference,) = stage.differences()
     assert (difference["key"], difference["folded"]) == ({"person_id": 1234}, None)
 
 
-def test_a_cent_altered_in_the_log_is_found(stage: Stage) -> None:
+def test_the_ledger_finds_a_wrong_amount_in_the_log(stage: Stage) -> None:
     altered = sa.func.replace(stored_events.c.state, '"amount":4000', '"amount":4001')
     execute(stage, stored_events.update().where(stored_events.c.topic == "Wallet.Spent").values(state=altered))
     ledger = stage.bus.send_query("wallet", "ledger", {})
@@ -123,13 +123,13 @@ def test_a_cent_altered_in_the_log_is_found(stage: Stage) -> None:
     assert "credits" in {difference["table"] for difference in stage.differences()}
 
 
-def test_the_database_itself_refuses_a_lost_cent(stage: Stage) -> None:
+def test_a_check_constraint_refuses_a_lost_cent(stage: Stage) -> None:
     lost = tables.credits.update().values(spent=tables.credits.c.spent + 1)
     with pytest.raises(Exception, match="every_cent_is_somewhere"):
         execute(stage, lost)
 
 
-def test_a_rebuild_gives_the_rows_that_were_written_live(stage: Stage) -> None:
+def test_a_rebuild_gives_the_live_rows(stage: Stage) -> None:
     tables = (*Balances.tables, *LedgerEntries.tables)
 
     def rows(connection: sa.Connection) -> dict[str, list[Any]]:

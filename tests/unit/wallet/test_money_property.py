@@ -1,4 +1,4 @@
-"""Whatever is asked, in whatever order and however often, no cent is lost and nothing goes below zero."""
+"""Whatever the calls, their order and their repetitions, no cent is lost and nothing goes below zero."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def do(stage: Stage, step: tuple) -> None:
         stage.pass_time(days=arguments[0])
     else:
         booking, attempt = arguments
-        message = stage.publish("booking", name, **stage.news(booking, 1, attempt=attempt, personId=owner(booking)))
+        message = stage.publish(
+            "booking", name, **stage.booking_facts(booking, 1, attempt=attempt, personId=owner(booking))
+        )
         with stage.store.transaction() as tx:
             REACTIONS.handle(tx, message)
 
@@ -74,7 +76,7 @@ def check(stage: Stage) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(STEPS)
-def test_every_cent_is_somewhere(steps: list[tuple]) -> None:
+def test_every_cent_is_in_one_place(steps: list[tuple]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage(Path(folder))
         for step in [("activate", ZOE), *steps]:

@@ -14,12 +14,12 @@ from tests.unit.wallet.stage import START, ZOE, Stage, person
 
 @pytest.fixture
 def stage(stage: Stage) -> Stage:
-    """A credit on day 0, 100 € held on day 1, used on day 2, 50 € held on day 3 and given back on day 4."""
+    """A credit on day 0, 100 € reserved on day 1, used on day 2, 50 € reserved on day 3 and released on day 4."""
     stage.activate()
     stage.pass_time(days=1)
     stage.reserve(1, 100_00, digital=True)
     stage.pass_time(days=1)
-    stage.booking_says("CountermarkValidated", 1, 100_00)
+    stage.receive_from_booking("CountermarkValidated", 1, 100_00)
     stage.pass_time(days=1)
     stage.reserve(2, 50_00)
     stage.pass_time(days=1)
@@ -47,17 +47,17 @@ def test_lines_add_up_to_the_balance(stage: Stage) -> None:
     ("at", "remaining", "lines"),
     [(-0.1, None, 0), (0, 300_00, 1), (1.5, 200_00, 2), (2.5, 200_00, 3), (3.5, 150_00, 4), (9, 200_00, 5)],
 )
-def test_as_it_stood(stage: Stage, at: float, remaining: int | None, lines: int) -> None:
+def test_the_balance_as_of_an_instant(stage: Stage, at: float, remaining: int | None, lines: int) -> None:
     current = stage.credit(asOf=day(at))["current"]
     assert (current and current["remainingCents"]) == remaining
     assert stage.entries(asOf=day(at))["items"] == stage.entries()["items"][:lines]
 
 
-def test_the_present_is_the_fold_of_the_past(stage: Stage) -> None:
+def test_the_present_balance_is_that_as_of_now(stage: Stage) -> None:
     assert stage.credit(asOf=instant_text(stage.clock.now())) == stage.credit()
 
 
-def test_expiry_is_judged_at_the_instant_asked_for(stage: Stage) -> None:
+def test_the_expiry_counts_as_of_the_instant(stage: Stage) -> None:
     assert stage.credit(asOf=day(729.9))["current"]["remainingCents"] == 200_00
     assert stage.credit(asOf=day(730))["current"]["remainingCents"] == 0
 
@@ -97,13 +97,13 @@ def test_a_cursor_keeps_its_as_of(stage: Stage) -> None:
     ],
     ids=str,
 )
-def test_bad_questions_are_refused(stage: Stage, wrong: dict[str, Any]) -> None:
+def test_invalid_queries_are_refused(stage: Stage, wrong: dict[str, Any]) -> None:
     with pytest.raises(Refused) as refused:
         stage.bus.send_query("wallet", "entries", {"personId": ZOE, **wrong})
     assert refused.value.status == 422
 
 
-def test_a_person_sees_their_own_wallet_only(stage: Stage) -> None:
+def test_a_person_reads_only_their_own_wallet(stage: Stage) -> None:
     own = stage.bus.send_query("wallet", "credit", {"personId": ZOE}, caller=person(ZOE, "beneficiary"))
     assert own["current"]["grantedCents"] == 300_00
     assert stage.bus.send_query("wallet", "credit", {"personId": ZOE}, caller=person(0, "finance")) == own

@@ -40,13 +40,13 @@ def test_a_reservation_takes_its_amount_once(stage: Stage) -> None:
     assert [name for name, _ in stage.published()] == ["CreditGranted", "CreditReserved"]
 
 
-def test_exactly_what_is_left_is_allowed_and_a_cent_more_is_not(stage: Stage) -> None:
+def test_the_whole_remaining_credit_and_not_a_cent_more_is_reserved(stage: Stage) -> None:
     assert refusal(stage, 1, 300_01) == "insufficient-credit"
     assert stage.reserve(2, 300_00) == {}
     assert remaining(stage) == 0
 
 
-def test_a_refusal_stays_refused(stage: Stage) -> None:
+def test_a_refused_attempt_stays_refused(stage: Stage) -> None:
     stage.reserve(1, 250_00)
     assert refusal(stage, 2, 100_00) == "insufficient-credit"
     stage.release(1)
@@ -64,17 +64,17 @@ def test_caps(stage: Stage) -> None:
     assert stage.credit()["current"]["digital"]["remainingCents"] == 90_00
 
 
-def test_credit_is_looked_at_before_the_caps(stage: Stage) -> None:
+def test_the_credit_is_checked_before_the_caps(stage: Stage) -> None:
     assert refusal(stage, 1, 300_01, digital=True) == "insufficient-credit"
 
 
-def test_what_is_free_takes_nothing(stage: Stage) -> None:
+def test_a_free_booking_reserves_nothing(stage: Stage) -> None:
     assert stage.reserve(1, 0) == {}
     assert stage.reserve(1, 0, personId=99) == {}
     assert len(stage.entries()["items"]) == 1
 
 
-def test_nobody_without_a_credit_reserves(stage: Stage) -> None:
+def test_a_person_without_a_credit_reserves_nothing(stage: Stage) -> None:
     assert refusal(stage, 1, 1, personId=99) == "insufficient-credit"
     assert refusal(stage, 1, 1, personId=99) == "insufficient-credit"
     stage.activate(99)
@@ -88,16 +88,16 @@ def test_an_expired_credit_pays_nothing(stage: Stage) -> None:
     assert stage.reserve(2, 0) == {}
 
 
-def test_release_gives_back_once(stage: Stage) -> None:
+def test_a_repeated_release_has_one_effect(stage: Stage) -> None:
     stage.reserve(1, 120_00)
     for _ in range(2):
         assert stage.release(1) == {}
-    stage.booking_says("BookingCancelled", 1, 120_00)
+    stage.receive_from_booking("BookingCancelled", 1, 120_00)
     assert remaining(stage) == 300_00
     assert [entry["kind"] for entry in stage.entries()["items"]] == ["granted", "reserved", "released"]
 
 
-def test_a_reservation_that_comes_after_its_release_takes_nothing(stage: Stage) -> None:
+def test_a_reservation_after_its_release_is_refused(stage: Stage) -> None:
     assert stage.release(1) == {}
     assert refusal(stage, 1, 10_00) == "released"
     assert refusal(stage, 1, 10_00) == "released"
@@ -107,7 +107,7 @@ def test_a_reservation_that_comes_after_its_release_takes_nothing(stage: Stage) 
     assert remaining(stage) == 300_00
 
 
-def test_a_release_of_what_was_refused_changes_nothing(stage: Stage) -> None:
+def test_releasing_a_refused_attempt_changes_nothing(stage: Stage) -> None:
     refusal(stage, 1, 900_00)
     assert stage.release(1) == {}
     assert refusal(stage, 1, 900_00) == "insufficient-credit"
@@ -124,7 +124,7 @@ def test_the_same_attempt_for_another_amount_or_person_is_refused(stage: Stage) 
     assert stage.credit(99)["current"]["remainingCents"] == 300_00
 
 
-def test_a_batch_is_decided_in_order_and_a_refused_call_does_not_touch_its_neighbours(stage: Stage) -> None:
+def test_a_batch_is_decided_in_order_and_a_refusal_leaves_the_others_alone(stage: Stage) -> None:
     stage.activate(99)
     calls = [
         reserve_call(1, 200_00),
@@ -169,7 +169,7 @@ def test_two_hundred_reservations_of_as_many_people_in_one_batch(stage: Stage) -
     ],
     ids=str,
 )
-def test_bad_input_is_refused_and_nothing_is_stored(stage: Stage, wrong: dict[str, Any]) -> None:
+def test_invalid_data_are_refused_and_nothing_is_stored(stage: Stage, wrong: dict[str, Any]) -> None:
     before = stage.ledger()
     ((outcome, _, _),) = stage.process.decide([reserve_call(1, 5, **wrong)])
     assert isinstance(outcome, Invalid)

@@ -10,7 +10,7 @@ countermarks   draws countermarks
 recovery       finishes requests that a crash or a silent wallet left open
 =============  =======================================================================================================
 
-Wallet gives the same answer each time it is asked for the same attempt, so every request can be finished. A free
+Wallet always gives the same answer for the same attempt, so every request can be finished. A free
 booking is confirmed in transaction 1, without wallet.
 
 The order of the checks is that of domain.md §4.2 and decision 19: not a beneficiary, unknown stock, already booked,

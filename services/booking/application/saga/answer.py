@@ -95,7 +95,7 @@ def _decide(
 
 
 def _ended_meanwhile(booking: Booking, row: Any, beneficiaries: set[int]) -> Reason | None:
-    """Why a booking must be cancelled as soon as it is confirmed: while wallet was asked, the stock or its offer was
+    """Why a booking must be cancelled as soon as it is confirmed: during the call to wallet, the stock or its offer was
     withdrawn, the structure closed or the person suspended. The reactions that cancel bookings then do not see an open
     request."""
     if row.is_withdrawn or not row.is_released:
@@ -104,7 +104,7 @@ def _ended_meanwhile(booking: Booking, row: Any, beneficiaries: set[int]) -> Rea
 
 
 def _catch_up(now: datetime, booking: Booking, stock: LockedStock, beneficiaries: set[int]) -> None:
-    """Applies changes of the stock, its event and the person that came while wallet was asked."""
+    """Applies changes of the stock, its event and the person that came during the call to wallet."""
     row = stock.row
     ended = _ended_meanwhile(booking, row, beneficiaries)
     if ended is not None:

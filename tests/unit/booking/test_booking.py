@@ -1,4 +1,4 @@
-"""Asking for a booking: what is refused, in which order, and what is answered."""
+"""Booking: the refusals with their order, and the answers."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def test_a_free_booking_needs_no_wallet(world: World) -> None:
     world.bus.away.add("wallet")
     stock = world.event(timedelta(days=5), price=0)
     assert world.book(stock)["status"] == "confirmed"
-    assert world.wallet.asked == []
+    assert world.wallet.calls == []
     assert world.rows("open_requests") == 0
 
 
 @pytest.mark.parametrize("quantity", [0, -1, "1", 1.0, True, None, 2**60])
-def test_a_quantity_that_is_none_is_invalid(world: World, quantity: object) -> None:
+def test_an_invalid_quantity_is_refused(world: World, quantity: object) -> None:
     stock = world.stock()
     with pytest.raises(DomainError) as refused:
         world.command("book", {"stockId": stock, "quantity": quantity}, Caller(YOUNG), "k")
@@ -79,13 +79,13 @@ def test_a_quantity_that_is_none_is_invalid(world: World, quantity: object) -> N
     assert world.counts(stock) == (0, 0)
 
 
-def test_one_place_or_two_of_a_duo_offer(world: World) -> None:
+def test_two_places_need_a_duo_offer(world: World) -> None:
     assert code_of(world, world.stock(), quantity=2) == "quantity-invalid"
     duo = world.stock(world.offer("CONCERT", is_duo=True), begins=NOON + timedelta(days=9))
     assert code_of(world, duo, quantity=3) == "quantity-invalid"
 
 
-def test_not_a_beneficiary_comes_before_everything(world: World) -> None:
+def test_not_a_beneficiary_is_the_first_refusal(world: World) -> None:
     with pytest.raises(DomainError) as refused:
         world.book(999_999, person=7)
     assert (refused.value.status, refused.value.code) == (403, "not-a-beneficiary")
@@ -97,21 +97,21 @@ def test_an_unknown_stock_is_not_found(world: World) -> None:
     assert refused.value.status == 404
 
 
-def test_already_booked_comes_before_quantity_and_places(world: World) -> None:
+def test_already_booked_is_checked_before_quantity_and_places(world: World) -> None:
     offer = world.offer()
     world.book(world.stock(offer))
     sold_out = world.stock(offer, quantity=0)
     assert code_of(world, sold_out, quantity=2) == "already-booked"
 
 
-def test_quantity_comes_before_places_and_places_before_credit(world: World) -> None:
+def test_quantity_is_checked_before_places_and_places_before_credit(world: World) -> None:
     sold_out = world.stock(quantity=0, price=99_999)
     assert code_of(world, sold_out, quantity=2) == "quantity-invalid"
     assert code_of(world, sold_out) == "stock-not-bookable"
     assert code_of(world, world.stock(price=30_001)) == "insufficient-credit"
 
 
-def test_a_refused_credit_gives_the_place_back(world: World) -> None:
+def test_a_refusal_of_wallet_releases_the_place(world: World) -> None:
     stock = world.stock(price=30_001, quantity=1)
     assert code_of(world, stock) == "insufficient-credit"
     assert world.counts(stock) == (0, 0)
@@ -125,29 +125,29 @@ def test_the_whole_credit_may_be_spent(world: World) -> None:
     assert code_of(world, world.stock(price=1)) == "insufficient-credit"
 
 
-def test_what_is_past_or_withdrawn_or_unpublished_cannot_be_booked(world: World) -> None:
+def test_a_past_withdrawn_or_unpublished_stock_is_not_bookable(world: World) -> None:
     limited = world.event(timedelta(days=3), limit=NOON + timedelta(days=1))
     begun = world.event(timedelta(days=1))
     withdrawn, hidden_offer = world.stock(), world.offer()
     hidden = world.stock(hidden_offer)
-    world.tell("catalog", "StockWithdrawn", {"stockId": withdrawn, "offerId": 1, "withdrawnAt": world.now_text()})
-    world.tell("catalog", "OfferWithdrawn", {"offerId": hidden_offer, "reason": "deactivated"})
+    world.receive("catalog", "StockWithdrawn", {"stockId": withdrawn, "offerId": 1, "withdrawnAt": world.now_text()})
+    world.receive("catalog", "OfferWithdrawn", {"offerId": hidden_offer, "reason": "deactivated"})
     world.pass_time(timedelta(days=1))
     for stock in (limited, begun, withdrawn, hidden):
         assert code_of(world, stock) == "stock-not-bookable"
 
 
-def test_the_price_is_frozen_when_it_is_booked(world: World) -> None:
+def test_a_booking_keeps_its_price(world: World) -> None:
     offer = world.offer()
     stock = world.stock(offer, price=1_000)
     booked = world.book(stock)
     changed = {"stockId": stock, "offerId": offer, "priceCents": 5_000, "bookingLimitAt": None}
-    world.tell("catalog", "StockChanged", changed)
+    world.receive("catalog", "StockChanged", changed)
     assert world.seen(booked["bookingId"])["unitPriceCents"] == 1_000
     assert world.book(stock, world.welcome(2002))["unitPriceCents"] == 5_000
 
 
-def test_the_last_place_is_told_and_comes_back(world: World) -> None:
+def test_the_last_place_publishes_sold_out_and_its_release_available(world: World) -> None:
     stock = world.stock(quantity=1)
     booked = world.book(stock)
     assert code_of(world, stock, world.welcome(2002)) == "stock-not-bookable"
@@ -164,19 +164,19 @@ def test_a_stock_without_limit_is_never_sold_out(world: World) -> None:
     assert world.messages("StockSoldOut") == []
 
 
-def test_the_caps_are_asked_for_by_what_counts_towards_them(world: World) -> None:
+def test_a_reservation_names_the_cap_that_it_counts_towards(world: World) -> None:
     film = world.offer("VOD", url="https://example.org/{token}")
     card, book = world.offer("CARTE_MUSEE"), world.offer("LIVRE_PAPIER")
-    asked = []
+    caps = []
     for offer in (film, card, book):
         booked = world.book(world.stock(offer))
-        asked.append(tuple(world.wallet.asked[-1][1][cap] for cap in ("digital", "physical")))
+        caps.append(tuple(world.wallet.calls[-1][1][cap] for cap in ("digital", "physical")))
         if offer == film:
             assert booked["completedUrl"] == f"https://example.org/{booked['countermark']}"
-    assert asked == [(True, False), (False, False), (False, True)]
+    assert caps == [(True, False), (False, False), (False, True)]
 
 
-def test_a_repeated_key_is_answered_the_same_for_ever(world: World) -> None:
+def test_a_key_always_gets_the_same_answer(world: World) -> None:
     stock = world.stock()
     first = world.book(stock, key="same")
     world.cancel(first["bookingId"])
@@ -187,7 +187,7 @@ def test_a_repeated_key_is_answered_the_same_for_ever(world: World) -> None:
     assert world.rows("bookings") == 1
 
 
-def test_a_batch_is_one_transaction_and_one_refusal_touches_no_neighbour(world: World) -> None:
+def test_a_refusal_leaves_the_other_calls_of_its_transaction_alone(world: World) -> None:
     stock = world.stock(quantity=2)
     people = [world.welcome(3_000 + n) for n in range(4)]
     calls = [Call("book", {"stockId": stock, "quantity": 1}, f"k{n}", Caller(n)) for n in [*people, 9]]
@@ -199,7 +199,7 @@ def test_a_batch_is_one_transaction_and_one_refusal_touches_no_neighbour(world: 
     assert len(world.messages("StockSoldOut")) == 1
 
 
-def test_one_person_twice_in_a_batch_books_once(world: World) -> None:
+def test_two_bookings_of_one_person_in_a_batch_give_one(world: World) -> None:
     stock = world.stock()
     calls = [Call("book", {"stockId": stock, "quantity": 1}, key, Caller(YOUNG)) for key in ("a", "b")]
     first, second = (outcome for outcome, _, _ in world.process.decide(calls))
@@ -218,7 +218,7 @@ def test_activation_codes_are_given_and_used_at_once(world: World) -> None:
     assert world.differences() == []
 
 
-def test_no_code_is_told_only_after_the_credit_was_found_sufficient(world: World) -> None:
+def test_a_missing_code_is_refused_only_once_the_credit_suffices(world: World) -> None:
     stock = world.stock(world.offer("VOD", url="https://example.org"), codes=("AAA",), price=20_000)
     world.book(stock)
     world.command("set-quantity", {"stockId": stock, "quantity": 5})
@@ -229,21 +229,21 @@ def test_no_code_is_told_only_after_the_credit_was_found_sufficient(world: World
     assert world.counts(stock) == (1, 1)
 
 
-def test_a_limit_left_out_is_the_start_of_the_event(world: World) -> None:
+def test_the_booking_limit_defaults_to_the_start_of_the_event(world: World) -> None:
     stock = world.event(timedelta(hours=1))
     world.clock.move_to(parse_instant("2021-11-02T12:59:59Z"))
     assert world.book(stock)["status"] == "confirmed"
 
 
-def test_nothing_can_be_booked_at_a_structure_that_is_not_validated_or_is_closed(world: World) -> None:
-    def hears(message: str, **data: str) -> None:
-        world.tell("identity", message, {"offererId": OFFERER, **data})
+def test_an_unvalidated_or_closed_structure_takes_no_bookings(world: World) -> None:
+    def receive(message: str, **data: str) -> None:
+        world.receive("identity", message, {"offererId": OFFERER, **data})
 
     stock, now = world.stock(), world.now_text()
     place = {"address": "1 rue", "postalCode": "67000", "city": "Strasbourg"}
-    hears("OffererRegistered", siren="800000010", name="Star", registeredAt=now, **place)
+    receive("OffererRegistered", siren="800000010", name="Star", registeredAt=now, **place)
     assert code_of(world, stock) == "stock-not-bookable"
-    hears("OffererValidated", at=now)
+    receive("OffererValidated", at=now)
     assert world.book(stock)["status"] == "confirmed"
-    hears("OffererClosed", at=now, reason="ended")
+    receive("OffererClosed", at=now, reason="ended")
     assert code_of(world, stock, world.welcome(2002)) == "stock-not-bookable"
