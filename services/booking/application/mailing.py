@@ -28,9 +28,9 @@ MAX_LISTED = 200
 KINDS = (
     Booking.Confirmed, Booking.Cancelled, Booking.Moved, Booking.ExpiryApproached, Stock.EveReached, Stock.Withdrawn
 )  # fmt: skip
-_TELLS_PERSON = frozenset({Reason.BENEFICIARY, Reason.OFFERER, Reason.EXPIRED, Reason.BACKOFFICE})
-_TELLS_VENUE = frozenset({Reason.BENEFICIARY, Reason.EXPIRED, Reason.FRAUD, Reason.BACKOFFICE})
-"""The reasons of cancellations that each gets a mail about (domain.md §4.7): the venue none about those of its desk, the
+_MAILED_TO_PERSON = frozenset({Reason.BENEFICIARY, Reason.OFFERER, Reason.EXPIRED, Reason.BACKOFFICE})
+_MAILED_TO_VENUE = frozenset({Reason.BENEFICIARY, Reason.EXPIRED, Reason.FRAUD, Reason.BACKOFFICE})
+"""Each gets mails about cancellations for these reasons (domain.md §4.7): the venue none about those of its desk, the
 person none about a suspicion of fraud."""
 
 
@@ -130,10 +130,10 @@ def _mails(position: int, event: Any, row: Any, people: dict[int, Any]) -> Itera
 
 
 def _concerns_person(event: Any) -> bool:
-    return not isinstance(event, Booking.Cancelled) or event.reason in _TELLS_PERSON
+    return not isinstance(event, Booking.Cancelled) or event.reason in _MAILED_TO_PERSON
 
 
 def _concerns_venue(event: Any) -> bool:
     if isinstance(event, Booking.Moved | Booking.ExpiryApproached):
         return False
-    return not isinstance(event, Booking.Cancelled) or event.reason in _TELLS_VENUE
+    return not isinstance(event, Booking.Cancelled) or event.reason in _MAILED_TO_VENUE
