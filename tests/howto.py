@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "docs" / "howto"
-ORDER = ("event-and-message", "call", "read-model", "timer")
-"""The pages, each on top of those before it."""
+STORIES = (("event-and-message", "call", "read-model", "timer", "page"), ("field-on-an-offer",))
+"""The pages of each story, each on top of those before it. The first page of a story stands on the tree."""
 _BLOCK = re.compile(r"^```(diff|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SEPARATOR = "…"
 

@@ -6,12 +6,13 @@ import ast
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.documents import ROOT, Document, Tree
-from tests.howto import FOLDER, ORDER, DoesNotFit, apply_edits, parse_page, read_page, text_in
+from tests.howto import FOLDER, STORIES, DoesNotFit, apply_edits, parse_page, read_page, text_in
 
 CHECKS = (
     ".venv/bin/ruff check .",
@@ -23,15 +24,19 @@ CHECKS = (
 NOT_COPIED = (".git", ".venv", ".state", ".run", ".hypothesis", "build", "demo-output", "__pycache__", "*.egg-info")
 
 
-def test_every_page_is_in_the_order_and_in_the_index() -> None:
-    assert {path.stem for path in FOLDER.glob("*.md")} == {"README", "field-on-an-offer", *ORDER}
+PAGES = [name for story in STORIES for name in story]
+
+
+def test_every_page_is_in_a_story_and_in_the_index() -> None:
+    assert {path.stem for path in FOLDER.glob("*.md")} == {"README", *PAGES}
     index = (FOLDER / "README.md").read_text("utf-8")
-    assert [name for name in ORDER if f"({name}.md)" not in index] == []
+    assert [name for name in PAGES if f"({name}.md)" not in index] == []
 
 
-def test_every_edit_fits_the_tree() -> None:
+@pytest.mark.parametrize("story", STORIES, ids=[story[-1] for story in STORIES])
+def test_every_edit_of_a_story_fits_the_tree(story: Sequence[str]) -> None:
     files: dict[str, str] = {}
-    for name in ORDER:
+    for name in story:
         page = read_page(name)
         assert page.edits, name
         assert page.commands, name
@@ -41,13 +46,17 @@ def test_every_edit_fits_the_tree() -> None:
                 ast.parse(text, path)
 
 
+def test_a_field_on_an_offer_takes_at_most_eight_files_of_the_product() -> None:
+    edits = read_page("field-on-an-offer").edits
+    assert len({edit.path for edit in edits if not edit.is_test}) <= 8
+
+
 def test_pages_name_what_exists_once_they_are_applied() -> None:
     files: dict[str, str] = {}
-    for name in ORDER:
+    for name in PAGES:
         apply_edits(read_page(name), files, text_in(ROOT))
     tree = Tree(overlay=files)
     unknown = {path.name: Document(f"docs/howto/{path.name}", tree).unknown() for path in FOLDER.glob("*.md")}
-    del unknown["field-on-an-offer.md"]
     assert unknown == {name: [] for name in unknown}
 
 
@@ -70,7 +79,7 @@ def test_the_tree_with_all_pages_passes_its_checks(tmp_path: Path) -> None:
     root = tmp_path / "tree"
     shutil.copytree(ROOT, root, symlinks=True, ignore=shutil.ignore_patterns(*NOT_COPIED))
     _borrow_environment(root / ".venv")
-    for name in ORDER:
+    for name in PAGES:
         page = read_page(name)
         own_test = next(command for command in page.commands if "pytest" in command)
         _apply(root, name, only_tests=True)

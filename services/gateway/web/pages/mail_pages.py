@@ -47,7 +47,7 @@ def mail_pages() -> Blueprint:
 
     @blueprint.get("/confirmer")
     def confirm_form() -> Response:
-        return _page(CONFIRM, _confirm_form(request.args.get("token", "")))
+        return html_page(CONFIRM, _confirm_form(request.args.get("token", "")))
 
     @blueprint.post("/confirmer")
     def confirm() -> Response:
@@ -55,7 +55,7 @@ def mail_pages() -> Blueprint:
 
     @blueprint.get("/mot-de-passe")
     def password_form() -> Response:
-        return _page(PASSWORD, _password_form(request.args.get("token", "")))
+        return html_page(PASSWORD, _password_form(request.args.get("token", "")))
 
     @blueprint.post("/mot-de-passe")
     def password() -> Response:
@@ -72,10 +72,10 @@ def _submitted(title: str, contract: type[Command], done: str, form: Callable[[s
             send(command)
     except DomainError as refusal:
         message = REFUSALS.get(refusal.code, UNAVAILABLE)
-        response = _page(title, form(request.form.get("token", ""), message), refusal.status)
+        response = html_page(title, form(request.form.get("token", ""), message), refusal.status)
         response.headers.update(refusal_headers(refusal))
         return response
-    return _page(title, done)
+    return html_page(title, done)
 
 
 def _confirm_form(token: str, refusal: str = "") -> str:
@@ -103,7 +103,8 @@ def _alert(refusal: str) -> str:
     return f'<p role="alert"><strong>{escape(refusal)}</strong></p>' if refusal else ""
 
 
-def _page(title: str, body: str, status: int = 200) -> Response:
+def html_page(title: str, body: str, status: int = 200) -> Response:
+    """A page of this text, in French; ``body`` is HTML."""
     page = _PAGE.replace("{title}", escape(title)).replace("{body}", body)
     response = Response(page, status=status, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = POLICY
