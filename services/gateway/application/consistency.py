@@ -76,7 +76,7 @@ PENDING_IN: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 """Like ``SHOWS_IN``, but the reader waits. ``("booking", "book")`` is pending for its offer in the catalogue."""
 
-THEN_SHOWS_IN: Mapping[tuple[str, str], tuple[str, str]] = {
+SECOND_HOP: Mapping[tuple[str, str], tuple[str, str]] = {
     # after a new quantity, which catalog asks booking for, booking publishes the places left: (publisher, reader)
     ("catalog", "change-stock"): ("booking", "gateway"),
     # the credits of the bookings that are cancelled with an account
@@ -144,8 +144,8 @@ def wait_until_shown(bus: Bus, service: str, command: str, position: int | None)
     if position is not None:
         for reader in SHOWS_IN.get((service, command), ()):
             _wait(bus, reader, service, position, until)
-    if (service, command) in THEN_SHOWS_IN:
-        source, reader = THEN_SHOWS_IN[service, command]
+    if (service, command) in SECOND_HOP:
+        source, reader = SECOND_HOP[service, command]
         try:
             published = bus.query(calls.Positions(), to=source, timeout=_left(until))["published"]
             _wait(bus, reader, source, published, until)
