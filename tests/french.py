@@ -15,8 +15,8 @@ ENGLISH = _words(
     "you your"
 )
 FRENCH = _words(
-    "a au aucun aucune aux avec ce ces cet cette d dans de des déjà du elle en entre est et il l la le les leur n ne "
-    "ou par pas plus pour qu que réessayez s sa ses son sur trop un une vos votre vous à été"
+    "a au aucun aucune aux avec ce ces cet cette d dans de des déjà du elle en entre est et il inconnu l la le les "
+    "leur n ne ou par pas plus pour qu que réessayez s sa ses son sur trop un une vos votre vous à été"
 )
 FAMILIAR = _words("tu toi te ton ta tes")
 _WORD = re.compile(r"[^\W\d_]+")

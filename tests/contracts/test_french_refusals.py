@@ -10,6 +10,7 @@ import pytest
 from marshmallow import ValidationError
 
 import shared
+from services.gateway.web.responses.problems import DETAILS
 from shared.hosting.platform import service_class
 from shared.kernel.errors import DomainError
 from shared.kernel.french import no_break
@@ -17,9 +18,8 @@ from shared.runtime.settings import SERVICES
 from tests.french import objection, typographic_objection
 
 ROOT = Path(shared.__file__).parents[1]
-IN_ENGLISH = ("services/gateway/", "shared/cli/", "shared/testing/", "shared/contracts/fields.py")
-"""The gateway's own refusals are still to be translated; the command line is English, and so are the messages of the
-types that only messages between services have."""
+IN_ENGLISH = ("shared/cli/", "shared/testing/", "shared/contracts/fields.py")
+"""The command line is English, and so are the messages of the types that only messages between services have."""
 HELPERS = {"too_many"}
 """Functions whose first argument begins a ``detail``."""
 AT_LEAST = 120
@@ -39,9 +39,7 @@ REFUSALS = sorted(
     {kind for kind in kinds() if kind.__module__.startswith(("shared.", "services."))}, key=lambda kind: str(kind)
 )
 
-WITHOUT_ARGUMENTS = [
-    kind for kind in REFUSALS if "__init__" not in vars(kind) and not kind.__module__.startswith("services.gateway.")
-]
+WITHOUT_ARGUMENTS = [kind for kind in REFUSALS if "__init__" not in vars(kind)]
 """Those that may be raised without a ``detail``."""
 
 
@@ -105,8 +103,9 @@ def said() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("kind", WITHOUT_ARGUMENTS, ids=lambda kind: kind.__qualname__)
 def test_every_refusal_has_a_french_detail_of_its_own_or_of_its_kind(kind: type[DomainError]) -> None:
-    assert objection(kind.DETAIL) is None
-    assert typographic_objection(no_break(kind.DETAIL)) is None
+    detail = kind.DETAIL or DETAILS[kind.status]
+    assert objection(detail) is None
+    assert typographic_objection(no_break(detail)) is None
 
 
 def test_every_detail_and_message_that_is_written_somewhere_is_french() -> None:

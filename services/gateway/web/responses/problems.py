@@ -13,6 +13,7 @@ import orjson
 
 from services.gateway.web.responses.answers import RawResponse
 from shared.kernel.errors import DomainError
+from shared.kernel.french import no_break
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -261,7 +262,7 @@ def problem_document(error: DomainError) -> dict[str, Any]:
 
 def detail_of(error: DomainError) -> str:
     """What a person reads: French."""
-    return error.detail or DETAILS.get(error.status, DETAILS[500])
+    return error.detail or no_break(DETAILS.get(error.status, DETAILS[500]))
 
 
 def problem_response(error: DomainError) -> RawResponse:
