@@ -1,4 +1,4 @@
-"""Databases, schemas and names of a test's own on the real servers."""
+"""Databases, schemas and namespaces for tests on PostgreSQL and RabbitMQ."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Empty = Callable[[str], sa.Engine]
 
 @pytest.fixture(scope="session")
 def database() -> Iterator[str]:
-    """One for the level: whoever makes a schema in it drops that again."""
+    """Shared by all tests of the level; a test drops the schemas that it creates."""
     with own_database() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def empty(database: str) -> Iterator[Empty]:
-    """A service's tables with nothing in them. Not for a test that alters the tables, or listens to the engine."""
+    """An engine with the empty tables of a service. Tests must not alter the tables or listen to the engine."""
     made: dict[str, Schema] = {}
 
     def schema(service: str) -> sa.Engine:
@@ -42,7 +42,7 @@ def empty(database: str) -> Iterator[Empty]:
 
 @pytest.fixture
 def make_toy_store(database: str) -> Iterator[MakeStore]:
-    """A toy service's store in a schema named like the service."""
+    """Creates the store of a toy service in a schema with the service's name."""
     admin = sa.create_engine(database, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
     made: dict[str, Store] = {}
 
@@ -61,7 +61,7 @@ def make_toy_store(database: str) -> Iterator[MakeStore]:
 
 @pytest.fixture
 def namespace() -> Iterator[str]:
-    """A prefix on the broker whose exchange ``source`` feeds the queue ``sink.from.source``; gone afterwards."""
+    """A namespace whose exchange ``source`` feeds the queue ``sink.from.source``. It is deleted afterwards."""
     name = f"pc_test_{uuid.uuid4().hex[:10]}"
     services = {"source": [], "sink": ["source"]}
     connection = connect(AMQP)

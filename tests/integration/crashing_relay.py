@@ -1,4 +1,4 @@
-"""A relay whose machine loses power once the broker has confirmed a batch: ``… URL NAMESPACE``."""
+"""A relay that is killed after the broker has confirmed a batch, before it stores its position: ``… URL NAMESPACE``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from shared import green
 
 green.monkey_patch()
 
-import os  # noqa: E402  # after the patching
+import os  # noqa: E402  # after the patch
 import signal  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Sequence  # noqa: E402

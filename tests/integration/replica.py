@@ -1,7 +1,7 @@
-"""A process of a toy service on the real servers, perhaps one of several: ``… SERVICE URL NAMESPACE STATE``.
+"""A process of a toy service on PostgreSQL and RabbitMQ: ``… SERVICE URL NAMESPACE STATE``.
 
-The ``source`` pours again and again; the ``sink`` keeps what it handled in ``handled``, with the process that did. As
-``clashing-sink`` it meets a conflict with every fiftieth message first.
+The ``source`` publishes continuously. The ``sink`` records each handled message and its own process in the table
+``handled``. The ``clashing-sink`` first gets a conflict for every fiftieth message.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from shared import green
 
 green.monkey_patch()
 
-import itertools  # noqa: E402  # after the patching
+import itertools  # noqa: E402  # after the patch
 import os  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
@@ -34,7 +34,7 @@ from tests.unit.shared.toy import fill, opened  # noqa: E402
 
 PAUSE_SECONDS = 0.02
 IDLE_CHECK_SECONDS = 0.2
-"""A process that stands by looks more often than in production: a test sees it look several times in a few seconds."""
+"""A standby polls more often than in production, so that a short test includes several polls."""
 
 
 def build_source(_settings: Settings, clock: Clock, _bus: Bus, engine: sa.Engine) -> Service:
@@ -52,13 +52,13 @@ def build_sink(_settings: Settings, clock: Clock, _bus: Bus, engine: sa.Engine) 
 
 
 clashed: set[int] = set()
-"""The positions that have met a conflict, which passes."""
+"""The positions of messages that have had their transient conflict."""
 
 
 def handle(tx: Transaction, message: Message) -> None:
     if message.data["amount"] % 50 == 0 and "clashing-sink" in sys.argv and message.position not in clashed:
         clashed.add(message.position)
-        raise Conflict("somebody else wrote it first")
+        raise Conflict("a concurrent write")
     row = {"position": message.position, "process": os.getpid()}
     tx.connection.execute(sa.text("INSERT INTO handled (position, process) VALUES (:position, :process)"), row)
 
@@ -91,8 +91,8 @@ def main() -> None:
     service, url, namespace, state = sys.argv[1:]
     logs.configure("info", service)
     feeds.IDLE_CHECK_SECONDS = IDLE_CHECK_SECONDS
-    given = Settings.from_environment({"AMQP_URI": AMQP, "NAMESPACE": namespace, "STATE_DIR": state})
-    settings = replace(given, own_databases={"source": url, "sink": url})
+    base = Settings.from_environment({"AMQP_URI": AMQP, "NAMESPACE": namespace, "STATE_DIR": state})
+    settings = replace(base, own_databases={"source": url, "sink": url})
     runner = ServiceRunner({"settings": settings, "max_workers": 16})
     runner.add_service(Source if service == "source" else Sink)
     runner.start()

@@ -1,4 +1,4 @@
-"""A queued statement is carried out with the next one, in order and in the same transaction, or not at all."""
+"""Batched statements: a queued statement runs with the next one, in order and in the same transaction."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def store(make_toy_store: MakeStore) -> Store:
 
 @pytest.fixture
 def sent(store: Store) -> Iterator[list[str]]:
-    """Every string that goes to the database, as many statements as it may hold."""
+    """Every string sent to the database; each may have several statements."""
     strings: list[str] = []
 
-    def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         strings.append(statement)
 
-    sa.event.listen(store.engine, "after_cursor_execute", hear)
+    sa.event.listen(store.engine, "after_cursor_execute", record)
     yield strings
-    sa.event.remove(store.engine, "after_cursor_execute", hear)
+    sa.event.remove(store.engine, "after_cursor_execute", record)
 
 
 notes = sa.Table("notes", sa.MetaData(), sa.Column("id", sql.BigNumber, primary_key=True), sa.Column("body", sa.Text))
@@ -55,27 +55,30 @@ def fill_one(store: Store, owner: int) -> None:
         sql.upsert(tx.connection, notes, [{"id": owner, "body": AWKWARD}])
 
 
-def test_a_transaction_of_many_writes_takes_few_round_trips(store: Store, sent: list[str]) -> None:
+def test_many_writes_take_few_round_trips(store: Store, sent: list[str]) -> None:
     fill_one(store, 1)
-    assert [one.count("INSERT INTO notes") for one in sent] == [2, 0]  # with the fold; the log and the end
+    assert [one.count("INSERT INTO notes") for one in sent] == [
+        2,
+        0,
+    ]  # first the read model, then the log and the commit
     assert sent[0].startswith("BEGIN") and "COMMIT" in sent[-1]
     assert found(store) == [(1, AWKWARD)]
 
 
-def test_what_nothing_follows_goes_with_the_end(store: Store, sent: list[str]) -> None:
+def test_last_statement_is_sent_with_the_commit(store: Store, sent: list[str]) -> None:
     with store.transaction() as tx:
         sql.insert_many(tx.connection, notes, [{"id": 1, "body": AWKWARD}])
     assert len(sent) == 1 and sent[0].endswith("COMMIT")
     assert found(store) == [(1, AWKWARD)]
 
 
-def test_a_transaction_that_says_nothing_asks_nothing(store: Store, sent: list[str]) -> None:
+def test_empty_transaction_sends_nothing(store: Store, sent: list[str]) -> None:
     with store.transaction():
         pass
     assert sent == []
 
 
-def test_a_row_that_is_written_is_read_in_the_same_transaction(store: Store) -> None:
+def test_transaction_reads_its_own_queued_writes(store: Store) -> None:
     with store.transaction() as tx:
         sql.insert_many(tx.connection, notes, [{"id": 1, "body": "a"}])
         assert tx.connection.execute(sa.select(notes.c.body)).scalars().all() == ["a"]
@@ -84,7 +87,7 @@ def test_a_row_that_is_written_is_read_in_the_same_transaction(store: Store) -> 
     assert found(store) == [(1, "a"), (3, "c")]
 
 
-def test_its_error_comes_later_and_ends_all_of_the_transaction(store: Store) -> None:
+def test_error_of_a_queued_statement_rolls_back_the_transaction(store: Store) -> None:
     fill_one(store, 1)
     with pytest.raises(Conflict), store.transaction() as tx:
         sql.insert_many(tx.connection, notes, [{"id": 2, "body": "b"}])
@@ -94,7 +97,7 @@ def test_its_error_comes_later_and_ends_all_of_the_transaction(store: Store) -> 
     assert [number for number, _ in found(store)] == [1, 3]
 
 
-def test_an_error_of_ours_leaves_nothing(store: Store, sent: list[str]) -> None:
+def test_exception_in_the_block_discards_queued_statements(store: Store, sent: list[str]) -> None:
     with pytest.raises(ZeroDivisionError), store.transaction() as tx:
         sql.insert_many(tx.connection, notes, [{"id": 1, "body": "a"}])
         tx.connection.execute(sa.select(totals)).all()
@@ -104,8 +107,8 @@ def test_an_error_of_ours_leaves_nothing(store: Store, sent: list[str]) -> None:
     assert found(store) == []
 
 
-def test_who_gives_up_in_the_middle_of_a_statement_leaves_no_transaction_open(store: Store) -> None:
-    """A time-out ends the green thread wherever it is: the connection is thrown away with what was begun."""
+def test_timeout_during_a_statement_leaves_no_open_transaction(store: Store) -> None:
+    """The time-out interrupts the green thread in the statement: the pool discards the connection."""
     with pytest.raises(green.Timeout), green.Timeout(0.2), store.transaction() as tx:
         sql.insert_many(tx.connection, notes, [{"id": 1, "body": "a"}])
         tx.connection.execute(sa.text(f"SELECT pg_sleep({TIMEOUT_SECONDS})"))
@@ -121,11 +124,11 @@ def test_who_gives_up_in_the_middle_of_a_statement_leaves_no_transaction_open(st
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE wait_event = 'PgSleep' AND datname = current_database()"
     )
-    with store.reading() as connection:  # PostgreSQL itself does not see that nobody waits for the statement
+    with store.reading() as connection:  # PostgreSQL does not notice that the client has gone
         assert connection.execute(asleep).scalars().all() == [True]
 
 
-def test_a_connection_that_is_cut_in_a_transaction_is_the_worlds_trouble(store: Store) -> None:
+def test_lost_connection_in_a_transaction_is_a_transient_failure(store: Store) -> None:
     with pytest.raises(StoreUnavailable), store.transaction() as tx:
         sql.insert_many(tx.connection, notes, [{"id": 1, "body": "a"}])
         own = tx.connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()

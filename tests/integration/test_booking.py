@@ -1,4 +1,4 @@
-"""Booking on PostgreSQL: the very tests that run on SQLite, and its guards under many at once."""
+"""Booking on PostgreSQL: the tests that run on SQLite, and its guards under concurrency."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def world(empty: Empty, tmp_path: Path) -> World:
 
 
 def at_once(world: World, calls: list[Call]) -> list[Any]:
-    """Each in a batch of its own, all under way together."""
+    """Runs the calls concurrently, each in a separate batch."""
     return list(green.Pool(10).imap(lambda call: world.process.decide([call])[0][0], calls))
 
 
@@ -52,7 +52,7 @@ def check_rows(world: World) -> None:
         assert compare(world.store, projection) == []
 
 
-def test_the_last_places_go_once_however_many_ask(world: World) -> None:
+def test_concurrent_requests_do_not_oversell_the_last_places(world: World) -> None:
     stock = world.stock(quantity=5)
     people = [world.welcome(number) for number in range(2_000, 2_020)]
     outcomes = at_once(world, [booking(stock, person, f"k{person}") for person in people])
@@ -63,7 +63,7 @@ def test_the_last_places_go_once_however_many_ask(world: World) -> None:
     check_rows(world)
 
 
-def test_one_person_books_an_offer_once_however_often_they_ask(world: World) -> None:
+def test_concurrent_requests_of_a_person_book_an_offer_once(world: World) -> None:
     offer = world.offer()
     stocks = [world.stock(offer), world.stock(offer)]
     calls = [booking(stocks[number % 2], 1001, f"k{number}") for number in range(10)]
@@ -71,7 +71,7 @@ def test_one_person_books_an_offer_once_however_often_they_ask(world: World) -> 
     check_rows(world)
 
 
-def test_a_key_sent_many_times_at_once_finds_its_own_booking(world: World) -> None:
+def test_concurrent_requests_with_one_idempotency_key_get_one_booking(world: World) -> None:
     stock = world.stock()
     outcomes = at_once(world, [booking(stock, 1001, "same")] * 8)
     assert {one["bookingId"] for one in outcomes} == {1}
@@ -79,7 +79,7 @@ def test_a_key_sent_many_times_at_once_finds_its_own_booking(world: World) -> No
     check_rows(world)
 
 
-def test_batches_over_the_same_stocks_in_any_order_do_not_block_each_other(world: World) -> None:
+def test_concurrent_batches_over_the_same_stocks_do_not_deadlock(world: World) -> None:
     stocks = [world.stock(price=0) for _ in range(6)]
     people = [world.welcome(number) for number in range(2_000, 2_008)]
     batches = [
@@ -91,7 +91,7 @@ def test_batches_over_the_same_stocks_in_any_order_do_not_block_each_other(world
     check_rows(world)
 
 
-def test_cancelled_and_used_at_once_is_one_of_both(world: World) -> None:
+def test_concurrent_cancellation_and_use_have_one_winner(world: World) -> None:
     booked = world.book(world.stock())
     calls = [
         Call("cancel", {"bookingId": booked["bookingId"]}, "c", Caller(1001)),
@@ -103,8 +103,8 @@ def test_cancelled_and_used_at_once_is_one_of_both(world: World) -> None:
     check_rows(world)
 
 
-def cancelled_by_both_of_two_who_wait_for_the_stock(world: World) -> list[Any]:
-    """The person and staff, at once; a third holds the stock until both have come."""
+def cancel_twice_while_the_stock_is_locked(world: World) -> list[Any]:
+    """The person and staff cancel a booking; a third transaction locks the stock until both of them wait."""
     stock = world.stock()
     booked = world.book(stock)
     calls = [
@@ -114,28 +114,28 @@ def cancelled_by_both_of_two_who_wait_for_the_stock(world: World) -> list[Any]:
     pool = green.Pool(2)
     with world.store.transaction() as tx:
         LockedStocks.of(tx, [stock])
-        asked = [pool.spawn(world.process.decide, [call]) for call in calls]
+        cancellations = [pool.spawn(world.process.decide, [call]) for call in calls]
         wait_until(lambda: lock_waiters(world.store.engine) == len(calls))
-    return [one.wait()[0][0] for one in asked]
+    return [one.wait()[0][0] for one in cancellations]
 
 
-def test_who_cancels_what_was_cancelled_meanwhile_is_told_so(world: World) -> None:
-    outcomes = cancelled_by_both_of_two_who_wait_for_the_stock(world)
+def test_second_of_two_concurrent_cancellations_is_refused(world: World) -> None:
+    outcomes = cancel_twice_while_the_stock_is_locked(world)
     assert counted(outcomes) == {"cancelled": 1, "already-cancelled": 1}
     assert len(world.messages("BookingCancelled")) == 1
     check_rows(world)
 
 
-def test_without_the_lock_before_the_booking_is_loaded_its_place_is_given_back_twice(
+def test_control_without_the_lock_a_cancellation_releases_the_place_twice(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The control: the table's own check is what is left, and an error."""
+    """Only the check constraint of the table notices it, with an error."""
     monkeypatch.setattr(stocks, "lock_of_bookings", lambda *_: None)
-    outcomes = cancelled_by_both_of_two_who_wait_for_the_stock(world)
+    outcomes = cancel_twice_while_the_stock_is_locked(world)
     assert counted(outcomes) == {"cancelled": 1, "internal-error": 1}
 
 
-def test_two_recoveries_and_a_repetition_confirm_an_open_request_once(world: World) -> None:
+def test_concurrent_recoveries_and_a_retry_confirm_an_open_request_once(world: World) -> None:
     stock = world.stock()
     world.bus.away.add("wallet")
     at_once(world, [booking(stock, 1001, "k")])
@@ -150,7 +150,7 @@ def test_two_recoveries_and_a_repetition_confirm_an_open_request_once(world: Wor
     check_rows(world)
 
 
-def test_a_failing_call_leaves_the_others_of_its_batch_alone(world: World) -> None:
+def test_failing_call_does_not_affect_the_rest_of_its_batch(world: World) -> None:
     test_saga.test_a_failing_call_leaves_the_others_of_its_batch_alone(world)
     check_rows(world)
 
@@ -160,7 +160,7 @@ def test_recovery_finishes_the_others_when_one_request_always_fails(world: World
     check_rows(world)
 
 
-def test_any_text_goes_through_an_array_unchanged(world: World) -> None:
+def test_array_parameters_preserve_any_text(world: World) -> None:
     key = "a\"b\\c{d},e'f NULL é %s\n"
     booked = world.book(world.stock(), key=key)
     assert world.book(booked["stock"]["stockId"], key=key) == booked

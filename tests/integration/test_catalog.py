@@ -1,4 +1,4 @@
-"""The catalogue on PostgreSQL: the very tests that run on SQLite, and its guards under two at once."""
+"""The catalogue on PostgreSQL: the tests that run on SQLite, and its guards under concurrency."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def world(empty: Empty, tmp_path: Path) -> World:
     return world
 
 
-def test_one_siret_asked_for_by_many_at_once_is_one_venue_s(world: World) -> None:
+def test_concurrent_venues_with_one_siret_open_once(world: World) -> None:
     def open_venue(_number: int) -> str:
         try:
             return str(world.venue()["establishment"])
@@ -35,7 +35,7 @@ def test_one_siret_asked_for_by_many_at_once_is_one_venue_s(world: World) -> Non
     assert sorted(answers) == ["21340172200011"] + ["siret-taken"] * 7
 
 
-def test_one_stock_changed_by_many_at_once_keeps_one_price(world: World) -> None:
+def test_concurrent_price_changes_are_serialized(world: World) -> None:
     _, stock_id = world.concert()
 
     def reprice(number: int) -> int:

@@ -1,4 +1,4 @@
-"""What PostgreSQL refuses because somebody else was faster, and what it would refuse every time."""
+"""Integrity errors of PostgreSQL: unique violations are conflicts, which a retry may resolve; others are not."""
 
 from __future__ import annotations
 
@@ -28,21 +28,19 @@ def store(make_toy_store: MakeStore) -> Iterator[Store]:
     return store
 
 
-@pytest.mark.parametrize(
-    "row", [(None, 1, 1), (2, 13, 1), (2, 1, 99)], ids=["an empty column", "a check", "a row that is not there"]
-)
-def test_what_the_tables_never_admit_is_no_conflict(store: Store, row: tuple[int | None, int, int]) -> None:
+@pytest.mark.parametrize("row", [(None, 1, 1), (2, 13, 1), (2, 1, 99)], ids=["not null", "check", "foreign key"])
+def test_other_integrity_errors_are_no_conflicts(store: Store, row: tuple[int | None, int, int]) -> None:
     with pytest.raises(sa.exc.IntegrityError), store.transaction() as tx:
         tx.connection.exec_driver_sql(LID, row)
 
 
-def test_a_key_that_is_taken_is_one(store: Store) -> None:
+def test_unique_violation_is_a_conflict(store: Store) -> None:
     with pytest.raises(Conflict), store.transaction() as tx:
         tx.connection.exec_driver_sql(LID, (1, 1, 1))
 
 
-def test_so_it_is_when_it_was_sent_with_rows_of_another_statement(store: Store) -> None:
-    """The driver's own error then, which SQLAlchemy does not see."""
+def test_unique_violation_of_a_queued_statement_is_a_conflict(store: Store) -> None:
+    """The driver raises the error, and SQLAlchemy does not translate it."""
     with pytest.raises(Conflict), store.transaction() as tx:
         queue(tx.connection, LID, (1, 1, 1))
         tx.connection.exec_driver_sql(LID, [(2, 1, 1), (3, 1, 1)])

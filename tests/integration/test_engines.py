@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, and what becomes of them when the database ends one."""
+"""Connection pools for PostgreSQL after the server has terminated a connection."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def engine() -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-def end_from_outside(engine: sa.Engine) -> int:
-    """Uses a connection, gives it back, and has the server end it; gives its process."""
+def terminate_pooled_connection(engine: sa.Engine) -> int:
+    """Returns a connection to the pool and lets the server terminate it; returns its server process."""
     with engine.connect() as connection:
         process: int = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
     other = sa.create_engine(DATABASE, poolclass=sa.pool.NullPool)
@@ -29,18 +29,18 @@ def end_from_outside(engine: sa.Engine) -> int:
     return process
 
 
-def test_a_connection_that_was_ended_while_it_rested_is_replaced(
+def test_terminated_idle_connection_is_replaced(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "TRUSTED_SECONDS", 0.0)
+    terminated = terminate_pooled_connection(engine)
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one() != terminated
+
+
+def test_recently_used_connection_fails_once_and_is_replaced(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "TRUSTED_SECONDS", 0.0)
-    ended = end_from_outside(engine)
-    with engine.connect() as connection:
-        assert connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one() != ended
-
-
-def test_one_that_is_trusted_fails_once_and_the_next_is_new(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "TRUSTED_SECONDS", 3600.0)
-    end_from_outside(engine)
+    terminate_pooled_connection(engine)
     with pytest.raises(sa.exc.DBAPIError) as lost, engine.connect() as connection:
         connection.execute(sa.text("SELECT 1"))
     assert lost.value.connection_invalidated

@@ -1,4 +1,4 @@
-"""The public read model on PostgreSQL: the very tests that run on SQLite."""
+"""The public read model on PostgreSQL: the tests that run on SQLite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store of keys on PostgreSQL, in a database of its own, whose outages leave identity's own database up."""
+"""The store of keys in a separate PostgreSQL database, which can be down while identity's database is up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.waiting import attempts, wait_until
 
 
 class Vault:
-    """A database of keys that a test can close and open."""
+    """A database of keys that a test can make unavailable."""
 
     def __init__(self, url: str) -> None:
         self._engine = Schema(url, "keys").engine
@@ -61,14 +61,14 @@ def destroy_keys(platform: Platform) -> None:
 
 def until_back(platform: Platform) -> None:
     """Runs the task until it succeeds: a terminated connection fails once more before the pool replaces it."""
-    for _ in attempts(lambda: "the keys stay away"):
+    for _ in attempts(lambda: "the keys stay unavailable"):
         try:
             return destroy_keys(platform)
         except StoreUnavailable:
             pass
 
 
-def test_an_outage_of_the_keys_refuses_an_erasure_and_delays_a_destruction(platform: Platform, vault: Vault) -> None:
+def test_outage_of_the_keys_refuses_erasure_and_delays_destruction(platform: Platform, vault: Vault) -> None:
     first, second = platform.young(), platform.young("max@example.org")
     vault.take_away()
     refused = platform.decide("erase", {}, first, "k")
@@ -93,7 +93,7 @@ def test_an_outage_of_the_keys_refuses_an_erasure_and_delays_a_destruction(platf
         assert platform.service.open_work(connection) == 0
 
 
-def test_concurrent_creations_of_one_key_all_get_the_same_key(vault: Vault) -> None:
+def test_concurrent_creations_of_a_key_return_the_same_key(vault: Vault) -> None:
     rings = [KeyRing(vault.keys) for _ in range(8)]
     pool = green.Pool(8)
     list(pool.imap(lambda ring: ring.make(7), rings))
@@ -101,7 +101,7 @@ def test_concurrent_creations_of_one_key_all_get_the_same_key(vault: Vault) -> N
     assert {KeyRing(vault.keys).open(7, one)["n"] for one in sealed} == {1}
 
 
-def test_a_slow_move_of_keys_brings_no_destroyed_key_back(platform: Platform, vault: Vault) -> None:
+def test_slow_move_of_keys_does_not_restore_a_destroyed_key(platform: Platform, vault: Vault) -> None:
     reached, go_on = green.Event(), green.Event()
 
     class Slow(KeyStore):

@@ -284,7 +284,7 @@ CONTROLS: dict[str, tuple[Play, set[str], Oracle]] = {
 
 
 @pytest.mark.parametrize("race", CONTROLS)
-def test_the_guards_hold_on_a_slow_database(tmp_path: Path, race: str) -> None:
+def test_guards_hold_on_a_slow_database(tmp_path: Path, race: str) -> None:
     play, _, holds = CONTROLS[race]
     with slow_platform(tmp_path, YIELD_SECONDS[0]) as platform:
         assert holds(platform, play(platform))

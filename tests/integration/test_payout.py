@@ -1,4 +1,4 @@
-"""Payout on PostgreSQL: the tests that run on SQLite, and closes by several processes at once."""
+"""Payout on PostgreSQL: the tests that run on SQLite, and concurrent closes by several processes."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ def undo_some(stage: Stage) -> None:
 
 
 def catch_up(stage: Stage) -> None:
-    for _ in attempts(lambda: "it never caught up"):
+    for _ in attempts(lambda: "the consumer does not catch up"):
         try:
             stage.process.catch_up("booking")
             return
         except Conflict:
-            pass  # the close has written meanwhile
+            pass  # the close has written concurrently
 
 
 def test_concurrent_closes_make_one_batch(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,37 +141,39 @@ def test_one_period_opened_concurrently_is_one_batch(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), [(FIRST, SECOND), (SECOND, FIRST)], ids=["later", "earlier"])
-def test_without_the_lock_both_periods_open(
+def test_control_without_the_lock_both_periods_open(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, one: Period, other: Period
 ) -> None:
-    """The control: under READ COMMITTED, the checks do not see the other transaction's batch."""
+    """Under READ COMMITTED, the checks do not see the other transaction's batch."""
     monkeypatch.setattr("services.payout.storage.batches.lock_opening", lambda _connection: None)
     numbers = iter((1, 2))
     monkeypatch.setattr("shared.eventstore.Transaction.next_number", lambda *_: next(numbers))
     assert open_both(stage, one, other) == [1, 2]
 
 
-def agreed_concurrently(stage: Stage) -> list[Any]:
-    """Four rules for one offer, with different amounts."""
+def add_overlapping_rules_concurrently(stage: Stage) -> list[Any]:
+    """Adds four rules for one offer, with different amounts."""
 
-    def agree(amount: int) -> Any:
+    def add(amount: int) -> Any:
         rule = {"offerId": 1, "amountCents": amount, "start": "2021-11-03T00:00:00Z"}
         try:
             return stage.command("add-custom-rule", rule)["amountCents"]
         except DomainError as refusal:
             return refusal.code
 
-    return list(green.Pool(4).imap(agree, (100, 200, 300, 400)))
+    return list(green.Pool(4).imap(add, (100, 200, 300, 400)))
 
 
-def test_one_of_several_overlapping_rules_is_agreed(stage: Stage) -> None:
-    answers = agreed_concurrently(stage)
+def test_one_of_several_concurrent_overlapping_rules_is_added(stage: Stage) -> None:
+    answers = add_overlapping_rules_concurrently(stage)
     assert answers.count("custom-rule-overlaps") == 3
     assert len(stage.query("custom-rules")["items"]) == 1
 
 
-def test_without_the_other_rules_all_of_them_are_agreed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control: a transaction that does not see the others' rules agrees its own."""
-    whole = custom_rules.all_rules
-    monkeypatch.setattr(custom_rules, "all_rules", lambda connection: whole(connection)[:0])
-    assert len([one for one in agreed_concurrently(stage) if isinstance(one, int)]) > 1
+def test_control_without_the_other_rules_overlapping_rules_are_added(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that does not see the other rules adds its own."""
+    all_rules = custom_rules.all_rules
+    monkeypatch.setattr(custom_rules, "all_rules", lambda connection: all_rules(connection)[:0])
+    assert len([one for one in add_overlapping_rules_concurrently(stage) if isinstance(one, int)]) > 1

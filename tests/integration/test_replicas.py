@@ -1,4 +1,4 @@
-"""Two processes of each service, as they are deployed: one does what only one can, the other takes its place."""
+"""Two replicas of each service: one is active, the other is the standby."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.slow
 
 TRAFFIC_SECONDS = 20 * IDLE_CHECK_SECONDS
-"""Long enough for a process that stands by to look several times."""
+"""Long enough for several polls of the standby."""
 
 
 class Rig:
@@ -67,8 +67,8 @@ class Rig:
     def name_of(self, process: int) -> str:
         return next(name for name, running in self.processes.items() if running.pid == process)
 
-    def said(self) -> list[dict[str, Any]]:
-        """What the processes logged of trouble."""
+    def warnings(self) -> list[dict[str, Any]]:
+        """The warnings and errors in the logs of all processes."""
         lines = [line for log in self._folder.glob("*.log") for line in log.read_text().splitlines()]
         return [line for line in map(json.loads, lines) if line["level"] not in ("info", "debug")]
 
@@ -84,8 +84,8 @@ def rig(make_toy_store: MakeStore, namespace: str, tmp_path: Path) -> Iterator[R
     rig.stop()
 
 
-def started(rig: Rig, sink: str = "sink") -> None:
-    """Two sources at work, then two sinks that follow them."""
+def start_replicas(rig: Rig, sink: str = "sink") -> None:
+    """Starts two sources, then two sinks that consume their messages."""
     for number in (1, 2):
         rig.start(f"source-{number}")
     wait_until(rig.published)
@@ -94,40 +94,40 @@ def started(rig: Rig, sink: str = "sink") -> None:
     wait_until(rig.handled)
 
 
-def everything_is_handled_once_and_in_order(rig: Rig) -> None:
+def assert_handled_once_and_in_order(rig: Rig) -> None:
     published = rig.published()
     wait_until(lambda: len(rig.handled()) >= len(published))
     assert [position for position, _ in rig.handled()][: len(published)] == published
 
 
-def test_under_traffic_one_handles_and_the_other_stands_by_without_a_word(rig: Rig) -> None:
-    started(rig)
+def test_only_the_active_replica_handles_messages(rig: Rig) -> None:
+    start_replicas(rig)
     time.sleep(TRAFFIC_SECONDS)
-    settled = len(rig.handled())
+    before = len(rig.handled())
     time.sleep(TRAFFIC_SECONDS)
-    assert len({process for _, process in rig.handled()[settled:]}) == 1
-    everything_is_handled_once_and_in_order(rig)
-    assert rig.said() == []
+    assert len({process for _, process in rig.handled()[before:]}) == 1
+    assert_handled_once_and_in_order(rig)
+    assert rig.warnings() == []
 
 
-def test_when_the_active_one_dies_the_other_goes_on(rig: Rig) -> None:
-    started(rig)
+def test_standby_takes_over_when_the_active_consumer_dies(rig: Rig) -> None:
+    start_replicas(rig)
     for _ in range(2):
         time.sleep(1.0)
         active = rig.name_of(rig.handled()[-1][1])
         rig.kill(active)
-        left = next(process.pid for name, process in rig.processes.items() if name.startswith("sink"))
-        wait_until(lambda left=left: rig.handled()[-1][1] == left)
-        everything_is_handled_once_and_in_order(rig)
+        standby = next(process.pid for name, process in rig.processes.items() if name.startswith("sink"))
+        wait_until(lambda standby=standby: rig.handled()[-1][1] == standby)
+        assert_handled_once_and_in_order(rig)
         rig.start(active)
-    assert rig.said() == []
+    assert rig.warnings() == []
 
 
-def test_a_conflict_makes_no_other_process_the_active_one(rig: Rig) -> None:
-    """What arrived is handled again where it is: to give it back would hand the queue over each time."""
-    started(rig, "clashing-sink")
+def test_conflict_does_not_activate_the_standby(rig: Rig) -> None:
+    """The active consumer retries the message itself; requeueing would hand the queue over each time."""
+    start_replicas(rig, "clashing-sink")
     time.sleep(TRAFFIC_SECONDS)
-    everything_is_handled_once_and_in_order(rig)
-    assert {line["error"] for line in rig.said()} == {"somebody else wrote it first"}
-    settled = [process for _, process in rig.handled()][-100:]
-    assert len(set(settled)) == 1
+    assert_handled_once_and_in_order(rig)
+    assert {line["error"] for line in rig.warnings()} == {"a concurrent write"}
+    last = [process for _, process in rig.handled()][-100:]
+    assert len(set(last)) == 1

@@ -1,4 +1,4 @@
-"""The same on PostgreSQL."""
+"""Restored backups on PostgreSQL: the tests that run on SQLite."""
 
 from __future__ import annotations
 

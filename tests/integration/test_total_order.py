@@ -1,4 +1,4 @@
-"""The total order of a log: whoever has read a position never later meets a smaller one."""
+"""The total order of a log: after a position has become visible, no smaller one does."""
 
 from __future__ import annotations
 
@@ -26,49 +26,49 @@ def run_writers(store: Store, *options: str) -> list[subprocess.Popen[bytes]]:
 
 
 def tail(store: Store, writers: list[subprocess.Popen[bytes]]) -> list[int]:
-    """Positions in the order in which a reader met them, looking again and again at the whole log."""
-    met: list[int] = []
+    """The positions in the order in which they become visible to a reader that polls the whole log."""
+    visible: list[int] = []
     known: set[int] = set()
-    for _ in attempts(lambda: "the writers never ended", pause=0.005):
-        over = all(writer.poll() is not None for writer in writers)
+    for _ in attempts(lambda: "the writers do not end", pause=0.005):
+        ended = all(writer.poll() is not None for writer in writers)
         with store.reading() as connection:
             rows = connection.execute(sa.select(stored_events.c.id).order_by(stored_events.c.id)).scalars().all()
-        fresh = [row for row in rows if row not in known]
-        met.extend(fresh)
-        known.update(fresh)
-        if over:
+        new = [row for row in rows if row not in known]
+        visible.extend(new)
+        known.update(new)
+        if ended:
             assert [writer.returncode for writer in writers] == [0] * PROCESSES
             break
-    return met
+    return visible
 
 
-def test_a_tailing_reader_never_meets_a_smaller_position(make_toy_store: MakeStore) -> None:
+def test_positions_become_visible_in_order(make_toy_store: MakeStore) -> None:
     store = make_toy_store("toy")
-    met = tail(store, run_writers(store))
+    visible = tail(store, run_writers(store))
     events = PROCESSES * GREENLETS * (EVENTS_EACH + 1)  # each jar is opened once
-    assert len(met) == events
-    assert met == sorted(met)
+    assert len(visible) == events
+    assert visible == sorted(visible)
 
 
-def test_without_the_lock_it_does(make_toy_store: MakeStore) -> None:
-    """The control: the same writers and the same reader, the lock left out."""
+def test_control_without_the_lock_positions_become_visible_out_of_order(make_toy_store: MakeStore) -> None:
+    """The same writers and reader, without the lock on the log."""
     store = make_toy_store("toy")
-    met = tail(store, run_writers(store, "--unlocked"))
-    assert met != sorted(met)
+    visible = tail(store, run_writers(store, "--unlocked"))
+    assert visible != sorted(visible)
 
 
-def test_a_reader_that_follows_positions_misses_nothing(make_toy_store: MakeStore) -> None:
-    """As the relay and the consumers do it: only what lies after the last position seen."""
+def test_reader_after_the_last_position_misses_nothing(make_toy_store: MakeStore) -> None:
+    """The relay and the consumers read only events after the last position that they have seen."""
     store = make_toy_store("toy")
     writers = run_writers(store)
     seen: list[int] = []
     previous: list[int] = []
-    for _ in attempts(lambda: "the writers never ended", pause=0.002):
-        over = all(writer.poll() is not None for writer in writers)
+    for _ in attempts(lambda: "the writers do not end", pause=0.002):
+        ended = all(writer.poll() is not None for writer in writers)
         page = store.messages(seen[-1] if seen else 0, 50)
         seen.extend(message.position for message in page)
         previous.extend(message.previous for message in page)
-        if over and not page:
+        if ended and not page:
             break
     with store.reading() as connection:
         published = sa.select(stored_events.c.id).where(stored_events.c.published).order_by(stored_events.c.id)

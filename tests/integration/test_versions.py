@@ -1,4 +1,4 @@
-"""Two versions of a message side by side over RabbitMQ: everybody gets what they know, and nothing else."""
+"""Two versions of a message side by side over RabbitMQ: each consumer gets the version that it knows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def source(make_toy_store: MakeStore) -> Store:
 
 @pytest.fixture
 def listen(namespace: str) -> Iterator[Listen]:
-    """An outsider with a queue of its own, bound to the exchange for outsiders under a routing key."""
+    """Creates the queue of an outsider, bound to the public exchange with a routing key."""
     made: list[Inbox] = []
 
     def bind(key: str) -> Inbox:
@@ -45,7 +45,7 @@ def listen(namespace: str) -> Iterator[Listen]:
 
 
 def publish(source: Store, namespace: str) -> None:
-    """What the relay of that release sends."""
+    """Runs the relay of the release."""
     publisher = EventPublisher(AMQP, namespace, "source")
     relay = Relay(source, publisher.publish)
     relay.start()
@@ -54,7 +54,7 @@ def publish(source: Store, namespace: str) -> None:
     publisher.close()
 
 
-def taken(inbox: Inbox) -> list[Any]:
+def take_all(inbox: Inbox) -> list[Any]:
     found: list[Any] = []
     while arrived := inbox.take(100, EMPTY_SECONDS if found else WAIT_SECONDS):
         found.extend(arrived)
@@ -62,46 +62,45 @@ def taken(inbox: Inbox) -> list[Any]:
 
 
 def wires(inbox: Inbox) -> list[dict[str, Any]]:
-    return [orjson.loads(one.body) for one in taken(inbox)]
+    return [orjson.loads(one.body) for one in take_all(inbox)]
 
 
 @pytest.mark.parametrize(("known", "more"), [(1, {}), (2, {"lid": "red"})])
-def test_each_service_handles_the_newest_version_that_it_knows(
+def test_service_handles_the_newest_version_that_it_knows(
     source: Store, make_toy_store: MakeStore, namespace: str, known: int, more: dict[str, str]
 ) -> None:
     inbox = Inbox(AMQP, [topology.events_queue(namespace, "sink", "source")], prefetch=100)
     for number in (1, 2, 3):
         fill(source, number, number)
     publish(source, namespace)
-    messages = [message for batch in taken(inbox) for message in read_messages(batch.body)]
+    messages = [message for batch in take_all(inbox) for message in read_messages(batch.body)]
     inbox.close()
     assert messages == source.messages(0, 10)
-    heard: list[Message] = []
-    reactions = Reactions({("source", "JarFilled", known): lambda _tx, message: heard.append(message)}, SCHEMAS)
+    handled: list[Message] = []
+    reactions = Reactions({("source", "JarFilled", known): lambda _tx, message: handled.append(message)}, SCHEMAS)
     consumer = Consumer(make_toy_store("sink"), "source", reactions, lambda *_: (source.epoch(), []))
     consumer.start()
     consumer.handle(messages)
-    assert [one.version for one in heard] == [known] * 3
-    assert [one.data for one in heard] == [{"owner": number, "amount": number, **more} for number in (1, 2, 3)]
+    assert [one.version for one in handled] == [known] * 3
+    assert [one.data for one in handled] == [{"owner": number, "amount": number, **more} for number in (1, 2, 3)]
 
 
-def test_outsiders_get_the_versions_that_they_are_bound_to(source: Store, namespace: str, listen: Listen) -> None:
-    """Version 1 under the routing key that it always had, and byte for byte as if it were alone."""
-    first, second, first_of_all, everything = map(listen, ("JarFilled", "JarFilled.v2", "*", "#"))
+def test_outsiders_get_the_versions_of_their_routing_key(source: Store, namespace: str, listen: Listen) -> None:
+    """Version 1 has the routing key without a version, and the same bytes as if it were published alone."""
+    first, second, single_word, everything = map(listen, ("JarFilled", "JarFilled.v2", "*", "#"))
     fill(source, 1, 5)
     fill(source, 2, 6)
     publish(source, namespace)
     alone = [message.to_wire() for message in upgraded(source, publishing(1)).messages(0, 10)]
-    assert wires(first) == wires(first_of_all) == alone
+    assert wires(first) == wires(single_word) == alone
     newer = [{**wire, "version": 2, "data": {**wire["data"], "lid": "red"}} for wire in alone]
     assert wires(second) == newer
-    assert wires(everything) == [alone[0], newer[0], alone[1], newer[1]], "the oldest first: the rest are duplicates"
+    assert wires(everything) == [alone[0], newer[0], alone[1], newer[1]], "the oldest version comes first"
 
 
-def test_under_the_name_alone_an_outsider_would_get_what_it_does_not_know(
+def test_control_without_versioned_routing_keys_outsiders_get_unknown_versions(
     source: Store, namespace: str, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The control."""
     monkeypatch.setattr(connections, "routing_key", lambda name, _version: name)
     first = listen("JarFilled")
     fill(source, 1, 5)
@@ -109,10 +108,8 @@ def test_under_the_name_alone_an_outsider_would_get_what_it_does_not_know(
     assert [wire["version"] for wire in wires(first)] == [1, 2]
 
 
-def test_a_version_that_is_published_alone_keeps_its_own_routing_key(
-    source: Store, namespace: str, listen: Listen
-) -> None:
-    """Version 1 is no longer published: who is bound to it gets nothing, and no surprise."""
+def test_version_2_keeps_its_routing_key_without_version_1(source: Store, namespace: str, listen: Listen) -> None:
+    """Outsiders bound to version 1, which is no longer published, get nothing."""
     first, second = listen("JarFilled"), listen("JarFilled.v2")
     later = upgraded(source, publishing(2))
     fill(later, 1, 5)

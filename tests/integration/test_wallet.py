@@ -1,4 +1,4 @@
-"""Wallet on PostgreSQL: many at once on the same wallets, and none of them loses a cent or waits for ever."""
+"""Wallet on PostgreSQL: concurrent calls on the same wallets neither lose an amount nor deadlock."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PEOPLE = range(1, 21)
 
 @pytest.fixture
 def wallet(empty: Empty, tmp_path: Path) -> Process:
-    """Twenty people with 300 € each."""
+    """Twenty beneficiaries with 300 € each."""
     bus, clock = BusDouble(), SettableClock(NOW)
     for source in ("identity", "booking"):
         bus.handlers[source, "log"] = lambda _data, _caller: {"epoch": "e", "messages": []}
@@ -76,7 +76,7 @@ def ledger(wallet: Process) -> Any:
     return answer
 
 
-def test_many_at_once_on_one_wallet_take_exactly_what_there_is(wallet: Process) -> None:
+def test_concurrent_reservations_never_exceed_the_credit(wallet: Process) -> None:
     def one(booking: int) -> Any:
         return wallet.decide([reserve(booking, 1, 25_00)])[0][0]
 
@@ -86,7 +86,7 @@ def test_many_at_once_on_one_wallet_take_exactly_what_there_is(wallet: Process) 
     assert ledger(wallet)["totals"]["reserved"] == 300_00
 
 
-def test_a_first_reservation_asked_twice_at_once_is_taken_once(wallet: Process) -> None:
+def test_concurrent_repetitions_of_a_reservation_count_once(wallet: Process) -> None:
     def one(_: int) -> Any:
         return wallet.decide([reserve(100, 1, 25_00)])[0][0]
 
@@ -94,11 +94,11 @@ def test_a_first_reservation_asked_twice_at_once_is_taken_once(wallet: Process) 
     assert ledger(wallet)["totals"]["reserved"] == 25_00
 
 
-def test_batches_and_messages_over_the_same_wallets_in_any_order_do_not_block_each_other(wallet: Process) -> None:
+def test_concurrent_batches_and_messages_over_the_same_wallets_do_not_deadlock(wallet: Process) -> None:
     chance = random.Random(1)
-    held = [reserve(1000 + number, 1 + number % 20, 1_00) for number in range(200)]
-    assert [outcome for outcome, _, _ in wallet.decide(held)] == [{}] * 200
-    chance.shuffle(held)
+    reservations = [reserve(1000 + number, 1 + number % 20, 1_00) for number in range(200)]
+    assert [outcome for outcome, _, _ in wallet.decide(reservations)] == [{}] * 200
+    chance.shuffle(reservations)
     used = [
         message(
             "booking",
@@ -108,7 +108,7 @@ def test_batches_and_messages_over_the_same_wallets_in_any_order_do_not_block_ea
             totalCents=1_00,
             usedAt=instant_text(NOW),
         )
-        for position, call in enumerate(held, 1)
+        for position, call in enumerate(reservations, 1)
     ]
 
     def batch(number: int) -> list[Any]:
@@ -126,18 +126,18 @@ def test_batches_and_messages_over_the_same_wallets_in_any_order_do_not_block_ea
     assert (totals["spent"], totals["reserved"]) == (200_00, 600_00)
 
 
-def test_the_streams_version_is_the_second_guard(wallet: Process) -> None:
-    """Two decisions on the same state, as they would be without the row's lock: the later one is refused."""
+def test_optimistic_lock_rejects_the_second_of_two_decisions_on_the_same_state(wallet: Process) -> None:
+    """The version of the stream is a second guard, behind the row lock."""
     store = wallet.store
 
-    def decided_on_the_present_state() -> Wallet:
+    def decide_on_the_current_state() -> Wallet:
         with store.transaction() as tx:
             found = tx.get(Wallet, stream_id("wallet", 1))
         assert found is not None
         found.release(NOW, (77, 1))
         return found
 
-    first, second = decided_on_the_present_state(), decided_on_the_present_state()
+    first, second = decide_on_the_current_state(), decide_on_the_current_state()
     with store.transaction() as tx:
         tx.save(first)
     with pytest.raises(Conflict), store.transaction() as tx:

@@ -1,6 +1,6 @@
-"""A process that appends to a toy store's log from several greenlets: ``python -m tests.integration.writer URL FIRST``.
+"""Appends to a toy store's log from several greenlets: ``python -m tests.integration.writer URL FIRST``.
 
-With ``--unlocked`` it leaves the log's lock out: the control that shows what the lock is for.
+``--unlocked``: without the lock on the log, as a control.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from shared import green
 
 green.monkey_patch()
 
-import sys  # noqa: E402  # after the patching
+import sys  # noqa: E402  # after the patch
 from typing import Any  # noqa: E402
 
 from shared.eventstore import batching, sql  # noqa: E402
@@ -17,8 +17,8 @@ from tests.unit.shared.toy import fill, open_store  # noqa: E402
 
 GREENLETS = 4
 EVENTS_EACH = 25
-LINGER = "SELECT pg_sleep(random() * 0.01)"
-"""Between the append and the commit: what a busy machine does, every time."""
+DELAY = "SELECT pg_sleep(random() * 0.01)"
+"""Between the append and the commit, as on a busy machine."""
 
 
 def main() -> None:
@@ -26,9 +26,9 @@ def main() -> None:
     store = open_store(url, schema="toy")
     commit_with = batching.commit_with
 
-    def commit_late(connection: Any, *given: Any) -> Any:
-        batching.queue(connection, LINGER, ())
-        return commit_with(connection, *given)
+    def commit_late(connection: Any, *arguments: Any) -> Any:
+        batching.queue(connection, DELAY, ())
+        return commit_with(connection, *arguments)
 
     batching.commit_with = commit_late
     if "--unlocked" in sys.argv:

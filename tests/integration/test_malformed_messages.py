@@ -1,4 +1,4 @@
-"""What cannot be read on RabbitMQ holds nobody up: the very tests that run on the bus within one process."""
+"""Malformed calls and messages on RabbitMQ: the tests that run on the in-process bus."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.messaging import topology
 from shared.messaging.connections import connect
 from shared.runtime.settings import Settings
 from tests.servers import AMQP
-from tests.unit.shared.test_entrypoints import (  # noqa: F401  # pytest finds them here
+from tests.unit.shared.test_entrypoints import (  # noqa: F401  # collected by pytest
     caller,
     container,
     source,

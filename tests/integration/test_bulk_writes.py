@@ -1,4 +1,4 @@
-"""Rows sent as arrays are the rows that were given: every type, nothing, and the replacement of some columns."""
+"""Bulk writes with array parameters: all column types, no rows, and upserts of some columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ things = sa.Table(
     "things",
     metadata,
     sa.Column("number", sql.BigNumber, primary_key=True, autoincrement=False),
-    sa.Column("order", sa.Text, primary_key=True),  # a name that has to be quoted
+    sa.Column("order", sa.Text, primary_key=True),  # a name that needs quotes
     sa.Column("at", sql.Instant),
     sa.Column("day", sa.Date),
     sa.Column("stream", sa.Uuid),
@@ -42,7 +42,7 @@ EMPTY = {**dict.fromkeys(FULL), "number": 1, "order": ""}
 @pytest.fixture
 def connection(database: str) -> Iterator[sa.Connection]:
     engine = sa.create_engine(database)
-    with engine.connect() as connection:  # and never committed
+    with engine.connect() as connection:  # never committed
         metadata.create_all(connection)
         yield connection
     engine.dispose()
@@ -53,7 +53,7 @@ def rows(connection: sa.Connection, table: sa.Table) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row._mapping.items()} for row in found]
 
 
-def test_every_type_and_nothing_at_all(connection: sa.Connection) -> None:
+def test_insert_many_writes_all_types_and_accepts_no_rows(connection: sa.Connection) -> None:
     sql.insert_many(connection, things, [])
     sql.upsert(connection, things, [])
     sql.insert_many(connection, things, [EMPTY, FULL])
@@ -62,7 +62,7 @@ def test_every_type_and_nothing_at_all(connection: sa.Connection) -> None:
         sql.insert_many(connection, things, [FULL])
 
 
-def test_a_row_that_is_there_is_replaced_in_the_columns_given(connection: sa.Connection) -> None:
+def test_upsert_replaces_only_the_given_columns(connection: sa.Connection) -> None:
     sql.upsert(connection, things, [FULL])
     key = {"number": FULL["number"], "order": FULL["order"]}
     sql.upsert(connection, things, [{**key, "small": 6}, {"number": 3, "order": "new", "small": 7}])
@@ -74,7 +74,7 @@ def test_a_row_that_is_there_is_replaced_in_the_columns_given(connection: sa.Con
     assert len(rows(connection, things)) == 2
 
 
-def test_json_goes_its_own_way(connection: sa.Connection) -> None:
+def test_upsert_writes_json_columns(connection: sa.Connection) -> None:
     sql.upsert(connection, documents, [{"name": "a", "body": {"x": [1, None]}}, {"name": "b", "body": []}])
     sql.upsert(connection, documents, [{"name": "a", "body": {"x": 2}}])
     sql.insert_many(connection, documents, [{"name": "c", "body": None}])

@@ -1,4 +1,4 @@
-"""RabbitMQ says nothing any more, or no: callers are told in time, and no connection is left behind."""
+"""An unresponsive RabbitMQ: calls fail within their time-out, and no connection leaks."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tests.waiting import TIMEOUT_SECONDS, wait_until
 
 pytestmark = pytest.mark.slow
 
-CROWD = 50
+CALLERS = 50
 
 
 class Caller:
-    """A bus, and what lies between it and the broker."""
+    """A bus that is connected to the broker through a proxy."""
 
     def __init__(self, namespace: str) -> None:
         parts = urlsplit(AMQP)
@@ -43,16 +43,16 @@ class Caller:
     def restore(self) -> None:
         self._proxies.restore(["rabbitmq"])
 
-    def told_after(self, service: str, seconds: float, count: int = 1) -> float:
-        """The longest wait of so many callers at once, whose calls travel alone."""
+    def longest_failure(self, service: str, seconds: float, count: int = 1) -> float:
+        """Makes ``count`` concurrent calls, which all fail; returns the longest wait in seconds."""
 
-        def ask() -> float:
+        def fail() -> float:
             begun = time.monotonic()
             with pytest.raises(Unavailable):
                 self.bus.send_query(service, "positions", {}, timeout=seconds)
             return time.monotonic() - begun
 
-        return max(one.wait() for one in [green.spawn(ask) for _ in range(count)])
+        return max(one.wait() for one in [green.spawn(fail) for _ in range(count)])
 
     def close(self) -> None:
         self.courier.close()
@@ -68,8 +68,8 @@ def caller(namespace: str) -> Iterator[Caller]:
         caller.courier.reply_queue(channel).delete()
 
 
-def waiting(namespace: str, service: str) -> list[Any]:
-    """The calls in a service's queue."""
+def queued_calls(namespace: str, service: str) -> list[Any]:
+    """Takes the calls in a service's queue."""
     inbox = Inbox(AMQP, [topology.calls_queue(namespace, service, "queries")], prefetch=1000, no_ack=True)
     try:
         return inbox.take(1000, 1.0)
@@ -77,39 +77,37 @@ def waiting(namespace: str, service: str) -> list[Any]:
         inbox.close()
 
 
-def test_a_crowd_waits_no_longer_than_its_time_outs_in_a_silence(
+def test_concurrent_calls_time_out_while_the_broker_is_silent(
     caller: Caller, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "CONNECT_SECONDS", TIMEOUT_SECONDS)
-    assert caller.told_after("sink", 0.3) < TIMEOUT_SECONDS / 2  # nobody answers, and the line is made
+    assert caller.longest_failure("sink", 0.3) < TIMEOUT_SECONDS / 2  # without an answer, but connects
     caller.cut("silence")
-    assert caller.told_after("sink", 1.0, count=CROWD) < CROWD / 2
+    assert caller.longest_failure("sink", 1.0, count=CALLERS) < CALLERS / 2
     caller.restore()
-    waiting(namespace, "sink")  # what may still have come of them
+    queued_calls(namespace, "sink")  # discards calls that arrived after their time-out
     green.sleep(connections.RETRY_SECONDS)
-    asked = green.spawn(caller.told_after, "sink", TIMEOUT_SECONDS)
-    wait_until(lambda: waiting(namespace, "sink"))
-    asked.kill()
+    call = green.spawn(caller.longest_failure, "sink", TIMEOUT_SECONDS)
+    wait_until(lambda: queued_calls(namespace, "sink"))
+    call.kill()
 
 
-def test_a_queue_whose_declaration_is_not_answered_holds_nobody_up(
-    caller: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unanswered_queue_declaration_does_not_block_callers(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "CONNECT_SECONDS", 0.5)
-    caller.told_after("sink", 0.3)
+    caller.longest_failure("sink", 0.3)
     caller.cut("silence")
-    assert caller.told_after("source", TIMEOUT_SECONDS, count=CROWD) < 0.5 * CROWD / 2
+    assert caller.longest_failure("source", TIMEOUT_SECONDS, count=CALLERS) < 0.5 * CALLERS / 2
 
 
-def test_a_crowd_is_told_at_once_when_the_broker_goes_away(caller: Caller) -> None:
-    caller.told_after("sink", 0.3)
+def test_concurrent_calls_fail_at_once_when_the_broker_disconnects(caller: Caller) -> None:
+    caller.longest_failure("sink", 0.3)
     caller.cut("refuse")
-    assert caller.told_after("sink", TIMEOUT_SECONDS, count=CROWD) < TIMEOUT_SECONDS / 2
+    assert caller.longest_failure("sink", TIMEOUT_SECONDS, count=CALLERS) < TIMEOUT_SECONDS / 2
 
 
-def test_an_inbox_whose_queue_is_of_another_kind_leaves_no_connection(namespace: str) -> None:
+def test_failed_queue_declaration_leaks_no_connection(namespace: str) -> None:
     other = kombu.Queue(f"{namespace}.sink.from.source", durable=False, auto_delete=True)
-    gc.disable()  # which would close it sooner or later
+    gc.disable()  # the collector would close a leaked connection
     try:
         before = len(list(Path("/proc/self/fd").iterdir()))
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""From one service's log to another's tables over RabbitMQ: in order, each message once in effect, whatever happens."""
+"""Message delivery over RabbitMQ: at least once, in order, with each message taking effect exactly once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EMPTY_SECONDS = 0.3
 
 
 class Rig:
-    """A source and a sink, each with its store; the sink keeps what it handled in a table, in the order of handling."""
+    """A source and a sink, each with a store. The sink records the handled messages in a table, in order."""
 
     def __init__(self, make: MakeStore, namespace: str) -> None:
         self.namespace = namespace
@@ -52,8 +52,8 @@ class Rig:
         while relay.send():
             pass
 
-    def tell(self, numbers: Iterable[int], jars: int) -> None:
-        """Fills jars, each told of by itself: as many batches as messages."""
+    def publish_each(self, numbers: Iterable[int], jars: int) -> None:
+        """Fills jars and publishes each event in a separate batch."""
         relay = self.relay()
         for number in numbers:
             fill(self.source, number % jars, number)
@@ -98,8 +98,8 @@ def rig(make_toy_store: MakeStore, namespace: str) -> Iterator[Rig]:
     rig.close()
 
 
-def taken(inbox: Inbox, most: int = 1000) -> list[Any]:
-    """Everything that comes until nothing has come for a moment."""
+def take_all(inbox: Inbox, most: int = 1000) -> list[Any]:
+    """Takes deliveries until none has arrived for a moment."""
     found: list[Any] = []
     while len(found) < most and (arrived := inbox.take(most - len(found), EMPTY_SECONDS if found else WAIT_SECONDS)):
         found.extend(arrived)
@@ -110,7 +110,7 @@ def messages_of(arrived: list[Any]) -> list[Message]:
     return [Message.from_wire(wire) for batch in arrived for wire in orjson.loads(batch.body)]
 
 
-def test_a_relay_killed_between_publishing_and_its_position_sends_again(rig: Rig) -> None:
+def test_relay_killed_before_storing_its_position_publishes_again(rig: Rig) -> None:
     for number in range(1, 31):
         fill(rig.source, number % 3, number)
     url = rig.source.engine.url.render_as_string(hide_password=False)
@@ -119,7 +119,7 @@ def test_a_relay_killed_between_publishing_and_its_position_sends_again(rig: Rig
     assert stored_relay_position(rig.source) == 0
     rig.send()
     assert stored_relay_position(rig.source) == rig.published()[-1]
-    arrived = messages_of(taken(rig.inbox()))
+    arrived = messages_of(take_all(rig.inbox()))
     assert [message.position for message in arrived] == rig.published() * 2
     rig.consumer().handle(arrived)
     assert rig.handled() == rig.published()
@@ -130,80 +130,80 @@ def stored_relay_position(store: Store) -> int:
         return connection.execute(sa.select(relay_position.c.position)).scalar_one()
 
 
-def test_the_queue_of_a_source_has_one_active_consumer(rig: Rig) -> None:
+def test_queue_of_a_source_has_a_single_active_consumer(rig: Rig) -> None:
     first, second = rig.inbox(), rig.inbox()
-    rig.tell(range(1, 41), jars=50)
-    arrived = taken(first)
+    rig.publish_each(range(1, 41), jars=50)
+    arrived = take_all(first)
     assert [message.position for message in messages_of(arrived)] == rig.published()
     assert second.take(10, EMPTY_SECONDS) == []
 
 
-def test_without_that_argument_two_consumers_share_what_comes(rig: Rig) -> None:
-    """The control: order across two replicas is gone on an ordinary queue."""
+def test_control_consumers_of_an_ordinary_queue_share_its_messages(rig: Rig) -> None:
+    """Without a single active consumer the order across two replicas is lost."""
     ordinary = kombu.Queue(
         f"{rig.namespace}.control", topology.batches_exchange(rig.namespace, "source"), routing_key="#", exclusive=False
     )
     ordinary.auto_delete = True
     first, second = rig.inbox(ordinary), rig.inbox(ordinary)
-    rig.tell(range(1, 41), jars=50)
-    shares = [message.position for message in messages_of(taken(first))]
-    others = [message.position for message in messages_of(taken(second))]
+    rig.publish_each(range(1, 41), jars=50)
+    shares = [message.position for message in messages_of(take_all(first))]
+    others = [message.position for message in messages_of(take_all(second))]
     assert shares and others
     assert sorted(shares + others) == rig.published()
 
 
-def test_the_next_replica_takes_over_in_order_what_the_last_one_left(rig: Rig) -> None:
-    """The first handles a part and dies before it acknowledges all of it: nothing is lost, nothing happens twice."""
+def test_standby_takes_over_the_unacknowledged_messages_in_order(rig: Rig) -> None:
+    """The active replica dies before it acknowledges all handled messages: none is lost, none takes effect twice."""
     first, second = rig.inbox(), rig.inbox()
-    rig.tell(range(1, 101), jars=7)
-    begun = taken(first)
+    rig.publish_each(range(1, 101), jars=7)
+    deliveries = take_all(first)
     consumer = rig.consumer()
-    consumer.handle(messages_of(begun[:30]))
-    first.acknowledge(begun[29], multiple=True)
-    consumer.handle(messages_of(begun[30:60]))  # stored, and the process ends before the broker hears of it
+    consumer.handle(messages_of(deliveries[:30]))
+    first.acknowledge(deliveries[29], multiple=True)
+    consumer.handle(messages_of(deliveries[30:60]))  # stored, but not acknowledged
     first.close()
-    rest = messages_of(taken(second))
+    rest = messages_of(take_all(second))
     assert [message.position for message in rest] == rig.published()[30:]
     rig.consumer().handle(rest)
     assert rig.handled() == rig.published()
 
 
-def test_whoever_wants_to_listen_gets_each_message_by_itself(rig: Rig) -> None:
-    """By its name, as the AsyncAPI document says, however many went at once to the platform's own services."""
-    anybody = kombu.Queue(f"{rig.namespace}.anybody", topology.events_exchange(rig.namespace, "source"), "JarFilled")
-    anybody.auto_delete = True
-    inbox = rig.inbox(anybody)
+def test_outsiders_get_messages_one_by_one_by_name(rig: Rig) -> None:
+    """As in the AsyncAPI document, also if the platform's own services get them in batches."""
+    outsider = kombu.Queue(f"{rig.namespace}.outsider", topology.events_exchange(rig.namespace, "source"), "JarFilled")
+    outsider.auto_delete = True
+    inbox = rig.inbox(outsider)
     for number in range(1, 31):
         fill(rig.source, number % 3, number)
     rig.send()
-    arrived = taken(inbox)
+    arrived = take_all(inbox)
     assert {one.delivery_info["routing_key"] for one in arrived} == {"JarFilled"}
     assert [orjson.loads(one.body)["position"] for one in arrived] == rig.published()
 
 
-def test_a_deleted_queue_is_caught_up_from_the_log(rig: Rig) -> None:
+def test_messages_of_a_deleted_queue_are_read_from_the_log(rig: Rig) -> None:
     for number in range(1, 6):
         fill(rig.source, 1, number)
     rig.send()
     inbox, consumer = rig.inbox(), rig.consumer()
-    consumer.handle(messages_of(taken(inbox)))
+    consumer.handle(messages_of(take_all(inbox)))
     inbox.close()
     with connect(AMQP) as connection, connection.channel() as channel:
         rig.queue()(channel).delete()
     for number in range(6, 11):
         fill(rig.source, 1, number)
-    rig.send()  # to an exchange with no queue behind it: the broker drops them
+    rig.send()  # without a bound queue the broker drops them
     again = rig.inbox()
     fill(rig.source, 1, 11)
     rig.send()
-    arrived = messages_of(taken(again))
+    arrived = messages_of(take_all(again))
     assert [message.position for message in arrived] == rig.published()[-1:]
     consumer.handle(arrived)
     assert rig.handled() == rig.published()
 
 
-def test_a_queue_lost_with_its_last_messages_is_caught_up_by_looking(rig: Rig) -> None:
-    """No later message shows the gap: the idle look at the source's log does."""
+def test_idle_poll_of_the_log_finds_the_lost_last_message(rig: Rig) -> None:
+    """No later message reveals the gap."""
     consumer = rig.consumer()
     with connect(AMQP) as connection, connection.channel() as channel:
         rig.queue()(channel).delete()
@@ -214,25 +214,25 @@ def test_a_queue_lost_with_its_last_messages_is_caught_up_by_looking(rig: Rig) -
     assert rig.handled() == rig.published()
 
 
-class Counted:
-    """A relay that counts what it sends, and may let another one send meanwhile."""
+class CountingRelay:
+    """A relay that records the sent positions and may let another relay send in between."""
 
     def __init__(self, rig: Rig, kind: type[Relay] = Relay) -> None:
         self.sent: list[int] = []
-        self.meanwhile: list[Counted] = []
+        self.interleaved: list[CountingRelay] = []
         self._publish = rig.publisher.publish
         self.relay = kind(rig.source, self._send)
         self.relay.start()
 
     def _send(self, messages: Sequence[Message]) -> None:
-        while self.meanwhile:
-            self.meanwhile.pop().relay.send()
+        while self.interleaved:
+            self.interleaved.pop().relay.send()
         self.sent.extend(message.position for message in messages)
         self._publish(messages)
 
 
-class Stale(Relay):
-    """Goes on where it was itself."""
+class StaleRelay(Relay):
+    """Continues from its own position without reading the stored one."""
 
     def send(self) -> int:
         messages = self._store.messages(self.position, 200)
@@ -242,9 +242,9 @@ class Stale(Relay):
         return len(messages)
 
 
-def in_turns(rig: Rig, kind: type[Relay]) -> list[int]:
-    """What two relays of one service send that wake one after the other."""
-    one, other = Counted(rig, kind), Counted(rig, kind)
+def send_alternately(rig: Rig, kind: type[Relay]) -> list[int]:
+    """The positions that two relays of one service send in turn."""
+    one, other = CountingRelay(rig, kind), CountingRelay(rig, kind)
     for number in range(1, 21):
         fill(rig.source, number, number)
         with suppress(RelayOvertaken):
@@ -252,26 +252,25 @@ def in_turns(rig: Rig, kind: type[Relay]) -> list[int]:
     return sorted(one.sent + other.sent)
 
 
-def test_two_relays_that_wake_in_turns_send_each_message_once(rig: Rig) -> None:
-    assert in_turns(rig, Relay) == rig.published()
+def test_alternating_relays_send_each_message_once(rig: Rig) -> None:
+    assert send_alternately(rig, Relay) == rig.published()
 
 
-def test_from_where_each_was_itself_they_send_many_again(rig: Rig) -> None:
-    """The control."""
-    assert len(in_turns(rig, Stale)) > len(rig.published())
+def test_control_relays_without_the_stored_position_send_duplicates(rig: Rig) -> None:
+    assert len(send_alternately(rig, StaleRelay)) > len(rig.published())
 
 
-def test_two_relays_at_once_change_nothing_for_the_consumer(rig: Rig) -> None:
+def test_duplicates_of_concurrent_relays_take_effect_once(rig: Rig) -> None:
     for number in range(1, 21):
         fill(rig.source, number, number)
-    one, other = Counted(rig), Counted(rig)
-    one.meanwhile.append(other)
+    one, other = CountingRelay(rig), CountingRelay(rig)
+    one.interleaved.append(other)
     with pytest.raises(RelayOvertaken):
         one.relay.send()
     assert one.relay.send() == 0
     assert one.sent == other.sent == rig.published()
     consumer = rig.consumer()
-    consumer.handle(messages_of(taken(rig.inbox())))
+    consumer.handle(messages_of(take_all(rig.inbox())))
     assert rig.handled() == rig.published()
     with rig.sink.reading() as connection:
         assert connection.execute(sa.select(tracking.c.position)).scalar_one() == rig.published()[-1]

@@ -49,14 +49,14 @@ VALUES = {"numbers": [row["number"] for row in ROWS], "ones": [3, 3, 7], "others
 @pytest.fixture(params=["postgresql", "sqlite"])
 def connection(request: pytest.FixtureRequest, database: str) -> Iterator[sa.Connection]:
     engine = sa.create_engine(database if request.param == "postgresql" else "sqlite://")
-    with engine.connect() as connection:  # and never committed
+    with engine.connect() as connection:  # never committed
         metadata.create_all(connection)
         sql.insert_many(connection, things, ROWS)
         yield connection
     engine.dispose()
 
 
-def test_all_of_it_is_what_each_would_be(connection: sa.Connection) -> None:
+def test_combined_selects_return_the_rows_of_each_select(connection: sa.Connection) -> None:
     found = CombinedSelect(some=SOME, open=OPEN, none=NONE, pairs=PAIRS).read(connection, VALUES)
     alone = {
         name: connection.execute(select, VALUES).all()
@@ -71,6 +71,6 @@ def test_all_of_it_is_what_each_would_be(connection: sa.Connection) -> None:
     assert (newest.at, list(newest.body)) == (ROWS[1]["at"], ["z", "a"])
 
 
-def test_what_json_cannot_carry_is_no_column_of_it() -> None:
+def test_column_type_without_json_representation_is_rejected() -> None:
     with pytest.raises(AssertionError, match="stream"):
         CombinedSelect(all=sa.select(things))

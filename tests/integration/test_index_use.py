@@ -1,7 +1,7 @@
-"""On PostgreSQL, too, no statement of a booking's life reads a table from end to end.
+"""On PostgreSQL, too, no statement in the life of a booking scans a whole table.
 
-It is told to do so only where it has no other way; it says afterwards where it had none, and how many entries of an
-index it went through at each look-up.
+With ``enable_seqscan`` off PostgreSQL scans a table only without a suitable index. Its statistics then show sequential
+scans and the index entries read at each look-up.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from tests.unit.booking.world import World
 
 PEOPLE = 120
 FEW = 30
-"""Entries of an index that a look-up may go through on the average, of the rows of so many people."""
-_READ_WHOLE = sa.text(
+"""The maximum average number of index entries read at a look-up."""
+_SCANNED = sa.text(
     "SELECT relname FROM pg_stat_user_tables WHERE seq_scan > 0 AND n_live_tup >= :people"
     " UNION SELECT indexrelname FROM pg_stat_user_indexes WHERE idx_tup_read > :few * idx_scan ORDER BY 1"
 )
@@ -27,7 +27,7 @@ _READ_WHOLE = sa.text(
 
 @pytest.fixture
 def database() -> Iterator[str]:
-    """Of its own: what it says of its tables would be mixed with other tests'."""
+    """A separate one, because other tests would change its statistics."""
     with own_database() as url:
         yield url
 
@@ -45,30 +45,29 @@ def world(database: str, tmp_path: Path) -> Iterator[World]:
     world.store.engine.dispose()
 
 
-def read_whole(world: World, database: str) -> list[str]:
-    """Tables and indexes that were gone through since the last time."""
-    world.store.engine.dispose()  # a connection's statistics are complete when it ends
+def scanned(world: World, database: str) -> list[str]:
+    """The tables and indexes that were scanned since the last call."""
+    world.store.engine.dispose()  # a connection reports its statistics when it closes
     admin = sa.create_engine(database, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
     with admin.connect() as connection:
-        connection.exec_driver_sql("VACUUM ANALYZE")  # what was deleted is gone
-        found = connection.execute(_READ_WHOLE, {"people": PEOPLE, "few": FEW}).scalars().all()
+        connection.exec_driver_sql("VACUUM ANALYZE")  # removes deleted rows
+        found = connection.execute(_SCANNED, {"people": PEOPLE, "few": FEW}).scalars().all()
         connection.exec_driver_sql("SELECT pg_stat_reset()")
     return list(found)
 
 
 def test_one_booking_needs_no_sequential_scan(world: World, database: str) -> None:
-    read_whole(world, database)
+    scanned(world, database)
     a_life(world)
-    assert read_whole(world, database) == []
+    assert scanned(world, database) == []
 
 
-def test_a_missing_index_is_found_and_half_a_key(world: World, database: str) -> None:
-    """The control."""
+def test_control_missing_index_and_partial_key_are_detected(world: World, database: str) -> None:
     with world.store.engine.begin() as connection:
         connection.exec_driver_sql("DROP INDEX live_bookings_booking")
-    read_whole(world, database)
+    scanned(world, database)
     a_life(world)
     with world.store.engine.begin() as connection:
         for _ in range(20):
             connection.exec_driver_sql("SELECT outcome FROM outcomes WHERE key = 'everybody''s'")
-    assert read_whole(world, database) == ["live_bookings", "outcomes_pkey"]
+    assert scanned(world, database) == ["live_bookings", "outcomes_pkey"]

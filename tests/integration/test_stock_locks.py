@@ -1,4 +1,4 @@
-"""Many ask for the last places of one stock at once: the lock on its row is what keeps them from being sold twice."""
+"""Concurrent requests for the last places of a stock: the row lock prevents overselling."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.servers import lock_waiters
 from tests.unit.booking.world import World
 from tests.waiting import wait_until
 
-PLACES, ASKING = 5, 12
+PLACES, REQUESTS = 5, 12
 A_MOMENT = 0.01
-"""Between looking and taking: what a busy machine does."""
+"""Between the read and the write, as on a busy machine."""
 
 Take = Callable[[Transaction, int], bool]
 
@@ -38,46 +38,46 @@ def with_the_guard(tx: Transaction, stock: int) -> bool:
 
 
 def without_the_guard(tx: Transaction, stock: int) -> bool:
-    """The same decision on a row that nobody has locked."""
-    this = stocks.c.stock_id == stock
-    row = tx.connection.execute(sa.select(stocks).where(this)).one()
+    """The same decision on an unlocked row."""
+    same_row = stocks.c.stock_id == stock
+    row = tx.connection.execute(sa.select(stocks).where(same_row)).one()
     green.sleep(A_MOMENT)
     if row.quantity - row.taken < 1:
         return False
-    tx.connection.execute(stocks.update().where(this).values(taken=row.taken + 1))
+    tx.connection.execute(stocks.update().where(same_row).values(taken=row.taken + 1))
     return True
 
 
-def ask_at_once(world: World, stock: int, take: Take) -> int:
-    """How many were told that they have a place."""
+def request_concurrently(world: World, stock: int, take: Take) -> int:
+    """The number of requests that got a place."""
 
-    def ask(_: int) -> bool:
+    def request(_: int) -> bool:
         with world.store.transaction() as tx:
             return take(tx, stock)
 
-    return sum(green.Pool(ASKING).imap(ask, range(ASKING)))
+    return sum(green.Pool(REQUESTS).imap(request, range(REQUESTS)))
 
 
-def test_with_the_lock_as_many_places_go_as_there_are(world: World) -> None:
+def test_lock_prevents_overselling(world: World) -> None:
     stock = world.stock(quantity=PLACES)
-    assert ask_at_once(world, stock, with_the_guard) == PLACES
+    assert request_concurrently(world, stock, with_the_guard) == PLACES
     with world.store.reading() as connection:
         assert connection.execute(sa.select(stocks.c.taken)).scalar_one() == PLACES
 
 
-def test_without_it_more_people_are_told_so_than_there_are_places(world: World) -> None:
-    """The control: the table's own constraint does not see a lost update, the lock is needed."""
+def test_control_without_the_lock_places_are_oversold(world: World) -> None:
+    """The table's constraint does not detect a lost update."""
     stock = world.stock(quantity=PLACES)
-    assert ask_at_once(world, stock, without_the_guard) > PLACES
+    assert request_concurrently(world, stock, without_the_guard) > PLACES
 
 
-def replaced_while_waited_for(world: World, ask: Take) -> bool:
-    """A stock's row is put anew, by a transaction for whose end somebody waits who wants to lock it."""
+def replace_row_during_lock_wait(world: World, lock_and_read: Take) -> bool:
+    """Replaces the row of a stock while another transaction waits to lock it; returns the result of the latter."""
     stock = world.stock(quantity=PLACES)
 
     def wait_for_it() -> bool:
         with world.store.transaction() as tx:
-            return ask(tx, stock)
+            return lock_and_read(tx, stock)
 
     with world.store.transaction() as tx:
         row = tx.connection.execute(sa.select(stocks)).mappings().one()
@@ -98,26 +98,26 @@ def is_locked(world: World, stock: int) -> bool:
     return False
 
 
-def test_a_row_that_was_waited_for_and_replaced_is_locked_all_the_same(world: World) -> None:
+def test_replaced_row_is_locked_after_the_wait(world: World) -> None:
     def lock_and_read(tx: Transaction, stock: int) -> bool:
         LockedStocks.of(tx, [stock])
         return is_locked(world, stock)
 
-    assert replaced_while_waited_for(world, lock_and_read)
+    assert replace_row_during_lock_wait(world, lock_and_read)
 
 
-def test_with_the_first_lock_alone_it_would_be_read_without_one(world: World) -> None:
-    """The control: the row that was waited for is gone, and nobody has locked the one that replaced it."""
+def test_control_first_lock_alone_leaves_the_replaced_row_unlocked(world: World) -> None:
+    """The lock was on the deleted row."""
 
     def lock_and_read(tx: Transaction, stock: int) -> bool:
         lock(tx.connection, "stock_id", [stock])
         tx.connection.execute(sa.select(stocks)).one()
         return is_locked(world, stock)
 
-    assert not replaced_while_waited_for(world, lock_and_read)
+    assert not replace_row_during_lock_wait(world, lock_and_read)
 
 
-def test_a_row_that_somebody_else_has_locked_when_it_is_read_is_a_conflict(world: World) -> None:
+def test_reading_a_row_locked_by_another_transaction_is_a_conflict(world: World) -> None:
     stock = world.stock(quantity=PLACES)
     with world.store.transaction() as tx:
         LockedStocks.of(tx, [stock])

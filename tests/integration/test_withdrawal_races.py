@@ -1,5 +1,7 @@
-"""An offer is withdrawn, a structure closed, a person suspended, while somebody books: seen by the decision, or written
-after it."""
+"""Bookings concurrent with the withdrawal of an offer, the closing of a structure or the suspension of a person.
+
+Either the decision about the booking sees the message, or the message is handled after the booking is committed.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ from tests.servers import lock_waiters
 from tests.unit.booking.world import OFFERER, YOUNG, World
 from tests.waiting import wait_until
 
-Told = Callable[[World, int], None]
+Tell = Callable[[World, int], None]
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def world(empty: Empty, tmp_path: Path) -> World:
     return World(tmp_path, engine=empty("booking"))
 
 
-# --- what a decision sees that had to wait for its stock ------------------------------------------------------------
+# --- reads after waiting for the lock on a stock -------------------------------------------------------------------
 
 
 def with_the_guard(tx: Transaction, stock: int) -> bool:
@@ -47,7 +49,7 @@ def with_the_guard(tx: Transaction, stock: int) -> bool:
 
 
 def without_the_guard(tx: Transaction, stock: int) -> bool:
-    """The lock and what stands beside the stock in one statement."""
+    """Locks the stock and reads the joined tables in one statement."""
     shown = sa.and_(offers.c.is_published, shut_offerers.c.offerer_id.is_(None))
     joined = stocks.join(offers, offers.c.offer_id == stocks.c.offer_id).outerjoin(
         shut_offerers, shut_offerers.c.offerer_id == stocks.c.offerer_id
@@ -59,16 +61,16 @@ def without_the_guard(tx: Transaction, stock: int) -> bool:
 def seen_after_a_wait(
     world: World, look: Callable[[Transaction, int], bool], write: Callable[[Transaction], None]
 ) -> bool:
-    """What is seen of a stock by who waited for its lock, while ``write`` was committed beside it."""
+    """What ``look`` returns after waiting for the lock on a stock, while ``write`` was committed."""
     stock = world.stock()
 
-    def looking() -> bool:
+    def look_at_stock() -> bool:
         with world.store.transaction() as tx:
             return look(tx, stock)
 
     with world.store.transaction() as holder:
         LockedStocks.of(holder, [stock])
-        looker = green.spawn(looking)
+        looker = green.spawn(look_at_stock)
         wait_until(lambda: lock_waiters(world.store.engine))
         with world.store.transaction() as tx:
             write(tx)
@@ -84,41 +86,43 @@ def unpublish(tx: Transaction) -> None:
 
 
 @pytest.mark.parametrize("write", [shut, unpublish])
-def test_who_waited_for_a_stock_sees_what_became_of_its_offer(
+def test_decision_sees_changes_committed_while_it_waited_for_the_stock(
     world: World, write: Callable[[Transaction], None]
 ) -> None:
     assert seen_after_a_wait(world, with_the_guard, write) is False
 
 
 @pytest.mark.parametrize("write", [shut, unpublish])
-def test_in_one_statement_it_would_not_be_seen(world: World, write: Callable[[Transaction], None]) -> None:
-    """The control: the lock was waited for, the rest is as it was before the wait."""
+def test_control_lock_and_read_in_one_statement_misses_the_change(
+    world: World, write: Callable[[Transaction], None]
+) -> None:
+    """After the wait PostgreSQL re-reads the locked row, but not the joined ones (READ COMMITTED)."""
     assert seen_after_a_wait(world, without_the_guard, write) is True
 
 
-# --- what is written while a booking is being confirmed -------------------------------------------------------------
+# --- messages handled while a booking is being confirmed ------------------------------------------------------------
 
 
-class Paused:
-    """Chance that lets a test in between the decision and its commit."""
+class PausingRandomness:
+    """Randomness that pauses between the decision about a booking and its commit."""
 
     def __init__(self, chance: Randomness) -> None:
         self._chance = chance
-        self.reached, self.go_on = green.Event(), green.Event()
+        self.reached, self.resume = green.Event(), green.Event()
 
     def draw(self, *key: object) -> random.Random:
         if not self.reached.ready():
             self.reached.send()
-            self.go_on.wait()
+            self.resume.wait()
         return self._chance.draw(*key)
 
 
-def rejected(world: World, offer: int) -> None:
+def reject_offer(world: World, offer: int) -> None:
     world.receive("catalog", "OfferWithdrawn", {"offerId": offer, "reason": "rejected"})
 
 
-def rejected_without_the_guard(world: World, offer: int) -> None:
-    """The same facts, without awaiting who has the stocks."""
+def reject_offer_without_the_guard(world: World, offer: int) -> None:
+    """The same writes, without waiting for the locks on the stocks."""
 
     def write(tx: Transaction) -> None:
         references.unpublish_offer(tx.connection, offer)
@@ -127,59 +131,59 @@ def rejected_without_the_guard(world: World, offer: int) -> None:
     world.store.run(write)
 
 
-def booked_while(world: World, told: Told) -> tuple[Any, str]:
-    """Somebody's booking is decided, ``told`` begins, the booking is committed: its outcome, and what is left of it."""
+def book_while(world: World, tell: Tell) -> tuple[Any, str]:
+    """Decides about a booking, starts ``tell``, commits the booking; returns its outcome and its final status."""
     offer = world.offer()
     stock = world.stock(offer)
-    paused = Paused(world.settings.randomness())
+    paused = PausingRandomness(world.settings.randomness())
     saga = Saga(world.store, Wallet(world.bus), paused)
     data = {"stockId": stock, "quantity": 1}
     call = Call("book", data, "k", Caller(YOUNG), body=Book.read(data))
     booker = green.spawn(saga.book, [call])
     paused.reached.wait()
-    teller = green.spawn(told, world, offer)
+    teller = green.spawn(tell, world, offer)
     wait_until(lambda: teller.dead or lock_waiters(world.store.engine))
-    paused.go_on.send()
+    paused.resume.send()
     (outcome,) = booker.wait()
     teller.wait()
     return outcome, world.seen(outcome["bookingId"])["status"]
 
 
-def test_a_rejected_offer_cancels_what_was_being_confirmed(world: World) -> None:
-    outcome, status = booked_while(world, rejected)
+def test_rejected_offer_cancels_a_concurrently_confirmed_booking(world: World) -> None:
+    outcome, status = book_while(world, reject_offer)
     assert (outcome["status"], status) == ("confirmed", "cancelled")
     assert world.differences() == []
 
 
-def test_without_awaiting_it_the_booking_would_stay(world: World) -> None:
-    """The control: a booking of a rejected offer, which nobody cancels any more."""
-    outcome, status = booked_while(world, rejected_without_the_guard)
+def test_control_without_the_stock_lock_the_booking_of_a_rejected_offer_remains(world: World) -> None:
+    outcome, status = book_while(world, reject_offer_without_the_guard)
     assert (outcome["status"], status) == ("confirmed", "confirmed")
 
 
-def test_a_closed_structure_awaits_who_confirms_and_then_nothing_is_booked(world: World) -> None:
-    def closed(world: World, _offer: int) -> None:
+def test_closing_a_structure_waits_for_confirmations_and_prevents_new_bookings(world: World) -> None:
+    def close_structure(world: World, _offer: int) -> None:
         data = {"offererId": OFFERER, "at": world.now_text(), "reason": "ended"}
         world.receive("identity", "OffererClosed", data)
 
-    outcome, status = booked_while(world, closed)
-    assert (outcome["status"], status) == ("confirmed", "confirmed"), "it was booked before the structure was closed"
+    outcome, status = book_while(world, close_structure)
+    assert (outcome["status"], status) == ("confirmed", "confirmed"), "the booking was before the closing"
     again = Call("book", {"stockId": world.stock(), "quantity": 1}, "again", Caller(YOUNG))
     assert world.process.decide([again])[0][0].code == "stock-not-bookable"
 
 
-def suspended(world: World, _offer: int) -> None:
+def suspend(world: World, _offer: int) -> None:
     world.receive("identity", "BeneficiarySuspended", {"personId": YOUNG, "reason": "FRAUD", "at": world.now_text()})
 
 
-def test_who_is_suspended_while_booking_has_it_cancelled(world: World) -> None:
-    outcome, status = booked_while(world, suspended)
+def test_suspension_cancels_a_concurrently_confirmed_booking(world: World) -> None:
+    outcome, status = book_while(world, suspend)
     assert (outcome["status"], status) == ("confirmed", "cancelled")
     assert world.differences() == []
 
 
-def test_without_holding_the_person_the_booking_would_stay(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control."""
+def test_control_without_the_person_lock_the_booking_of_a_suspended_person_remains(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(references, "lock_people", lambda *_: None)
-    outcome, status = booked_while(world, suspended)
+    outcome, status = book_while(world, suspend)
     assert (outcome["status"], status) == ("confirmed", "confirmed")
