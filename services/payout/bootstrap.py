@@ -24,7 +24,7 @@ from services.payout.neighbours import Catalog, Identity, Ledgers, Wallet
 from services.payout.projections import projections
 from services.payout.publishing import publication
 from services.payout.reactions import followed, reactions
-from services.payout.storage import announcing, batches
+from services.payout.storage import batches, lines
 from shared.eventstore import Connection, Engine, Store
 from shared.kernel.time import Clock
 from shared.messaging.bus import Bus
@@ -69,4 +69,4 @@ def _debtor(settings: Settings) -> Debtor:
 
 def _open_work(connection: Connection) -> int:
     """Closes under way, and reimbursements to announce."""
-    return len(batches.closing(connection)) + announcing.count(connection)
+    return len(batches.closing(connection)) + lines.count_to_announce(connection)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from services.payout.application import pricing
-from services.payout.storage import references, tables
-from shared.eventstore import Message, Transaction
+from services.payout.storage import tables
 from shared.kernel.time import parse_instant
 from shared.messaging.reactions import Reactions
-from shared.projections.followed import Followed
+from shared.projections.followed import Followed, drops, keeps
 
 
 def reactions() -> Reactions:
@@ -39,72 +38,51 @@ def followed() -> Followed:
 def _reference_reactions() -> Reactions:
     return Reactions(
         {
-            ("catalog", "VenueOpened", 1): venue_described,
-            ("catalog", "VenueChanged", 1): venue_described,
-            ("catalog", "EventRescheduled", 1): event_rescheduled,
-            ("identity", "OffererRegistered", 1): offerer_registered,
-            ("identity", "OffererRejected", 1): offerer_closed,
-            ("identity", "OffererClosed", 1): offerer_closed,
-            ("identity", "ProAttached", 1): pro_attached,
-            ("identity", "ProDetached", 1): pro_detached,
-            ("identity", "BeneficiarySuspended", 1): account_suspended,
-            ("identity", "BeneficiaryUnsuspended", 1): account_unsuspended,
+            ("catalog", "VenueOpened", 1): keeps(tables.venues, _venue),
+            ("catalog", "VenueChanged", 1): keeps(tables.venues, _venue),
+            ("catalog", "EventRescheduled", 1): keeps(tables.moved_events, _moved_event),
+            ("identity", "OffererRegistered", 1): keeps(tables.offerers, _offerer),
+            ("identity", "OffererRejected", 1): keeps(tables.closed_offerers, _offerer_id),
+            ("identity", "OffererClosed", 1): keeps(tables.closed_offerers, _offerer_id),
+            ("identity", "ProAttached", 1): keeps(tables.attachments, _attachment),
+            ("identity", "ProDetached", 1): drops(tables.attachments, _attachment),
+            ("identity", "BeneficiarySuspended", 1): keeps(tables.suspended_accounts, _account_id),
+            ("identity", "BeneficiaryUnsuspended", 1): drops(tables.suspended_accounts, _account_id),
         }
     )
 
 
-def venue_described(tx: Transaction, message: Message) -> None:
+def _venue(data: dict[str, Any]) -> dict[str, Any]:
     """VenueOpened and VenueChanged carry the whole venue."""
-    data = message.data
-    references.keep_venue(
-        tx.connection,
-        {
-            "venue_id": data["venueId"],
-            "offerer_id": data["offererId"],
-            "establishment": data["establishment"],
-            "name": data["name"],
-            "siret": data["siret"],
-            "address": _address(data),
-        },
-    )
+    return {
+        "venue_id": data["venueId"],
+        "offerer_id": data["offererId"],
+        "establishment": data["establishment"],
+        "name": data["name"],
+        "siret": data["siret"],
+        "address": _address(data),
+    }
 
 
-def event_rescheduled(tx: Transaction, message: Message) -> None:
+def _moved_event(data: dict[str, Any]) -> dict[str, Any]:
     """Lines that stay validated are due after the new start; booking itself takes back the others."""
-    references.move_event(tx.connection, message.data["stockId"], parse_instant(message.data["beginningAt"]))
+    return {"stock_id": data["stockId"], "begins_at": parse_instant(data["beginningAt"])}
 
 
-def offerer_registered(tx: Transaction, message: Message) -> None:
-    data = message.data
-    references.keep_offerer(
-        tx.connection,
-        {
-            "offerer_id": data["offererId"],
-            "siren": data["siren"],
-            "name": data["name"],
-            "address": _address(data),
-        },
-    )
+def _offerer(data: dict[str, Any]) -> dict[str, Any]:
+    return {"offerer_id": data["offererId"], "siren": data["siren"], "name": data["name"], "address": _address(data)}
 
 
-def offerer_closed(tx: Transaction, message: Message) -> None:
-    references.close_offerer(tx.connection, message.data["offererId"])
+def _offerer_id(data: dict[str, Any]) -> dict[str, Any]:
+    return {"offerer_id": data["offererId"]}
 
 
-def pro_attached(tx: Transaction, message: Message) -> None:
-    references.attach(tx.connection, message.data["accountId"], message.data["offererId"])
+def _attachment(data: dict[str, Any]) -> dict[str, Any]:
+    return {"account_id": data["accountId"], "offerer_id": data["offererId"]}
 
 
-def pro_detached(tx: Transaction, message: Message) -> None:
-    references.detach(tx.connection, message.data["accountId"], message.data["offererId"])
-
-
-def account_suspended(tx: Transaction, message: Message) -> None:
-    references.suspend(tx.connection, message.data["personId"])
-
-
-def account_unsuspended(tx: Transaction, message: Message) -> None:
-    references.unsuspend(tx.connection, message.data["personId"])
+def _account_id(data: dict[str, Any]) -> dict[str, Any]:
+    return {"account_id": data["personId"]}
 
 
 def _address(data: dict[str, Any]) -> str:

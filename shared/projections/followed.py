@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
-from shared.eventstore import Message, Transaction, tables
-from shared.messaging.reactions import Reactions
+from shared.eventstore import Message, Transaction, sql, tables
+from shared.messaging.reactions import Reaction, Reactions
 
 ReadLog = Callable[[str, int, int], Sequence[Message]]
 """``(source, after, limit)`` → what a source published after a position, in order."""
+
+RowOf = Callable[[dict[str, Any]], Mapping[str, Any]]
+"""The data of a message → columns of a row."""
+
+
+def keeps(table: sa.Table, row: RowOf) -> Reaction:
+    """A reaction that writes the row of a message, in place of one with the same key."""
+    return lambda tx, message: sql.upsert(tx.connection, table, [row(message.data)])
+
+
+def drops(table: sa.Table, row: RowOf) -> Reaction:
+    """A reaction that deletes the row that a message names by these columns."""
+
+    def react(tx: Transaction, message: Message) -> None:
+        named = (table.c[name] == value for name, value in row(message.data).items())
+        tx.connection.execute(table.delete().where(*named))
+
+    return react
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.payout.storage import announcing
+from services.payout.storage import lines
 from services.payout.storage.years import Years, keys_of_lines
 from shared.eventstore import Store, Transaction
 from shared.kernel.money import Cents
@@ -19,11 +19,11 @@ def announce_reimbursed(store: Store) -> None:
 
 
 def _announce_page(tx: Transaction) -> int:
-    candidates = announcing.next_lines(tx.connection, PAGE)
+    candidates = lines.next_to_announce(tx.connection, PAGE)
     if not candidates:
         return 0
     years = Years.of(tx).load(keys_of_lines(tx.connection, candidates), since=tx.now)  # no price changes
-    for line in announcing.still_to_announce(tx.connection, candidates):
+    for line in lines.still_to_announce(tx.connection, candidates):
         year = years[line.establishment, line.year]
         facts = (line.line_id, line.booking_id, line.batch_id, Cents(line.reimbursed_cents))
         year.reimburse(tx.now, *facts, is_correction=line.corrects is not None)

@@ -7,7 +7,6 @@ crash, continues where the saga stopped. Row locks decide which lines enter a ba
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +17,11 @@ from services.payout import answers
 from services.payout.application import figures, payouts
 from services.payout.application.announcing import announce_reimbursed
 from services.payout.domain.bank_calendar import next_working_day
-from services.payout.domain.batches import PayoutBatch, Totals
+from services.payout.domain.batches import PayoutBatch
 from services.payout.domain.establishment_year import Entry
 from services.payout.domain.periods import Period, PeriodKind, period_ending
-from services.payout.domain.records import Batch, Debtor, Transfer
-from services.payout.files.transfers_xml import transfers_xml
+from services.payout.domain.records import Batch, Debtor
+from services.payout.files.transfers_xml import checksum
 from services.payout.neighbours import Booking, Consumers, Wallet
 from services.payout.refusals import BatchNotClosed, CutoffInTheFuture, FileNotValid, NotCaughtUp
 from services.payout.storage import batch_lines, batches, entering, transfers
@@ -202,9 +201,8 @@ class Closing:
         tx.save(batch)
         tx.flush()
         execution = next_working_day(paris_day(tx.now))
-        record = _record(batch, found.totals, execution, tx.now, row.form)
-        checksum = _checksum(record, transfers.records(tx.connection, batch_id))
-        batch.close(tx.now, found.totals, execution, checksum)
+        record = Batch(batch_id, tx.now, execution, found.totals, batch.debtor, row.form)
+        batch.close(tx.now, found.totals, execution, checksum(record, transfers.records(tx.connection, batch_id)))
         tx.save(batch)
         return execution
 
@@ -224,27 +222,3 @@ def _entries(connection: Connection, rows: Sequence[Any]) -> list[tuple[Any, Ent
         entry = Entry(row.line_id, row.booking_id, row.corrects is not None, iban, bic, counted_from)
         found.append((row, entry))
     return found
-
-
-def _record(batch: PayoutBatch, totals: Totals, execution: date, at: datetime, form: int | None) -> Batch:
-    return Batch(
-        batch_id=batch.batch_id,
-        number=batches.number(batch.batch_id),
-        label=batch.label,
-        cutoff=batch.cutoff,
-        closed_at=at,
-        execution_date=execution,
-        lines=totals.lines,
-        transfers=totals.transfers,
-        total=totals.total,
-        contribution=totals.contribution,
-        transferred=totals.transferred,
-        carried=totals.carried,
-        debtor=batch.debtor,
-        form=form,
-    )
-
-
-def _checksum(batch: Batch, paid: list[Transfer]) -> str | None:
-    """SHA-256 of the bank's file; None when nothing is transferred."""
-    return hashlib.sha256(transfers_xml(batch, paid)).hexdigest() if paid else None

@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.payout.domain.bank_details import Account
-from services.payout.domain.batches import AccountDue, AccountName, Debt, NetAccount, Share, Totals, debts_to_move, net
+from services.payout.domain.batches import (
+    AccountDue,
+    AccountName,
+    Debt,
+    NetAccount,
+    Share,
+    debts_to_move,
+    net,
+    totals_of,
+)
 from services.payout.domain.periods import Period
-from services.payout.domain.records import VenuePaid
+from services.payout.domain.records import Totals, VenuePaid
 from services.payout.storage import bank_details, batch_lines, debts, entering, references
 from shared.eventstore import Connection
 from shared.kernel.money import ZERO, Cents
@@ -31,7 +40,7 @@ def of_batch(connection: Connection, batch: Any, period: Period) -> Figures:
     venues, contribution = _venues(connection, batch.batch_id)
     due = entering.due_by_venue(connection, period.cutoff, batch.last_line_id)
     unpayable = _without_account(due, accounts_paying(connection, due))
-    return Figures(accounts, venues, Totals.of(accounts, sum(venue.lines for venue in venues), contribution, unpayable))
+    return Figures(accounts, venues, totals_of(accounts, sum(venue.lines for venue in venues), contribution, unpayable))
 
 
 def forecast(connection: Connection, period: Period) -> Totals:
@@ -51,7 +60,7 @@ def forecast(connection: Connection, period: Period) -> Totals:
         AccountDue(iban, bic, "", "", 0, Cents(total), Cents(brought_forward[iban, bic]))
         for (iban, bic), total in lines_total.items()
     ]
-    return Totals.of(
+    return totals_of(
         net(0, period.label, dues),
         sum(row.lines for row in payable),
         Cents(sum(row.contribution for row in payable)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from services.payout.domain import ledger
 from services.payout.domain.custom_rules import CustomRule
 from services.payout.domain.ledger import Difference, Identity, LedgerLine, Payments, PriceChain, Sums
 from services.payout.domain.pricing import price
-from services.payout.files.transfers_xml import transfers_xml
+from services.payout.files.transfers_xml import checksum
 from services.payout.refusals import FileNotValid
 from services.payout.storage import bank_details, batch_lines, batches, custom_rules, debts, lines, transfers
 from services.payout.storage.replay import replayed
@@ -118,14 +117,13 @@ def _of_batch(folded: Connection, batch: Any) -> list[Identity]:
 
 def _of_file(folded: Connection, batch: Any) -> Iterator[Difference]:
     """Writes the transfer file again: its checksum must be the one that the close recorded."""
-    records = transfers.records(folded, batch.batch_id)
     try:
-        checksum = hashlib.sha256(transfers_xml(batches.record(batch), records)).hexdigest() if records else None
+        written = checksum(batches.record(batch), transfers.records(folded, batch.batch_id))
+        detail = "" if written == batch.checksum else "another checksum"
     except FileNotValid as error:
-        yield Difference(ledger.BATCH_FILE, f"batch {batch.batch_id}", None, None, detail=error.detail)
-        return
-    if checksum != batch.checksum:
-        yield Difference(ledger.BATCH_FILE, f"batch {batch.batch_id}", None, None, detail="another checksum")
+        detail = error.detail
+    if detail:
+        yield Difference(ledger.BATCH_FILE, f"batch {batch.batch_id}", None, None, detail=detail)
 
 
 def _of_accounts(folded: Connection) -> Iterator[Difference]:

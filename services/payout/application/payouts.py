@@ -7,7 +7,7 @@ from typing import Any
 
 from services.payout import answers
 from services.payout.domain.periods import Period
-from services.payout.domain.records import BatchLine, VenuePaid
+from services.payout.domain.records import BatchLine, batch_number
 from services.payout.files.finance_tables import details_csv, venues_csv, wallets_csv
 from services.payout.files.transfers_xml import transfers_xml
 from services.payout.neighbours import Wallet
@@ -40,7 +40,7 @@ def transfers_file(connection: Connection, call: Call[calls.TransfersXml]) -> di
     row = _closed(connection, call.body.batch_id)
     records = transfers.records(connection, row.batch_id)
     if not records:
-        raise NoTransfers(f"Le lot {batches.number(row.batch_id)} ne verse rien : il n’a pas de fichier de virements.")
+        raise NoTransfers(f"Le lot {batch_number(row.batch_id)} ne verse rien : il n’a pas de fichier de virements.")
     content = transfers_xml(batches.record(row), records)
     assert hashlib.sha256(content).hexdigest() == row.checksum, f"the file of batch {row.batch_id} has changed"
     return {"text": content.decode("utf-8")}
@@ -71,7 +71,7 @@ class BalancesFile:
         with self._store.reading() as connection:
             row = _closed(connection, call.body.batch_id)
         if row.wallet_position is None:
-            number = batches.number(row.batch_id)
+            number = batch_number(row.batch_id)
             raise NoBalances(f"Le lot {number} a été clôturé avant que les soldes soient relevés à la clôture.")
         page = self._wallet.balances(row.wallet_position, cursor)
         return {"text": wallets_csv(page.items, has_header=cursor is None), "nextCursor": page.next_cursor}
@@ -104,32 +104,20 @@ def _closed(connection: Connection, batch_id: int) -> Any:
 
 def _batch_lines(connection: Connection, batch_id: int) -> list[BatchLine]:
     venues = {(venue.venue_id, venue.iban, venue.bic): venue for venue in batches.venues_paid(connection, batch_id)}
-    accounts = batches.accounts(connection, batch_id)
-    end_to_end_ids = {(account.iban, account.bic): account.end_to_end_id for account in accounts}
-    return [_batch_line(row, venues, end_to_end_ids) for row in batch_lines.rows(connection, batch_id)]
-
-
-def _batch_line(row: Any, venues: dict[Any, VenuePaid], end_to_end_ids: dict[Any, str | None]) -> BatchLine:
-    return BatchLine(
-        line_id=row.line_id,
-        corrects=row.corrects,
-        booking_id=row.booking_id,
-        booking_type="PC",
-        establishment=row.establishment,
-        venue=venues[row.venue_id, row.paid_iban, row.paid_bic],
-        offer_id=row.offer_id,
-        offer_name=row.offer_name,
-        subcategory=row.subcategory,
-        quantity=row.quantity,
-        unit_price=Cents(row.unit_price_cents),
-        booked_at=row.booked_at,
-        used_at=row.used_at,
-        amount=Cents(row.amount_cents),
-        revenue=Cents(row.revenue_cents),
-        rate=row.rate,
-        rule=row.rule,
-        reimbursed=Cents(row.reimbursed_cents),
-        contribution=Cents(row.contribution_cents),
-        end_to_end_id=end_to_end_ids.get((row.paid_iban, row.paid_bic)),
-        counted_from=row.counted_from,
-    )
+    return [
+        BatchLine(
+            line_id=row.line_id,
+            venue=venues[row.venue_id, row.paid_iban, row.paid_bic],
+            offer_id=row.offer_id,
+            offer_name=row.offer_name,
+            subcategory=row.subcategory,
+            booked_at=row.booked_at,
+            used_at=row.used_at,
+            amount=Cents(row.amount_cents),
+            rate=row.rate,
+            reimbursed=Cents(row.reimbursed_cents),
+            contribution=Cents(row.contribution_cents),
+            counted_from=row.counted_from,
+        )
+        for row in batch_lines.rows(connection, batch_id)
+    ]

@@ -8,6 +8,7 @@ Every service also compares its read models with a second fold of its log, as fo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from services.payout import answers
@@ -45,7 +46,7 @@ class Reconciling:
         return {
             "balanced": not differences,
             "days": [{"day": day, "identities": [answers.identity(one) for one in found]} for day, found in days],
-            "differences": [answers.difference(one) for one in differences],
+            "differences": [asdict(one) for one in differences],
             "positions": {"payout": own.position, "wallet": wallet["position"], "booking": tracked},
             "inFlight": [message for name, position in tracked.items() for message in self._in_flight(name, position)],
         }

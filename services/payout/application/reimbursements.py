@@ -94,8 +94,6 @@ class Reimbursements:
         period = Period(self._period, row.cutoff) if row.cutoff else period_of(_eligible_from(row), self._period)
         name = names.get(row.person_id, Name())
         return PaidLine(
-            line_id=row.line_id,
-            corrects=row.corrects,
             year=period.last.year,
             transfer_label=period.transfer_label,
             venue_name=venue.name if venue else "",

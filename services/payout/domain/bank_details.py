@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from eventsourcing.domain import Aggregate
 
@@ -103,13 +104,13 @@ class BankDetails(Aggregate):
         """A repetition changes nothing. Raises BankDetailsDecided when they were rejected."""
         self._refuse_if("rejected")
         if self.status == "pending":
-            self.trigger_event(self.Accepted, timestamp=at, bank_details_id=self.bank_details_id)
+            self._record(at, self.Accepted)
 
     def reject(self, at: datetime, reason: str) -> None:
         """A repetition changes nothing. Raises BankDetailsDecided when they were accepted."""
         self._refuse_if("accepted")
         if self.status == "pending":
-            self.trigger_event(self.Rejected, timestamp=at, bank_details_id=self.bank_details_id, reason=reason)
+            self._record(at, self.Rejected, reason=reason)
 
     def known_document(self, document: Document) -> int | None:
         """The number of the same document, if it was added earlier."""
@@ -121,14 +122,14 @@ class BankDetails(Aggregate):
             raise _decided(self.status)
         if len(self.documents) >= MAX_DOCUMENTS:
             raise TooManyDocuments(f"Vous avez déjà ajouté {MAX_DOCUMENTS} documents : c’est le maximum.")
-        number = self.bank_details_id
-        self.trigger_event(
-            self.DocumentAdded, timestamp=at, bank_details_id=number, document_id=document_id, document=document
-        )
+        self._record(at, self.DocumentAdded, document_id=document_id, document=document)
 
     def _refuse_if(self, status: str) -> None:
         if self.status == status:
             raise _decided(status)
+
+    def _record(self, at: datetime, kind: type[Event], /, **facts: Any) -> None:
+        self.trigger_event(kind, timestamp=at, bank_details_id=self.bank_details_id, **facts)
 
 
 def _decided(status: str) -> BankDetailsDecided:

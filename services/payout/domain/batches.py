@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
 from eventsourcing.domain import Aggregate
 
-from services.payout.domain.records import FORM, Debtor, VenuePaid
+from services.payout.domain.records import FORM, Debtor, Totals, VenuePaid
 from services.payout.refusals import NoSuchTransfer, TransferAnswered
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import ZERO, Cents
@@ -118,35 +119,21 @@ def debts_to_move(shares: Iterable[Share]) -> list[Debt]:
     return moving
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """The figures of a batch; ``carried`` is what it adds to the debts of its accounts (less than 0: more debt)."""
-
-    lines: int
-    transfers: int
-    total: Cents
-    contribution: Cents
-    transferred: Cents
-    carried: Cents
-    without_bank_details_lines: int
-    without_bank_details_total: Cents
-
-    @classmethod
-    def of(
-        cls, accounts: Sequence[NetAccount], lines: int, contribution: Cents, without_bank_details: tuple[int, Cents]
-    ) -> Totals:
-        """``lines`` includes those of 0 euros. ``without_bank_details``: (lines, total) that no account can pay."""
-        brought_forward = sum(account.due.brought_forward for account in accounts)
-        return cls(
-            lines=lines,
-            transfers=sum(1 for account in accounts if account.end_to_end_id),
-            total=Cents(sum(account.due.lines_total for account in accounts)),
-            contribution=contribution,
-            transferred=Cents(sum(account.transferred for account in accounts)),
-            carried=Cents(sum(account.carried for account in accounts) - brought_forward),
-            without_bank_details_lines=without_bank_details[0],
-            without_bank_details_total=without_bank_details[1],
-        )
+def totals_of(
+    accounts: Sequence[NetAccount], lines: int, contribution: Cents, without_bank_details: tuple[int, Cents]
+) -> Totals:
+    """``lines`` includes those of 0 euros. ``without_bank_details``: (lines, total) that no account can pay."""
+    brought_forward = sum(account.due.brought_forward for account in accounts)
+    return Totals(
+        lines=lines,
+        transfers=sum(1 for account in accounts if account.end_to_end_id),
+        total=Cents(sum(account.due.lines_total for account in accounts)),
+        contribution=contribution,
+        transferred=Cents(sum(account.transferred for account in accounts)),
+        carried=Cents(sum(account.carried for account in accounts) - brought_forward),
+        without_bank_details_lines=without_bank_details[0],
+        without_bank_details_total=without_bank_details[1],
+    )
 
 
 class PayoutBatch(Aggregate):
@@ -245,14 +232,14 @@ class PayoutBatch(Aggregate):
             last_line_id=last_line_id,
             debtor=debtor,
         )
-        batch.trigger_event(cls.BalancesNoted, timestamp=at, batch_id=batch_id, wallet_position=wallet_position)
-        batch.trigger_event(cls.FormNoted, timestamp=at, batch_id=batch_id, form=FORM)
+        batch._record(at, cls.BalancesNoted, wallet_position=wallet_position)
+        batch._record(at, cls.FormNoted, form=FORM)
         return batch
 
     def move_debt(self, at: datetime, debt: Debt) -> None:
         (iban, bic), (to_iban, to_bic) = debt.account, debt.to
         names = {"iban": iban, "bic": bic, "to_iban": to_iban, "to_bic": to_bic}
-        self.trigger_event(self.DebtMoved, timestamp=at, batch_id=self.batch_id, amount=debt.amount, **names)
+        self._record(at, self.DebtMoved, amount=debt.amount, **names)
 
     def list_payments(
         self, at: datetime, accounts: Sequence[NetAccount], venues: Sequence[VenuePaid], totals: Totals
@@ -260,43 +247,26 @@ class PayoutBatch(Aggregate):
         """Records every venue and every account of the batch. ``close`` follows in the same transaction."""
         check_sums(totals, accounts, venues)
         for venue in venues:
-            self.trigger_event(self.VenueListed, timestamp=at, batch_id=self.batch_id, venue=venue)
+            self._record(at, self.VenueListed, venue=venue)
         for account in accounts:
-            self.trigger_event(self.AccountListed, timestamp=at, batch_id=self.batch_id, account=account)
+            self._record(at, self.AccountListed, account=account)
 
     def close(self, at: datetime, totals: Totals, execution_date: date, checksum: str | None) -> None:
         """``checksum``: SHA-256 of the transfer file; None when nothing is transferred."""
-        self.trigger_event(
-            self.Closed,
-            timestamp=at,
-            batch_id=self.batch_id,
-            label=self.label,
-            cutoff=self.cutoff,
-            execution_date=execution_date,
-            totals=totals,
-            checksum=checksum,
-        )
+        period = {"label": self.label, "cutoff": self.cutoff}
+        self._record(at, self.Closed, **period, execution_date=execution_date, totals=totals, checksum=checksum)
 
     def send(self, at: datetime, end_to_end_id: str) -> None:
         """The bank executed a transfer. A repetition changes nothing. Raises NoSuchTransfer, TransferAnswered."""
         amount = self._pending(end_to_end_id, "sent")
         if amount is not None:
-            self.trigger_event(
-                self.TransferSent, timestamp=at, batch_id=self.batch_id, end_to_end_id=end_to_end_id, amount=amount
-            )
+            self._record(at, self.TransferSent, end_to_end_id=end_to_end_id, amount=amount)
 
     def reject(self, at: datetime, end_to_end_id: str, reason: str) -> None:
         """The bank rejected a transfer. A repetition changes nothing. Raises NoSuchTransfer, TransferAnswered."""
         amount = self._pending(end_to_end_id, "rejected")
         if amount is not None:
-            self.trigger_event(
-                self.TransferRejected,
-                timestamp=at,
-                batch_id=self.batch_id,
-                end_to_end_id=end_to_end_id,
-                amount=amount,
-                reason=reason,
-            )
+            self._record(at, self.TransferRejected, end_to_end_id=end_to_end_id, amount=amount, reason=reason)
 
     def _pending(self, end_to_end_id: str, wanted: str) -> Cents | None:
         """The amount of the transfer, or None when the bank has already given this answer."""
@@ -310,6 +280,9 @@ class PayoutBatch(Aggregate):
                 extra={"endToEndId": end_to_end_id},
             )
         return amount if status == "pending" else None
+
+    def _record(self, at: datetime, kind: type[Event], /, **facts: Any) -> None:
+        self.trigger_event(kind, timestamp=at, batch_id=self.batch_id, **facts)
 
 
 def check_sums(totals: Totals, accounts: Sequence[NetAccount], venues: Sequence[VenuePaid]) -> None:

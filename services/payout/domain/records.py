@@ -28,33 +28,41 @@ class Debtor:
     bic: str
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A closed period, as recorded at the close: it never changes afterwards.
-
-    ``lines`` sum to ``total``, and ``total = transferred + carried``. ``carried`` is negative when accounts get into
-    debt, positive when earlier debts are set off.
-    """
-
-    batch_id: int
-    number: str
+def batch_number(batch_id: int) -> str:
     """``VIR12``."""
-    label: str
-    """``Novembre 2021 : remboursement 1ère quinzaine`` (decision 7)."""
-    cutoff: date
-    """The last day of the period."""
-    closed_at: datetime
-    execution_date: date
-    """The next bank working day."""
+    return f"VIR{batch_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The figures of a batch; ``carried`` is what it adds to the debts of its accounts (less than 0: more debt)."""
+
     lines: int
     transfers: int
     total: Cents
     contribution: Cents
     transferred: Cents
     carried: Cents
+    without_bank_details_lines: int
+    without_bank_details_total: Cents
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A closed period, as recorded at the close: it never changes afterwards."""
+
+    batch_id: int
+    closed_at: datetime
+    execution_date: date
+    """The next bank working day."""
+    totals: Totals
     debtor: Debtor
     form: int | None
     """The format of its files (``FORM``); None for batches closed before the format was recorded."""
+
+    @property
+    def number(self) -> str:
+        return batch_number(self.batch_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,34 +103,23 @@ class VenuePaid:
 
 @dataclass(frozen=True, slots=True)
 class BatchLine:
-    """One line of a batch: a row of details.csv.
+    """One line of a batch: a row of details.csv. ``reimbursed + contribution = amount``.
 
-    ``corrects``: the line that this correction corrects; its ``amount`` is then the change of the price (negative, or
-    0 when only the reimbursed amount was wrong). ``reimbursed + contribution = amount``.
+    The ``amount`` of a correction is the change of the price: negative, or 0 when only the reimbursed amount was wrong.
     """
 
     line_id: int
-    corrects: int | None
-    booking_id: int
-    booking_type: Literal["PC", "EACI"]
-    establishment: str
-    """The SIRET, or ``venue-<venueId>``."""
     venue: VenuePaid
     offer_id: int
     offer_name: str
     subcategory: str
-    quantity: int
-    unit_price: Cents
     booked_at: datetime
     used_at: datetime
     amount: Cents
-    revenue: Cents
     rate: str | None
     """A decimal text (``0.95``), None for a fixed amount and for a correction."""
-    rule: str
     reimbursed: Cents
     contribution: Cents
-    end_to_end_id: str | None
     counted_from: date | None
     """The day of its event, else of its validation; None for a correction."""
 
@@ -134,8 +131,6 @@ class PaidLine:
     Year and label are those of its batch, or of the period in which it falls due while it is in none.
     """
 
-    line_id: int
-    corrects: int | None
     year: int
     """``Année``: the civil year of the period's last day."""
     transfer_label: str

@@ -46,6 +46,8 @@ DETAILS_HEADER = (
 )
 DELAY = "Délai de paiement (jours)"
 """The last column since format 2: days from the event, else from the validation, to the execution of the transfer."""
+BOOKING_TYPE = "PC"
+"""A young person's booking: the platform takes no other."""
 WALLETS_HEADER = ("ID de l'utilisateur", "Solde théorique", "Solde réel")
 
 
@@ -61,8 +63,9 @@ def details_csv(batch: Batch, lines: Sequence[BatchLine]) -> str:
     On each row, price = reimbursed + margin (``Marge``); the price is that of all booked places. The delay is empty for
     a correction. Batches of the first format never get this column.
     """
-    if len(lines) != batch.lines:
-        raise FileNotValid(f"details.csv : {len(lines)} lignes, et {batch.lines} à la clôture du lot {batch.number}")
+    closed = batch.totals.lines
+    if len(lines) != closed:
+        raise FileNotValid(f"details.csv : {len(lines)} lignes, et {closed} à la clôture du lot {batch.number}")
     _check_total(batch, sum(line.reimbursed for line in lines), "details.csv")
     if batch.form is None:
         return table(DETAILS_HEADER, (_detail_row(line) for line in lines))
@@ -76,8 +79,9 @@ def wallets_csv(balances: Iterable[WalletBalance], *, has_header: bool = True) -
 
 
 def _check_total(batch: Batch, total: int, name: str) -> None:
-    if total != batch.total:
-        raise FileNotValid(f"{name} : {total} centimes, et {batch.total} à la clôture du lot {batch.number}")
+    closed = batch.totals.total
+    if total != closed:
+        raise FileNotValid(f"{name} : {total} centimes, et {closed} à la clôture du lot {batch.number}")
 
 
 def _venue_row(venue: VenuePaid) -> tuple[str, ...]:
@@ -112,7 +116,7 @@ def _detail_row(line: BatchLine) -> tuple[str, ...]:
         _subcategory(line.subcategory),
         instant(line.booked_at),
         amount(line.amount),
-        line.booking_type,
+        BOOKING_TYPE,
         instant(line.used_at),
         venue.iban or "",
         str(line.line_id),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from copy import deepcopy
 from functools import cache
@@ -55,13 +56,18 @@ def transfers_xml(batch: Batch, transfers: Sequence[Transfer]) -> bytes:
     return content
 
 
+def checksum(batch: Batch, transfers: Sequence[Transfer]) -> str | None:
+    """SHA-256 of the transfer file; None when nothing is transferred. Raises FileNotValid."""
+    return hashlib.sha256(transfers_xml(batch, transfers)).hexdigest() if transfers else None
+
+
 def _check(batch: Batch, transfers: Sequence[Transfer]) -> None:
     """Checks what the schema cannot: the batch's figures, repeated references, amounts that no bank accepts."""
-    total = sum(transfer.amount for transfer in transfers)
-    if (len(transfers), total) != (batch.transfers, batch.transferred):
+    total, closed = sum(transfer.amount for transfer in transfers), batch.totals
+    if (len(transfers), total) != (closed.transfers, closed.transferred):
         raise FileNotValid(
             f"{len(transfers)} virements pour {total} centimes, "
-            f"et {batch.transfers} pour {batch.transferred} à la clôture du lot {batch.number}"
+            f"et {closed.transfers} pour {closed.transferred} à la clôture du lot {batch.number}"
         )
     if len({transfer.end_to_end_id for transfer in transfers}) != len(transfers):
         raise FileNotValid(f"Le lot {batch.number} a deux virements de même identifiant")
@@ -90,8 +96,8 @@ def _group_header(initiation: etree._Element, batch: Batch) -> None:
     header = _add(initiation, "GrpHdr")
     _add(header, "MsgId", message_id(batch))
     _add(header, "CreDtTm", instant_text(batch.closed_at.replace(microsecond=0)))
-    _add(header, "NbOfTxs", str(batch.transfers))
-    _add(header, "CtrlSum", euros(batch.transferred))
+    _add(header, "NbOfTxs", str(batch.totals.transfers))
+    _add(header, "CtrlSum", euros(batch.totals.transferred))
     _add(_add(header, "InitgPty"), "Nm", _debtor_name(batch))
 
 
@@ -99,8 +105,8 @@ def _payment_information(initiation: etree._Element, batch: Batch) -> etree._Ele
     payment = _add(initiation, "PmtInf")
     _add(payment, "PmtInfId", message_id(batch))
     _add(payment, "PmtMtd", "TRF")
-    _add(payment, "NbOfTxs", str(batch.transfers))
-    _add(payment, "CtrlSum", euros(batch.transferred))
+    _add(payment, "NbOfTxs", str(batch.totals.transfers))
+    _add(payment, "CtrlSum", euros(batch.totals.transferred))
     kind = _add(payment, "PmtTpInf")
     _add(_add(kind, "SvcLvl"), "Cd", "SEPA")
     _add(_add(kind, "CtgyPurp"), "Cd", "GOVT")

@@ -11,19 +11,10 @@ from services.payout.domain.batches import PayoutBatch
 from services.payout.domain.establishment_year import CORRECTION, EstablishmentYear, Validation
 from services.payout.projections.gathering import UNPAID, YEAR_SUMS, GatheredRows
 from services.payout.storage import tables
+from services.payout.storage.batches import TOTALS_COLUMNS, VENUE_COLUMNS
+from services.payout.storage.years import BOOKING_COLUMNS
 from shared.eventstore import sql
 from shared.projections import Projection, on
-
-_BATCH_FIGURES = (
-    "lines",
-    "transfers",
-    "total_cents",
-    "contribution_cents",
-    "transferred_cents",
-    "carried_cents",
-    "without_bank_details_lines",
-    "without_bank_details_cents",
-)
 
 
 class Reimbursements(Projection):
@@ -126,22 +117,17 @@ class Reimbursements(Projection):
                 "debtor_name": event.debtor.name,
                 "debtor_iban": event.debtor.iban,
                 "debtor_bic": event.debtor.bic,
-                **dict.fromkeys(_BATCH_FIGURES, 0),
+                **dict.fromkeys(TOTALS_COLUMNS.values(), 0),
             }
         )
 
     @on(PayoutBatch.BalancesNoted)
     def balances_noted(self, rows: GatheredRows, event: PayoutBatch.BalancesNoted) -> None:
-        rows.write()
-        batches = tables.batches
-        noted = batches.update().where(batches.c.batch_id == event.batch_id)
-        rows.connection.execute(noted.values(wallet_position=event.wallet_position))
+        _update(rows, tables.batches, "batch_id", event, wallet_position=event.wallet_position)
 
     @on(PayoutBatch.FormNoted)
     def form_noted(self, rows: GatheredRows, event: PayoutBatch.FormNoted) -> None:
-        rows.write()
-        batches = tables.batches
-        rows.connection.execute(batches.update().where(batches.c.batch_id == event.batch_id).values(form=event.form))
+        _update(rows, tables.batches, "batch_id", event, form=event.form)
 
     @on(PayoutBatch.DebtMoved)
     def debt_moved(self, rows: GatheredRows, event: PayoutBatch.DebtMoved) -> None:
@@ -164,16 +150,9 @@ class Reimbursements(Projection):
         rows.rows[tables.batch_venues].append(
             {
                 "batch_id": event.batch_id,
-                "venue_id": venue.venue_id,
+                **{name: getattr(venue, name) for name in VENUE_COLUMNS},
                 "iban": venue.iban or "",
                 "bic": venue.bic or "",
-                "venue_name": venue.venue_name,
-                "siret": venue.siret,
-                "address": venue.address,
-                "offerer_id": venue.offerer_id,
-                "offerer_name": venue.offerer_name,
-                "siren": venue.siren,
-                "lines": venue.lines,
                 "total_cents": venue.total,
             }
         )
@@ -213,25 +192,16 @@ class Reimbursements(Projection):
 
     @on(PayoutBatch.Closed)
     def batch_closed(self, rows: GatheredRows, event: PayoutBatch.Closed) -> None:
-        rows.write()
-        totals, batches = event.totals, tables.batches
-        rows.connection.execute(
-            batches.update()
-            .where(batches.c.batch_id == event.batch_id)
-            .values(
-                status="closed",
-                closed_at=event.timestamp,
-                execution_date=event.execution_date,
-                lines=totals.lines,
-                transfers=totals.transfers,
-                total_cents=totals.total,
-                contribution_cents=totals.contribution,
-                transferred_cents=totals.transferred,
-                carried_cents=totals.carried,
-                without_bank_details_lines=totals.without_bank_details_lines,
-                without_bank_details_cents=totals.without_bank_details_total,
-                checksum=event.checksum,
-            )
+        _update(
+            rows,
+            tables.batches,
+            "batch_id",
+            event,
+            status="closed",
+            closed_at=event.timestamp,
+            execution_date=event.execution_date,
+            checksum=event.checksum,
+            **{column: getattr(event.totals, name) for name, column in TOTALS_COLUMNS.items()},
         )
         # lines of 0 euros have no account
         free = (tables.lines.c.batch_id == event.batch_id) & tables.lines.c.iban.is_(None)
@@ -239,17 +209,13 @@ class Reimbursements(Projection):
 
     @on(PayoutBatch.TransferSent)
     def transfer_sent(self, rows: GatheredRows, event: PayoutBatch.TransferSent) -> None:
-        self._answered(rows, event, "sent", None)
-        lines = tables.lines
-        paid = lines.c.end_to_end_id == event.end_to_end_id
-        rows.connection.execute(lines.update().where(paid).values(settling=True))
+        self._answered(rows, event, status="sent")
+        _update(rows, tables.lines, "end_to_end_id", event, settling=True)
 
     @on(PayoutBatch.TransferRejected)
     def transfer_rejected(self, rows: GatheredRows, event: PayoutBatch.TransferRejected) -> None:
-        self._answered(rows, event, "rejected", event.reason)
-        lines = tables.lines
-        unpaid = lines.c.end_to_end_id == event.end_to_end_id
-        rows.connection.execute(lines.update().where(unpaid).values(status="rejected"))
+        self._answered(rows, event, status="rejected", reason=event.reason)
+        _update(rows, tables.lines, "end_to_end_id", event, status="rejected")
 
     @staticmethod
     def _entered(rows: GatheredRows, event: Any, counted_from: date | None) -> None:
@@ -260,14 +226,15 @@ class Reimbursements(Projection):
         rows.rows[tables.batch_lines].append(entry)
 
     @staticmethod
-    def _answered(rows: GatheredRows, event: Any, status: str, reason: str | None) -> None:
-        rows.write()
-        transfers = tables.transfers
-        rows.connection.execute(
-            transfers.update()
-            .where(transfers.c.end_to_end_id == event.end_to_end_id)
-            .values(status=status, reason=reason, answered_at=event.timestamp, answered_cents=event.amount)
-        )
+    def _answered(rows: GatheredRows, event: Any, **answer: str) -> None:
+        answer_of = {"answered_at": event.timestamp, "answered_cents": event.amount}
+        _update(rows, tables.transfers, "end_to_end_id", event, **answer_of, **answer)
+
+
+def _update(rows: GatheredRows, table: sa.Table, key: str, event: Any, **values: Any) -> None:
+    """Changes the stored rows with the event's ``key``, once the rows gathered so far are stored."""
+    rows.write()
+    rows.connection.execute(table.update().where(table.c[key] == getattr(event, key)).values(**values))
 
 
 def _line(event: EstablishmentYear.Event, line_id: int, booking: Validation) -> dict[str, Any]:
@@ -276,21 +243,8 @@ def _line(event: EstablishmentYear.Event, line_id: int, booking: Validation) -> 
         "year_id": event.originator_id,
         "establishment": event.establishment,
         "year": event.year,
-        "booking_id": booking.booking_id,
-        "attempt": booking.attempt,
-        "person_id": booking.person_id,
-        "stock_id": booking.stock_id,
-        "offer_id": booking.offer_id,
-        "offer_name": booking.offer_name,
-        "venue_id": booking.venue_id,
-        "offerer_id": booking.offerer_id,
-        "subcategory": booking.subcategory,
-        "countermark": booking.countermark,
-        "quantity": booking.quantity,
+        **{name: getattr(booking, name) for name in BOOKING_COLUMNS},
         "unit_price_cents": booking.unit_price,
-        "booked_at": booking.booked_at,
-        "begins_at": booking.begins_at,
-        "used_at": booking.used_at,
         "status": "waiting",
         "batch_id": None,
         "iban": None,

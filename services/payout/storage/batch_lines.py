@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.payout.storage.sums import sum_of
+from services.payout.storage.lines import sum_of
 from services.payout.storage.tables import batch_lines, lines
 
 

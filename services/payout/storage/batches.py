@@ -1,18 +1,33 @@
-"""Batches, with their venues and accounts."""
+"""Batches, with their venues."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
 
-from services.payout.domain.batches import Totals
-from services.payout.domain.records import Batch, Debtor, VenuePaid
-from services.payout.storage.tables import batch_accounts, batch_venues, batches
+from services.payout.domain.records import Batch, Debtor, Totals, VenuePaid
+from services.payout.storage.tables import batch_venues, batches
 from shared.eventstore import sql
 from shared.kernel.money import Cents
+
+TOTALS_COLUMNS = {
+    "lines": "lines",
+    "transfers": "transfers",
+    "total": "total_cents",
+    "contribution": "contribution_cents",
+    "transferred": "transferred_cents",
+    "carried": "carried_cents",
+    "without_bank_details_lines": "without_bank_details_lines",
+    "without_bank_details_total": "without_bank_details_cents",
+}
+"""Field of ``Totals`` → column of ``batches``."""
+
+VENUE_COLUMNS = tuple(field.name for field in fields(VenuePaid) if field.name not in ("iban", "bic", "total"))
+"""The columns of ``batch_venues`` that have the name and the values of a field of ``VenuePaid``."""
 
 
 def by_id(connection: sa.Connection, batch_id: int) -> sa.Row[Any] | None:
@@ -54,26 +69,14 @@ def closed(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
     return connection.execute(query).all()
 
 
-def accounts(connection: sa.Connection, batch_id: int) -> Sequence[sa.Row[Any]]:
-    query = sa.select(batch_accounts).where(batch_accounts.c.batch_id == batch_id)
-    return connection.execute(query.order_by(batch_accounts.c.iban, batch_accounts.c.bic)).all()
-
-
 def venues_paid(connection: sa.Connection, batch_id: int) -> list[VenuePaid]:
     query = sa.select(batch_venues).where(batch_venues.c.batch_id == batch_id)
     ordered = query.order_by(batch_venues.c.venue_id, batch_venues.c.iban, batch_venues.c.bic)
     return [
         VenuePaid(
-            venue_id=row.venue_id,
-            venue_name=row.venue_name,
-            siret=row.siret,
-            address=row.address,
-            offerer_id=row.offerer_id,
-            offerer_name=row.offerer_name,
-            siren=row.siren,
+            **{name: getattr(row, name) for name in VENUE_COLUMNS},
             iban=row.iban or None,
             bic=row.bic or None,
-            lines=row.lines,
             total=Cents(row.total_cents),
         )
         for row in connection.execute(ordered)
@@ -82,37 +85,10 @@ def venues_paid(connection: sa.Connection, batch_id: int) -> list[VenuePaid]:
 
 def totals(row: Any) -> Totals:
     """The figures of a closed batch."""
-    return Totals(
-        lines=row.lines,
-        transfers=row.transfers,
-        total=Cents(row.total_cents),
-        contribution=Cents(row.contribution_cents),
-        transferred=Cents(row.transferred_cents),
-        carried=Cents(row.carried_cents),
-        without_bank_details_lines=row.without_bank_details_lines,
-        without_bank_details_total=Cents(row.without_bank_details_cents),
-    )
+    return Totals(**{name: getattr(row, column) for name, column in TOTALS_COLUMNS.items()})
 
 
 def record(row: Any) -> Batch:
     """A closed batch, for its files."""
-    return Batch(
-        batch_id=row.batch_id,
-        number=number(row.batch_id),
-        label=row.label,
-        cutoff=row.cutoff,
-        closed_at=row.closed_at,
-        execution_date=row.execution_date,
-        lines=row.lines,
-        transfers=row.transfers,
-        total=Cents(row.total_cents),
-        contribution=Cents(row.contribution_cents),
-        transferred=Cents(row.transferred_cents),
-        carried=Cents(row.carried_cents),
-        debtor=Debtor(row.debtor_name, row.debtor_iban, row.debtor_bic),
-        form=row.form,
-    )
-
-
-def number(batch_id: int) -> str:
-    return f"VIR{batch_id}"
+    debtor = Debtor(row.debtor_name, row.debtor_iban, row.debtor_bic)
+    return Batch(row.batch_id, row.closed_at, row.execution_date, totals(row), debtor, row.form)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.payout.domain.batches import AccountName
-from services.payout.storage.sums import sum_of, total
+from services.payout.storage.lines import sum_of, total
 from services.payout.storage.tables import batch_accounts, carried, lines
 from shared.eventstore import sql
 from shared.kernel.money import Cents

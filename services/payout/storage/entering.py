@@ -9,8 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.payout.storage.bank_details import is_payable
-from services.payout.storage.lines import among
-from services.payout.storage.sums import sum_of
+from services.payout.storage.lines import among, sum_of
 from services.payout.storage.tables import MAY_ENTER, lines, moved_events
 from shared.eventstore.sql import Instant
 

@@ -3,58 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from services.payout.storage.tables import (
-    attachments,
-    closed_offerers,
-    moved_events,
-    offerers,
-    suspended_accounts,
-    venues,
-)
+from services.payout.storage.tables import attachments, closed_offerers, offerers, suspended_accounts, venues
 from shared.eventstore import sql
-
-
-def keep_venue(connection: sa.Connection, row: dict[str, Any]) -> None:
-    sql.upsert(connection, venues, [row])
-
-
-def move_event(connection: sa.Connection, stock_id: int, begins_at: datetime) -> None:
-    sql.upsert(connection, moved_events, [{"stock_id": stock_id, "begins_at": begins_at}])
-
-
-def keep_offerer(connection: sa.Connection, row: dict[str, Any]) -> None:
-    sql.upsert(connection, offerers, [row])
-
-
-def close_offerer(connection: sa.Connection, offerer_id: int) -> None:
-    sql.insert_ignore(connection, closed_offerers, [{"offerer_id": offerer_id}])
 
 
 def is_closed(connection: sa.Connection, offerer_id: int) -> bool:
     query = sa.select(closed_offerers.c.offerer_id).where(closed_offerers.c.offerer_id == offerer_id)
     return connection.execute(query).scalar() is not None
-
-
-def attach(connection: sa.Connection, account_id: int, offerer_id: int) -> None:
-    sql.insert_ignore(connection, attachments, [{"account_id": account_id, "offerer_id": offerer_id}])
-
-
-def detach(connection: sa.Connection, account_id: int, offerer_id: int) -> None:
-    one = (attachments.c.account_id == account_id) & (attachments.c.offerer_id == offerer_id)
-    connection.execute(attachments.delete().where(one))
-
-
-def suspend(connection: sa.Connection, account_id: int) -> None:
-    sql.insert_ignore(connection, suspended_accounts, [{"account_id": account_id}])
-
-
-def unsuspend(connection: sa.Connection, account_id: int) -> None:
-    connection.execute(suspended_accounts.delete().where(suspended_accounts.c.account_id == account_id))
 
 
 def offerers_of(connection: sa.Connection, account_id: int) -> Sequence[int]:

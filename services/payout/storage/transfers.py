@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.payout.domain.records import Transfer
-from services.payout.storage.sums import total
+from services.payout.storage.lines import total
 from services.payout.storage.tables import transfers
 from shared.eventstore import sql
 from shared.kernel.money import Cents

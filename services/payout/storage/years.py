@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -23,6 +24,9 @@ from services.payout.storage.lines import among
 from services.payout.storage.tables import establishment_years, lines
 from shared.eventstore import Transaction, sql
 from shared.kernel.money import Cents
+
+BOOKING_COLUMNS = tuple(field.name for field in fields(Validation) if field.name != "unit_price")
+"""The columns of ``lines`` that have the name of a field of the booking."""
 
 Key = tuple[str, int]
 """An establishment and a civil year."""
@@ -151,20 +155,5 @@ def open_line(row: Any) -> OpenLine:
 
 def validation(row: Any) -> Validation:
     """The booking of a line."""
-    return Validation(
-        booking_id=row.booking_id,
-        attempt=row.attempt,
-        person_id=row.person_id,
-        stock_id=row.stock_id,
-        offer_id=row.offer_id,
-        offer_name=row.offer_name,
-        venue_id=row.venue_id,
-        offerer_id=row.offerer_id,
-        subcategory=row.subcategory,
-        countermark=row.countermark,
-        quantity=row.quantity,
-        unit_price=Cents(row.unit_price_cents),
-        booked_at=row.booked_at,
-        begins_at=row.begins_at,
-        used_at=row.used_at,
-    )
+    copied = {name: getattr(row, name) for name in BOOKING_COLUMNS}
+    return Validation(unit_price=Cents(row.unit_price_cents), **copied)

@@ -50,6 +50,12 @@ _MESSAGES = {"null": "Ce champ ne peut pas être vide.", "invalid": "Indiquez un
 """In the place of marshmallow's own; the types of fields have French messages for everything else."""
 
 
+@cache
+def json_key(attribute: str) -> str:
+    """``bank_details_id`` → ``bankDetailsId``; ``from_`` → ``from``."""
+    return _CAPITAL_AFTER.sub(lambda match: match[1].upper(), attribute.rstrip("_"))
+
+
 def number_after(cursor: str | None) -> int | None:
     """The positive number that a list's cursor is; None on the first page. Raises CursorInvalid."""
     if cursor is None:
@@ -294,7 +300,7 @@ def _fields_of(cls: type[Data]) -> tuple[Bound, ...]:
             continue
         required = not hasattr(cls, name)
         field = _field_of(hint, required)
-        key = field.data_key or _CAPITAL_AFTER.sub(lambda match: match[1].upper(), name.rstrip("_"))
+        key = field.data_key or json_key(name)
         found.append(Bound(name, key, field, required, None if required else getattr(cls, name)))
     inherited = {bound.name: bound for base in cls.__mro__[1:] if issubclass(base, Data) for bound in base.FIELDS}
     return tuple({**inherited, **{bound.name: bound for bound in found}}.values())

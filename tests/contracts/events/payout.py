@@ -8,12 +8,12 @@ from uuid import UUID
 
 from services.payout.bootstrap import AGGREGATES
 from services.payout.domain.bank_details import Account, BankDetails
-from services.payout.domain.batches import AccountDue, NetAccount, PayoutBatch, Totals
+from services.payout.domain.batches import AccountDue, NetAccount, PayoutBatch
 from services.payout.domain.custom_rules import Agreement, CustomRule
 from services.payout.domain.documents import Document
 from services.payout.domain.establishment_year import Correction, EstablishmentYear, Validation
 from services.payout.domain.pricing import Price
-from services.payout.domain.records import Debtor, VenuePaid
+from services.payout.domain.records import Debtor, Totals, VenuePaid
 from shared.kernel.money import Cents
 
 AT = datetime(2021, 11, 16, 9, tzinfo=UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from services.payout.domain.records import FORM, Batch, BatchLine, Debtor, PaidLine, Transfer, VenuePaid
+from services.payout.domain.records import FORM, Batch, BatchLine, Debtor, PaidLine, Totals, Transfer, VenuePaid
 from shared.kernel.money import Cents
 
 LABEL = "Novembre 2021 : remboursement 1ère quinzaine"
@@ -31,25 +31,16 @@ MUSEUM = replace(
 
 LINE = BatchLine(
     line_id=501,
-    corrects=None,
-    booking_id=7001,
-    booking_type="PC",
-    establishment="21340172200128",
     venue=CINEMA,
     offer_id=40,
     offer_name="Ciné-club : Adieu les cons",
     subcategory="SEANCE_CINE",
-    quantity=2,
-    unit_price=Cents(1_000),
     booked_at=datetime(2021, 11, 1, 10, 0, 0, 120, tzinfo=UTC),
     used_at=datetime(2021, 11, 7, 18, 30, tzinfo=UTC),
     amount=Cents(2_000),
-    revenue=Cents(2_001_000),
     rate="0.95",
-    rule="standard/20000-40000",
     reimbursed=Cents(1_900),
     contribution=Cents(100),
-    end_to_end_id="a" * 32,
     counted_from=date(2021, 11, 7),
 )
 LINES = (
@@ -57,8 +48,6 @@ LINES = (
     replace(
         LINE,
         line_id=502,
-        quantity=1,
-        unit_price=Cents(500),
         amount=Cents(500),
         rate="1",
         reimbursed=Cents(500),
@@ -68,10 +57,8 @@ LINES = (
         LINE,
         line_id=503,
         venue=MUSEUM,
-        establishment="21340172200110",
         offer_name="Visite du Vieux Montpellier",
         subcategory="VISITE_GUIDEE",
-        quantity=1,
         amount=Cents(1_240),
         rate="1",
         reimbursed=Cents(1_240),
@@ -89,23 +76,22 @@ TRANSFER = Transfer(
 )
 BATCH = Batch(
     batch_id=1,
-    number="VIR1",
-    label=LABEL,
-    cutoff=date(2021, 11, 15),
     closed_at=datetime(2021, 11, 16, 9, 0, 0, 123_456, tzinfo=UTC),
     execution_date=date(2021, 11, 17),
-    lines=3,
-    transfers=1,
-    total=Cents(3_640),
-    contribution=Cents(100),
-    transferred=Cents(3_640),
-    carried=Cents(0),
+    totals=Totals(
+        lines=3,
+        transfers=1,
+        total=Cents(3_640),
+        contribution=Cents(100),
+        transferred=Cents(3_640),
+        carried=Cents(0),
+        without_bank_details_lines=0,
+        without_bank_details_total=Cents(0),
+    ),
     debtor=Debtor("pass Culture", "FR7630001007941234567890185", "BDFEFRPP"),
     form=FORM,
 )
 PAID_LINE = PaidLine(
-    line_id=501,
-    corrects=None,
     year=2021,
     transfer_label="Avril : remboursement 1ère quinzaine",
     venue_name="ACTES SUD",

@@ -205,7 +205,7 @@ def test_details_add_up_to_the_batch() -> None:
 
 
 def test_a_correction_has_no_delay() -> None:
-    corrected = replace(LINES[0], corrects=400, counted_from=None)
+    corrected = replace(LINES[0], counted_from=None)
     _, *lines = rows(details_csv(BATCH, (corrected, *LINES[1:])))
     assert [line[-1] for line in lines] == ["", "10", "10"]
 

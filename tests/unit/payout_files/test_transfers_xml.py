@@ -28,7 +28,7 @@ def texts(content: bytes, path: str) -> list[str | None]:
 
 def batch_of(transfers: list[Transfer]) -> Batch:
     total = Cents(sum(transfer.amount for transfer in transfers))
-    return replace(BATCH, transfers=len(transfers), transferred=total, total=total)
+    return replace(BATCH, totals=replace(BATCH.totals, transfers=len(transfers), transferred=total, total=total))
 
 
 def many(count: int) -> list[Transfer]:
@@ -144,7 +144,7 @@ def test_a_name_that_looks_like_markup_stays_a_name() -> None:
 
 def test_a_batch_that_pays_nobody_has_no_file() -> None:
     with pytest.raises(NothingToTransfer):
-        transfers_xml(replace(BATCH, transfers=0, transferred=Cents(0)), [])
+        transfers_xml(replace(BATCH, totals=replace(BATCH.totals, transfers=0, transferred=Cents(0))), [])
 
 
 @pytest.mark.parametrize(
