@@ -90,12 +90,7 @@ def _undo(tx: Transaction, message: Message, live: Any, reason: str) -> None:
         return
     amount, reimbursed = _with_corrections(years.lines_of_booking(live.booking_id), live)
     correction = Correction(
-        years.next_line_id(),
-        live.line_id,
-        Cents(-amount),
-        Cents(-reimbursed),
-        Cents(-live.entering_cents),
-        reason,
+        years.next_line_id(), live.line_id, Cents(-amount), Cents(-reimbursed), Cents(-live.entering_cents), reason
     )
     _add(tx, live, correction, message.occurred_at)
 

@@ -154,12 +154,16 @@ class EstablishmentYear(Aggregate):
             year._remove(self.line_id)
             year.revenue = Cents(year.revenue - self.entering)
 
-    class BookingEntered(Event):
+    class Entered(Event):
+        """Base of the events of lines that enter a batch."""
+
         line_id: int
         booking_id: int
         batch_id: int
         iban: str | None
         bic: str | None
+
+    class BookingEntered(Entered):
         entering: Cents  # added to the frozen revenue: 0 for a line that was frozen earlier
         counted_from: date | None
         class_version = 2
@@ -173,12 +177,8 @@ class EstablishmentYear(Aggregate):
             if self.line_id in year.open:  # a line whose transfer the bank rejected was frozen earlier
                 year.fixed_revenue = Cents(year.fixed_revenue + year._remove(self.line_id).entering)
 
-    class CorrectionEntered(Event):
-        line_id: int
-        booking_id: int
-        batch_id: int
-        iban: str | None
-        bic: str | None
+    class CorrectionEntered(Entered):
+        pass
 
     class Corrected(Event):
         booking: Validation
@@ -188,17 +188,19 @@ class EstablishmentYear(Aggregate):
             year.fixed_revenue = Cents(year.fixed_revenue + self.correction.entering)
             year.revenue = Cents(year.revenue + self.correction.entering)
 
-    class BookingReimbursed(Event):
+    class Paid(Event):
+        """Base of the events of lines that are paid."""
+
         line_id: int
         booking_id: int
         batch_id: int
         reimbursed: Cents
 
-    class CorrectionReimbursed(Event):
-        line_id: int
-        booking_id: int
-        batch_id: int
-        reimbursed: Cents
+    class BookingReimbursed(Paid):
+        pass
+
+    class CorrectionReimbursed(Paid):
+        pass
 
     def __init__(self, *, establishment: str, year: int) -> None:
         self.establishment = establishment

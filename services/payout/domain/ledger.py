@@ -180,7 +180,7 @@ class Payments:
 
     def follow(self, event: Any) -> None:
         """Takes the next event of the log, of any kind."""
-        if isinstance(event, EstablishmentYear.BookingReimbursed | EstablishmentYear.CorrectionReimbursed):
+        if isinstance(event, EstablishmentYear.Paid):
             self.of_line[event.line_id] += event.reimbursed
 
 

@@ -100,7 +100,7 @@ class Reimbursements(Projection):
         self._entered(rows, event, None)
 
     @on(EstablishmentYear.BookingReimbursed, EstablishmentYear.CorrectionReimbursed)
-    def reimbursed(self, rows: GatheredRows, event: EstablishmentYear.BookingReimbursed) -> None:
+    def reimbursed(self, rows: GatheredRows, event: EstablishmentYear.Paid) -> None:
         rows.add_to_year(event, paid=event.reimbursed)
         rows.change_line(event.line_id, status="sent", settling=False)
 
@@ -134,10 +134,7 @@ class Reimbursements(Projection):
         """The lines that make up the debt move with it: the account that sets it off pays them."""
         rows.write()
         lines, carried = tables.lines, tables.carried
-        for iban, bic, more in (
-            (event.iban, event.bic, -event.amount),
-            (event.to_iban, event.to_bic, event.amount),
-        ):
+        for iban, bic, more in ((event.iban, event.bic, -event.amount), (event.to_iban, event.to_bic, event.amount)):
             this = (carried.c.iban == iban) & (carried.c.bic == bic)
             before = rows.connection.execute(sa.select(carried.c.carried_cents).where(this)).scalar() or 0
             sql.upsert(rows.connection, carried, [{"iban": iban, "bic": bic, "carried_cents": before + more}])
@@ -218,7 +215,7 @@ class Reimbursements(Projection):
         _update(rows, tables.lines, "end_to_end_id", event, status="rejected")
 
     @staticmethod
-    def _entered(rows: GatheredRows, event: Any, counted_from: date | None) -> None:
+    def _entered(rows: GatheredRows, event: EstablishmentYear.Entered, counted_from: date | None) -> None:
         account = {"iban": event.iban, "bic": event.bic}
         in_batch = {"status": "in-batch", "provisional": False, "settling": False, "end_to_end_id": None}
         rows.change_line(event.line_id, batch_id=event.batch_id, **account, **in_batch)

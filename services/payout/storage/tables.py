@@ -62,17 +62,9 @@ lines = sa.Table(
     sa.Index("lines_offerer", "offerer_id", "line_id"),
     sa.Index("lines_transfer", "end_to_end_id"),
     sa.Index("lines_account", "iban", "bic", "status"),
-    partial_index(
-        "lines_to_enter",
-        *("establishment", "year", "used_at", "booking_id", "line_id"),
-        where=MAY_ENTER,
-    ),
+    partial_index("lines_to_enter", *("establishment", "year", "used_at", "booking_id", "line_id"), where=MAY_ENTER),
     sa.Index("lines_batch", "batch_id"),
-    partial_index(
-        "lines_settling",
-        "line_id",
-        where="settling",
-    ),
+    partial_index("lines_settling", "line_id", where="settling"),
 )
 
 establishment_years = sa.Table(
@@ -273,9 +265,7 @@ closed_offerers = sa.Table(
 )
 
 suspended_accounts = sa.Table(
-    "suspended_accounts",
-    metadata,
-    sa.Column("account_id", BigNumber, primary_key=True, autoincrement=False),
+    "suspended_accounts", metadata, sa.Column("account_id", BigNumber, primary_key=True, autoincrement=False)
 )
 
 attachments = sa.Table(
