@@ -111,7 +111,8 @@ def _borrow_environment(folder: Path) -> None:
 
 
 def _run(root: Path, command: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPATH"] = str(root)  # before the tree that is installed
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
         cwd=root,

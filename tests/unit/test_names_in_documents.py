@@ -14,7 +14,7 @@ DOCUMENTS = sorted(
     for path in [
         *(ROOT / name for name in ("README.md", "ARCHITECTURE.md")),
         *(path for path in (ROOT / "docs").glob("*.md") if path.name not in GENERATED),
-        *(ROOT / "services").glob("*/README.md"),
+        *(path for path in (ROOT / "services").rglob("README.md") if path.parent.name != "schemas"),
     ]
 )
 WRONG = [
