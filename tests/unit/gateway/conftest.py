@@ -1,4 +1,4 @@
-"""The whole application over a bus whose services are small real handlers, and a store of its own."""
+"""The whole Flask application with a database of its own; the other services are handlers on a bus double."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ API_KEY = "test_0123456789ab_" + "f" * 64
 
 @cache
 def application() -> Flask:
-    """Made once for all tests: a hundred routes with their schemas take a while. Each test gives it its gate."""
+    """Built once for all tests, because a hundred routes with their schemas take a while. Each test sets its ports."""
     return create_application(cast(Ports, None), verify_answers="raise")
 
 
-class OneOffer:
-    """A catalogue that holds one offer."""
+class StubCatalogue:
+    """A catalogue of one offer. Records the filters of every search."""
 
     def __init__(self) -> None:
         self.searched: list[dict[str, Any]] = []
@@ -72,33 +72,32 @@ PUBLIC_OFFER: dict[str, Any] = {
 }
 
 
-class Surroundings:
-    """What a test sees of the platform: a client, and every call that reached a service."""
+class PlatformDouble:
+    """The gateway under test: its HTTP client, and every call that reached a service."""
 
     def __init__(self, store: Store) -> None:
         self.bus = BusDouble()
         self.clock = SettableClock(NOW)
-        self.machine = [1_000.0]
+        self.monotonic = [1_000.0]
         self.calls: list[tuple[str, str, dict[str, Any], Any]] = []
-        self.catalogue = OneOffer()
+        self.catalogue = StubCatalogue()
         self.slept: list[float] = []
-        gate = Ports(
+        self.ports = Ports(
             bus=self.bus,
             clock=self.clock,
             signing_key=KEY,
             reading=store.reading,
             catalogue=self.catalogue,
-            failures=Failures(store, lambda: self.machine[0]),
-            api_keys=ApiKeys(self.bus, lambda: self.machine[0]),
+            failures=Failures(store, lambda: self.monotonic[0]),
+            api_keys=ApiKeys(self.bus, lambda: self.monotonic[0]),
             simulation=Simulation(self.bus, self.clock, self.slept.append),
         )
-        self.ports = gate
         self.app = application()
-        self.app.extensions[EXTENSION] = gate
+        self.app.extensions[EXTENSION] = self.ports
         self.client: FlaskClient = self.app.test_client()
 
     def answers(self, service: str, name: str, answer: Any) -> None:
-        """``answer`` is a value, an exception to raise, or a function of (data, caller)."""
+        """Sets the answer to a call: a value, an exception to raise, or a function of (data, caller)."""
 
         def handler(data: dict[str, Any], caller: Any) -> Any:
             self.calls.append((service, name, data, caller))
@@ -109,7 +108,7 @@ class Surroundings:
         self.bus.handlers[(service, name)] = handler
 
     def called(self, name: str) -> list[dict[str, Any]]:
-        """The data of every call of a name."""
+        """The data of every call with this name."""
         return [data for _, called, data, _ in self.calls if called == name]
 
 
@@ -121,21 +120,21 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def platform(store: Store) -> Surroundings:
-    surroundings = Surroundings(store)
+def platform(store: Store) -> PlatformDouble:
+    platform = PlatformDouble(store)
 
     def offerer_of(data: dict[str, Any], _caller: Any) -> dict[str, int]:
         if data["key"] != API_KEY:
             raise NotFound("no such key")
         return {"offererId": 5}
 
-    surroundings.answers("identity", "api-key", offerer_of)
-    return surroundings
+    platform.answers("identity", "api-key", offerer_of)
+    return platform
 
 
 @pytest.fixture
 def signed_in() -> Callable[..., dict[str, str]]:
-    """The headers of an account with these roles."""
+    """Returns a function that makes the headers of an account with these roles."""
 
     def headers(*roles: str, account_id: int = 11, minutes: int = 15) -> dict[str, str]:
         token = tokens.access_token(account_id, frozenset(roles), KEY, timedelta(minutes=minutes))

@@ -1,4 +1,4 @@
-"""Who may come: tokens, roles, API keys, and the limits on guessing."""
+"""Authentication and authorisation: tokens, roles, API keys, and the limits on guessing."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def outcome(answer: Any) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic abc", "Token x"])
-def test_without_a_token_401(platform: Any, header: str | None) -> None:
+def test_a_missing_token_is_401(platform: Any, header: str | None) -> None:
     answer = platform.client.get("/v1/me", headers={} if header is None else {"Authorization": header})
     assert outcome(answer) == (401, "unauthorized")
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "é.é.é", "e30.e30.e30"])
-def test_with_a_bad_token_401(platform: Any, token: str) -> None:
+def test_an_invalid_token_is_401(platform: Any, token: str) -> None:
     answer = platform.client.get("/v1/me", headers={"Authorization": f"Bearer {token}".encode().decode("latin-1")})
     assert outcome(answer) == (401, "token-invalid")
 
 
-def test_an_expired_or_foreign_token_401(platform: Any, signed_in: Any) -> None:
+def test_an_expired_or_foreign_token_is_401(platform: Any, signed_in: Any) -> None:
     assert outcome(platform.client.get("/v1/me", headers=signed_in("pro", minutes=-1))) == (401, "token-invalid")
     foreign = tokens.access_token(1, frozenset({"operator"}), b"another key of thirty-two bytes!!!!!")
     answer = platform.client.post("/v1/ops/settle", headers={"Authorization": f"Bearer {foreign}"})
@@ -38,7 +38,7 @@ def test_an_expired_or_foreign_token_401(platform: Any, signed_in: Any) -> None:
 
 
 @pytest.mark.parametrize("claims", [{}, {"accountId": "1", "roles": []}, {"accountId": 1, "roles": "staff"}])
-def test_a_token_of_another_purpose_401(platform: Any, claims: dict[str, Any]) -> None:
+def test_a_token_of_another_purpose_is_401(platform: Any, claims: dict[str, Any]) -> None:
     token = tokens.sign(claims, platform.ports.signing_key, tokens.ACCESS_LIFETIME)
     answer = platform.client.get("/v1/me", headers={"Authorization": f"Bearer {token}"})
     assert outcome(answer) == (401, "token-invalid")
@@ -53,7 +53,7 @@ def test_a_token_of_another_purpose_401(platform: Any, claims: dict[str, Any]) -
         ("/v1/ops/settle", "operator"),
     ],
 )
-def test_a_route_of_a_role_is_for_that_role_alone(platform: Any, signed_in: Any, path: str, role: str) -> None:
+def test_other_roles_are_forbidden(platform: Any, signed_in: Any, path: str, role: str) -> None:
     method = "POST" if "ops" in path else "GET"
     others = {"beneficiary", "pro", "staff", "finance", "operator"} - {role}
     answer = platform.client.open(path, method=method, headers=signed_in(*others))
@@ -61,19 +61,19 @@ def test_a_route_of_a_role_is_for_that_role_alone(platform: Any, signed_in: Any,
     assert platform.calls == []
 
 
-def test_who_asks_is_told_before_what_is_wrong_with_the_body(platform: Any, signed_in: Any) -> None:
+def test_authentication_precedes_validation_of_the_body(platform: Any, signed_in: Any) -> None:
     answer = platform.client.post("/v1/finance/payouts", data=b"{", content_type="application/json")
     assert outcome(answer) == (401, "unauthorized")
 
 
-def test_a_young_person_without_a_role_yet_reaches_their_own_routes(platform: Any, signed_in: Any) -> None:
+def test_an_account_without_a_role_reaches_its_own_routes(platform: Any, signed_in: Any) -> None:
     platform.answers("wallet", "credit", {"current": None, "credits": []})
     answer = platform.client.get("/v1/me/credit", headers=signed_in(account_id=42))
     assert answer.status_code == 200
     assert platform.called("credit") == [{"personId": 42}]
 
 
-def test_ten_failed_sign_ins_then_429_until_a_minute_has_passed(platform: Any) -> None:
+def test_the_eleventh_failed_sign_in_is_429_for_a_minute(platform: Any) -> None:
     platform.answers("identity", "sign-in", Unauthorized("no"))
     for _ in range(10):
         assert platform.client.post("/v1/auth/sign-in", json=SIGN_IN).status_code == 401
@@ -81,11 +81,11 @@ def test_ten_failed_sign_ins_then_429_until_a_minute_has_passed(platform: Any) -
     assert outcome(answer) == (429, "too-many-requests")
     assert 1 <= int(answer.headers["Retry-After"]) <= 61
     assert len(platform.called("sign-in")) == 10
-    platform.machine[0] += int(answer.headers["Retry-After"])
+    platform.monotonic[0] += int(answer.headers["Retry-After"])
     assert platform.client.post("/v1/auth/sign-in", json=SIGN_IN).status_code == 401
 
 
-def test_an_e_mail_is_limited_from_wherever_it_is_guessed(platform: Any) -> None:
+def test_failures_count_per_e_mail_across_addresses(platform: Any) -> None:
     platform.answers("identity", "sign-in", Unauthorized("no"))
     for number in range(10):
         place = {"REMOTE_ADDR": f"10.0.0.{number}"}
@@ -99,7 +99,7 @@ def test_an_e_mail_is_limited_from_wherever_it_is_guessed(platform: Any) -> None
     assert answer.status_code == 401
 
 
-def test_successes_and_troubles_of_ours_are_not_counted(platform: Any) -> None:
+def test_successes_and_server_errors_are_not_counted(platform: Any) -> None:
     pair = {"accessToken": "a", "refreshToken": "r", "expiresIn": 900}
     platform.answers("identity", "sign-in", pair)
     for _ in range(20):
@@ -118,18 +118,18 @@ def test_a_refusal_keeps_its_code_status_and_fields(platform: Any) -> None:
     assert (answer.json["detail"], answer.json["errors"], answer.json["more"]) == ("d", {"email": ["e"]}, 1)
 
 
-def test_a_key_that_is_known_is_asked_for_once_in_a_few_seconds(platform: Any, api_key: str) -> None:
+def test_an_api_key_is_cached_for_a_few_seconds(platform: Any, api_key: str) -> None:
     platform.answers("booking", "desk-look-up", NotFound("no", extra={"key": "global"}))
     headers = {"Authorization": f"Bearer {api_key}"}
     for _ in range(3):
         assert platform.client.get("/v2/bookings/token/ABCDEF", headers=headers).status_code == 404
     assert len(platform.called("api-key")) == 1
-    platform.machine[0] += 6
+    platform.monotonic[0] += 6
     platform.client.get("/v2/bookings/token/ABCDEF", headers=headers)
     assert len(platform.called("api-key")) == 2
 
 
-def test_the_role_of_a_caller_travels_with_the_call(platform: Any, signed_in: Any) -> None:
+def test_the_caller_and_its_roles_are_passed_with_the_call(platform: Any, signed_in: Any) -> None:
     platform.answers("identity", "offerers", Forbidden("no"))
     platform.client.get("/v1/pro/offerers", headers=signed_in("pro", "beneficiary", account_id=8))
     caller = platform.calls[-1][3]

@@ -1,4 +1,4 @@
-"""What is an address: numbers in their shortest form, words, and nothing that only looks like either."""
+"""Arguments in paths: numbers in their canonical form, and words. Any other value is a 404."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NUMBERS = st.integers(1, MAX_NUMBER)
 
 
 @given(NUMBERS, NUMBERS | st.integers(0, 2 * MAX_NUMBER))
-def test_a_pattern_of_the_numbers_up_to_one(most: int, number: int) -> None:
+def test_the_pattern_matches_exactly_the_numbers_up_to_its_bound(most: int, number: int) -> None:
     pattern = re.compile(f"(?:{up_to(most)})")
     assert bool(pattern.fullmatch(str(number))) is (1 <= number <= most)
     assert pattern.fullmatch(str(most))
@@ -27,14 +27,12 @@ def test_a_pattern_of_the_numbers_up_to_one(most: int, number: int) -> None:
 
 @pytest.mark.parametrize("number", ["0", "01", "-1", "1.0", "x", str(MAX_NUMBER + 1), "9" * 16, "9" * 40, "١"])
 @pytest.mark.parametrize(("method", "rule"), [("GET", "/v1/pro/venues/{}/offers"), ("PATCH", "/v1/pro/venues/{}")])
-def test_what_is_no_number_is_no_address_whatever_else_is_served_there(
-    platform: Any, signed_in: Any, method: str, rule: str, number: str
-) -> None:
+def test_an_invalid_number_in_a_path_is_404(platform: Any, signed_in: Any, method: str, rule: str, number: str) -> None:
     answer = platform.client.open(rule.format(number), method=method, headers=signed_in("pro"), json={})
     assert (answer.status_code, answer.json["code"]) == (404, "not-found")
 
 
-def test_the_largest_number_reaches_its_owner(platform: Any, signed_in: Any) -> None:
+def test_the_largest_number_reaches_its_service(platform: Any, signed_in: Any) -> None:
     platform.answers("catalog", "venue", NotFound("no such venue"))
     answer = platform.client.get(f"/v1/pro/venues/{MAX_NUMBER}", headers=signed_in("pro"))
     assert answer.status_code == 404
@@ -42,13 +40,13 @@ def test_the_largest_number_reaches_its_owner(platform: Any, signed_in: Any) -> 
 
 
 @pytest.mark.parametrize("prefix", ["n%07", "%20", "a%2Fb", "é", "x" * 101])
-def test_what_is_no_word_is_no_address(platform: Any, signed_in: Any, prefix: str) -> None:
+def test_an_invalid_word_in_a_path_is_404(platform: Any, signed_in: Any, prefix: str) -> None:
     answer = platform.client.delete(f"/v1/pro/offerers/1/api-keys/{prefix}", headers=signed_in("pro"))
     assert (answer.status_code, answer.json["code"]) == (404, "not-found")
 
 
 @pytest.mark.parametrize("key", ["", "   "])
-def test_a_key_that_says_nothing_is_refused_wherever_a_key_is_taken(platform: Any, signed_in: Any, key: str) -> None:
+def test_a_blank_idempotency_key_is_refused(platform: Any, signed_in: Any, key: str) -> None:
     headers = {**signed_in("pro"), "Idempotency-Key": key}
     answer = platform.client.delete("/v1/pro/stocks/7", headers=headers)
     assert (answer.status_code, answer.json["code"]) == (422, "idempotency-key-invalid")

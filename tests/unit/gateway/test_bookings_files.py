@@ -1,4 +1,4 @@
-"""The recap as a file, for a spreadsheet and as CSV: the same rows, and nothing that is run."""
+"""The list of bookings as XLSX and CSV: the same rows in both, and no text that a spreadsheet takes for a formula."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROW: dict[str, Any] = {
     "usedAt": None,
     "reimbursedAt": None,
 }
-RUN_BY_SPREADSHEETS = [
+FORMULAS = [
     "=1+1",
     "+1",
     "-1",
@@ -46,7 +46,7 @@ RUN_BY_SPREADSHEETS = [
 ]
 
 
-def test_a_price_is_a_number_and_everything_else_a_text() -> None:
+def test_prices_are_numbers_and_all_other_cells_are_text() -> None:
     header, row = cells(bookings_xlsx([ROW], NOW))
     assert tuple(header) == HEADER
     assert row == [
@@ -66,12 +66,12 @@ def test_a_price_is_a_number_and_everything_else_a_text() -> None:
     ]
 
 
-@pytest.mark.parametrize("typed", RUN_BY_SPREADSHEETS)
-def test_what_somebody_typed_stays_a_text(typed: str) -> None:
-    row = {**ROW, "offerName": typed, "venueName": typed, "lastName": typed, "firstName": "", "email": typed}
+@pytest.mark.parametrize("text", FORMULAS)
+def test_user_input_is_never_a_formula(text: str) -> None:
+    row = {**ROW, "offerName": text, "venueName": text, "lastName": text, "firstName": "", "email": text}
     _, shown = cells(bookings_xlsx([row], NOW))
-    assert [shown[0], shown[1], shown[5]] == [typed] * 3
-    assert shown[4] == typed.strip()
+    assert [shown[0], shown[1], shown[5]] == [text] * 3
+    assert shown[4] == text.strip()
 
 
 def test_both_files_have_the_same_rows() -> None:
@@ -85,12 +85,12 @@ def test_both_files_have_the_same_rows() -> None:
     assert shown == written
 
 
-def test_the_same_rows_are_the_same_bytes() -> None:
+def test_the_file_depends_on_its_rows_only() -> None:
     assert bookings_xlsx([ROW], NOW) == bookings_xlsx([ROW], NOW)
     assert len(cells(bookings_xlsx([], NOW))) == 1
 
 
-def test_the_sheet_takes_the_filters_and_every_page(platform: Any, signed_in: Any) -> None:
+def test_the_file_passes_the_filters_and_reads_every_page(platform: Any, signed_in: Any) -> None:
     pages = {None: {"items": [ROW], "nextCursor": "c"}, "c": {"items": [ROW, ROW], "nextCursor": None}}
     platform.answers("booking", "recap", lambda data, _: pages[data.get("cursor")])
     query = {"venueId": 4, "periodFrom": "2021-11-01", "periodTo": "2021-11-30", "offerName": "Concert"}
@@ -104,8 +104,10 @@ def test_the_sheet_takes_the_filters_and_every_page(platform: Any, signed_in: An
 
 
 @pytest.mark.parametrize("name", ["bookings.csv", "bookings.xlsx"])
-def test_a_file_is_whole_or_refused(platform: Any, signed_in: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(pro, "MAX_FILE_ROWS", 40)  # as many as there are take seconds to write
+def test_a_file_of_too_many_rows_is_refused(
+    platform: Any, signed_in: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(pro, "MAX_FILE_ROWS", 40)  # the real bound takes seconds to write
     many = {"items": [ROW] * 11, "nextCursor": "c"}
     platform.answers("booking", "recap", lambda *_: many)
     answer = platform.client.get(f"/v1/pro/{name}", headers=signed_in("pro"))

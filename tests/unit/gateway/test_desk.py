@@ -43,7 +43,7 @@ def look_up(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_a_look_up_answers_the_body_that_clients_know(platform: Any, by_key: dict[str, str], look_up: str) -> None:
+def test_the_body_of_a_look_up(platform: Any, by_key: dict[str, str], look_up: str) -> None:
     platform.answers("booking", "desk-look-up", BOOKED)
     platform.answers("identity", "people", {"people": {"42": PERSON}})
     answer = platform.client.get(look_up.format("abcdef"), headers=by_key)
@@ -75,7 +75,7 @@ def test_a_look_up_answers_the_body_that_clients_know(platform: Any, by_key: dic
     assert (caller.offerer_id, caller.roles) == (5, frozenset())
 
 
-def test_a_pros_token_is_as_good_as_a_key(platform: Any, signed_in: Any) -> None:
+def test_a_token_of_a_pro_may_replace_the_api_key(platform: Any, signed_in: Any) -> None:
     platform.answers("booking", "desk-use", {})
     answer = platform.client.patch("/v2/bookings/use/token/0e3344", headers=signed_in("pro", account_id=9))
     assert (answer.status_code, answer.data) == (204, b"")
@@ -95,7 +95,7 @@ def test_a_pros_token_is_as_good_as_a_key(platform: Any, signed_in: Any) -> None
     ],
 )
 @pytest.mark.parametrize(("status", "key"), [(403, "user"), (403, "payment"), (410, "booking"), (410, "payment")])
-def test_a_refusal_is_its_key_with_a_message(
+def test_a_refusal_has_its_key_and_a_message(
     platform: Any, by_key: dict[str, str], path: str, call: str, status: int, key: str
 ) -> None:
     platform.answers("booking", call, refused(status, key))
@@ -104,7 +104,7 @@ def test_a_refusal_is_its_key_with_a_message(
     assert answer.headers["Content-Type"] == "application/json"
 
 
-def test_a_cancelled_booking_is_told_as_each_interface_tells_it(platform: Any, by_key: dict[str, str]) -> None:
+def test_a_cancelled_booking_has_another_status_in_each_interface(platform: Any, by_key: dict[str, str]) -> None:
     platform.answers("booking", "desk-use", refused(410, "booking_cancelled"))
     answer = platform.client.patch("/v2/bookings/use/token/ABCDEF", headers=by_key)
     assert (answer.status_code, list(answer.json)) == (403, ["booking"])
@@ -113,31 +113,31 @@ def test_a_cancelled_booking_is_told_as_each_interface_tells_it(platform: Any, b
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer nope"}, {"Authorization": "Bearer a.b.c"}])
-def test_without_good_credentials_401(platform: Any, headers: dict[str, str], look_up: str) -> None:
+def test_missing_or_invalid_credentials_are_401(platform: Any, headers: dict[str, str], look_up: str) -> None:
     answer = platform.client.get(look_up.format("ABCDEF"), headers=headers)
     assert (answer.status_code, list(answer.json)) == (401, ["auth"])
     assert "WWW-Authenticate" in answer.headers
 
 
 @pytest.mark.parametrize("countermark", ["ABC", "ABCDEFG", "ABC-EF", "é" * 6, "%00" * 6, " "])
-def test_what_can_be_no_countermark_is_unknown(platform: Any, by_key: dict[str, str], countermark: str) -> None:
+def test_an_invalid_countermark_is_404(platform: Any, by_key: dict[str, str], countermark: str) -> None:
     answer = platform.client.get(f"/v2/bookings/token/{countermark}", headers=by_key)
     assert (answer.status_code, list(answer.json)) == (404, ["global"])
     assert platform.called("desk-look-up") == []
 
 
-def test_ten_unknown_countermarks_then_429_in_the_same_format(platform: Any, by_key: dict[str, str]) -> None:
+def test_the_eleventh_unknown_countermark_is_429(platform: Any, by_key: dict[str, str]) -> None:
     platform.answers("booking", "desk-look-up", refused(404, "global"))
     for _ in range(10):
         assert platform.client.get("/v2/bookings/token/ABCDEF", headers=by_key).status_code == 404
     answer = platform.client.get("/v2/bookings/token/ABCDEF", headers=by_key)
     assert (answer.status_code, list(answer.json)) == (429, ["global"])
     assert int(answer.headers["Retry-After"]) >= 1
-    elsewhere = platform.client.get(
+    other_address = platform.client.get(
         "/v2/bookings/token/ABCDEF", headers=by_key, environ_base={"REMOTE_ADDR": "10.1.1.1"}
     )
-    assert elsewhere.status_code == 429
-    platform.machine[0] += 61
+    assert other_address.status_code == 429
+    platform.monotonic[0] += 61
     assert platform.client.get("/v2/bookings/token/ABCDEF", headers=by_key).status_code == 404
 
 
@@ -150,14 +150,14 @@ def test_other_refusals_are_not_counted(platform: Any, by_key: dict[str, str]) -
     assert platform.client.get("/v2/bookings/token/ABCDEF", headers=by_key).status_code == 403
 
 
-def test_ten_bad_credentials_then_429(platform: Any) -> None:
+def test_the_eleventh_invalid_credential_is_429(platform: Any) -> None:
     for number in range(10):
         headers = {"Authorization": f"Bearer guess-{number}"}
         assert platform.client.get("/v2/bookings/token/ABCDEF", headers=headers).status_code == 401
     assert platform.client.get("/v2/bookings/token/ABCDEF", headers=headers).status_code == 429
 
 
-def test_trouble_of_ours_has_the_same_format(platform: Any, by_key: dict[str, str]) -> None:
+def test_a_server_error_has_the_same_format(platform: Any, by_key: dict[str, str]) -> None:
     platform.answers("booking", "desk-use", Unavailable("later"))
     answer = platform.client.patch("/v2/bookings/use/token/ABCDEF", headers=by_key)
     assert (answer.status_code, answer.json) == (503, {"global": ["later"]})
@@ -168,11 +168,11 @@ def test_an_erased_person_has_no_name(platform: Any, by_key: dict[str, str]) -> 
     platform.answers("booking", "desk-look-up", {**BOOKED, "status": "used"})
     erased = {"firstName": "effacé", "lastName": "effacé", "email": "", "phoneNumber": None}
     platform.answers("identity", "people", {"people": {"42": erased}})
-    seen = platform.client.get("/v2/bookings/token/ABCDEF", headers=by_key).json
-    assert (seen["userName"], seen["email"], seen["isUsed"]) == ("effacé effacé", "", True)
+    body = platform.client.get("/v2/bookings/token/ABCDEF", headers=by_key).json
+    assert (body["userName"], body["email"], body["isUsed"]) == ("effacé effacé", "", True)
 
 
-def test_numbers_as_the_partners_know_them() -> None:
+def test_identifiers_and_departments_have_the_partners_format() -> None:
     assert [human_id(number) for number in (1, 255, 256, 4711)] == ["AE", "74", "AEAA", "CJTQ"]
     assert [department_of(code) for code in ("67000", "20000", "97300", None)] == ["67", "20", "973", None]
 
@@ -180,7 +180,7 @@ def test_numbers_as_the_partners_know_them() -> None:
 OFFER_BOOKINGS = "/public/bookings/v1/bookings"
 
 
-def test_an_offers_bookings_are_listed_as_clients_know_them(platform: Any, by_key: dict[str, str]) -> None:
+def test_the_list_of_an_offers_bookings(platform: Any, by_key: dict[str, str]) -> None:
     more = {"bookedAt": "2021-11-02T09:00:00Z", "cancellationLimitAt": "2021-11-04T09:00:00Z"}
     platform.answers("booking", "offer-bookings", {"items": [BOOKED | more, BOOKED | more | {"personId": 43}]})
     platform.answers("identity", "people", {"people": {"42": PERSON}})
@@ -215,8 +215,8 @@ def test_an_offers_bookings_are_listed_as_clients_know_them(platform: Any, by_ke
         "userPostalCode": None,
     }
     assert (second["userEmail"], second["userLastName"]) == ("", "")
-    asked = {"offerId": 256, "firstIndex": 4000, "limit": 2, "status": "confirmed", "stockId": 3}
-    assert platform.called("offer-bookings") == [asked | {"beginningAt": "2021-11-10T19:00:00Z"}]
+    filters = {"offerId": 256, "firstIndex": 4000, "limit": 2, "status": "confirmed", "stockId": 3}
+    assert platform.called("offer-bookings") == [filters | {"beginningAt": "2021-11-10T19:00:00Z"}]
     assert platform.called("people") == [{"accountIds": [42, 43]}]
     platform.answers("booking", "offer-bookings", {"items": []})
     assert platform.client.get(f"{OFFER_BOOKINGS}?offerId=256", headers=by_key).json == {"bookings": []}
@@ -233,19 +233,17 @@ def test_an_offers_bookings_are_listed_as_clients_know_them(platform: Any, by_ke
         ("offerId=1&page=2", "page"),
     ],
 )
-def test_a_value_of_the_list_that_is_not_accepted(
-    platform: Any, by_key: dict[str, str], query: str, field: str
-) -> None:
+def test_an_invalid_filter_of_the_list_is_400(platform: Any, by_key: dict[str, str], query: str, field: str) -> None:
     answer = platform.client.get(f"{OFFER_BOOKINGS}?{query}", headers=by_key)
     assert (answer.status_code, list(answer.json)) == (400, [field])
 
 
-def test_who_asks_for_the_list_comes_before_what_is_asked(platform: Any) -> None:
+def test_authentication_precedes_validation_of_the_list(platform: Any) -> None:
     answer = platform.client.get(OFFER_BOOKINGS)
     assert (answer.status_code, list(answer.json)) == (401, ["auth"])
 
 
-def test_an_unknown_offer_is_no_guess_at_a_countermark(platform: Any, by_key: dict[str, str]) -> None:
+def test_an_unknown_offer_does_not_count_as_a_guess(platform: Any, by_key: dict[str, str]) -> None:
     platform.answers("booking", "offer-bookings", refused(404, "offer"))
     answers = [platform.client.get(f"{OFFER_BOOKINGS}?offerId=1", headers=by_key) for _ in range(12)]
     assert {(answer.status_code, *answer.json) for answer in answers} == {(404, "offer")}

@@ -1,4 +1,4 @@
-"""What is documented is what is served: routes, statuses, codes, pages."""
+"""The documentation matches the application: routes, statuses, codes, pages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def document(platform: Any) -> dict[str, Any]:
     return json.loads(answer.data)
 
 
-def test_the_document_of_the_messages_is_the_one_in_the_docs(platform: Any) -> None:
+def test_the_served_asyncapi_document_is_the_generated_one(platform: Any) -> None:
     answer = platform.client.get("/asyncapi.json")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
     assert answer.data == (docs.generate.DOCS / "asyncapi.json").read_bytes()
@@ -59,7 +59,7 @@ def as_template(rule: str) -> str:
     return re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule)
 
 
-def test_it_is_openapi_3_1_and_every_route_stands_in_it(platform: Any, document: dict[str, Any]) -> None:
+def test_the_openapi_document_lists_exactly_the_routes(platform: Any, document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1")
     served = {
         (method.lower(), as_template(rule.rule))
@@ -70,7 +70,7 @@ def test_it_is_openapi_3_1_and_every_route_stands_in_it(platform: Any, document:
     assert documented == {(method, path) for method, path in served if path not in UNDOCUMENTED}
 
 
-def test_the_routes_that_clients_rely_on_stand_under_their_paths(document: dict[str, Any]) -> None:
+def test_the_promised_routes_are_documented(document: dict[str, Any]) -> None:
     promised = {
         "post": "/v1/accounts /v1/accounts/confirm-email /v1/auth/sign-in /v1/auth/refresh /v1/auth/sign-out "
         "/v1/auth/password-reset /v1/auth/password-reset/confirm /v1/me/phone-code /v1/me/phone-code/confirm "
@@ -99,7 +99,7 @@ def test_the_routes_that_clients_rely_on_stand_under_their_paths(document: dict[
     assert missing == set()
 
 
-def test_every_route_says_what_it_is_and_what_it_answers(document: dict[str, Any]) -> None:
+def test_every_route_documents_its_summary_and_statuses(document: dict[str, Any]) -> None:
     for method, path, operation in operations(document):
         where = f"{method} {path}"
         assert operation["summary"].endswith((".", ".")), where
@@ -115,7 +115,7 @@ def test_every_route_says_what_it_is_and_what_it_answers(document: dict[str, Any
             assert "forbidden" in documented_codes(operation), where
 
 
-def test_every_refusal_of_v1_names_its_codes_and_each_code_its_status(document: dict[str, Any]) -> None:
+def test_every_refusal_of_v1_documents_its_codes(document: dict[str, Any]) -> None:
     for method, path, operation in operations(document):
         for status, response in operation["responses"].items():
             if path.startswith(("/v2", "/public")) or int(status) < 400:
@@ -126,16 +126,16 @@ def test_every_refusal_of_v1_names_its_codes_and_each_code_its_status(document: 
             assert {PROBLEMS[code].status for code in codes} == {int(status)}, f"{method} {path} {status}"
 
 
-def test_every_code_of_every_service_has_its_page(platform: Any) -> None:
+def test_every_error_code_has_a_page(platform: Any) -> None:
     for module in pkgutil.walk_packages(services.__path__, "services."):
         if ".migrations" not in module.name:
             importlib.import_module(module.name)
-    ours = [kind for kind in descendants(DomainError) if kind.__module__.startswith(("services.", "shared."))]
-    codes = {kind.code for kind in ours if isinstance(kind.__dict__.get("code"), str)}
+    errors = [kind for kind in descendants(DomainError) if kind.__module__.startswith(("services.", "shared."))]
+    codes = {kind.code for kind in errors if isinstance(kind.__dict__.get("code"), str)}
     assert codes - PROBLEMS.keys() == set()
     for code in codes:
-        # what the partners' addresses say in their own format may have another status there
-        assert PROBLEMS[code].status in {kind.status for kind in ours if kind.__dict__.get("code") == code}, code
+        # the routes of the desk may answer the same code with another status
+        assert PROBLEMS[code].status in {kind.status for kind in errors if kind.__dict__.get("code") == code}, code
     assert set(HTTP_CODES.values()) <= PROBLEMS.keys()
     assert platform.client.get("/problems/no-such-code").status_code == 404
     for problem in PROBLEMS.values():
@@ -147,7 +147,7 @@ def descendants(kind: type) -> set[type]:
     return {kind, *(found for child in kind.__subclasses__() for found in descendants(child))}
 
 
-def test_the_pages_need_no_network(platform: Any) -> None:
+def test_the_pages_load_nothing_from_other_hosts(platform: Any) -> None:
     for path in ("/docs", "/docs/messages", "/docs/docs.js", "/docs/docs.css", "/problems", "/problems/not-found"):
         page = platform.client.get(path)
         assert page.status_code == 200
@@ -157,7 +157,7 @@ def test_the_pages_need_no_network(platform: Any) -> None:
         assert again.status_code == 304
 
 
-def test_references_of_the_document_lead_somewhere(document: dict[str, Any]) -> None:
+def test_every_reference_of_the_document_resolves(document: dict[str, Any]) -> None:
     for reference in re.findall(r'"\$ref":\s*"#/([^"]+)"', json.dumps(document)):
         found: Any = document
         for part in reference.split("/"):
@@ -165,6 +165,6 @@ def test_references_of_the_document_lead_somewhere(document: dict[str, Any]) -> 
         assert found, reference
 
 
-def test_operations_have_names_of_their_own(document: dict[str, Any]) -> None:
+def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
     names = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(names) == len(set(names))

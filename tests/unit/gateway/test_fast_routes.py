@@ -1,4 +1,4 @@
-"""The hot routes answer as Flask does, header for header: each request is asked both ways."""
+"""The fast routes answer as Flask does, header for header: each request is sent to both."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from shared.kernel.identifiers import MAX_NUMBER
 from tests.unit.gateway.test_desk import BOOKED, PERSON, refused
 from tests.unit.gateway.test_writes import booking
 
-HERE = "X-Request-Id"
-Asked = dict[str, Any]
+REQUEST_ID = "X-Request-Id"
+Body = dict[str, Any]
 
 
-class BothWays:
-    """The same request to Flask alone, and to Flask with the hot routes in front."""
+class BothRoutes:
+    """The same request to Flask alone, and to Flask with the fast routes in front."""
 
     def __init__(self, platform: Any) -> None:
         self.platform = platform
-        self.left_to_flask = 0
-        self._hot = Client(FastRoutes(platform.ports, self._counted, "raise"))
+        self.flask_calls = 0
+        self.fast = Client(FastRoutes(platform.ports, self.flask_counted, "raise"))
 
-    def _counted(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        self.left_to_flask += 1
+    def flask_counted(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        self.flask_calls += 1
         return self.platform.app(environ, start_response)
 
-    def ask(self, method: str, path: str, headers: dict[str, str], **body: Any) -> Any:
-        """The answer, the same both ways; refusals are counted by address, so each way comes from its own."""
+    def send(self, method: str, path: str, headers: dict[str, str], **body: Any) -> Any:
+        """The common answer. Failures count per address, so Flask and the fast routes see different ones."""
         answers = []
-        for client, address in ((self.platform.client, "10.0.0.1"), (self._hot, "10.0.0.2")):
-            given = {**headers, HERE: "the-same"}
+        for client, address in ((self.platform.client, "10.0.0.1"), (self.fast, "10.0.0.2")):
+            request_headers = {**headers, REQUEST_ID: "the-same"}
             answers.append(
-                client.open(path, method=method, headers=given, environ_base={"REMOTE_ADDR": address}, **body)
+                client.open(path, method=method, headers=request_headers, environ_base={"REMOTE_ADDR": address}, **body)
             )
-        flask, hot = answers
-        assert (hot.status, hot.data) == (flask.status, flask.data)
-        assert sorted(hot.headers.items()) == sorted(flask.headers.items())
-        return hot
+        flask, fast = answers
+        assert (fast.status, fast.data) == (flask.status, flask.data)
+        assert sorted(fast.headers.items()) == sorted(flask.headers.items())
+        return fast
 
 
 @pytest.fixture
-def both(platform: Any) -> BothWays:
+def both(platform: Any) -> BothRoutes:
     platform.answers("booking", "book", booking(7))
     platform.answers("booking", "desk-look-up", BOOKED)
     platform.answers("booking", "desk-use", {})
     platform.answers("identity", "people", {"people": {"42": PERSON}})
-    return BothWays(platform)
+    return BothRoutes(platform)
 
 
 @pytest.fixture
@@ -71,13 +71,13 @@ DESK = [
 ]
 
 
-def test_a_booking(both: BothWays, headers: dict[str, str]) -> None:
-    answer = both.ask("POST", "/v1/bookings", headers, json=BODY)
-    assert (answer.status_code, answer.json["countermark"], both.left_to_flask) == (201, "ABCDEF", 0)
+def test_a_booking_bypasses_flask(both: BothRoutes, headers: dict[str, str]) -> None:
+    answer = both.send("POST", "/v1/bookings", headers, json=BODY)
+    assert (answer.status_code, answer.json["countermark"], both.flask_calls) == (201, "ABCDEF", 0)
 
 
-def test_an_address_with_a_place_for_the_e_mail_is_filled_for_its_person(
-    both: BothWays, headers: dict[str, str]
+def test_the_url_of_a_digital_offer_contains_the_e_mail_of_its_reader(
+    both: BothRoutes, headers: dict[str, str]
 ) -> None:
     digital = {**booking(7), "completedUrl": "https://example.org/?to={email}&code=ABCDEF"}
     both.platform.answers("booking", "book", digital)
@@ -86,8 +86,8 @@ def test_an_address_with_a_place_for_the_e_mail_is_filled_for_its_person(
     person = {**PERSON, "email": "zoe+pass&x@example.org"}
     both.platform.answers("identity", "people", {"people": {"11": person}})
     filled = "https://example.org/?to=zoe%2Bpass%26x@example.org&code=ABCDEF"
-    assert both.ask("POST", "/v1/bookings", headers, json=BODY).json["completedUrl"] == filled
-    assert both.left_to_flask == 0
+    assert both.send("POST", "/v1/bookings", headers, json=BODY).json["completedUrl"] == filled
+    assert both.flask_calls == 0
     client = both.platform.client
     assert client.get("/v1/me/bookings/7", headers=headers).json["completedUrl"] == filled
     assert client.get("/v1/me/bookings", headers=headers).json["items"][0]["completedUrl"] == filled
@@ -95,34 +95,36 @@ def test_an_address_with_a_place_for_the_e_mail_is_filled_for_its_person(
     assert client.get("/v1/me/bookings/7", headers=headers).json["completedUrl"] == digital["completedUrl"]
 
 
-def test_a_booking_with_a_version_has_its_tag(both: BothWays, headers: dict[str, str]) -> None:
+def test_the_version_of_a_booking_is_its_etag(both: BothRoutes, headers: dict[str, str]) -> None:
     both.platform.answers("booking", "book", {**booking(7), "version": 4})
-    answer = FastRoutes(both.platform.ports, both._counted)
-    tagged = Client(answer).post("/v1/bookings", headers=headers, json=BODY)
+    routes = FastRoutes(both.platform.ports, both.flask_counted)
+    tagged = Client(routes).post("/v1/bookings", headers=headers, json=BODY)
     assert tagged.headers["ETag"] == '"4"'
 
 
 REFUSALS = [
     Refused({"code": "already-booked", "status": 409, "detail": "", "errors": {}, "extra": {}}),
     Refused({"code": "invalid", "status": 422, "detail": "x", "errors": {"a": ["b"]}, "extra": {"more": 1}}),
-    OutcomePending("ask again"),
+    OutcomePending("retry"),
     Unavailable("away"),
-    ZeroDivisionError("a fault of ours"),
+    ZeroDivisionError("a bug"),
 ]
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda one: type(one).__name__)
 @pytest.mark.parametrize("replayed", [False, True])
-def test_what_booking_refuses(both: BothWays, headers: dict[str, str], refusal: Exception, replayed: bool) -> None:
+def test_a_refusal_of_booking_is_passed_on(
+    both: BothRoutes, headers: dict[str, str], refusal: Exception, replayed: bool
+) -> None:
     if replayed and isinstance(refusal, Refused):
         refusal.replayed = True
     both.platform.answers("booking", "book", refusal)
-    answer = both.ask("POST", "/v1/bookings", headers, json=BODY)
+    answer = both.send("POST", "/v1/bookings", headers, json=BODY)
     assert answer.status_code >= 400
-    assert both.left_to_flask == 0
+    assert both.flask_calls == 0
 
 
-UNUSUAL: list[Asked] = [
+UNUSUAL: list[Body] = [
     {"json": {**BODY, "more": 1}},
     {"json": {"stockId": 3}},
     {"json": {"stockId": True, "quantity": 1}},
@@ -147,20 +149,20 @@ UNUSUAL: list[Asked] = [
 
 
 @pytest.mark.parametrize("quantity", [3, 10**6 + 1, MAX_NUMBER, MAX_NUMBER + 1, 2**64, 10**30])
-def test_how_many_are_too_many_is_for_booking_to_say(both: BothWays, headers: dict[str, str], quantity: int) -> None:
+def test_booking_decides_the_largest_quantity(both: BothRoutes, headers: dict[str, str], quantity: int) -> None:
     too_many = Refused({"code": "quantity-invalid", "status": 409, "detail": "", "errors": {}, "extra": {}})
     both.platform.answers("booking", "book", too_many)
     body = f'{{"stockId":3,"quantity":{quantity}}}'.encode()
-    answer = both.ask("POST", "/v1/bookings", headers, data=body, content_type="application/json")
+    answer = both.send("POST", "/v1/bookings", headers, data=body, content_type="application/json")
     assert (answer.status_code, answer.json["code"]) == (409, "quantity-invalid")
-    assert both.left_to_flask == (quantity > MAX_NUMBER)
+    assert both.flask_calls == (quantity > MAX_NUMBER)
     assert both.platform.called("book") == [{"stockId": 3, "quantity": min(quantity, MAX_NUMBER)}] * 2
 
 
 @pytest.mark.parametrize("body", UNUSUAL, ids=str)
-def test_a_body_that_is_not_as_expected_is_left_to_flask(both: BothWays, headers: dict[str, str], body: Asked) -> None:
-    both.ask("POST", "/v1/bookings", headers, **body)
-    assert both.left_to_flask == 1
+def test_an_unusual_body_goes_to_flask(both: BothRoutes, headers: dict[str, str], body: Body) -> None:
+    both.send("POST", "/v1/bookings", headers, **body)
+    assert both.flask_calls == 1
 
 
 @pytest.mark.parametrize(
@@ -175,86 +177,84 @@ def test_a_body_that_is_not_as_expected_is_left_to_flask(both: BothWays, headers
     ],
     ids=str,
 )
-def test_a_header_that_is_not_as_expected_is_left_to_flask(
-    both: BothWays, headers: dict[str, str], changed: dict[str, str]
-) -> None:
-    given = {name: value for name, value in {**headers, **changed}.items() if value}
-    answer = both.ask("POST", "/v1/bookings", given, json=BODY)
+def test_unusual_headers_go_to_flask(both: BothRoutes, headers: dict[str, str], changed: dict[str, str]) -> None:
+    sent = {name: value for name, value in {**headers, **changed}.items() if value}
+    answer = both.send("POST", "/v1/bookings", sent, json=BODY)
     assert answer.status_code in (401, 422)
-    assert (both.left_to_flask, both.platform.called("book")) == (1, [])
+    assert (both.flask_calls, both.platform.called("book")) == (1, [])
 
 
-def test_an_expired_token_is_no_token_any_more(both: BothWays, signed_in: Any) -> None:
-    late = {**signed_in("beneficiary", minutes=-1), "Idempotency-Key": "one"}
-    assert both.ask("POST", "/v1/bookings", late, json=BODY).status_code == 401
+def test_an_expired_token_is_refused(both: BothRoutes, signed_in: Any) -> None:
+    expired = {**signed_in("beneficiary", minutes=-1), "Idempotency-Key": "one"}
+    assert both.send("POST", "/v1/bookings", expired, json=BODY).status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/v1/offers/7", "/v1/offers/8", "/v1/offers/x", "/v1/offers/7/", "/v1/offers/07"])
-def test_an_offer(both: BothWays, path: str) -> None:
-    flask = both.platform.client.get(path, headers={HERE: "the-same"})
-    hot = Client(FastRoutes(both.platform.ports, both._counted)).get(path, headers={HERE: "the-same"})
-    assert (hot.status, hot.data) == (flask.status, flask.data)
-    assert sorted(hot.headers.items()) == sorted(flask.headers.items())
+def test_an_offer_is_the_same_as_from_flask(both: BothRoutes, path: str) -> None:
+    flask = both.platform.client.get(path, headers={REQUEST_ID: "the-same"})
+    fast = Client(FastRoutes(both.platform.ports, both.flask_counted)).get(path, headers={REQUEST_ID: "the-same"})
+    assert (fast.status, fast.data) == (flask.status, flask.data)
+    assert sorted(fast.headers.items()) == sorted(flask.headers.items())
 
 
-def test_an_offer_that_is_kept_is_sent_again_only_when_it_has_changed(both: BothWays) -> None:
-    first = both._hot.get("/v1/offers/7")
+def test_an_unchanged_offer_is_304(both: BothRoutes) -> None:
+    first = both.fast.get("/v1/offers/7")
     assert first.headers["Cache-Control"] == "public, no-cache"
-    kept = {"If-None-Match": first.headers["ETag"], HERE: "the-same"}
-    assert (both.ask("GET", "/v1/offers/7", kept).status_code, both.left_to_flask) == (304, 1)
-    other = {"If-None-Match": '"another"', HERE: "the-same"}
-    again = both.ask("GET", "/v1/offers/7", other)
+    unchanged = {"If-None-Match": first.headers["ETag"], REQUEST_ID: "the-same"}
+    assert (both.send("GET", "/v1/offers/7", unchanged).status_code, both.flask_calls) == (304, 1)
+    changed = {"If-None-Match": '"another"', REQUEST_ID: "the-same"}
+    again = both.send("GET", "/v1/offers/7", changed)
     assert (again.data, again.headers["ETag"]) == (first.data, first.headers["ETag"])
 
 
-def test_an_offer_that_is_there_needs_no_flask(both: BothWays) -> None:
-    answer = both._hot.get("/v1/offers/7")
-    assert (answer.status_code, both.left_to_flask) == (200, 0)
+def test_an_existing_offer_bypasses_flask(both: BothRoutes) -> None:
+    answer = both.fast.get("/v1/offers/7")
+    assert (answer.status_code, both.flask_calls) == (200, 0)
 
 
-def test_a_query_is_left_to_flask(both: BothWays) -> None:
-    both._hot.get("/v1/offers/7?a=1")
-    assert both.left_to_flask == 1
+def test_a_query_string_goes_to_flask(both: BothRoutes) -> None:
+    both.fast.get("/v1/offers/7?a=1")
+    assert both.flask_calls == 1
 
 
 @pytest.mark.parametrize(("method", "path"), DESK)
-def test_the_desk(both: BothWays, by_key: dict[str, str], method: str, path: str) -> None:
-    assert both.ask(method, path, by_key).status_code in (200, 204)
-    assert both.left_to_flask == 0
+def test_the_desk_bypasses_flask(both: BothRoutes, by_key: dict[str, str], method: str, path: str) -> None:
+    assert both.send(method, path, by_key).status_code in (200, 204)
+    assert both.flask_calls == 0
 
 
 @pytest.mark.parametrize(("method", "path"), DESK)
 @pytest.mark.parametrize("status", [403, 404, 410, 422, 503])
 @pytest.mark.parametrize("key", ["booking", "booking_cancelled", None])
-def test_what_the_desk_is_refused(
-    both: BothWays, by_key: dict[str, str], method: str, path: str, status: int, key: str | None
+def test_a_refusal_of_booking_has_the_format_of_the_desk(
+    both: BothRoutes, by_key: dict[str, str], method: str, path: str, status: int, key: str | None
 ) -> None:
     for name in ("desk-look-up", "desk-use"):
         both.platform.answers("booking", name, refused(status, key))
-    assert both.ask(method, path, by_key).status_code >= 400
-    assert both.left_to_flask == 0
+    assert both.send(method, path, by_key).status_code >= 400
+    assert both.flask_calls == 0
 
 
 @pytest.mark.parametrize(("method", "path"), DESK)
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer no-such-key", "Bearer a.b.c", "Basic x"])
-def test_who_has_no_right_at_the_desk(both: BothWays, method: str, path: str, authorization: str) -> None:
+def test_bad_credentials_at_the_desk_are_refused(both: BothRoutes, method: str, path: str, authorization: str) -> None:
     headers = {"Authorization": authorization} if authorization else {}
     for _ in range(11):
-        last = both.ask(method, path, headers)
+        last = both.send(method, path, headers)
     assert last.status_code == (429 if len(authorization.split()) == 2 and "Basic" not in authorization else 401)
 
 
-@pytest.mark.parametrize("mark", ["ABCDE", "ABCDEFG", "ABC DE", "%C3%A9BCDEF", "abcdef", "ABC%2FDE"])
-def test_what_is_typed_at_the_desk(both: BothWays, by_key: dict[str, str], mark: str) -> None:
+@pytest.mark.parametrize("countermark", ["ABCDE", "ABCDEFG", "ABC DE", "%C3%A9BCDEF", "abcdef", "ABC%2FDE"])
+def test_unusual_countermarks_are_answered_alike(both: BothRoutes, by_key: dict[str, str], countermark: str) -> None:
     for method, path in DESK:
-        both.ask(method, path.replace("ABCDEF", mark), by_key)
+        both.send(method, path.replace("ABCDEF", countermark), by_key)
 
 
-def test_an_answer_that_is_not_as_documented_is_found_here_too(both: BothWays, headers: dict[str, str]) -> None:
+def test_an_answer_against_its_schema_is_500(both: BothRoutes, headers: dict[str, str]) -> None:
     both.platform.answers("booking", "book", {"no": "booking"})
-    assert both.ask("POST", "/v1/bookings", headers, json=BODY).status_code == 500
+    assert both.send("POST", "/v1/bookings", headers, json=BODY).status_code == 500
 
 
-def test_every_hot_route_is_a_route_of_the_framework(both: BothWays) -> None:
+def test_every_fast_route_is_a_route_of_flask(both: BothRoutes) -> None:
     known = {(method, str(rule)) for rule in both.platform.app.url_map.iter_rules() for method in rule.methods}
     assert {(method, route.rule) for (method, _), route in ROUTES.items()} <= known

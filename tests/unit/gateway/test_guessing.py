@@ -1,4 +1,4 @@
-"""Guessing at once is no faster than guessing one after the other (decisions 22 and 32)."""
+"""The limit on guessing also holds for concurrent requests (decisions 22 and 32)."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ KEEP = ("PATCH", "/v2/bookings/keep/token/")
 CALLS = {LOOK_UP: "desk-look-up", USE: "desk-use", KEEP: "desk-keep"}
 
 
-class CountsAfterwards(Failures):
-    """Without the guard: who has failed is looked up first, and counted later."""
+class CheckThenCount(Failures):
+    """The control: checks the count first and adds the failure later, which is a race."""
 
     @contextmanager
     def attempt(self, *subjects: str) -> Iterator[Attempt]:
         self.check(*subjects)
-        yield Later(self, subjects)
+        yield LateAttempt(self, subjects)
 
     look_up = attempt  # type: ignore[assignment]
 
 
-class Later(Attempt):
+class LateAttempt(Attempt):
     def __init__(self, failures: Failures, subjects: tuple[str, ...]) -> None:
         super().__init__(failures)
         self.subjects = list(subjects)
@@ -54,18 +54,18 @@ class Later(Attempt):
 
 
 class Slow:
-    """A service that takes its time, and knows how many asked it at once."""
+    """A slow service that records its calls and how many ran at once."""
 
     def __init__(self, answer: Callable[[], Any]) -> None:
         self._answer = answer
-        self.asked = self.most = self._now = 0
+        self.calls = self.max_concurrent = self._concurrent = 0
 
     def __call__(self, _data: Any, _caller: Any) -> Any:
-        self.asked += 1
-        self._now += 1
-        self.most = max(self.most, self._now)
+        self.calls += 1
+        self._concurrent += 1
+        self.max_concurrent = max(self.max_concurrent, self._concurrent)
         green.sleep(0.002)
-        self._now -= 1
+        self._concurrent -= 1
         return self._answer()
 
 
@@ -81,16 +81,15 @@ def no_such_key() -> Any:
     raise NotFound("no such key")
 
 
-def at_once(platform: Any, route: tuple[str, str], headers: dict[str, str], hot: bool, many: int = MANY) -> list[int]:
-    """The statuses of so many requests, each for another countermark, none waiting for another."""
-    behind = platform.app
-    client = Client(FastRoutes(platform.ports, behind) if hot else behind)
+def at_once(platform: Any, route: tuple[str, str], headers: dict[str, str], fast: bool, many: int = MANY) -> list[int]:
+    """The statuses of ``many`` concurrent requests, each for another countermark."""
+    client = Client(FastRoutes(platform.ports, platform.app) if fast else platform.app)
 
-    def ask(number: int) -> int:
+    def send(number: int) -> int:
         method, path = route
         return client.open(f"{path}{number:06}", method=method, headers=headers).status_code
 
-    return list(green.Pool(many).imap(ask, range(many)))
+    return list(green.Pool(many).imap(send, range(many)))
 
 
 def rows(store: Store) -> int:
@@ -103,111 +102,109 @@ def by_key(api_key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_key}"}
 
 
-@pytest.mark.parametrize("hot", [False, True], ids=["framework", "hot"])
+@pytest.mark.parametrize("fast", [False, True], ids=["flask", "fast"])
 @pytest.mark.parametrize("route", CALLS)
-def test_of_many_unknown_countermarks_at_once_ten_are_told(
-    platform: Any, by_key: dict[str, str], route: tuple[str, str], hot: bool
+def test_ten_of_many_concurrent_unknown_countermarks_are_answered(
+    platform: Any, by_key: dict[str, str], route: tuple[str, str], fast: bool
 ) -> None:
     booking = Slow(unknown)
     platform.answers("booking", CALLS[route], booking)
-    assert Counter(at_once(platform, route, by_key, hot)) == {404: ALLOWED, 429: MANY - ALLOWED}
-    assert booking.asked == ALLOWED or route == LOOK_UP
-    platform.machine[0] += 61
-    assert Counter(at_once(platform, route, by_key, hot, 11)) == {404: ALLOWED, 429: 1}
+    assert Counter(at_once(platform, route, by_key, fast)) == {404: ALLOWED, 429: MANY - ALLOWED}
+    assert booking.calls == ALLOWED or route == LOOK_UP
+    platform.monotonic[0] += 61
+    assert Counter(at_once(platform, route, by_key, fast, 11)) == {404: ALLOWED, 429: 1}
 
 
-def test_control_counted_afterwards_they_are_all_looked_up(platform: Any, store: Store, by_key: dict[str, str]) -> None:
+def test_control_check_then_count_lets_more_through(platform: Any, store: Store, by_key: dict[str, str]) -> None:
     platform.answers("booking", "desk-look-up", Slow(unknown))
-    platform.ports = replace(platform.ports, failures=CountsAfterwards(store, lambda: platform.machine[0]))
+    platform.ports = replace(platform.ports, failures=CheckThenCount(store, lambda: platform.monotonic[0]))
     platform.app.extensions[EXTENSION] = platform.ports
     assert Counter(at_once(platform, LOOK_UP, by_key, True))[404] > ALLOWED
 
 
-@pytest.mark.parametrize("hot", [False, True], ids=["framework", "hot"])
-def test_many_known_countermarks_at_once_are_all_answered_and_write_nothing(
-    platform: Any, store: Store, by_key: dict[str, str], hot: bool
+@pytest.mark.parametrize("fast", [False, True], ids=["flask", "fast"])
+def test_concurrent_look_ups_of_known_countermarks_write_nothing(
+    platform: Any, store: Store, by_key: dict[str, str], fast: bool
 ) -> None:
     booking = Slow(lambda: BOOKED)
     platform.answers("booking", "desk-look-up", booking)
     platform.answers("identity", "people", {"people": {"42": PERSON}})
-    assert Counter(at_once(platform, LOOK_UP, by_key, hot)) == {200: MANY}
-    assert booking.most > ALLOWED, "who looks waits for nobody"
+    assert Counter(at_once(platform, LOOK_UP, by_key, fast)) == {200: MANY}
+    assert booking.max_concurrent > ALLOWED, "look-ups do not wait for each other"
     assert rows(store) == 0
-    assert not platform.ports.failures._subjects, "nothing is kept of who never failed"
+    assert not platform.ports.failures._subjects, "a subject without failures is forgotten"
 
 
-def test_as_many_are_validated_at_once_as_may_still_fail(platform: Any, by_key: dict[str, str]) -> None:
+def test_concurrent_validations_are_limited_by_the_failures_left(platform: Any, by_key: dict[str, str]) -> None:
     platform.answers("booking", "desk-use", refused(404, "global"))
     assert at_once(platform, USE, by_key, True, 7) == [404] * 7
     booking = Slow(lambda: BOOKED)
     platform.answers("booking", "desk-use", booking)
     assert Counter(at_once(platform, USE, by_key, True, 50)) == {204: 50}
-    assert booking.most == 3
+    assert booking.max_concurrent == 3
 
 
-@pytest.mark.parametrize("hot", [False, True], ids=["framework", "hot"])
-def test_who_has_failed_too_often_meanwhile_is_not_told_what_was_found(
-    platform: Any, by_key: dict[str, str], hot: bool
-) -> None:
-    """Neither a booking nor that there is one of another structure."""
+@pytest.mark.parametrize("fast", [False, True], ids=["flask", "fast"])
+def test_a_result_is_withheld_once_too_many_attempts_failed(platform: Any, by_key: dict[str, str], fast: bool) -> None:
+    """Both a booking, and that a booking of another structure exists."""
     answers = iter([*[unknown] * ALLOWED, lambda: BOOKED, of_another, unknown])
     platform.answers("booking", "desk-look-up", Slow(lambda: next(answers)()))
     platform.answers("identity", "people", {"people": {"42": PERSON}})
-    statuses = at_once(platform, LOOK_UP, by_key, hot, ALLOWED + 3)
+    statuses = at_once(platform, LOOK_UP, by_key, fast, ALLOWED + 3)
     assert statuses == [*[404] * ALLOWED, 429, 429, 429]
 
 
-def test_of_many_keys_guessed_at_once_ten_are_told(platform: Any) -> None:
+def test_ten_of_many_concurrent_api_keys_are_answered(platform: Any) -> None:
     identity = Slow(no_such_key)
     platform.answers("identity", "api-key", identity)
     client = Client(FastRoutes(platform.ports, platform.app))
 
-    def ask(number: int) -> int:
+    def send(number: int) -> int:
         headers = {"Authorization": f"Bearer guess-{number}"}
         return client.get("/v2/bookings/token/ABCDEF", headers=headers).status_code
 
-    assert Counter(green.Pool(50).imap(ask, range(50))) == {401: ALLOWED, 429: 40}
+    assert Counter(green.Pool(50).imap(send, range(50))) == {401: ALLOWED, 429: 40}
 
 
-def test_of_many_passwords_guessed_at_once_from_an_address_ten_are_tried(platform: Any) -> None:
+def test_ten_of_many_concurrent_sign_ins_from_an_address_are_tried(platform: Any) -> None:
     identity = Slow(unknown)
     platform.answers("identity", "sign-in", identity)
 
-    def ask(number: int) -> int:
+    def send(number: int) -> int:
         body = {**SIGN_IN, "email": f"zoe{number}@example.org"}
         return platform.app.test_client().post("/v1/auth/sign-in", json=body).status_code
 
-    assert Counter(green.Pool(50).imap(ask, range(50))) == {404: ALLOWED, 429: 40}
-    assert identity.asked == ALLOWED
+    assert Counter(green.Pool(50).imap(send, range(50))) == {404: ALLOWED, 429: 40}
+    assert identity.calls == ALLOWED
 
 
-def test_who_waits_too_long_is_told_so_and_nobody_behind_is_forgotten(store: Store) -> None:
+def test_waiting_too_long_for_an_attempt_is_refused_and_releases_the_rest(store: Store) -> None:
     failures = Failures(store, lambda: 1_000.0, wait_seconds=0.02)
     done: list[str] = []
 
-    def hold(seconds: float) -> None:
+    def attempt(seconds: float) -> None:
         try:
             with failures.attempt("somebody"):
                 green.sleep(seconds)
-            done.append("held")
+            done.append("finished")
         except TooBusy:
             done.append("busy")
 
     with simulated_timers():
         pool = green.Pool()
         for _ in range(ALLOWED):
-            pool.spawn(hold, 0.05)
+            pool.spawn(attempt, 0.05)
         green.sleep(0)
         for _ in range(3):
-            pool.spawn(hold, 0)
+            pool.spawn(attempt, 0)
         pool.waitall()
-    assert Counter(done) == {"held": ALLOWED, "busy": 3}
-    hold(0)
-    assert done[-1] == "held"
+    assert Counter(done) == {"finished": ALLOWED, "busy": 3}
+    attempt(0)
+    assert done[-1] == "finished"
     assert not failures._subjects
 
 
-def test_another_replica_hears_of_the_failures(store: Store) -> None:
+def test_replicas_share_the_failures(store: Store) -> None:
     one, other = (Failures(store, lambda: 1_000.0) for _ in range(2))
     for _ in range(ALLOWED):
         with one.attempt("somebody", "elsewhere") as attempt:
@@ -221,30 +218,30 @@ def test_another_replica_hears_of_the_failures(store: Store) -> None:
 
 @pytest.mark.parametrize("trusted", [0, 1, 2])
 @pytest.mark.parametrize(
-    ("forwarded", "seen"),
+    ("forwarded", "expected"),
     [
         ("9.9.9.9, 203.0.113.7, 10.0.0.3", ["10.0.0.1", "10.0.0.3", "203.0.113.7"]),
         ("203.0.113.7", ["10.0.0.1", "203.0.113.7", "10.0.0.1"]),
         (None, ["10.0.0.1"] * 3),
     ],
 )
-def test_the_address_is_what_the_outermost_trusted_proxy_saw(
-    trusted: int, forwarded: str | None, seen: list[str]
+def test_the_client_address_is_taken_from_the_outermost_trusted_proxy(
+    trusted: int, forwarded: str | None, expected: list[str]
 ) -> None:
-    asked: list[str] = []
+    addresses: list[str] = []
 
     def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        asked.append(environ["REMOTE_ADDR"])
+        addresses.append(environ["REMOTE_ADDR"])
         start_response("204 NO CONTENT", [])
         return []
 
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded, "X-Forwarded-Proto": "https"}
     Client(behind_proxies(application, trusted)).get("/", headers=headers, environ_base={"REMOTE_ADDR": "10.0.0.1"})
-    assert asked == [seen[trusted]]
+    assert addresses == [expected[trusted]]
 
 
 @pytest.mark.parametrize("trusted", [0, 1])
-def test_behind_a_proxy_each_caller_has_failures_of_its_own(platform: Any, trusted: int) -> None:
+def test_failures_behind_a_trusted_proxy_count_per_client(platform: Any, trusted: int) -> None:
     client = Client(behind_proxies(FastRoutes(platform.ports, platform.app), trusted))
 
     def guess(number: int, caller: str) -> int:
@@ -253,4 +250,4 @@ def test_behind_a_proxy_each_caller_has_failures_of_its_own(platform: Any, trust
 
     assert [guess(number, "203.0.113.7") for number in range(ALLOWED + 1)] == [401] * ALLOWED + [429]
     assert guess(99, "203.0.113.8") == (401 if trusted else 429)
-    assert guess(99, "203.0.113.8, 203.0.113.7") == 429, "what the caller wrote itself is of no account"
+    assert guess(99, "203.0.113.8, 203.0.113.7") == 429, "an X-Forwarded-For of the client is ignored"

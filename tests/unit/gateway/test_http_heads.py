@@ -1,4 +1,4 @@
-"""Lengths and sizes of a request: what is taken up to its bound, and what is refused before it is read."""
+"""The head of a request: Content-Length, Transfer-Encoding and sizes, up to their bounds and beyond."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LARGEST_FORM = MAX_DOCUMENT_BYTES + FORM_AROUND_A_FILE
 
 
 def parsed(head: bytes, piece: int | None = None) -> RequestHead:
-    """Of a whole head, which arrives in pieces."""
+    """Parses a complete head that arrives in pieces of so many bytes."""
     parser, received = HeadParser(), bytearray()
     for begin in range(0, len(head), piece or len(head)):
         received += head[begin : begin + (piece or len(head))]
@@ -28,7 +28,7 @@ def parsed(head: bytes, piece: int | None = None) -> RequestHead:
         if found is not None:
             assert received == b"" and begin + (piece or len(head)) >= len(head)
             return found
-    raise AssertionError("the head has no end")
+    raise AssertionError("the parser found no end of the head")
 
 
 def with_framing(lengths: list[str], transfer_encodings: list[str]) -> bytes:
@@ -38,7 +38,7 @@ def with_framing(lengths: list[str], transfer_encodings: list[str]) -> bytes:
 
 
 @pytest.mark.parametrize("lengths", [[], ["0"], [" 17 "], [str(LARGEST_FORM)], [str(MAX_BODY_BYTES)]])
-def test_one_length_or_none(lengths: list[str]) -> None:
+def test_content_length_is_optional(lengths: list[str]) -> None:
     assert parsed(with_framing(lengths, [])).content_length == int((lengths or ["0"])[0])
 
 
@@ -61,7 +61,7 @@ def test_one_length_or_none(lengths: list[str]) -> None:
         ([str(MAX_BODY_BYTES + 1)], [], (413, "too-large")),
     ],
 )
-def test_what_is_refused(lengths: list[str], encodings: list[str], outcome: tuple[int, str]) -> None:
+def test_ambiguous_framing_is_refused(lengths: list[str], encodings: list[str], outcome: tuple[int, str]) -> None:
     for piece in (None, 1, 7):
         with pytest.raises(DomainError) as refusal:
             parsed(with_framing(lengths, encodings), piece)
@@ -69,14 +69,14 @@ def test_what_is_refused(lengths: list[str], encodings: list[str], outcome: tupl
 
 
 def of_size(line: int, head: int, fields: int = 1) -> bytes:
-    """A head whose request line has so many bytes, without its end, and the whole so many."""
+    """A head of ``head`` bytes whose request line has ``line`` bytes, without its CRLF."""
     begin = b"GET /".ljust(line - len(b" HTTP/1.1"), b"x") + b" HTTP/1.1\r\nHost: a\r\n"
     begin += b"a:\r\n" * (fields - 2)
     return begin + b"b: ".ljust(head - len(begin) - 4, b"y") + b"\r\n\r\n"
 
 
 @pytest.mark.parametrize("piece", [None, 1_000, 1])
-def test_sizes_up_to_their_bounds(piece: int | None) -> None:
+def test_the_largest_allowed_head_is_accepted(piece: int | None) -> None:
     largest = of_size(MAX_REQUEST_LINE_BYTES - 2, MAX_HEAD_BYTES, MAX_FIELDS)
     assert len(largest) == MAX_HEAD_BYTES and len(parsed(largest, piece).path) > 8_000
 
@@ -92,7 +92,7 @@ def test_sizes_up_to_their_bounds(piece: int | None) -> None:
         (b"FOO" * MAX_REQUEST_LINE_BYTES, (414, "target-too-long")),
     ],
 )
-def test_sizes_beyond_them(head: bytes, outcome: tuple[int, str], piece: int | None) -> None:
+def test_a_head_beyond_a_bound_is_refused(head: bytes, outcome: tuple[int, str], piece: int | None) -> None:
     with pytest.raises(DomainError) as refusal:
         parsed(head, piece)
     assert (refusal.value.status, refusal.value.code) == outcome

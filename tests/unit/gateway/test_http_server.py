@@ -1,4 +1,4 @@
-"""The server over real sockets: what goes out, how long it waits, how many it serves at once."""
+"""The HTTP server over real sockets: responses, bodies, time-outs, limits on connections."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def connected(address: Address, source: str = "127.0.0.1") -> Any:
 
 
 def exchanged(address: Address, *sent: bytes, ends: bool = True) -> bytes:
-    """Everything that comes back until the server closes; ``ends``: after the client has said that it sends no more."""
+    """All bytes received until the server closes; with ``ends`` the client shuts down its sending side first."""
     with connected(address) as client:
         for piece in sent:
             client.sendall(piece)
@@ -77,7 +77,7 @@ def received(client: Any) -> bytes:
 
 
 def one_answer(client: Any) -> bytes:
-    """Of a connection that goes on."""
+    """The next response of a connection that stays open."""
     answer = b""
     while b"\r\n\r\n" not in answer:
         answer += client.recv(65_536)
@@ -89,7 +89,7 @@ def one_answer(client: Any) -> bytes:
 
 
 def problem(answer: bytes) -> tuple[int, str]:
-    """Of an answer that is a whole problem document and ends its connection."""
+    """Status and code of a response that is a complete problem document and closes its connection."""
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"\r\nContent-Type: application/problem+json\r\n" in head and b"\r\nConnection: close" in head, head
     assert b"\r\nX-Content-Type-Options: nosniff\r\n" in head and b"\r\nX-Request-Id: " in head, head
@@ -121,13 +121,13 @@ def test_pipelined_requests_are_answered_in_their_order() -> None:
 
 
 @pytest.mark.parametrize("sent", [GET.replace(b"1.1", b"1.0"), CLOSE, CLOSE.replace(b"close", b"x , CLOSE")])
-def test_a_client_that_takes_one_answer_gets_one(sent: bytes) -> None:
+def test_connection_close_and_http_1_0_end_the_connection(sent: bytes) -> None:
     with serving() as address:
         assert b"\r\nConnection: close\r\n" in exchanged(address, sent, ends=False)
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n"])
-def test_who_asks_nothing_is_answered_nothing(sent: bytes) -> None:
+def test_a_connection_without_a_request_gets_no_response(sent: bytes) -> None:
     with serving() as address:
         assert exchanged(address, sent) == b""
 
@@ -142,7 +142,7 @@ def test_who_asks_nothing_is_answered_nothing(sent: bytes) -> None:
         (b"GET", "200 OK", [], [b"Content-Length: 7"]),
     ],
 )
-def test_content_and_its_length(
+def test_content_and_content_length_by_method_and_status(
     method: bytes, status: str, headers: list[tuple[str, str]], expected: list[bytes]
 ) -> None:
     with serving(answering(status, headers, iter([b"con", b"tent"]))) as address:
@@ -152,7 +152,7 @@ def test_content_and_its_length(
 
 
 class Failing:
-    """An answer that breaks in the middle, and says whether it was closed."""
+    """A response that raises halfway, and records whether it was closed."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -175,18 +175,18 @@ class Failing:
         ([("X", "\u20ac")], []),
     ],
 )
-def test_an_application_that_fails_has_answered_nothing(headers: list[tuple[str, str]], pieces: Any) -> None:
+def test_a_failing_application_is_500(headers: list[tuple[str, str]], pieces: Any) -> None:
     with serving(answering("200 OK", headers, pieces)) as address:
         assert problem(exchanged(address, GET + GET)) == (500, "internal-error")
     assert getattr(pieces, "closed", True)
 
 
-def test_an_application_that_begins_no_answer_fails() -> None:
+def test_an_application_without_start_response_is_500() -> None:
     with serving(lambda *_: [b"content"]) as address:
         assert problem(exchanged(address, GET)) == (500, "internal-error")
 
 
-def test_pieces_that_are_written_come_first() -> None:
+def test_written_pieces_precede_the_returned_ones() -> None:
     def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         start_response("200 OK", [])(b"written, ")
         return [b"returned"]
@@ -198,7 +198,7 @@ def test_pieces_that_are_written_come_first() -> None:
 # --- bodies ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_body_that_nobody_reads_is_no_request() -> None:
+def test_an_unread_body_is_not_parsed_as_a_request() -> None:
     smuggled = b"DELETE / HTTP/1.1\r\nHost: a\r\n\r\n" * 10_000
     sent = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(smuggled) + smuggled
     with serving(answering("413 Too Large", [], [])) as address, connected(address) as client:
@@ -207,18 +207,18 @@ def test_a_body_that_nobody_reads_is_no_request() -> None:
             assert one_answer(client).startswith(b"HTTP/1.1 413 ")
 
 
-def test_who_waits_for_100_is_told_to_go_on_when_the_body_is_read() -> None:
+def test_100_continue_is_sent_when_the_body_is_read() -> None:
     head, body = POST[:-3].replace(b"\r\n\r\n", b"\r\nExpect: 100-Continue\r\n\r\n"), POST[-3:]
     with serving() as address, connected(address) as client:
         client.sendall(head)
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(body)
         assert one_answer(client).endswith(b"/abc")
-        client.sendall(head + body)  # it does not wait: a 100 would tell it nothing
+        client.sendall(head + body)  # the body is there already: no 100 is sent
         assert one_answer(client).startswith(b"HTTP/1.1 200 OK")
 
 
-def test_who_waits_for_100_and_is_refused_keeps_the_body() -> None:
+def test_a_refusal_before_the_body_sends_no_100() -> None:
     head = POST[:-3].replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
     with serving(answering("401 Unauthorized", [], [])) as address:
         answer = exchanged(address, head, ends=False)
@@ -226,7 +226,7 @@ def test_who_waits_for_100_and_is_refused_keeps_the_body() -> None:
 
 
 @pytest.mark.parametrize("sent", [GET[:-2], b"GET", b"\r", POST[:-1]])
-def test_what_ends_early_is_refused(sent: bytes) -> None:
+def test_a_truncated_request_is_refused(sent: bytes) -> None:
     with serving() as address:
         assert problem(exchanged(address, sent)) == (400, "bad-request")
 
@@ -240,7 +240,7 @@ def test_a_refusal_of_a_head_request_has_no_content() -> None:
 
 
 def trickled(address: Address, head: bytes, rest: bytes) -> bytes:
-    """What comes back for bytes that never stop coming, each of them soon after the one before."""
+    """The response to a client that sends one byte at a time, without end (slowloris)."""
     with connected(address) as client:
         client.sendall(head)
         for position in range(100_000):
@@ -250,34 +250,34 @@ def trickled(address: Address, head: bytes, rest: bytes) -> bytes:
                 return client.recv(1) + received(client)
             except TimeoutError:
                 continue
-    raise AssertionError("it was waited for without end")
+    raise AssertionError("the server set no time limit")
 
 
-def test_a_head_has_a_time_in_all() -> None:
+def test_a_head_has_a_total_time_limit() -> None:
     with serving(times=Times(head=0.3, linger=0.1)) as address:
         assert problem(trickled(address, GET[:-2], b"X: y\r\n")) == (408, "request-timeout")
 
 
-def test_a_body_has_a_time_in_all() -> None:
+def test_a_body_has_a_total_time_limit() -> None:
     with serving(times=Times(body=0.3, linger=0.1)) as address:
         sent = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n"
         assert problem(trickled(address, sent, b"x")) == (408, "request-timeout")
 
 
-def test_a_body_that_nobody_reads_has_a_time_too() -> None:
+def test_an_unread_body_has_a_time_limit() -> None:
     with serving(answering("200 OK", [], []), times=Times(body=0.3, linger=0.1)) as address:
         sent = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n"
         assert exchanged(address, sent, ends=False).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("before", [b"", GET])
-def test_a_connection_without_requests_is_closed_in_silence(before: bytes) -> None:
+def test_an_idle_connection_is_closed_without_a_response(before: bytes) -> None:
     with serving(times=Times(idle=0.3, linger=0.1)) as address:
         answer = exchanged(address, before, ends=False)
     assert answer.count(b"HTTP/1.1 200 ") == answer.count(b"HTTP/1.1 ") == bool(before)
 
 
-def test_who_does_not_read_holds_up_nobody_and_is_left() -> None:
+def test_a_client_that_does_not_read_blocks_no_other_and_is_disconnected() -> None:
     large = b"x" * (32 * 1024 * 1024)
     times = Times(send=0.5, bytes_per_second=10**9, linger=0.1)
     with serving(answering("200 OK", [], [large]), times=times) as address, connected(address) as client:
@@ -287,7 +287,7 @@ def test_who_does_not_read_holds_up_nobody_and_is_left() -> None:
         assert len(received(client)) < len(large)
 
 
-def test_a_long_response_has_more_time() -> None:
+def test_the_time_to_send_grows_with_the_response() -> None:
     large = b"x" * (32 * 1024 * 1024)
     times = Times(send=0.2, bytes_per_second=len(large) / LONG)
     with serving(answering("200 OK", [], [large]), times=times) as address, connected(address) as client:
@@ -296,15 +296,15 @@ def test_a_long_response_has_more_time() -> None:
         assert len(received(client)) > len(large)
 
 
-def test_a_fast_sender_takes_turns_with_the_others() -> None:
-    answered: list[float] = []
+def test_a_flooding_client_does_not_starve_the_others() -> None:
+    seconds: list[float] = []
     with serving() as address, connected(address) as flooding:
         flood = green.spawn(flooding.sendall, GET * 20_000)
         reading = green.spawn(received, flooding)
         for _ in range(20):
             begin = time.monotonic()
             assert b"200 OK" in exchanged(address, GET)
-            answered.append(time.monotonic() - begin)
+            seconds.append(time.monotonic() - begin)
         assert not flood.dead or not reading.dead, "the others were answered after the flood"
         flood.kill()
         reading.kill()
@@ -313,7 +313,7 @@ def test_a_fast_sender_takes_turns_with_the_others() -> None:
 # --- number ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_connection_that_is_idle_longest_makes_room() -> None:
+def test_the_longest_idle_connection_is_evicted() -> None:
     with serving(connections=3) as address, ExitStack() as stack:
         first, second, third = (stack.enter_context(connected(address)) for _ in range(3))
         for client in (second, third, first):
@@ -328,7 +328,7 @@ def test_the_connection_that_is_idle_longest_makes_room() -> None:
             assert one_answer(client)
 
 
-def test_who_comes_when_all_are_busy_is_refused_politely_until_one_is_free() -> None:
+def test_a_connection_beyond_the_limit_is_503_until_one_is_free() -> None:
     with serving(connections=3) as address, ExitStack() as stack:
         busy = [stack.enter_context(connected(address)) for _ in range(3)]
         for client in busy:
@@ -343,7 +343,7 @@ def test_who_comes_when_all_are_busy_is_refused_politely_until_one_is_free() -> 
             assert one_answer(client).endswith(b"/abc")
 
 
-def test_one_address_has_a_part_of_the_connections() -> None:
+def test_connections_are_limited_per_address() -> None:
     with serving(connections=5, connections_per_address=2) as address, ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(connected(address)).sendall(POST[:-1])
@@ -354,8 +354,8 @@ def test_one_address_has_a_part_of_the_connections() -> None:
             assert b"200 OK" in one_answer(client)
 
 
-def test_more_connections_than_are_answered_are_closed() -> None:
-    """A thousand at once, of which one is served: the others are refused or closed, and it goes on."""
+def test_a_thousand_connections_beyond_the_limit_are_dropped() -> None:
+    """One is served, the others are refused or closed, and the served one still gets its response."""
     with serving(connections=1, times=Times(linger=LONG)) as address, ExitStack() as stack:
         busy = stack.enter_context(connected(address))
         busy.sendall(POST[:-1])
@@ -381,7 +381,7 @@ OUT_OF_FILES = """
 """
 
 
-def test_a_process_without_files_left_goes_on_when_it_has_some() -> None:
+def test_the_server_recovers_from_running_out_of_file_descriptors() -> None:
     command = [sys.executable, "-c", textwrap.dedent(OUT_OF_FILES)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         try:
@@ -396,7 +396,7 @@ def test_a_process_without_files_left_goes_on_when_it_has_some() -> None:
             process.kill()
 
 
-def test_it_asks_for_the_files_that_it_may_have() -> None:
+def test_the_limit_of_file_descriptors_is_raised_to_the_hard_limit() -> None:
     script = """
         import resource
         from services.gateway.http.server import Limits, Server
@@ -408,7 +408,7 @@ def test_it_asks_for_the_files_that_it_may_have() -> None:
     assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "1000 744\n"
 
 
-def test_stopping_ends_every_connection() -> None:
+def test_stopping_closes_every_connection() -> None:
     with ExitStack() as stack:
         with serving() as address:
             idle, busy = (stack.enter_context(connected(address)) for _ in range(2))
@@ -418,13 +418,13 @@ def test_stopping_ends_every_connection() -> None:
         assert (idle.recv(1), busy.recv(1)) == (b"", b"")
 
 
-def test_the_desk_is_refused_in_its_own_format() -> None:
+def test_a_refusal_at_an_address_of_the_desk_has_its_format() -> None:
     with serving() as address:
         head, _, body = exchanged(address, b"GET /v2/bookings/token/ABCDEF HTTP/1.1\r\n\r\n").partition(b"\r\n\r\n")
     assert b"Content-Type: application/json\r\n" in head and list(json.loads(body)) == ["global"]
 
 
-def test_a_refusal_that_nobody_answers_goes_out_as_one() -> None:
+def test_a_domain_error_of_the_application_is_a_problem_document() -> None:
     class Refusal(DomainError):
         status = 409
         code = "conflict"

@@ -1,4 +1,4 @@
-"""The pages that links in mails lead to: they need no script, and reading one changes nothing."""
+"""The pages behind the links in mails: plain forms without scripts; a GET changes nothing."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def refusal(status: int, code: str, **extra: Any) -> Refused:
 
 
 def form_of(answer: Any) -> tuple[Any, dict[str, str]]:
-    """The only form of a page, and the values that it sends unchanged."""
+    """The only form of a page, and the values of its fields."""
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     (form,) = html.fromstring(answer.get_data(as_text=True)).forms
     return form, dict(form.form_values())
 
 
 @EACH
-def test_reading_a_page_changes_nothing(platform: Any, path: str, command: str, fields: dict[str, str]) -> None:
+def test_a_get_sends_no_command(platform: Any, path: str, command: str, fields: dict[str, str]) -> None:
     platform.answers("identity", command, PAIR)
     answer = platform.client.get(f"{path}?token=abc.def-1")
     form, sent = form_of(answer)
@@ -37,7 +37,7 @@ def test_reading_a_page_changes_nothing(platform: Any, path: str, command: str, 
 
 
 @EACH
-def test_the_form_sends_the_command_of_the_api(platform: Any, path: str, command: str, fields: dict[str, str]) -> None:
+def test_submitting_the_form_sends_the_command(platform: Any, path: str, command: str, fields: dict[str, str]) -> None:
     platform.answers("identity", command, PAIR)
     _, sent = form_of(platform.client.get(f"{path}?token=abc"))
     answer = platform.client.post(path, data={**sent, **fields})
@@ -76,7 +76,7 @@ def test_a_refusal_is_shown_above_the_form(
 
 
 @EACH
-def test_guessing_is_limited(platform: Any, path: str, command: str, fields: dict[str, str]) -> None:
+def test_the_eleventh_failure_is_refused(platform: Any, path: str, command: str, fields: dict[str, str]) -> None:
     platform.answers("identity", command, refusal(422, "link-invalid"))
     answers = [platform.client.post(path, data={"token": "abc", **fields}) for _ in range(11)]
     assert [answer.status_code for answer in answers] == [422] * 10 + [429]

@@ -1,4 +1,4 @@
-"""Who reads what was booked waits for it, once; who books does not."""
+"""Pending writes: the next read waits, once, until the services that it reads show them. The writes do not wait."""
 
 from __future__ import annotations
 
@@ -11,83 +11,81 @@ from shared.kernel.errors import Unavailable
 from shared.runtime.direct_bus import DirectBus
 
 
-class Readers(DirectBus):
-    """A bus whose services say that they have reached whatever they are asked for."""
+class Followers(DirectBus):
+    """A bus to services that follow others' messages. Records which position each was waited for."""
 
     def __init__(self) -> None:
         super().__init__({})
-        self.asked: list[tuple[str, str, int]] = []
+        self.waits: list[tuple[str, str, int]] = []
         self.late = False
 
     def send_query(self, service: str, name: str, data: dict[str, Any], **_: Any) -> dict[str, bool]:
         assert name == "reached"
-        self.asked.append((service, data["source"], data["position"]))
+        self.waits.append((service, data["source"], data["position"]))
         if self.late:
             raise Unavailable("not yet")
         return {"reached": True}
 
 
 @pytest.fixture
-def readers() -> Readers:
-    return Readers()
+def followers() -> Followers:
+    return Followers()
 
 
 @pytest.fixture
-def pending_writes(readers: Readers) -> PendingWrites:
-    return PendingWrites(readers, max_offers=3)
+def pending_writes(followers: Followers) -> PendingWrites:
+    return PendingWrites(followers, max_offers=3)
 
 
 def booked(offer_id: int) -> dict[str, Any]:
     return {"offer": {"offerId": offer_id}}
 
 
-def test_an_offer_that_was_booked_is_waited_for_once(pending_writes: PendingWrites, readers: Readers) -> None:
+def test_the_next_read_of_a_booked_offer_waits_once(pending_writes: PendingWrites, followers: Followers) -> None:
     pending_writes.note("booking", "book", 7, booked(1))
-    assert readers.asked == []
+    assert followers.waits == []
     pending_writes.wait_for_offer(2)
-    assert readers.asked == []
+    assert followers.waits == []
     pending_writes.wait_for_offer(1)
     pending_writes.wait_for_offer(1)
-    assert readers.asked == [("gateway", "booking", 7)]
+    assert followers.waits == [("gateway", "booking", 7)]
 
 
-def test_a_search_waits_for_the_last_of_all(pending_writes: PendingWrites, readers: Readers) -> None:
+def test_a_search_waits_for_the_last_booking_of_any_offer(pending_writes: PendingWrites, followers: Followers) -> None:
     pending_writes.note("booking", "book", 7, booked(1))
     pending_writes.note("booking", "book", 9, booked(2))
     pending_writes.wait_for_offers()
-    assert readers.asked == [("gateway", "booking", 9)]
+    assert followers.waits == [("gateway", "booking", 9)]
 
 
-def test_of_more_offers_than_are_kept_the_oldest_are_waited_for_together(
-    pending_writes: PendingWrites, readers: Readers
-) -> None:
+def test_the_oldest_offers_share_one_pending_position(pending_writes: PendingWrites, followers: Followers) -> None:
     for number in range(1, 6):
         pending_writes.note("booking", "book", number, booked(number))
-    pending_writes.wait_for_offer(1)  # no longer kept: positions 1 and 2 are waited for by whoever reads
+    pending_writes.wait_for_offer(1)  # evicted: any read waits for positions 1 and 2
     pending_writes.wait_for_offer(5)
-    assert readers.asked == [("gateway", "booking", 2), ("gateway", "booking", 5)]
+    assert followers.waits == [("gateway", "booking", 2), ("gateway", "booking", 5)]
 
 
-def test_a_validation_is_waited_for_by_who_asks_those_that_follow_it(
-    pending_writes: PendingWrites, readers: Readers
+def test_the_next_read_of_wallet_or_payout_waits_for_a_validation(
+    pending_writes: PendingWrites, followers: Followers
 ) -> None:
     pending_writes.note("booking", "desk-use", 11, {})
     pending_writes.wait_for("identity")
-    assert readers.asked == []
+    assert followers.waits == []
     pending_writes.wait_for("payout")
     pending_writes.wait_for("payout")
     pending_writes.wait_for("wallet")
-    assert readers.asked == [("payout", "booking", 11), ("wallet", "booking", 11)]
+    assert followers.waits == [("payout", "booking", 11), ("wallet", "booking", 11)]
 
 
-def test_what_published_nothing_owes_nothing(pending_writes: PendingWrites, readers: Readers) -> None:
+def test_a_write_that_published_nothing_is_not_waited_for(pending_writes: PendingWrites, followers: Followers) -> None:
     pending_writes.note("booking", "book", None, booked(1))
     pending_writes.wait_for_offer(1)
-    assert readers.asked == []
+    assert followers.waits == []
 
 
-def test_a_reader_that_is_late_fails_nobody(pending_writes: PendingWrites, readers: Readers) -> None:
-    readers.late = True
+def test_a_late_service_does_not_fail_the_read(pending_writes: PendingWrites, followers: Followers) -> None:
+    followers.late = True
     pending_writes.note("booking", "book", 7, booked(1))
     pending_writes.wait_for_offer(1)
-    assert readers.asked == [("gateway", "booking", 7)]
+    assert followers.waits == [("gateway", "booking", 7)]

@@ -1,4 +1,4 @@
-"""Reads that put together what several services know, lists, and files."""
+"""Reads composed from several services, lists with cursors, and files."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ ROW = {
 }
 
 
-def test_me_is_identitys_profile_with_wallets_credit(platform: Any, signed_in: Any) -> None:
+def test_me_combines_the_profile_and_the_credit(platform: Any, signed_in: Any) -> None:
     platform.answers("identity", "me", PROFILE)
     platform.answers("wallet", "credit", {"current": CREDIT, "credits": [CREDIT]})
     answer = platform.client.get("/v1/me", headers=signed_in("beneficiary"))
@@ -76,7 +76,7 @@ def test_me_is_identitys_profile_with_wallets_credit(platform: Any, signed_in: A
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_without_any_credit_me_has_none_and_the_credit_is_zero(platform: Any, signed_in: Any) -> None:
+def test_an_account_without_credit(platform: Any, signed_in: Any) -> None:
     platform.answers("identity", "me", PROFILE)
     platform.answers("wallet", "credit", {"current": None, "credits": []})
     assert platform.client.get("/v1/me", headers=signed_in()).json["credit"] is None
@@ -85,7 +85,7 @@ def test_without_any_credit_me_has_none_and_the_credit_is_zero(platform: Any, si
     assert platform.called("credit")[-1] == {"personId": 11, "asOf": "2021-01-01T00:00:00Z"}
 
 
-def test_offerers_come_with_venues_and_counters_of_two_services(platform: Any, signed_in: Any) -> None:
+def test_offerers_include_venues_and_the_counters_of_two_services(platform: Any, signed_in: Any) -> None:
     offerer = {"siren": "1", "name": "S", "status": "validated"}
     platform.answers(
         "identity",
@@ -110,7 +110,7 @@ def test_offerers_come_with_venues_and_counters_of_two_services(platform: Any, s
     assert platform.client.get("/v1/pro/offerers/7", headers=signed_in("pro")).status_code == 404
 
 
-def test_a_cursor_goes_on_with_its_filters_and_on_its_own_list_only(platform: Any, signed_in: Any) -> None:
+def test_a_cursor_contains_its_filters_and_is_valid_for_its_list_only(platform: Any, signed_in: Any) -> None:
     platform.answers("booking", "bookings", {"items": [], "nextCursor": "owners-own"})
     headers = signed_in()
     cursor = platform.client.get("/v1/me/bookings?status=ended&limit=5", headers=headers).json["nextCursor"]
@@ -127,29 +127,30 @@ def test_a_cursor_goes_on_with_its_filters_and_on_its_own_list_only(platform: An
     assert (answer.status_code, answer.json["code"]) == (422, "cursor-invalid")
 
 
-def test_a_cursor_is_written_here_only(platform: Any, signed_in: Any) -> None:
+def test_a_forged_cursor_is_refused(platform: Any, signed_in: Any) -> None:
     platform.answers("booking", "bookings", {"items": [], "nextCursor": "owners-own"})
     headers = signed_in()
     cursor = platform.client.get("/v1/me/bookings", headers=headers).json["nextCursor"]
     raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-    said = raw[TAG_BYTES:]
-    assert json.loads(said) == ["/v1/me/bookings", {}, "owners-own"]
+    content = raw[TAG_BYTES:]
+    assert json.loads(content) == ["/v1/me/bookings", {}, "owners-own"]
     tampered = [raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :] for at in range(len(raw))]
-    unsigned = [said, bytes(TAG_BYTES) + said, hashlib.sha256(said).digest()[:TAG_BYTES] + said, raw[:TAG_BYTES], b""]
+    hashed = hashlib.sha256(content).digest()[:TAG_BYTES] + content
+    unsigned = [content, bytes(TAG_BYTES) + content, hashed, raw[:TAG_BYTES], b""]
     for forged in (*tampered, *unsigned):
         text = base64.urlsafe_b64encode(forged).decode().rstrip("=")
         answer = platform.client.get(f"/v1/me/bookings?cursor={text}", headers=headers)
         assert (answer.status_code, answer.json["code"]) in ((422, "cursor-invalid"), (422, "invalid")), forged
-    assert len(platform.called("bookings")) == 1, "what is refused asks nobody"
+    assert len(platform.called("bookings")) == 1, "a refused cursor sends no query"
     assert platform.client.get(f"/v1/me/bookings?cursor={cursor}", headers=headers).status_code == 200
 
 
-def test_dead_letters_of_all_services_come_in_pages(platform: Any, signed_in: Any) -> None:
-    waiting = {"identity": 3, "wallet": 4, "gateway": 1}
+def test_the_dead_letters_of_all_services_are_paginated(platform: Any, signed_in: Any) -> None:
+    counts = {"identity": 3, "wallet": 4, "gateway": 1}
 
     def letters(service: str) -> Any:
         def answer(data: dict[str, Any], _: Any) -> dict[str, Any]:
-            ids = [number for number in range(10, 10 + waiting.get(service, 0)) if number > data["after"]]
+            ids = [number for number in range(10, 10 + counts.get(service, 0)) if number > data["after"]]
             return {"items": [{**LETTER, "id": number} for number in ids[: data["limit"]]]}
 
         return answer
@@ -164,22 +165,22 @@ def test_dead_letters_of_all_services_come_in_pages(platform: Any, signed_in: An
         seen += [item["id"] for item in page["items"]]
         address = f"/v1/ops/dead-letters?limit=3&cursor={page['nextCursor']}"
     assert page["nextCursor"] is None
-    assert seen == [f"{service}-{10 + at}" for service in SERVICES for at in range(waiting.get(service, 0))]
+    assert seen == [f"{service}-{10 + at}" for service in SERVICES for at in range(counts.get(service, 0))]
 
 
-def test_an_owner_that_refuses_its_cursor_is_heard(platform: Any, signed_in: Any) -> None:
+def test_a_cursor_refused_by_its_service_is_refused(platform: Any, signed_in: Any) -> None:
     platform.answers("booking", "bookings", Invalid("not mine"))
     assert platform.client.get("/v1/me/bookings", headers=signed_in()).status_code == 422
 
 
-def test_finance_reads_events_flat_one_a_line(platform: Any, signed_in: Any) -> None:
+def test_finance_events_are_flat_json_lines(platform: Any, signed_in: Any) -> None:
     message = {
         "id": "x",
         "name": "BookingPriced",
         "version": 1,
         "position": 4,
         "occurredAt": "2021-11-02T09:00:00Z",
-        "data": {"lineId": 1, "name": "never hides the message's"},
+        "data": {"lineId": 1, "name": "does not replace the message's"},
     }
     platform.answers("payout", "log", {"epoch": "e", "messages": [message, {**message, "position": 9}]})
     answer = platform.client.get("/v1/finance/events?after=3&limit=2", headers=signed_in("finance"))
@@ -194,7 +195,7 @@ def test_finance_reads_events_flat_one_a_line(platform: Any, signed_in: Any) -> 
     assert (answer.status_code, answer.json["code"]) == (422, "invalid")
 
 
-def test_an_empty_answer_is_held_until_something_comes(platform: Any, signed_in: Any) -> None:
+def test_long_polling_waits_for_the_next_event(platform: Any, signed_in: Any) -> None:
     pages = iter([[], [], [{"name": "N", "version": 1, "position": 1, "occurredAt": "t", "data": {}}]])
     platform.answers("payout", "log", lambda *_: {"epoch": "e", "messages": next(pages)})
     answer = platform.client.get("/v1/finance/events?wait=30", headers=signed_in("finance"))
@@ -202,7 +203,7 @@ def test_an_empty_answer_is_held_until_something_comes(platform: Any, signed_in:
     assert len(platform.slept) == 2
 
 
-def test_the_qr_code_is_drawn_while_it_may_be_shown(platform: Any, signed_in: Any) -> None:
+def test_the_qr_code_is_404_without_its_content(platform: Any, signed_in: Any) -> None:
     platform.answers("booking", "booking", {"qrCode": "PASSCULTURE:v3;TOKEN:ABCDEF", "countermark": "ABCDEF"})
     answer = platform.client.get("/v1/me/bookings/3/qr.svg", headers=signed_in())
     assert answer.headers["Content-Type"].startswith("image/svg+xml")
@@ -211,21 +212,21 @@ def test_the_qr_code_is_drawn_while_it_may_be_shown(platform: Any, signed_in: An
     assert platform.client.get("/v1/me/bookings/3/qr.svg", headers=signed_in()).status_code == 404
 
 
-def test_files_are_marked_utf8_and_named(platform: Any, signed_in: Any) -> None:
+def test_a_csv_file_has_its_charset_and_name(platform: Any, signed_in: Any) -> None:
     platform.answers("payout", "reimbursements-csv", {"text": "\ufeffAnnée;Virement\r\n"})
     answer = platform.client.get("/v1/pro/reimbursements.csv", headers=signed_in("pro"))
     assert answer.data == "\ufeffAnnée;Virement\r\n".encode()
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="remboursements_pass_culture.csv"'
     assert platform.called("reimbursements-csv") == [{"columns": 16}]
-    then = "/v1/pro/reimbursements.csv?columns=14&asOf=2021-11-02T09:00:00Z"
-    assert platform.client.get(then, headers=signed_in("pro")).status_code == 200
+    older_format = "/v1/pro/reimbursements.csv?columns=14&asOf=2021-11-02T09:00:00Z"
+    assert platform.client.get(older_format, headers=signed_in("pro")).status_code == 200
     assert platform.called("reimbursements-csv")[-1] == {"columns": 14, "asOf": "2021-11-02T09:00:00Z"}
     answer = platform.client.get("/v1/pro/reimbursements.csv?columns=13", headers=signed_in("pro"))
     assert answer.status_code == 422
 
 
-def test_the_file_of_balances_takes_every_part(platform: Any, signed_in: Any) -> None:
+def test_the_file_of_balances_reads_every_page(platform: Any, signed_in: Any) -> None:
     parts = {None: {"text": "\ufeffID\r\n7\r\n", "nextCursor": "c"}, "c": {"text": "8\r\n", "nextCursor": None}}
     platform.answers("payout", "wallets-csv", lambda data, _: parts[data.get("cursor")])
     answer = platform.client.get("/v1/finance/payouts/3/wallets.csv", headers=signed_in("finance"))
@@ -235,7 +236,7 @@ def test_the_file_of_balances_takes_every_part(platform: Any, signed_in: Any) ->
     assert platform.client.get("/v1/finance/payouts/3/wallets.csv", headers=signed_in("staff")).status_code == 403
 
 
-def test_the_bookings_file_takes_every_page(platform: Any, signed_in: Any) -> None:
+def test_the_bookings_file_reads_every_page(platform: Any, signed_in: Any) -> None:
     pages = {
         None: {"items": [ROW], "total": 2, "nextCursor": "c"},
         "c": {"items": [ROW], "total": 2, "nextCursor": None},
@@ -247,7 +248,7 @@ def test_the_bookings_file_takes_every_page(platform: Any, signed_in: Any) -> No
     assert platform.called("recap") == [{"venueIds": [4]}, {"cursor": "c"}]
 
 
-def test_the_bookings_file_is_written_as_its_actors_know_it() -> None:
+def test_a_row_of_the_bookings_file() -> None:
     line = bookings_csv([ROW]).splitlines()[1]
     assert line == (
         '"Salle","\'=Concert","2021-11-10 16:00:00-03:00","","Martin Zoé","zoe@example.org","",'
@@ -255,7 +256,7 @@ def test_the_bookings_file_is_written_as_its_actors_know_it() -> None:
     )
 
 
-def test_reference_data_may_be_kept(platform: Any) -> None:
+def test_reference_data_may_be_cached(platform: Any) -> None:
     answer = platform.client.get("/v1/subcategories")
     assert len(answer.json["items"]) == 67
     assert "public" in answer.headers["Cache-Control"]
@@ -266,7 +267,7 @@ def test_reference_data_may_be_kept(platform: Any) -> None:
     assert (settings["depositAmountCents"], settings["now"]) == (30000, "2021-11-02T09:00:00Z")
 
 
-def test_ready_once_every_service_answers_and_is_well(platform: Any) -> None:
+def test_readiness_needs_every_service_to_answer_without_trouble(platform: Any) -> None:
     for service in ("identity", "catalog", "booking", "wallet", "payout", "gateway"):
         platform.answers(service, "health", {"service": service, "trouble": {}})
     assert platform.client.get("/health/live").json == {"status": "ok"}
@@ -279,7 +280,7 @@ def test_ready_once_every_service_answers_and_is_well(platform: Any) -> None:
     assert (answer.status_code, answer.json["services"]["payout"]) == (503, "away")
 
 
-def test_the_clock_route_hands_over_to_the_simulation(platform: Any, signed_in: Any) -> None:
+def test_the_clock_route_validates_and_calls_the_simulation(platform: Any, signed_in: Any) -> None:
     headers = signed_in("operator")
     for body in ({}, {"to": "2021-11-03T09:00:00Z", "advanceSeconds": 1}, {"advanceSeconds": -1}, {"to": "tomorrow"}):
         answer = platform.client.post("/v1/ops/clock", json=body, headers=headers)
@@ -290,7 +291,7 @@ def test_the_clock_route_hands_over_to_the_simulation(platform: Any, signed_in: 
     assert (answer.status_code, answer.json["code"]) == (422, "clock-goes-back")
 
 
-def test_settling_answers_the_positions(platform: Any, signed_in: Any) -> None:
+def test_settle_answers_the_positions(platform: Any, signed_in: Any) -> None:
     at_rest = {"published": 3, "relayed": 3, "tracked": {}, "open": 0, "now": "2021-11-02T09:00:00Z"}
     for service in ("identity", "catalog", "booking", "wallet", "payout", "gateway"):
         platform.answers(service, "positions", at_rest)

@@ -1,4 +1,4 @@
-"""What comes in: bodies, queries, paths. Nothing that is wrong reaches a service, and nothing is a 500."""
+"""Validation of bodies, queries and paths: an invalid value is a 4xx, never a 500, and reaches no service."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def errors(answer: Any) -> dict[str, list[str]]:
     return json.loads(answer.data)["errors"]
 
 
-def test_a_body_reaches_its_service_as_it_was_checked(platform: Any) -> None:
+def test_a_valid_body_reaches_its_service(platform: Any) -> None:
     platform.answers("identity", "open-account", {})
     answer = platform.client.post("/v1/accounts", json={**ACCOUNT, "phoneNumber": None})
     assert (answer.status_code, answer.json) == (202, {})
@@ -52,13 +52,13 @@ def test_a_body_reaches_its_service_as_it_was_checked(platform: Any) -> None:
         b"{} {}",
     ],
 )
-def test_what_is_not_json_is_400(platform: Any, body: bytes) -> None:
+def test_invalid_json_is_400(platform: Any, body: bytes) -> None:
     answer = platform.client.post("/v1/accounts", data=body, content_type="application/json")
     assert problem(answer) == (400, "bad-json")
 
 
 @pytest.mark.parametrize("value", [None, [], "text", 3, True])
-def test_json_that_is_no_object_is_422(platform: Any, value: Any) -> None:
+def test_json_other_than_an_object_is_422(platform: Any, value: Any) -> None:
     answer = platform.client.post("/v1/accounts", data=json.dumps(value), content_type="application/json")
     assert problem(answer) == (422, "invalid")
 
@@ -72,7 +72,7 @@ def test_json_nested_too_deeply_is_400(platform: Any) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
-def test_another_format_is_415(platform: Any, content_type: str) -> None:
+def test_another_media_type_is_415(platform: Any, content_type: str) -> None:
     answer = platform.client.post("/v1/accounts", data=json.dumps(ACCOUNT), content_type=content_type)
     assert problem(answer) == (415, "unsupported-media-type")
 
@@ -121,7 +121,7 @@ def test_unknown_and_missing_fields_are_named(platform: Any) -> None:
         ("marketingConsent", 1),
     ],
 )
-def test_values_out_of_bounds_are_422_and_named(platform: Any, field: str, value: Any) -> None:
+def test_an_invalid_field_is_422_and_named(platform: Any, field: str, value: Any) -> None:
     answer = platform.client.post("/v1/accounts", json={**ACCOUNT, field: value})
     assert problem(answer) == (422, "invalid")
     assert list(errors(answer)) == [field]
@@ -129,7 +129,7 @@ def test_values_out_of_bounds_are_422_and_named(platform: Any, field: str, value
 
 
 @pytest.mark.parametrize("value", ["x", "3", 0, -1, 10**30, 2**53, 1.0, 1.5, True, None, [], {}])
-def test_an_identifier_is_a_positive_integer_that_json_keeps(platform: Any, signed_in: Any, value: Any) -> None:
+def test_an_identifier_is_a_positive_integer_that_json_can_represent(platform: Any, signed_in: Any, value: Any) -> None:
     headers = {**signed_in("beneficiary"), "Idempotency-Key": "k"}
     body = json.dumps({**BOOKING, "stockId": value})
     answer = platform.client.post("/v1/bookings", data=body, content_type="application/json", headers=headers)
@@ -137,17 +137,17 @@ def test_an_identifier_is_a_positive_integer_that_json_keeps(platform: Any, sign
     assert platform.calls == []
 
 
-def test_quantity_below_one_is_422_and_what_the_offer_allows_is_bookings_to_say(platform: Any, signed_in: Any) -> None:
+def test_a_quantity_below_one_is_422(platform: Any, signed_in: Any) -> None:
     headers = {**signed_in(), "Idempotency-Key": "k"}
     assert problem(platform.client.post("/v1/bookings", json={**BOOKING, "quantity": 0}, headers=headers))[0] == 422
 
 
 @pytest.mark.parametrize("path", ["0", "-1", "x", "1" * 30, "9007199254740992", "1.0", "%00", "١"])
-def test_a_path_that_names_nothing_is_404(platform: Any, path: str) -> None:
+def test_an_invalid_identifier_in_a_path_is_404(platform: Any, path: str) -> None:
     assert problem(platform.client.get(f"/v1/offers/{path}")) == (404, "not-found")
 
 
-def test_unknown_routes_and_methods(platform: Any) -> None:
+def test_an_unknown_route_is_404_and_an_unknown_method_405(platform: Any) -> None:
     assert problem(platform.client.get("/nowhere")) == (404, "not-found")
     answer = platform.client.put("/v1/offers")
     assert problem(answer) == (405, "method-not-allowed")
@@ -177,21 +177,21 @@ def test_unknown_routes_and_methods(platform: Any) -> None:
         ("nonsense=1", "nonsense"),
     ],
 )
-def test_a_query_is_checked_like_a_body(platform: Any, query: str, field: str) -> None:
+def test_an_invalid_query_is_422_and_named(platform: Any, query: str, field: str) -> None:
     answer = platform.client.get(f"/v1/offers?{query}")
     assert problem(answer) == (422, "invalid")
     assert field in errors(answer)
     assert platform.catalogue.searched == []
 
 
-def test_a_cursor_that_no_list_gave_is_refused(platform: Any) -> None:
+def test_an_invalid_cursor_is_422(platform: Any) -> None:
     answer = platform.client.get("/v1/offers?cursor=%00%ff")
     assert problem(answer) == (422, "cursor-invalid")
     assert "cursor" in errors(answer)
     assert platform.catalogue.searched == []
 
 
-def test_a_search_hands_on_what_was_asked(platform: Any) -> None:
+def test_a_search_passes_its_parsed_filters(platform: Any) -> None:
     place, when = "q=concert&lat=48.58&lon=7.75&radiusKm=20", "from=2021-11-02T10:00:00%2B01:00"
     answer = platform.client.get(f"/v1/offers?{place}&{when}&isDuo=true&kind=event&priceMaxCents=900")
     assert answer.json == {"items": [], "nextCursor": None}
@@ -210,23 +210,23 @@ def test_a_search_hands_on_what_was_asked(platform: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [None, b"", b"{}", b"  "])
-def test_where_no_body_is_needed_none_and_an_empty_one_are_the_same(platform: Any, signed_in: Any, body: Any) -> None:
-    standing = {"accountId": 7, "roles": [], "status": None, "nextStep": "confirm-phone", "version": 3}
-    platform.answers("identity", "send-phone-code", standing)
+def test_an_optional_body_may_be_missing_or_empty(platform: Any, signed_in: Any, body: Any) -> None:
+    account = {"accountId": 7, "roles": [], "status": None, "nextStep": "confirm-phone", "version": 3}
+    platform.answers("identity", "send-phone-code", account)
     answer = platform.client.post(
         "/v1/me/phone-code", data=body, content_type="application/json", headers=signed_in("beneficiary")
     )
     assert answer.status_code == 200, answer.data
-    assert (answer.json, answer.headers["ETag"]) == (standing, '"3"')
+    assert (answer.json, answer.headers["ETag"]) == (account, '"3"')
     assert platform.called("send-phone-code") == [{}]
 
 
-def test_where_no_body_is_needed_a_field_is_refused(platform: Any, signed_in: Any) -> None:
+def test_an_unknown_field_of_an_optional_body_is_refused(platform: Any, signed_in: Any) -> None:
     answer = platform.client.post("/v1/me/phone-code", json={"a": 1}, headers=signed_in())
     assert problem(answer) == (422, "invalid")
 
 
-def test_a_surprise_is_a_500_that_tells_nothing(platform: Any) -> None:
+def test_an_unexpected_error_is_500_without_details(platform: Any) -> None:
     platform.answers("identity", "open-account", RuntimeError("the secret innards"))
     answer = platform.client.post("/v1/accounts", json=ACCOUNT)
     assert problem(answer) == (500, "internal-error")
@@ -240,7 +240,7 @@ def test_a_service_that_does_not_answer_is_503(platform: Any, signed_in: Any) ->
     assert int(answer.headers["Retry-After"]) >= 1
 
 
-def test_every_answer_carries_its_request_id_and_the_headers_of_caution(platform: Any) -> None:
+def test_every_answer_has_its_request_id_and_security_headers(platform: Any) -> None:
     answer = platform.client.get("/v1/offers/7", headers={"X-Request-Id": "from-the-app_1"})
     assert answer.headers["X-Request-Id"] == "from-the-app_1"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -1,4 +1,4 @@
-"""The simulated clock over services that are no more than timers and positions."""
+"""The simulated clock, with service doubles that have timers and positions only."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ START = datetime(2021, 11, 2, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-class Station:
-    """A service with a clock and due instants; running one may make another due elsewhere."""
+class ServiceDouble:
+    """A service with a clock, due timers and positions."""
 
     def __init__(self, start: datetime) -> None:
         self.now = start
@@ -32,24 +32,24 @@ class Station:
         self.tracked: dict[str, int] = {}
 
 
-class World(Bus):
-    """A bus to stations; it writes down which timer ran at which instant."""
+class TimersBus(Bus):
+    """A bus to service doubles. Records which timer ran when; ``leads_to`` makes one timer set another."""
 
     def __init__(self, *names: str) -> None:
-        self.stations = {name: Station(START) for name in names}
+        self.services = {name: ServiceDouble(START) for name in names}
         self.ran: list[tuple[str, str]] = []
         self.leads_to: dict[tuple[str, str], tuple[str, datetime]] = {}
-        self.looks = 0
+        self.polls = 0
 
     def send_command(self, service: str, name: str, data: dict[str, Any], **_: Any) -> Answer:
-        station = self.stations[service]
+        double = self.services[service]
         if name == "clock-set":
-            assert parse_instant(data["now"]) >= station.now, "no service is asked to go back"
-            station.now = parse_instant(data["now"])
+            assert parse_instant(data["now"]) >= double.now, "no clock goes back"
+            double.now = parse_instant(data["now"])
         else:
-            assert name == "run-timers" and all(one.now == station.now for one in self.stations.values())
-            for due in [due for due in station.due if due <= station.now]:
-                station.due.remove(due)
+            assert name == "run-timers" and all(one.now == double.now for one in self.services.values())
+            for due in [due for due in double.due if due <= double.now]:
+                double.due.remove(due)
                 self._run(service, due)
         return Answer({}, None, False)
 
@@ -57,88 +57,88 @@ class World(Bus):
         self.ran.append((service, instant_text(due)))
         other, at = self.leads_to.get((service, instant_text(due)), (None, None))
         if other is not None and at is not None:
-            self.stations[other].due.append(at)
+            self.services[other].due.append(at)
 
     def send_commands(self, service: str, name: str, data: Any, **_: Any) -> Any:
         raise AssertionError("the simulation sends no batches")
 
     def send_query(self, service: str, name: str, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        station = self.stations[service]
+        double = self.services[service]
         if name == "timers":
-            return {"next": instant_text(min(station.due)) if station.due else None, "now": instant_text(station.now)}
-        self.looks += 1
+            return {"next": instant_text(min(double.due)) if double.due else None, "now": instant_text(double.now)}
+        self.polls += 1
         return {
-            "published": station.published,
-            "relayed": station.relayed,
-            "tracked": dict(station.tracked),
-            "open": station.open,
-            "now": instant_text(station.now),
+            "published": double.published,
+            "relayed": double.relayed,
+            "tracked": dict(double.tracked),
+            "open": double.open,
+            "now": instant_text(double.now),
         }
 
 
 @pytest.fixture
-def world() -> World:
-    return World("booking", "wallet", "gateway")
+def bus() -> TimersBus:
+    return TimersBus("booking", "wallet", "gateway")
 
 
 @pytest.fixture
-def simulation(world: World) -> Simulation:
-    return Simulation(world, SettableClock(START), lambda _: None, services=tuple(world.stations))
+def simulation(bus: TimersBus) -> Simulation:
+    return Simulation(bus, SettableClock(START), lambda _: None, services=tuple(bus.services))
 
 
-def test_timers_run_in_the_order_of_their_instants_over_all_services(world: World, simulation: Simulation) -> None:
-    world.stations["booking"].due = [START + 3 * HOUR, START + HOUR]
-    world.stations["wallet"].due = [START + 2 * HOUR, START + 9 * HOUR]
+def test_timers_of_all_services_run_in_order(bus: TimersBus, simulation: Simulation) -> None:
+    bus.services["booking"].due = [START + 3 * HOUR, START + HOUR]
+    bus.services["wallet"].due = [START + 2 * HOUR, START + 9 * HOUR]
     assert simulation.move_to(START + 5 * HOUR) == START + 5 * HOUR
-    assert world.ran == [
+    assert bus.ran == [
         ("booking", "2021-11-02T10:00:00Z"),
         ("wallet", "2021-11-02T11:00:00Z"),
         ("booking", "2021-11-02T12:00:00Z"),
     ]
-    assert {station.now for station in world.stations.values()} == {START + 5 * HOUR}
+    assert {double.now for double in bus.services.values()} == {START + 5 * HOUR}
 
 
-def test_what_falls_due_at_the_target_runs_and_what_follows_from_it_too(world: World, simulation: Simulation) -> None:
+def test_timers_due_at_the_target_run_with_their_consequences(bus: TimersBus, simulation: Simulation) -> None:
     target = START + HOUR
-    world.stations["booking"].due = [target]
-    world.leads_to[("booking", instant_text(target))] = ("wallet", target)
+    bus.services["booking"].due = [target]
+    bus.leads_to[("booking", instant_text(target))] = ("wallet", target)
     simulation.move_to(target)
-    assert world.ran == [("booking", instant_text(target)), ("wallet", instant_text(target))]
+    assert bus.ran == [("booking", instant_text(target)), ("wallet", instant_text(target))]
 
 
-def test_what_is_late_runs_at_the_present_instant(world: World, simulation: Simulation) -> None:
-    world.stations["booking"].due = [START - HOUR]
+def test_overdue_timers_run_at_the_current_time(bus: TimersBus, simulation: Simulation) -> None:
+    bus.services["booking"].due = [START - HOUR]
     simulation.move_to(START)
-    assert world.ran == [("booking", "2021-11-02T08:00:00Z")]
-    assert world.stations["wallet"].now == START
+    assert bus.ran == [("booking", "2021-11-02T08:00:00Z")]
+    assert bus.services["wallet"].now == START
 
 
-def test_advancing_counts_from_where_the_clock_stands(world: World, simulation: Simulation) -> None:
+def test_advance_adds_to_the_current_time(bus: TimersBus, simulation: Simulation) -> None:
     assert simulation.advance(90) == START + timedelta(seconds=90)
 
 
-def test_backwards_is_refused(world: World, simulation: Simulation) -> None:
+def test_moving_back_is_refused(bus: TimersBus, simulation: Simulation) -> None:
     with pytest.raises(ClockGoesBack):
         simulation.move_to(START - HOUR)
-    assert world.ran == []
+    assert bus.ran == []
 
 
-def test_a_move_that_was_cut_short_is_finished_by_the_next(world: World, simulation: Simulation) -> None:
-    world.stations["wallet"].now = START + 2 * HOUR
-    world.stations["booking"].due = [START + HOUR]
+def test_the_next_move_finishes_an_interrupted_one(bus: TimersBus, simulation: Simulation) -> None:
+    bus.services["wallet"].now = START + 2 * HOUR
+    bus.services["booking"].due = [START + HOUR]
     with pytest.raises(ClockGoesBack):
         simulation.move_to(START + HOUR)
     simulation.move_to(START + 3 * HOUR)
-    assert world.ran == [("booking", instant_text(START + HOUR))]
-    assert {station.now for station in world.stations.values()} == {START + 3 * HOUR}
+    assert bus.ran == [("booking", instant_text(START + HOUR))]
+    assert {double.now for double in bus.services.values()} == {START + 3 * HOUR}
 
 
-def test_a_real_clock_is_not_moved(world: World) -> None:
+def test_a_real_clock_cannot_be_moved(bus: TimersBus) -> None:
     with pytest.raises(ClockIsReal):
-        Simulation(world, RealClock(), lambda _: None, services=()).move_to(START)
+        Simulation(bus, RealClock(), lambda _: None, services=()).move_to(START)
 
 
-def test_two_moves_at_once_are_refused(world: World) -> None:
+def test_a_concurrent_move_is_refused(bus: TimersBus) -> None:
     inner: list[Exception] = []
 
     def pause(_: float) -> None:
@@ -146,19 +146,19 @@ def test_two_moves_at_once_are_refused(world: World) -> None:
             simulation.move_to(START + HOUR)
         inner.append(caught.value)
 
-    simulation = Simulation(world, SettableClock(START), pause, services=tuple(world.stations))
+    simulation = Simulation(bus, SettableClock(START), pause, services=tuple(bus.services))
     simulation.move_to(START + HOUR)
     assert inner
 
 
-def test_settling_takes_two_looks_that_are_alike(world: World, simulation: Simulation) -> None:
+def test_settle_polls_until_two_results_are_equal(bus: TimersBus, simulation: Simulation) -> None:
     positions = simulation.settle()
-    assert world.looks == 6
+    assert bus.polls == 6
     assert positions["booking"]["published"] == 0
 
 
-def test_settling_waits_for_what_is_under_way(world: World) -> None:
-    booking, wallet = world.stations["booking"], world.stations["wallet"]
+def test_settle_waits_for_messages_and_open_requests(bus: TimersBus) -> None:
+    booking, wallet = bus.services["booking"], bus.services["wallet"]
     booking.published, wallet.tracked, wallet.open = 7, {"booking": 3}, 1
     steps = iter([("relayed", 7), ("tracked", {"booking": 7}), ("open", 0)])
 
@@ -167,24 +167,24 @@ def test_settling_waits_for_what_is_under_way(world: World) -> None:
         if name is not None:
             setattr(booking if name == "relayed" else wallet, name, value)
 
-    positions = Simulation(world, SettableClock(START), pause, services=tuple(world.stations)).settle()
+    positions = Simulation(bus, SettableClock(START), pause, services=tuple(bus.services)).settle()
     assert (booking.relayed, wallet.tracked, wallet.open) == (7, {"booking": 7}, 0)
     assert is_settled(positions)
 
 
-def test_settling_gives_up_after_its_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settle_times_out(bus: TimersBus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.gateway.application.simulation.SETTLE_SECONDS", 0.01)
-    world.stations["booking"].open = 1
+    bus.services["booking"].open = 1
     with pytest.raises(NotSettled) as caught:
-        Simulation(world, SettableClock(START), lambda _: None, services=tuple(world.stations)).settle()
+        Simulation(bus, SettableClock(START), lambda _: None, services=tuple(bus.services)).settle()
     assert caught.value.extra["positions"]["booking"]["open"] == 1
 
 
-def test_a_real_clock_settles_although_it_moves_between_any_two_looks(world: World) -> None:
+def test_settle_ignores_the_time_of_a_real_clock(bus: TimersBus) -> None:
     def pause(_: float) -> None:
-        for station in world.stations.values():
-            station.now += timedelta(milliseconds=10)
+        for double in bus.services.values():
+            double.now += timedelta(milliseconds=10)
 
-    found = Simulation(world, RealClock(), pause, services=tuple(world.stations)).settle()
+    found = Simulation(bus, RealClock(), pause, services=tuple(bus.services)).settle()
     assert found["booking"] == {"published": 0, "relayed": 0, "tracked": {}, "open": 0}
-    assert world.looks <= 3 * len(world.stations)
+    assert bus.polls <= 3 * len(bus.services)

@@ -1,4 +1,4 @@
-"""A form with a file: bounded, read strictly, handed on as bytes."""
+"""Uploads of documents (multipart/form-data): validated, limited in size, passed to payout as bytes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def form(content: bytes = PDF, **more: Any) -> dict[str, Any]:
     return {"kind": "rib", "file": FileStorage(io.BytesIO(content), "relevé.pdf"), **more}
 
 
-def test_a_document_is_handed_on_as_its_bytes(platform: Any, signed_in: Any) -> None:
+def test_a_document_reaches_payout_as_base64(platform: Any, signed_in: Any) -> None:
     platform.answers("payout", "add-document", DOCUMENT)
     answer = post(platform, form(), signed_in("pro"))
     assert (answer.status_code, answer.json) == (201, DOCUMENT)
@@ -56,18 +56,18 @@ def test_a_document_is_handed_on_as_its_bytes(platform: Any, signed_in: Any) -> 
     ],
     ids=["no file", "text for a file", "kind", "unknown part", "kind twice", "file twice"],
 )
-def test_a_form_that_is_not_accepted(platform: Any, signed_in: Any, sent: dict[str, Any], field: str) -> None:
+def test_an_invalid_form_is_refused(platform: Any, signed_in: Any, sent: dict[str, Any], field: str) -> None:
     answer = post(platform, sent, signed_in("pro"))
     assert (answer.status_code, answer.json["code"]) == (422, "invalid")
     assert list(answer.json["errors"]) == [field]
 
 
-def test_another_format_is_refused(platform: Any, signed_in: Any) -> None:
+def test_another_media_type_is_refused(platform: Any, signed_in: Any) -> None:
     answer = platform.client.post(PATH, json={"kind": "rib"}, headers=signed_in("pro"))
     assert (answer.status_code, answer.json["code"]) == (415, "unsupported-media-type")
 
 
-def test_ten_megabytes_and_no_more(platform: Any, signed_in: Any) -> None:
+def test_a_file_above_ten_megabytes_is_refused(platform: Any, signed_in: Any) -> None:
     platform.answers("payout", "add-document", DOCUMENT)
     assert post(platform, form(b"x" * 10_000_000), signed_in("pro")).status_code == 201
     for size in (10_000_001, 11_000_000):
@@ -78,7 +78,7 @@ def test_ten_megabytes_and_no_more(platform: Any, signed_in: Any) -> None:
     assert (answer.status_code, answer.json["code"]) == (413, "too-large")
 
 
-def test_only_this_route_takes_large_bodies(platform: Any, signed_in: Any) -> None:
+def test_other_routes_and_roles_refuse_a_large_body(platform: Any, signed_in: Any) -> None:
     large = b" " * 2_000_000
     answer = platform.client.post("/v1/pro/offerers/5/venues", data=large, headers=signed_in("pro"))
     assert (answer.status_code, answer.json["code"]) == (413, "too-large")
@@ -86,7 +86,7 @@ def test_only_this_route_takes_large_bodies(platform: Any, signed_in: Any) -> No
     assert (answer.status_code, answer.json["code"]) == (403, "forbidden")
 
 
-def test_staff_take_a_document_away_as_a_file(platform: Any, signed_in: Any) -> None:
+def test_staff_download_a_document(platform: Any, signed_in: Any) -> None:
     platform.answers("payout", "document", {**DOCUMENT, "content": base64.b64encode(PDF).decode()})
     platform.answers("payout", "documents", {"items": [DOCUMENT], "nextCursor": None})
     path = "/v1/staff/bank-details/4/documents"
@@ -98,7 +98,7 @@ def test_staff_take_a_document_away_as_a_file(platform: Any, signed_in: Any) -> 
     assert platform.client.get(f"{path}/9", headers=signed_in("pro")).status_code == 403
 
 
-def test_what_payout_refuses_with_is_told(platform: Any, signed_in: Any) -> None:
+def test_a_refusal_of_payout_is_passed_on(platform: Any, signed_in: Any) -> None:
     refusal = {"code": "too-many-documents", "status": 409, "detail": "10", "errors": {}, "extra": {}}
     platform.answers("payout", "add-document", Refused(refusal))
     answer = post(platform, form(), signed_in("pro"))

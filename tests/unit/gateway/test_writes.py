@@ -1,4 +1,4 @@
-"""Writes: keys, repetitions, versions, and the waits after which everyone reads what was written."""
+"""Writes: idempotency keys, replayed answers, optimistic locking, and waiting until readers show the write."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class AlreadyBooked(Conflict):
     code = "already-booked"
 
 
-class Counting:
-    """A booking service of one command: every stock can be booked once."""
+class BookingDouble:
+    """A booking service with one command: each stock can be booked once."""
 
     def __init__(self) -> None:
         self.booked: list[int] = []
@@ -64,81 +64,81 @@ def booking(number: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def counting(platform: Any, tmp_path: Path) -> Counting:
-    """A real service with stored outcomes behind the bus."""
-    service = Counting()
+def service(platform: Any, tmp_path: Path) -> BookingDouble:
+    """A service on the bus that stores outcomes in a real database."""
+    double = BookingDouble()
     (tmp_path / "booking").mkdir()
     store = sqlite_store(
         tmp_path / "booking", "gateway", clock=platform.clock, aggregates=(), publication=Publication("booking")
     )
-    platform.bus.add(Service("booking", store, commands=by_name([one(Book, service.book)])), platform.clock)
-    return service
+    platform.bus.add(Service("booking", store, commands=by_name([one(Book, double.book)])), platform.clock)
+    return double
 
 
-def test_a_booking_needs_a_key(platform: Any, signed_in: Any) -> None:
+def test_a_booking_needs_an_idempotency_key(platform: Any, signed_in: Any) -> None:
     answer = platform.client.post("/v1/bookings", json=BODY, headers=signed_in())
     assert (answer.status_code, answer.json["code"]) == (422, "idempotency-key-required")
 
 
 @pytest.mark.parametrize("key", ["x" * 201, "white space", "é"])
-def test_a_key_is_short_and_visible(platform: Any, signed_in: Any, key: str) -> None:
+def test_an_invalid_idempotency_key_is_refused(platform: Any, signed_in: Any, key: str) -> None:
     answer = platform.client.post("/v1/bookings", json=BODY, headers={**signed_in(), "Idempotency-Key": key})
     assert (answer.status_code, answer.json["code"]) == (422, "idempotency-key-invalid")
 
 
-def test_the_same_key_gives_the_same_answer(platform: Any, signed_in: Any, counting: Counting) -> None:
+def test_a_repeated_key_replays_the_answer(platform: Any, signed_in: Any, service: BookingDouble) -> None:
     headers = {**signed_in(), "Idempotency-Key": "k1"}
     first = platform.client.post("/v1/bookings", json=BODY, headers=headers)
     assert (first.status_code, first.headers.get("Idempotency-Replayed")) == (201, None)
     again = platform.client.post("/v1/bookings", json=BODY, headers=headers)
     assert (again.status_code, again.headers["Idempotency-Replayed"], again.json) == (201, "true", first.json)
-    assert counting.booked == [3]
+    assert service.booked == [3]
 
 
-def test_a_refusal_is_repeated_too(platform: Any, signed_in: Any, counting: Counting) -> None:
+def test_a_repeated_key_replays_a_refusal(platform: Any, signed_in: Any, service: BookingDouble) -> None:
     platform.client.post("/v1/bookings", json=BODY, headers={**signed_in(), "Idempotency-Key": "k1"})
     headers = {**signed_in(), "Idempotency-Key": "k2"}
     first = platform.client.post("/v1/bookings", json=BODY, headers=headers)
-    counting.booked.clear()
+    service.booked.clear()
     again = platform.client.post("/v1/bookings", json=BODY, headers=headers)
     assert (first.status_code, first.json["code"]) == (409, "already-booked")
     assert "Idempotency-Replayed" not in first.headers
     assert (again.status_code, again.json, again.headers["Idempotency-Replayed"]) == (409, first.json, "true")
-    assert counting.booked == []
+    assert service.booked == []
 
 
-def test_the_same_key_with_another_body_is_refused(platform: Any, signed_in: Any, counting: Counting) -> None:
+def test_the_same_key_with_another_body_is_refused(platform: Any, signed_in: Any, service: BookingDouble) -> None:
     headers = {**signed_in(), "Idempotency-Key": "k1"}
     platform.client.post("/v1/bookings", json=BODY, headers=headers)
     answer = platform.client.post("/v1/bookings", json={**BODY, "stockId": 4}, headers=headers)
     assert (answer.status_code, answer.json["code"]) == (422, "idempotency-key-reused")
-    assert counting.booked == [3]
+    assert service.booked == [3]
 
 
-def test_two_callers_may_use_the_same_key(platform: Any, signed_in: Any, counting: Counting) -> None:
+def test_two_callers_may_use_the_same_key(platform: Any, signed_in: Any, service: BookingDouble) -> None:
     for account, stock in ((1, 3), (2, 4)):
         headers = {**signed_in(account_id=account), "Idempotency-Key": "k1"}
         answer = platform.client.post("/v1/bookings", json={**BODY, "stockId": stock}, headers=headers)
         assert answer.status_code == 201
-    assert counting.booked == [3, 4]
+    assert service.booked == [3, 4]
 
 
-def test_while_the_first_request_is_open_the_second_is_told_so(platform: Any, signed_in: Any) -> None:
+def test_a_second_request_with_an_open_key_is_409(platform: Any, signed_in: Any) -> None:
     headers = {**signed_in(), "Idempotency-Key": "k1"}
-    inner: list[Any] = []
+    second: list[Any] = []
 
     def book(data: dict[str, Any], caller: Any) -> dict[str, Any]:
-        if not inner:
-            inner.append(platform.app.test_client().post("/v1/bookings", json=BODY, headers=headers))
+        if not second:
+            second.append(platform.app.test_client().post("/v1/bookings", json=BODY, headers=headers))
         return booking(1)
 
     platform.answers("booking", "book", book)
     assert platform.client.post("/v1/bookings", json=BODY, headers=headers).status_code == 201
-    assert (inner[0].status_code, inner[0].json["code"]) == (409, "request-in-progress")
+    assert (second[0].status_code, second[0].json["code"]) == (409, "request-in-progress")
     assert platform.client.post("/v1/bookings", json=BODY, headers=headers).status_code == 201
 
 
-def test_a_key_is_free_again_when_its_request_failed() -> None:
+def test_a_failed_request_releases_its_key() -> None:
     open_requests = OpenRequests()
     with pytest.raises(ZeroDivisionError), open_requests.hold("account-1", "k"):
         raise ZeroDivisionError
@@ -149,13 +149,13 @@ def test_a_key_is_free_again_when_its_request_failed() -> None:
     assert not open_requests.is_open("account-1", "k")
 
 
-def test_an_outcome_that_is_not_known_is_503(platform: Any, signed_in: Any) -> None:
+def test_an_unknown_outcome_is_503(platform: Any, signed_in: Any) -> None:
     platform.answers("booking", "book", OutcomePending("later"))
     answer = platform.client.post("/v1/bookings", json=BODY, headers={**signed_in(), "Idempotency-Key": "k"})
     assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, "outcome-pending", "1")
 
 
-def test_a_route_of_anyone_takes_a_key_without_minding(platform: Any) -> None:
+def test_a_public_route_ignores_the_idempotency_key(platform: Any) -> None:
     pair = {"accessToken": "a", "refreshToken": "r", "expiresIn": 900}
     platform.answers("identity", "sign-in", pair)
     body = {"email": "zoe@example.org", "password": "p"}
@@ -163,22 +163,22 @@ def test_a_route_of_anyone_takes_a_key_without_minding(platform: Any) -> None:
     assert (answer.status_code, answer.json) == (200, pair)
 
 
-def test_an_api_key_is_never_kept_as_an_outcome(platform: Any, signed_in: Any) -> None:
-    seen: list[str | None] = []
+def test_creating_an_api_key_stores_no_outcome(platform: Any, signed_in: Any) -> None:
+    keys: list[str | None] = []
     command = platform.bus.send_command
 
-    def watching(service: str, name: str, data: dict[str, Any], **options: Any) -> Any:
-        seen.append(options["key"])
+    def recording(service: str, name: str, data: dict[str, Any], **options: Any) -> Any:
+        keys.append(options["key"])
         return command(service, name, data, **options)
 
-    platform.bus.send_command = watching
+    platform.bus.send_command = recording
     platform.answers("identity", "create-api-key", {"key": "secret", "prefix": "p"})
     headers = {**signed_in("pro"), "Idempotency-Key": "k"}
     assert platform.client.post("/v1/pro/offerers/5/api-keys", headers=headers).status_code == 201
-    assert seen == [None]
+    assert keys == [None]
 
 
-def test_a_version_is_an_etag_and_comes_back_as_a_condition(platform: Any, signed_in: Any) -> None:
+def test_the_version_is_the_etag_and_if_match_is_passed_on(platform: Any, signed_in: Any) -> None:
     stock = {
         "stockId": 3,
         "offerId": 7,
@@ -194,8 +194,8 @@ def test_a_version_is_an_etag_and_comes_back_as_a_condition(platform: Any, signe
     platform.answers("gateway", "reached", {})
     answer = platform.client.patch("/v1/pro/stocks/3", json={"priceCents": 1}, headers=signed_in("pro"))
     assert answer.headers["ETag"] == '"4"'
-    told = [data for service, name, data, _ in platform.calls if (service, name) == ("gateway", "reached")]
-    assert told == [{"source": "booking", "position": 12}], "what booking says is left shows at once"
+    waits = [data for service, name, data, _ in platform.calls if (service, name) == ("gateway", "reached")]
+    assert waits == [{"source": "booking", "position": 12}], "the answer waits for the places left in the catalogue"
     for condition, sent in (('"4"', {"ifMatch": 4}), ("*", {})):
         headers = {**signed_in("pro"), "If-Match": condition}
         platform.client.patch("/v1/pro/stocks/3", json={"priceCents": 1}, headers=headers)
@@ -206,7 +206,7 @@ def test_a_version_is_an_etag_and_comes_back_as_a_condition(platform: Any, signe
         assert (answer.status_code, answer.json["code"]) == (412, "precondition-failed")
 
 
-def test_a_write_is_answered_once_its_readers_have_heard(platform: Any, signed_in: Any) -> None:
+def test_a_write_is_answered_once_its_readers_show_it(platform: Any, signed_in: Any) -> None:
     waited: list[tuple[str, dict[str, Any]]] = []
     for reader in ("catalog", "booking", "payout", "gateway"):
         platform.answers(reader, "reached", lambda data, _, reader=reader: waited.append((reader, data)))
@@ -224,7 +224,7 @@ def test_a_write_is_answered_once_its_readers_have_heard(platform: Any, signed_i
     ]
 
 
-def test_a_reader_that_is_late_does_not_fail_a_write_that_is_stored(platform: Any, signed_in: Any) -> None:
+def test_a_late_reader_does_not_fail_a_stored_write(platform: Any, signed_in: Any) -> None:
     platform.bus.away |= {"catalog", "booking", "payout", "gateway"}
     send = platform.bus.send_command
     platform.bus.send_command = lambda *args, **options: type(answer := send(*args, **options))(answer.result, 9, False)
@@ -233,12 +233,12 @@ def test_a_reader_that_is_late_does_not_fail_a_write_that_is_stored(platform: An
     assert answer.status_code == 200, answer.data
 
 
-def test_the_table_of_waits_names_services_only() -> None:
+def test_the_table_of_waits_names_existing_services() -> None:
     services = {"identity", "catalog", "booking", "wallet", "payout", "gateway"}
     assert {service for service, _ in SHOWS_IN} | {one for readers in SHOWS_IN.values() for one in readers} <= services
     assert all(source not in readers for (source, _), readers in SHOWS_IN.items())
 
 
-def test_outcomes_are_json(platform: Any, signed_in: Any, counting: Counting) -> None:
+def test_an_answer_with_a_stored_outcome_is_json(platform: Any, signed_in: Any, service: BookingDouble) -> None:
     headers = {**signed_in(), "Idempotency-Key": "k9"}
     assert json.loads(platform.client.post("/v1/bookings", json=BODY, headers=headers).data)["countermark"] == "ABCDEF"

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from shared.testing import empty_database
-from tests.unit.gateway_catalogue.shelf import Shelf
+from tests.unit.gateway_catalogue.catalogue import Catalogue
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
+def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
     engine = empty_database(tmp_path, "gateway")
-    yield Shelf(engine)
+    yield Catalogue(engine)
     engine.dispose()

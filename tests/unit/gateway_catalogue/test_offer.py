@@ -1,4 +1,4 @@
-"""An offer as anyone sees it, while three services tell of it in any order."""
+"""An offer in the catalogue, built from the messages of three services in any order."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from services.gateway.projections.catalogue import writing
 from services.gateway.projections.catalogue.rendering import RENDERING
 from services.gateway.projections.catalogue.tables import metadata, offers, words
 from services.gateway.web.schemas.catalogue import PublicOffer
-from tests.unit.gateway_catalogue.shelf import Shelf
+from tests.unit.gateway_catalogue.catalogue import Catalogue
 
 
-def test_an_offer_whole(shelf: Shelf) -> None:
-    shelf.concert()
-    seen = shelf.see()
+def test_an_offer_with_all_its_fields(catalogue: Catalogue) -> None:
+    catalogue.concert()
+    seen = catalogue.offer_shown()
     assert seen == {
         "offerId": 1,
         "name": "Concert",
@@ -59,39 +59,41 @@ def test_an_offer_whole(shelf: Shelf) -> None:
         "minPriceCents": 1000,
         "status": "active",
     }
-    assert PublicOffer().dump(seen) == seen, "nothing is sent that the API's schema does not name"
-    assert shelf.see_json() is not None
-    assert json.loads(shelf.see_json() or b"") == seen
+    assert PublicOffer().dump(seen) == seen, "every field is in the API's schema"
+    assert catalogue.offer_json() is not None
+    assert json.loads(catalogue.offer_json() or b"") == seen
 
 
-def test_unknown_withdrawn_or_of_a_structure_that_is_not_validated(shelf: Shelf) -> None:
-    assert shelf.see() is None
-    shelf.venue()
-    shelf.offer()
-    shelf.stock()
-    assert shelf.see() is None and shelf.see_json() is None, "its structure is not validated yet"
-    shelf.offerer()
-    assert shelf.see() is not None
-    shelf.hear("OfferWithdrawn", "catalog", offerId=1, reason="deactivated")
-    assert shelf.see() is None
-    shelf.offer()
-    assert shelf.see() is not None
-    shelf.hear("OffererClosed", "identity", offererId=1, at="2021-11-02T09:00:00Z", reason="")
-    assert shelf.see() is None and shelf.find() == []
+def test_an_unknown_or_withdrawn_offer_or_one_of_an_unvalidated_structure_is_hidden(catalogue: Catalogue) -> None:
+    assert catalogue.offer_shown() is None
+    catalogue.venue()
+    catalogue.offer()
+    catalogue.stock()
+    assert catalogue.offer_shown() is None and catalogue.offer_json() is None, "its structure is not validated yet"
+    catalogue.offerer()
+    assert catalogue.offer_shown() is not None
+    catalogue.receive("OfferWithdrawn", "catalog", offerId=1, reason="deactivated")
+    assert catalogue.offer_shown() is None
+    catalogue.offer()
+    assert catalogue.offer_shown() is not None
+    catalogue.receive("OffererClosed", "identity", offererId=1, at="2021-11-02T09:00:00Z", reason="")
+    assert catalogue.offer_shown() is None and catalogue.find_ids() == []
 
 
-def test_changes_show(shelf: Shelf) -> None:
-    shelf.concert()
-    shelf.offer(event="OfferChanged", name="Grand concert", tags=["noël"])
-    shelf.venue(event="VenueChanged", city="Kehl", lat=48.57, lon=7.81)
-    shelf.hear("StockChanged", "catalog", stockId=1, offerId=1, priceCents=500, bookingLimitAt="2021-11-09T19:00:00Z")
-    seen = shelf.see()
+def test_changes_are_shown(catalogue: Catalogue) -> None:
+    catalogue.concert()
+    catalogue.offer(event="OfferChanged", name="Grand concert", tags=["noël"])
+    catalogue.venue(event="VenueChanged", city="Kehl", lat=48.57, lon=7.81)
+    catalogue.receive(
+        "StockChanged", "catalog", stockId=1, offerId=1, priceCents=500, bookingLimitAt="2021-11-09T19:00:00Z"
+    )
+    seen = catalogue.offer_shown()
     assert seen is not None
     assert (seen["name"], seen["venue"]["city"], seen["minPriceCents"]) == ("Grand concert", "Kehl", 500)
     assert seen["stocks"][0]["bookingLimitAt"] == "2021-11-09T19:00:00Z"
-    assert shelf.find(q="kehl") == shelf.find(tag="NOEL") == [1]
-    assert shelf.find(q="strasbourg") == []
-    shelf.hear(
+    assert catalogue.find_ids(q="kehl") == catalogue.find_ids(tag="NOEL") == [1]
+    assert catalogue.find_ids(q="strasbourg") == []
+    catalogue.receive(
         "EventRescheduled",
         "catalog",
         stockId=1,
@@ -100,113 +102,113 @@ def test_changes_show(shelf: Shelf) -> None:
         previousBeginningAt="2021-11-10T19:00:00Z",
         bookingLimitAt="2021-11-03T10:00:00Z",
     )
-    seen = shelf.see()
+    seen = catalogue.offer_shown()
     assert seen is not None
-    assert seen["stocks"][0]["cancellationLimitAt"] == "2021-11-02T09:00:00Z", "too late to cancel: as of now"
+    assert seen["stocks"][0]["cancellationLimitAt"] == "2021-11-02T09:00:00Z", "the limit has passed: it is now"
 
 
-def test_a_venue_s_change_does_not_show_what_was_withdrawn(shelf: Shelf) -> None:
-    shelf.concert()
-    shelf.hear("OfferWithdrawn", "catalog", offerId=1, reason="deactivated")
-    shelf.venue(event="VenueChanged", name="Autre nom")
-    assert shelf.see() is None
+def test_a_change_of_the_venue_does_not_show_a_withdrawn_offer(catalogue: Catalogue) -> None:
+    catalogue.concert()
+    catalogue.receive("OfferWithdrawn", "catalog", offerId=1, reason="deactivated")
+    catalogue.venue(event="VenueChanged", name="Autre nom")
+    assert catalogue.offer_shown() is None
 
 
-def test_places_left_are_booking_s_to_say(shelf: Shelf) -> None:
-    shelf.concert()
+def test_places_left_are_those_that_booking_published(catalogue: Catalogue) -> None:
+    catalogue.concert()
 
     def state() -> tuple[int | None, bool, str]:
-        seen = shelf.see()
+        seen = catalogue.offer_shown()
         assert seen is not None
         stock = seen["stocks"][0]
         return stock["remaining"], stock["bookable"], seen["status"]
 
-    shelf.places(1, 9)
+    catalogue.places_left(1, 9)
     assert state() == (9, True, "active")
-    shelf.places(1, 0, "StockSoldOut")
+    catalogue.places_left(1, 0, "StockSoldOut")
     assert state() == (0, False, "sold-out")
-    assert shelf.find() == []
-    shelf.places(1, 2, "BookingCancelled")
+    assert catalogue.find_ids() == []
+    catalogue.places_left(1, 2, "BookingCancelled")
     assert state() == (2, True, "active")
-    shelf.places(1, 1, "BookingRestored")
-    shelf.places(1, None, "StockAvailable")
+    catalogue.places_left(1, 1, "BookingRestored")
+    catalogue.places_left(1, None, "StockAvailable")
     assert state() == (None, True, "active")
 
 
-def test_booking_may_speak_before_catalog_is_heard(shelf: Shelf) -> None:
-    shelf.places(1, 3)
-    assert shelf.find() == []
-    shelf.concert()
-    seen = shelf.see()
+def test_messages_of_booking_may_arrive_before_those_of_catalog(catalogue: Catalogue) -> None:
+    catalogue.places_left(1, 3)
+    assert catalogue.find_ids() == []
+    catalogue.concert()
+    seen = catalogue.offer_shown()
     assert seen is not None and seen["stocks"][0]["remaining"] == 3
 
 
-def test_a_message_that_was_parked_does_not_take_back_what_booking_said_since(shelf: Shelf) -> None:
-    shelf.concert()
-    parked = shelf.places(1, 3)
-    shelf.places(1, 2)
-    shelf.hear_again(parked)
-    seen = shelf.see()
+def test_a_replayed_dead_letter_does_not_overwrite_newer_places_left(catalogue: Catalogue) -> None:
+    catalogue.concert()
+    dead_letter = catalogue.places_left(1, 3)
+    catalogue.places_left(1, 2)
+    catalogue.receive_again(dead_letter)
+    seen = catalogue.offer_shown()
     assert seen is not None and seen["stocks"][0]["remaining"] == 2
 
 
 @pytest.mark.parametrize("remaining", [0, None])
-def test_free_and_without_limit(shelf: Shelf, remaining: int | None) -> None:
-    shelf.offerer()
-    shelf.venue()
-    shelf.offer(subcategory="LIVRE_PAPIER")
-    shelf.stock(priceCents=0, quantity=remaining, beginningAt=None)
-    seen = shelf.see()
+def test_a_free_thing_without_a_date(catalogue: Catalogue, remaining: int | None) -> None:
+    catalogue.offerer()
+    catalogue.venue()
+    catalogue.offer(subcategory="LIVRE_PAPIER")
+    catalogue.stock(priceCents=0, quantity=remaining, beginningAt=None)
+    seen = catalogue.offer_shown()
     assert seen is not None
     assert (seen["kind"], seen["stocks"][0]["cancellationLimitAt"]) == ("thing", None)
     assert seen["stocks"][0]["bookable"] == (remaining is None)
 
 
-def test_time_passes(shelf: Shelf) -> None:
-    shelf.concert()
-    shelf.stock(2, beginningAt="2021-11-12T19:00:00Z", bookingLimitAt="2021-11-11T19:00:00Z", priceCents=500)
-    shelf.move("2021-11-10T19:00:00Z")
-    seen = shelf.see()
+def test_stocks_expire_as_time_passes(catalogue: Catalogue) -> None:
+    catalogue.concert()
+    catalogue.stock(2, beginningAt="2021-11-12T19:00:00Z", bookingLimitAt="2021-11-11T19:00:00Z", priceCents=500)
+    catalogue.move_clock("2021-11-10T19:00:00Z")
+    seen = catalogue.offer_shown()
     assert seen is not None
-    assert [stock["stockId"] for stock in seen["stocks"]] == [2], "what has begun is not shown"
-    shelf.move("2021-11-11T19:00:00Z")
-    seen = shelf.see()
+    assert [stock["stockId"] for stock in seen["stocks"]] == [2], "an event that has begun is not shown"
+    catalogue.move_clock("2021-11-11T19:00:00Z")
+    seen = catalogue.offer_shown()
     assert seen is not None
     assert (seen["status"], seen["stocks"][0]["bookable"], seen["minPriceCents"]) == ("expired", False, 500)
-    assert shelf.find() == []
-    shelf.move("2021-11-20T19:00:00Z")
-    seen = shelf.see()
+    assert catalogue.find_ids() == []
+    catalogue.move_clock("2021-11-20T19:00:00Z")
+    seen = catalogue.offer_shown()
     assert seen is not None
     assert (seen["status"], seen["stocks"], seen["minPriceCents"]) == ("expired", [], None)
     for stock_id in (1, 2):
-        shelf.hear("StockWithdrawn", "catalog", stockId=stock_id, offerId=1, withdrawnAt="2021-11-20T19:00:00Z")
-    seen = shelf.see()
+        catalogue.receive("StockWithdrawn", "catalog", stockId=stock_id, offerId=1, withdrawnAt="2021-11-20T19:00:00Z")
+    seen = catalogue.offer_shown()
     assert seen is not None and seen["status"] == "sold-out", "an offer without any stock is sold out"
 
 
-def test_a_long_programme_is_shown_in_part(shelf: Shelf) -> None:
-    shelf.concert()
+def test_at_most_two_hundred_stocks_are_shown(catalogue: Catalogue) -> None:
+    catalogue.concert()
     for day in range(250):
-        shelf.stock(2 + day, beginningAt=f"2022-{1 + day // 25:02d}-{1 + day % 25:02d}T19:00:00Z")
-    seen = shelf.see()
+        catalogue.stock(2 + day, beginningAt=f"2022-{1 + day // 25:02d}-{1 + day % 25:02d}T19:00:00Z")
+    seen = catalogue.offer_shown()
     assert seen is not None
     assert len(seen["stocks"]) == 200
     assert seen["stocks"][0]["stockId"] == 1
 
 
-def test_nothing_secret_is_shown(shelf: Shelf) -> None:
-    shelf.offerer()
-    shelf.venue(postalCode=None, city=None, lat=None, lon=None, address=None)
-    shelf.offer(subcategory="JEU_EN_LIGNE", isDigital=True, url="https://example.org/play?code={token}")
-    shelf.stock(beginningAt=None, activationCodes=["SECRET-1"], quantity=1)
-    text = (shelf.see_json() or b"").decode()
+def test_private_fields_are_not_shown(catalogue: Catalogue) -> None:
+    catalogue.offerer()
+    catalogue.venue(postalCode=None, city=None, lat=None, lon=None, address=None)
+    catalogue.offer(subcategory="JEU_EN_LIGNE", isDigital=True, url="https://example.org/play?code={token}")
+    catalogue.stock(beginningAt=None, activationCodes=["SECRET-1"], quantity=1)
+    text = (catalogue.offer_json() or b"").decode()
     assert '"kind":"digital"' in text
     for secret in ("SECRET", "secret@example.org", "example.org/play", "21340172200011"):
         assert secret not in text
 
 
-def test_the_tables_of_the_code_are_those_of_the_migration(shelf: Shelf) -> None:
-    with shelf.store.reading() as connection:
+def test_the_migrations_create_the_tables_of_the_code(catalogue: Catalogue) -> None:
+    with catalogue.store.reading() as connection:
         inspector = sa.inspect(connection)
         for table in metadata.sorted_tables:
             found = {column["name"]: column["nullable"] for column in inspector.get_columns(table.name)}
@@ -215,69 +217,67 @@ def test_the_tables_of_the_code_are_those_of_the_migration(shelf: Shelf) -> None
             assert indexes == {str(index.name): [column.name for column in index.columns] for index in table.indexes}
 
 
-def render_as_an_older_release(shelf: Shelf, rendering_number: int) -> None:
-    with shelf.store.transaction() as tx:
+def render_as_an_older_release(catalogue: Catalogue, rendering_number: int) -> None:
+    with catalogue.store.transaction() as tx:
         tx.connection.execute(sa.update(offers).values(body='{"old":1}', rendering=rendering_number))
 
 
-def test_a_body_that_an_older_release_rendered_is_rendered_again(shelf: Shelf) -> None:
-    shelf.concert()
-    shelf.offer(2)
-    shelf.stock(2, 2)
-    seen, found = shelf.see(), shelf.search()
-    render_as_an_older_release(shelf, RENDERING - 1)
-    assert shelf.see() == seen
-    assert json.loads(shelf.see_json() or b"") == seen
-    assert shelf.search() == found
+def test_a_read_renders_the_body_of_an_older_release_again(catalogue: Catalogue) -> None:
+    catalogue.concert()
+    catalogue.offer(2)
+    catalogue.stock(2, 2)
+    seen, found = catalogue.offer_shown(), catalogue.search()
+    render_as_an_older_release(catalogue, RENDERING - 1)
+    assert catalogue.offer_shown() == seen
+    assert json.loads(catalogue.offer_json() or b"") == seen
+    assert catalogue.search() == found
     assert len(found["items"]) == 2
 
 
-def test_one_of_this_release_is_sent_as_it_is(shelf: Shelf) -> None:
-    """The control."""
-    shelf.concert()
-    render_as_an_older_release(shelf, RENDERING)
-    seen = shelf.see()
+def test_control_a_read_does_not_render_the_body_of_this_release_again(catalogue: Catalogue) -> None:
+    catalogue.concert()
+    render_as_an_older_release(catalogue, RENDERING)
+    seen = catalogue.offer_shown()
     assert seen is not None and seen["old"] == 1
 
 
-def renderings(shelf: Shelf) -> set[int]:
-    with shelf.store.reading() as connection:
+def renderings(catalogue: Catalogue) -> set[int]:
+    with catalogue.store.reading() as connection:
         return set(connection.execute(sa.select(offers.c.rendering)).scalars())
 
 
-def test_what_an_older_release_rendered_is_written_again(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Page by page, also what the public does not see, which stays so."""
+def test_bodies_of_an_older_release_are_rewritten(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Page by page, hidden offers included, which stay hidden."""
     monkeypatch.setattr(writing, "PAGE", 2)
-    shelf.concert()
+    catalogue.concert()
     for number in range(2, 6):
-        shelf.offer(number)
-    shelf.hear("OfferWithdrawn", "catalog", offerId=5, reason="deactivated")
-    before = rows(shelf)
-    render_as_an_older_release(shelf, RENDERING - 1)
-    with shelf.store.transaction() as tx:
+        catalogue.offer(number)
+    catalogue.receive("OfferWithdrawn", "catalog", offerId=5, reason="deactivated")
+    before = rows(catalogue)
+    render_as_an_older_release(catalogue, RENDERING - 1)
+    with catalogue.store.transaction() as tx:
         tx.connection.execute(sa.delete(words))
-    with shelf.store.reading() as connection:
-        assert writing.count_outdated(connection) == 2, "of the next page"
-    writing.render_again(shelf.store)
-    assert rows(shelf) == before
-    assert renderings(shelf) == {RENDERING}
-    with shelf.store.reading() as connection:
+    with catalogue.store.reading() as connection:
+        assert writing.count_outdated(connection) == 2, "counts one page only"
+    writing.render_again(catalogue.store)
+    assert rows(catalogue) == before
+    assert renderings(catalogue) == {RENDERING}
+    with catalogue.store.reading() as connection:
         assert writing.count_outdated(connection) == 0
 
 
-def test_what_this_release_rendered_stays(shelf: Shelf) -> None:
-    """The control."""
-    shelf.concert()
-    render_as_an_older_release(shelf, RENDERING)
-    before = rows(shelf)
-    writing.render_again(shelf.store)
-    assert rows(shelf) == before
+def test_control_bodies_of_this_release_are_not_rewritten(catalogue: Catalogue) -> None:
+    catalogue.concert()
+    render_as_an_older_release(catalogue, RENDERING)
+    before = rows(catalogue)
+    writing.render_again(catalogue.store)
+    assert rows(catalogue) == before
 
 
-def rows(shelf: Shelf) -> list[tuple[Any, ...]]:
-    with shelf.store.reading() as connection:
-        of_offers = connection.execute(
+def rows(catalogue: Catalogue) -> list[tuple[Any, ...]]:
+    with catalogue.store.reading() as connection:
+        offer_rows = connection.execute(
             sa.select(offers.c.body, offers.c.is_published).order_by(offers.c.offer_id)
         ).all()
-        of_words = connection.execute(sa.select(words).order_by(words.c.word, words.c.offer_id)).all()
-    return [tuple(row) for row in (*of_offers, *of_words)]
+        word_rows = connection.execute(sa.select(words).order_by(words.c.word, words.c.offer_id)).all()
+    return [tuple(row) for row in (*offer_rows, *word_rows)]

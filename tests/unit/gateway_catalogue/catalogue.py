@@ -1,4 +1,4 @@
-"""The public read model on a store of its own, fed with messages as the three services would send them."""
+"""The catalogue's read model in a database of its own, which receives messages as three services publish them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ STRASBOURG = {"city": "Strasbourg", "postalCode": "67000", "departmentCode": "67
 PARIS = {"city": "Paris", "postalCode": "75011", "departmentCode": "75", "lat": 48.8589, "lon": 2.3469}
 
 
-class Shelf:
+class Catalogue:
     def __init__(self, engine: sa.Engine) -> None:
         self.clock = SettableClock(START)
         self.store = Store(engine, clock=self.clock, aggregates=(), publication=Publication("gateway"))
         self._reactions = REACTIONS
         self._position = 0
 
-    def hear(self, name: str, source: str, /, **data: Any) -> Message:
+    def receive(self, name: str, source: str, /, **data: Any) -> Message:
         self._position += 1
         message = Message(
             id=f"{source}:{self._position}",
@@ -42,16 +42,16 @@ class Shelf:
             correlation_id="correlation",
             data=data,
         )
-        self.hear_again(message)
+        self.receive_again(message)
         return message
 
-    def hear_again(self, message: Message) -> None:
-        """As when it was parked and is replayed."""
+    def receive_again(self, message: Message) -> None:
+        """Handles a message once more, as the replay of a dead letter does."""
         with self.store.transaction() as tx:
             self._reactions.handle(tx, message)
 
     def offerer(self, offerer_id: int = 1) -> None:
-        self.hear("OffererValidated", "identity", offererId=offerer_id, at="2021-11-02T09:00:00Z")
+        self.receive("OffererValidated", "identity", offererId=offerer_id, at="2021-11-02T09:00:00Z")
 
     def venue(self, venue_id: int = 1, event: str = "VenueOpened", **facts: Any) -> None:
         venue = {
@@ -69,7 +69,7 @@ class Shelf:
             "accessibility": {"audio": False, "mental": False, "motor": True, "visual": False},
             "timezone": "Europe/Paris",
         }
-        self.hear(event, "catalog", **{**venue, **facts})
+        self.receive(event, "catalog", **{**venue, **facts})
 
     def offer(self, offer_id: int = 1, event: str = "OfferPublished", **facts: Any) -> None:
         offer = {
@@ -88,7 +88,7 @@ class Shelf:
             "tags": [],
             "publishedAt": f"2021-11-01T09:{offer_id % 60:02d}:00Z",
         }
-        self.hear(event, "catalog", **{**offer, **facts})
+        self.receive(event, "catalog", **{**offer, **facts})
 
     def stock(self, stock_id: int = 1, offer_id: int = 1, **facts: Any) -> None:
         stock = {
@@ -103,23 +103,23 @@ class Shelf:
             "addedAt": "2021-11-02T09:00:00Z",
         }
         stock |= facts
-        self.hear("StockAdded", "catalog", **{"bookingLimitAt": stock["beginningAt"], **stock})
+        self.receive("StockAdded", "catalog", **{"bookingLimitAt": stock["beginningAt"], **stock})
 
-    def places(self, stock_id: int, remaining: int | None, event: str = "BookingCreated") -> Message:
-        return self.hear(event, "booking", stockId=stock_id, stockRemaining=remaining, remaining=remaining)
+    def places_left(self, stock_id: int, remaining: int | None, event: str = "BookingCreated") -> Message:
+        return self.receive(event, "booking", stockId=stock_id, stockRemaining=remaining, remaining=remaining)
 
     def concert(self) -> None:
-        """One concert that can be booked."""
+        """Publishes a concert with one bookable stock."""
         self.offerer()
         self.venue()
         self.offer()
         self.stock()
 
-    def see(self, offer_id: int = 1) -> dict[str, Any] | None:
+    def offer_shown(self, offer_id: int = 1) -> dict[str, Any] | None:
         with self.store.reading() as connection:
             return queries.offer(connection, offer_id, self.clock.now())
 
-    def see_json(self, offer_id: int = 1) -> bytes | None:
+    def offer_json(self, offer_id: int = 1) -> bytes | None:
         with self.store.reading() as connection:
             return queries.offer_json(connection, offer_id, self.clock.now())
 
@@ -127,11 +127,11 @@ class Shelf:
         with self.store.reading() as connection:
             return queries.search(connection, filters, self.clock.now())
 
-    def find(self, **filters: Any) -> list[int]:
+    def find_ids(self, **filters: Any) -> list[int]:
         return [item["offerId"] for item in self.search(**filters)["items"]]
 
-    def walk(self, limit: int, **filters: Any) -> list[int]:
-        """Every page of a search, the later ones by their cursor alone."""
+    def all_pages(self, limit: int, **filters: Any) -> list[int]:
+        """The identifiers on every page of a search. The later pages are read by their cursor alone."""
         found: list[int] = []
         page = self.search(limit=limit, **filters)
         while True:
@@ -140,5 +140,5 @@ class Shelf:
                 return found
             page = self.search(limit=limit, cursor=page["nextCursor"])
 
-    def move(self, instant: str) -> None:
+    def move_clock(self, instant: str) -> None:
         self.clock.move_to(parse_instant(instant))
