@@ -11,9 +11,9 @@ from services.catalog.domain.offers import Moderation
 from services.catalog.domain.status import StockStatus, offer_status, stock_status, venue_status
 from services.catalog.refusals import no_offer, no_stock
 from services.catalog.storage import offers, stocks
+from shared.contracts.answers import json_of
 from shared.contracts.subcategories import SUBCATEGORIES
 from shared.eventstore import Connection, Row
-from shared.kernel.time import instant_text
 
 
 def venue_answer(facts: dict[str, Any], version: int, offerer_status: str) -> dict[str, Any]:
@@ -23,13 +23,9 @@ def venue_answer(facts: dict[str, Any], version: int, offerer_status: str) -> di
 def stock_answer(row: Row[Any], at: datetime) -> dict[str, Any]:
     """``activationCodes`` is their number: the codes themselves go to the people who book."""
     return {
-        "stockId": row.stock_id,
-        "offerId": row.offer_id,
-        "venueId": row.venue_id,
-        "priceCents": row.price_cents,
-        "quantity": row.quantity,
-        "beginningAt": instant_text(row.beginning_at),
-        "bookingLimitAt": instant_text(row.booking_limit_at),
+        **json_of(
+            row, "stock_id", "offer_id", "venue_id", "price_cents", "quantity", "beginning_at", "booking_limit_at"
+        ),
         "activationCodes": row.code_count,
         "status": str(_status_of(row, at)),
         "version": row.version,
@@ -78,8 +74,5 @@ def whole_stock(connection: Connection, stock_id: int, at: datetime) -> dict[str
 
 def _status_of(row: Row[Any], at: datetime) -> StockStatus:
     return stock_status(
-        is_withdrawn=row.is_withdrawn,
-        is_sold_out=bool(row.is_sold_out),
-        booking_limit_at=row.booking_limit_at,
-        at=at,
+        is_withdrawn=row.is_withdrawn, is_sold_out=bool(row.is_sold_out), booking_limit_at=row.booking_limit_at, at=at
     )

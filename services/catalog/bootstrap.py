@@ -27,11 +27,7 @@ FINISH_SECONDS = 2.0
 
 def build(settings: Settings, clock: Clock, bus: Bus, engine: Engine) -> Service:
     store = Store(
-        engine,
-        clock=clock,
-        aggregates=[Venue, Offer, Stock],
-        publication=publication,
-        projections=projections(),
+        engine, clock=clock, aggregates=[Venue, Offer, Stock], publication=publication, projections=projections()
     )
     stock_changes = StockChanges(store, Booking(bus), Payout(bus))
     return Service(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from services.catalog.application.venues import open_digital_venue
-from services.catalog.storage import offerers, stocks, tables
+from services.catalog.storage import offerers, tables
 from shared.eventstore import Message, Transaction
 from shared.messaging.reactions import Reactions
-from shared.projections.followed import Followed
+from shared.projections.followed import Followed, drops, keeps
 
 
 def reactions() -> Reactions:
@@ -16,12 +18,12 @@ def reactions() -> Reactions:
             ("identity", "OffererValidated", 1): lambda tx, message: _set_status(tx, message, "validated"),
             ("identity", "OffererRejected", 1): lambda tx, message: _set_status(tx, message, "rejected"),
             ("identity", "OffererClosed", 1): lambda tx, message: _set_status(tx, message, "closed"),
-            ("identity", "ProAttached", 1): pro_attached,
-            ("identity", "ProDetached", 1): pro_detached,
-            ("identity", "BeneficiarySuspended", 1): account_suspended,
-            ("identity", "BeneficiaryUnsuspended", 1): account_unsuspended,
-            ("booking", "StockSoldOut", 1): stock_sold_out,
-            ("booking", "StockAvailable", 1): stock_available,
+            ("identity", "ProAttached", 1): keeps(tables.attachments, _attachment),
+            ("identity", "ProDetached", 1): drops(tables.attachments, _attachment),
+            ("identity", "BeneficiarySuspended", 1): keeps(tables.suspended_accounts, _account_id),
+            ("identity", "BeneficiaryUnsuspended", 1): drops(tables.suspended_accounts, _account_id),
+            ("booking", "StockSoldOut", 1): keeps(tables.sold_out_stocks, _stock_id),
+            ("booking", "StockAvailable", 1): drops(tables.sold_out_stocks, _stock_id),
         }
     )
 
@@ -39,29 +41,17 @@ def offerer_registered(tx: Transaction, message: Message) -> None:
     open_digital_venue(tx, data["offererId"], data.get("postalCode"))
 
 
-def pro_attached(tx: Transaction, message: Message) -> None:
-    offerers.attach(tx.connection, message.data["accountId"], message.data["offererId"])
-
-
-def pro_detached(tx: Transaction, message: Message) -> None:
-    offerers.detach(tx.connection, message.data["accountId"], message.data["offererId"])
-
-
-def account_suspended(tx: Transaction, message: Message) -> None:
-    offerers.suspend_account(tx.connection, message.data["personId"])
-
-
-def account_unsuspended(tx: Transaction, message: Message) -> None:
-    offerers.unsuspend_account(tx.connection, message.data["personId"])
-
-
-def stock_sold_out(tx: Transaction, message: Message) -> None:
-    stocks.mark_sold_out(tx.connection, message.data["stockId"])
-
-
-def stock_available(tx: Transaction, message: Message) -> None:
-    stocks.mark_available(tx.connection, message.data["stockId"])
-
-
 def _set_status(tx: Transaction, message: Message, status: str) -> None:
     offerers.set_status(tx.connection, message.data["offererId"], status)
+
+
+def _attachment(data: dict[str, Any]) -> dict[str, Any]:
+    return {"account_id": data["accountId"], "offerer_id": data["offererId"]}
+
+
+def _account_id(data: dict[str, Any]) -> dict[str, Any]:
+    return {"account_id": data["personId"]}
+
+
+def _stock_id(data: dict[str, Any]) -> dict[str, Any]:
+    return {"stock_id": data["stockId"]}

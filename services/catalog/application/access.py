@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from eventsourcing.domain import Aggregate
 
 from services.catalog.domain.offers import Offer
@@ -15,6 +17,7 @@ from shared.kernel.errors import NotFound, PreconditionFailed
 from shared.kernel.identifiers import stream_id
 
 STAFF = "staff"
+A = TypeVar("A", Venue, Offer, Stock)
 
 
 def visible_offerers(connection: Connection, caller: Caller | None) -> set[int] | None:
@@ -51,26 +54,21 @@ def open_offerer(connection: Connection, offerer_id: int) -> offerers.Offerer:
 
 def own_venue(tx: Transaction, caller: Caller | None, venue_id: int) -> Venue:
     """A venue of one of the caller's structures. Raises NotFound."""
-    venue = tx.get(Venue, stream_id("venue", venue_id))
-    if venue is None:
-        raise no_venue()
-    check_visible(tx.connection, caller, venue.facts.offerer_id, no_venue())
-    return venue
+    return _own(tx, caller, tx.get(Venue, stream_id("venue", venue_id)), no_venue())
 
 
 def own_offer(tx: Transaction, caller: Caller | None, offer_id: int) -> Offer:
     """An offer of one of the caller's structures. Raises NotFound."""
-    offer = tx.get(Offer, stream_id("offer", offer_id))
-    if offer is None:
-        raise no_offer()
-    check_visible(tx.connection, caller, offer.facts.offerer_id, no_offer())
-    return offer
+    return _own(tx, caller, tx.get(Offer, stream_id("offer", offer_id)), no_offer())
 
 
 def own_stock(tx: Transaction, caller: Caller | None, stock_id: int) -> Stock:
     """A stock of one of the caller's structures. Raises NotFound."""
-    stock = tx.get(Stock, stream_id("stock", stock_id))
-    if stock is None:
-        raise no_stock()
-    check_visible(tx.connection, caller, stock.facts.offerer_id, no_stock())
-    return stock
+    return _own(tx, caller, tx.get(Stock, stream_id("stock", stock_id)), no_stock())
+
+
+def _own(tx: Transaction, caller: Caller | None, found: A | None, hidden: NotFound) -> A:
+    if found is None:
+        raise hidden
+    check_visible(tx.connection, caller, found.facts.offerer_id, hidden)
+    return found

@@ -13,6 +13,7 @@ from shared.contracts.calls import catalog as calls
 from shared.contracts.calls.contract import number_after
 from shared.eventstore import Connection, Row
 from shared.eventstore.outcomes import Call
+from shared.kernel.errors import NotFound
 from shared.kernel.time import Clock
 
 
@@ -22,10 +23,7 @@ class Reading:
 
     def venue(self, connection: Connection, call: Call[calls.Venue]) -> dict[str, Any]:
         """Raises NotFound."""
-        row = venues.by_number(connection, call.body.venue_id)
-        if row is None:
-            raise no_venue()
-        check_visible(connection, call.caller, row.offerer_id, no_venue())
+        row = _visible(connection, call, venues.by_number(connection, call.body.venue_id), no_venue())
         status = offerers.statuses(connection, [row.offerer_id])[row.offerer_id]
         return venue_answer(row.facts, row.version, status)
 
@@ -44,19 +42,13 @@ class Reading:
 
     def offers(self, connection: Connection, call: Call[calls.Offers]) -> dict[str, Any]:
         """A page of the venue's offers, newest first. Raises NotFound."""
-        venue = venues.by_number(connection, call.body.venue_id)
-        if venue is None:
-            raise no_venue()
-        check_visible(connection, call.caller, venue.offerer_id, no_venue())
+        venue = _visible(connection, call, venues.by_number(connection, call.body.venue_id), no_venue())
         before, limit = number_after(call.body.cursor), call.body.limit
         return self._page(connection, offers.of_venue(connection, venue.venue_id, before, limit + 1), limit)
 
     def stock(self, connection: Connection, call: Call[calls.Stock]) -> dict[str, Any]:
         """Raises NotFound."""
-        row = stocks.by_number(connection, call.body.stock_id)
-        if row is None:
-            raise no_stock()
-        check_visible(connection, call.caller, row.offerer_id, no_stock())
+        row = _visible(connection, call, stocks.by_number(connection, call.body.stock_id), no_stock())
         return stock_answer(row, self._clock.now())
 
     def pending_offers(self, connection: Connection, call: Call[calls.PendingOffers]) -> dict[str, Any]:
@@ -73,3 +65,11 @@ class Reading:
         """``rows`` has one row more than the page if there is a next page."""
         items = whole_offers(connection, rows[:limit], self._clock.now())
         return {"items": items, "nextCursor": str(rows[limit - 1].offer_id) if len(rows) > limit else None}
+
+
+def _visible(connection: Connection, call: Call[Any], row: Row[Any] | None, hidden: NotFound) -> Row[Any]:
+    """The row of a resource that the caller sees. Raises ``hidden``."""
+    if row is None:
+        raise hidden
+    check_visible(connection, call.caller, row.offerer_id, hidden)
+    return row

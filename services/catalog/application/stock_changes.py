@@ -73,9 +73,7 @@ class StockChanges:
         except Unavailable as refusal:
             return refusal
         except DomainError as refusal:
-            with self._store.transaction() as tx:
-                tx.outcomes.store(call, refusal)
-            return refusal
+            return self._store.record(call, refusal)
 
     def _decide(self, call: Call[ChangeStock]) -> Outcome:
         stock_id, changes = call.body.stock_id, call.body.changes()

@@ -12,12 +12,7 @@ from eventsourcing.domain import Aggregate
 
 from services.catalog.domain.moderation import Submission, judge
 from services.catalog.domain.venues import VenueFacts
-from services.catalog.refusals import (
-    OfferInReview,
-    OfferNotInReview,
-    OfferNotPublished,
-    OfferRejected,
-)
+from services.catalog.refusals import OfferInReview, OfferNotInReview, OfferNotPublished, OfferRejected
 from shared.contracts.subcategories import SUBCATEGORIES, Subcategory
 from shared.kernel.errors import Invalid
 from shared.kernel.identifiers import stream_id

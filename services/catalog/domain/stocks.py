@@ -12,12 +12,7 @@ from typing import Any
 from eventsourcing.domain import Aggregate
 
 from services.catalog.domain.offers import OfferFacts
-from services.catalog.refusals import (
-    DateInThePast,
-    EventPassed,
-    StockWithdrawn,
-    WithdrawalTooLate,
-)
+from services.catalog.refusals import DateInThePast, EventPassed, StockWithdrawn, WithdrawalTooLate
 from shared.kernel.errors import Invalid
 from shared.kernel.identifiers import stream_id
 from shared.kernel.money import Cents

@@ -46,16 +46,16 @@ class VenueFacts:
     kind: VenueKind
     establishment: str
     name: str
-    siret: str | None
-    comment: str | None
-    address: str | None
-    postal_code: str | None
-    city: str | None
-    lat: float | None
-    lon: float | None
-    booking_email: str | None
+    siret: str | None = None
+    comment: str | None = None
+    address: str | None = None
+    postal_code: str | None = None
+    city: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+    booking_email: str | None = None
     venue_type: VenueType
-    accessibility: Accessibility | None
+    accessibility: Accessibility | None = None
     department_code: str | None
     timezone: str
 
@@ -110,16 +110,7 @@ class Venue(Aggregate):
             kind=VenueKind.DIGITAL,
             establishment=f"venue-{venue_id}",
             name=DIGITAL_NAME,
-            siret=None,
-            comment=None,
-            address=None,
-            postal_code=None,
-            city=None,
-            lat=None,
-            lon=None,
-            booking_email=None,
             venue_type=VenueType.DIGITAL,
-            accessibility=None,
             department_code=department,
             timezone=timezone(department or ""),
         )

@@ -46,20 +46,3 @@ def add(connection: sa.Connection, offerer_id: int, siren: str, name: str, posta
     """A new structure, awaiting validation."""
     row = {"offerer_id": offerer_id, "siren": siren, "name": name, "postal_code": postal_code, "status": "pending"}
     sql.insert_ignore(connection, offerers, [row])
-
-
-def attach(connection: sa.Connection, account_id: int, offerer_id: int) -> None:
-    sql.insert_ignore(connection, attachments, [{"account_id": account_id, "offerer_id": offerer_id}])
-
-
-def detach(connection: sa.Connection, account_id: int, offerer_id: int) -> None:
-    attached = (attachments.c.account_id == account_id) & (attachments.c.offerer_id == offerer_id)
-    connection.execute(sa.delete(attachments).where(attached))
-
-
-def suspend_account(connection: sa.Connection, account_id: int) -> None:
-    sql.insert_ignore(connection, suspended_accounts, [{"account_id": account_id}])
-
-
-def unsuspend_account(connection: sa.Connection, account_id: int) -> None:
-    connection.execute(sa.delete(suspended_accounts).where(suspended_accounts.c.account_id == account_id))

@@ -55,11 +55,3 @@ def with_open_request(connection: sa.Connection, limit: int) -> list[int]:
 def count_open_requests(connection: sa.Connection) -> int:
     query = sa.select(sa.func.count()).select_from(stocks).where(stocks.c.asks_quantity)
     return connection.execute(query).scalar_one()
-
-
-def mark_sold_out(connection: sa.Connection, stock_id: int) -> None:
-    sql.insert_ignore(connection, sold_out_stocks, [{"stock_id": stock_id}])
-
-
-def mark_available(connection: sa.Connection, stock_id: int) -> None:
-    connection.execute(sa.delete(sold_out_stocks).where(sold_out_stocks.c.stock_id == stock_id))

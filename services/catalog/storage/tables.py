@@ -71,11 +71,7 @@ offers = sa.Table(
     sa.Column("review", Json, nullable=False),  # why and since when staff review it; {} when they do not
     sa.Column("version", BigNumber, nullable=False),
     sa.Index("offers_of_venue", "venue_id", "offer_id"),
-    partial_index(
-        "offers_in_review",
-        "offer_id",
-        where="moderation = 'pending'",
-    ),
+    partial_index("offers_in_review", "offer_id", where="moderation = 'pending'"),
 )
 
 stocks = sa.Table(
@@ -96,15 +92,6 @@ stocks = sa.Table(
     sa.Column("version", BigNumber, nullable=False),
     sa.Index("stocks_of_offer", "offer_id", "stock_id"),
     sa.Index("stocks_of_venue", "venue_id"),
-    partial_index(
-        "stocks_to_start",
-        "beginning_at",
-        "stock_id",
-        where="awaits_start",
-    ),
-    partial_index(
-        "stocks_asking",
-        "stock_id",
-        where="asks_quantity",
-    ),
+    partial_index("stocks_to_start", "beginning_at", "stock_id", where="awaits_start"),
+    partial_index("stocks_asking", "stock_id", where="asks_quantity"),
 )

@@ -265,7 +265,9 @@ closed_offerers = sa.Table(
 )
 
 suspended_accounts = sa.Table(
-    "suspended_accounts", metadata, sa.Column("account_id", BigNumber, primary_key=True, autoincrement=False)
+    "suspended_accounts",
+    metadata,
+    sa.Column("account_id", BigNumber, primary_key=True, autoincrement=False),
 )
 
 attachments = sa.Table(
