@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from services.identity.domain.accounts import Account, open_window
-from services.identity.domain.checks import Item
 from services.identity.domain.eligibility import Window, coming_window
 from services.identity.domain.offerers import Offerer
 from services.identity.domain.people import Profile, in_territory
 from services.identity.sealing import KeyDestroyed, KeyRing
+from shared.contracts.answers import json_of
 from shared.kernel.time import instant_text
 
 
@@ -19,7 +18,7 @@ def me(account: Account, profile: Profile, now: datetime) -> dict[str, Any]:
     coming = coming_window(profile.birth_date, now) if in_territory(profile.postal_code) else None
     return {
         **person(profile),
-        "birthDate": profile.birth_date.isoformat() if profile.birth_date else None,
+        **json_of(profile, "birth_date"),
         "postalCode": profile.postal_code or None,
         "city": profile.city or None,
         "address": profile.address or None,
@@ -43,57 +42,28 @@ def standing(account: Account, profile: Profile, now: datetime) -> dict[str, Any
 
 
 def person(profile: Profile) -> dict[str, Any]:
-    return {
-        "firstName": profile.first_name,
-        "lastName": profile.last_name,
-        "email": profile.email,
-        "phoneNumber": profile.phone_number,
-    }
-
-
-def check_items(items: Iterable[Item]) -> list[dict[str, Any]]:
-    return [{"name": item.name, "outcome": item.outcome.value, "detail": item.detail} for item in items]
+    return json_of(profile, "first_name", "last_name", "email", "phone_number")
 
 
 def decided_offerer(offerer: Offerer) -> dict[str, Any]:
-    structure = offerer.structure
-    return {
-        "offererId": offerer.number,
-        "siren": structure.siren,
-        "name": structure.name,
-        "status": offerer.status.value,
-    }
+    structure = json_of(offerer.structure, "siren", "name")
+    return {"offererId": offerer.number, **structure, "status": offerer.status.value}
 
 
 def offerer(row: Any) -> dict[str, Any]:
     """A row of ``offerers``."""
-    return {
-        "offererId": row.offerer_id,
-        "siren": row.siren,
-        "name": row.name,
-        "address": row.address,
-        "postalCode": row.postal_code,
-        "city": row.city,
-        "status": row.status,
-    }
+    return json_of(row, "offerer_id", "siren", "name", "address", "postal_code", "city", "status")
 
 
 def pending_offerer(row: Any, applicant: dict[str, Any] | None) -> dict[str, Any]:
     """A row of ``offerers``; ``applicant`` is the account that registered it."""
-    return {**offerer(row), "registeredAt": instant_text(row.registered_at), "applicant": applicant}
+    return {**offerer(row), **json_of(row, "registered_at"), "applicant": applicant}
 
 
 def pending_attachment(row: Any, applicant: dict[str, Any] | None) -> dict[str, Any]:
     """A row of ``attachments`` with its structure's SIREN and name."""
-    return {
-        "attachmentId": row.attachment_id,
-        "offererId": row.offerer_id,
-        "siren": row.siren,
-        "name": row.name,
-        "status": row.status,
-        "requestedAt": instant_text(row.requested_at),
-        "applicant": applicant,
-    }
+    attachment = json_of(row, "attachment_id", "offerer_id", "siren", "name", "status", "requested_at")
+    return {**attachment, "applicant": applicant}
 
 
 def pending_check(row: Any, keys: KeyRing, applicant: dict[str, Any] | None) -> dict[str, Any]:
@@ -104,17 +74,16 @@ def pending_check(row: Any, keys: KeyRing, applicant: dict[str, Any] | None) -> 
         declared = None
     return {
         "identityCheckId": row.check_id,
-        "status": row.status,
-        "items": row.items,
+        **json_of(row, "status", "items"),
         "declared": declared,
-        "checkedAt": instant_text(row.checked_at),
+        **json_of(row, "checked_at"),
         "applicant": applicant,
     }
 
 
 def api_key(row: Any) -> dict[str, Any]:
     """A row of ``api_keys``."""
-    return {"prefix": row.prefix, "createdAt": instant_text(row.created_at)}
+    return json_of(row, "prefix", "created_at")
 
 
 def _window(window: Window | None) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from services.identity.application.unit_of_work import Ports, UnitOfWork, caller_account
-from services.identity.storage import claims, erasures, offerers, people
+from services.identity.storage import erasures, offerers, people
 from shared.contracts.calls import identity as calls
 from shared.eventstore import Transaction
 from shared.eventstore.outcomes import Call, Outcome
@@ -57,7 +57,7 @@ def _erase(work: UnitOfWork, call: Call[calls.Erase]) -> None:
     for recipient in filter(None, (profile.email, profile.phone_number)):
         work.ports.outbox.withdraw(work.tx, recipient)
     people.release_email(work.connection, number)
-    claims.release(work.connection, number, "phone")
+    people.release_claim(work.connection, number, "phone")
     work.tx.save(account)
     work.tx.flush()
     erasures.delete_person(work.connection, number)

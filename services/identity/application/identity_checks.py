@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
-from services.identity import answers
 from services.identity.application.unit_of_work import Ports, UnitOfWork, caller_account
 from services.identity.domain.accounts import Account
 from services.identity.domain.checks import Declared, Item, Outcome, document_item, duplicate_items, overall
 from services.identity.domain.people import Profile, document_text, person_text
 from services.identity.refusals import no_identity_check
-from services.identity.storage import claims, identity_checks
+from services.identity.storage import identity_checks, people
 from shared.contracts.calls import identity as calls
 from shared.eventstore.outcomes import Call
 
@@ -60,7 +60,7 @@ def _record(work: UnitOfWork, number: int, declared: Declared, found: list[Item]
         sealed_declared=work.keys.seal(number, declared.to_json()),
     )
     work.tx.save(account)
-    return {"outcome": outcome.value, "items": answers.check_items(items)}
+    return {"outcome": outcome.value, "items": [asdict(item) for item in items]}
 
 
 def _duplicates(work: UnitOfWork, account: Account, person: str, document: str, so_far: Outcome) -> list[Item]:
@@ -68,6 +68,6 @@ def _duplicates(work: UnitOfWork, account: Account, person: str, document: str, 
     if so_far is Outcome.KO:
         return []
     return duplicate_items(
-        person_taken=not claims.claim(work.connection, "person", person, account.number),
-        document_taken=not claims.claim(work.connection, "document", document, account.number),
+        person_taken=not people.claim(work.connection, "person", person, account.number),
+        document_taken=not people.claim(work.connection, "document", document, account.number),
     )

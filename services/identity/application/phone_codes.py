@@ -10,7 +10,7 @@ from services.identity.application.unit_of_work import Ports, UnitOfWork, caller
 from services.identity.domain.people import Profile, normal_phone
 from services.identity.domain.phones import draw_code
 from services.identity.refusals import PhoneInvalid, PhoneTaken
-from services.identity.storage import claims
+from services.identity.storage import people
 from shared.contracts.calls import identity as calls
 from shared.eventstore.outcomes import Call
 from shared.kernel.errors import DomainError
@@ -25,7 +25,7 @@ def send_phone_code(work: UnitOfWork, call: Call[calls.SendPhoneCode]) -> dict[s
     profile = work.profile(account)
     account.check_may_send_code(profile, work.now)
     number = _number(profile, call.body.phone_number)
-    if claims.owner(work.connection, "phone", work.keys.digest("phone", number)) not in (None, account.number):
+    if people.claimant(work.connection, "phone", work.keys.digest("phone", number)) not in (None, account.number):
         raise PhoneTaken
     code = draw_code(work.ports.randomness.draw("phone-code", account.number, account.version))
     _, sealed = work.changed_profile(account, phone_number=number)
@@ -61,7 +61,7 @@ def _try_code(work: UnitOfWork, number: int, given: str) -> dict[str, Any] | Dom
     refusal = account.try_code(work.now, profile, given=given, expected=expected)
     if refusal is None:
         digest = work.keys.digest("phone", profile.phone_number)
-        if not claims.claim(work.connection, "phone", digest, number):
+        if not people.claim(work.connection, "phone", digest, number):
             raise PhoneTaken
         account.confirm_phone(work.now, phone_digest=digest)
     work.tx.save(account)

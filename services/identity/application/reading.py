@@ -12,7 +12,7 @@ from services.identity.application.unit_of_work import Ports, caller_account
 from services.identity.domain.accounts import Account
 from services.identity.refusals import no_account, no_api_key, no_offerer
 from services.identity.sealing import KeyRing
-from services.identity.storage import api_keys, identity_checks, offerers, people
+from services.identity.storage import identity_checks, offerers, people
 from shared.contracts.calls import identity as calls
 from shared.contracts.calls.contract import number_after
 from shared.eventstore import Connection
@@ -55,7 +55,7 @@ class Reading:
 
     def api_key(self, connection: Connection, batch: Sequence[Call[calls.ApiKey]]) -> list[dict[str, Any] | NotFound]:
         keys = [call.body.key[:MAX_KEY_LENGTH] for call in batch]
-        rows = api_keys.by_prefix(connection, sorted({_prefix(key) for key in keys}))
+        rows = offerers.api_keys_by_prefix(connection, sorted({_prefix(key) for key in keys}))
         return [_owner(rows.get(_prefix(key)), key) for key in keys]
 
     def api_keys(self, connection: Connection, call: Call[calls.ApiKeys]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Reading:
         number = call.body.offerer_id
         if caller_account(call) not in offerers.accounts_of(connection, number):
             raise no_offerer()
-        return {"items": [answers.api_key(row) for row in api_keys.of_offerer(connection, number)]}
+        return {"items": [answers.api_key(row) for row in offerers.api_keys_of(connection, number)]}
 
     def pending(self, connection: Connection, call: Call[calls.PendingList]) -> dict[str, Any]:
         body = call.body

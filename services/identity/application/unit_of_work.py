@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from services.identity.application.ports import IdentityProvider, PasswordHasher, StructureDirectory
-from services.identity.domain.accounts import Account
+from services.identity.domain.accounts import Account, Structure
+from services.identity.domain.checks import Declared, Item
 from services.identity.domain.offerers import Offerer
 from services.identity.domain.people import Profile
 from services.identity.keys import KeyStore
@@ -22,6 +22,28 @@ from shared.kernel.time import Clock
 from shared.notifications import Notification, Outbox
 
 T = TypeVar("T")
+
+
+class PasswordHasher(Protocol):
+    """Slow on purpose; unit tests pass a fast one."""
+
+    def hash(self, password: str) -> str: ...
+
+    def verify(self, password: str, hashed: str | None) -> bool:
+        """False for a wrong password. Takes as long for None, an account that does not exist, as for one that does."""
+
+
+class IdentityProvider(Protocol):
+    """Reads identity documents. Slow: never called within a transaction."""
+
+    def check(self, declared: Declared, account: Profile) -> list[Item]: ...
+
+
+class StructureDirectory(Protocol):
+    """Finds legal persons. Slow: never called within a transaction."""
+
+    def find(self, siren: str) -> Structure:
+        """Raises SirenInvalid, SirenClosed, SirenForeign; Unavailable when the directory does not answer."""
 
 
 @dataclass(frozen=True)

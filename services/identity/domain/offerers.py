@@ -10,14 +10,7 @@ from uuid import UUID
 from eventsourcing.domain import Aggregate
 
 from services.identity.domain.accounts import Structure
-from services.identity.refusals import (
-    AlreadyDecided,
-    SirenInvalid,
-    TooManyKeys,
-    no_api_key,
-    no_attachment,
-    no_offerer,
-)
+from services.identity.refusals import AlreadyDecided, SirenInvalid, TooManyKeys, no_api_key, no_attachment, no_offerer
 from shared.kernel import identifiers
 from shared.kernel.identifiers import stream_id
 
@@ -131,16 +124,10 @@ class Offerer(Aggregate):
     # Decisions of staff: each returns False if it is a repetition, and raises AlreadyDecided after a different one.
 
     def validate(self, at: datetime) -> bool:
-        if not self._decides(Status.VALIDATED):
-            return False
-        self._record(at, self.Validated)
-        return True
+        return self._decide(at, Status.VALIDATED, self.Validated)
 
     def reject(self, at: datetime, reason: str) -> bool:
-        if not self._decides(Status.REJECTED):
-            return False
-        self._record(at, self.Rejected, reason=reason)
-        return True
+        return self._decide(at, Status.REJECTED, self.Rejected, reason=reason)
 
     def close(self, at: datetime, reason: str) -> bool:
         """Closes it from any state; its offers and API keys end."""
@@ -149,11 +136,12 @@ class Offerer(Aggregate):
         self._record(at, self.Closed, reason=reason)
         return True
 
-    def _decides(self, wanted: Status) -> bool:
+    def _decide(self, at: datetime, wanted: Status, event: type[Event], **fields: Any) -> bool:
         if self.status is wanted:
             return False
         if self.status is not Status.PENDING:
             raise AlreadyDecided("Cette structure a déjà reçu une autre décision.")
+        self._record(at, event, **fields)
         return True
 
     # Accounts attached to it
@@ -169,17 +157,11 @@ class Offerer(Aggregate):
 
     def approve_attachment(self, at: datetime, attachment: int) -> bool:
         """Raises NotFound or AlreadyDecided."""
-        if not self._decides_attachment(attachment, Attachment.APPROVED):
-            return False
-        account = self.accounts[attachment]
-        self._record(at, self.Attached, attachment=attachment, account=account)
-        return True
+        account = self.accounts.get(attachment)
+        return self._decide_attachment(at, attachment, Attachment.APPROVED, self.Attached, account=account)
 
     def reject_attachment(self, at: datetime, attachment: int, reason: str) -> bool:
-        if not self._decides_attachment(attachment, Attachment.REJECTED):
-            return False
-        self._record(at, self.AttachmentRejected, attachment=attachment, reason=reason)
-        return True
+        return self._decide_attachment(at, attachment, Attachment.REJECTED, self.AttachmentRejected, reason=reason)
 
     def detach(self, at: datetime, account: int) -> None:
         """Ends the attachments of an erased account, those that await approval too."""
@@ -196,7 +178,9 @@ class Offerer(Aggregate):
         states = {self.attachments[number] for number, who in self.accounts.items() if who == account}
         return next((state for state in (Attachment.APPROVED, Attachment.PENDING) if state in states), None)
 
-    def _decides_attachment(self, attachment: int, wanted: Attachment) -> bool:
+    def _decide_attachment(
+        self, at: datetime, attachment: int, wanted: Attachment, event: type[Event], **fields: Any
+    ) -> bool:
         status = self.attachments.get(attachment)
         if status is None:
             raise no_attachment()
@@ -204,6 +188,7 @@ class Offerer(Aggregate):
             return False
         if status is not Attachment.PENDING:
             raise AlreadyDecided("Cette demande de rattachement a déjà reçu une autre décision.")
+        self._record(at, event, attachment=attachment, **fields)
         return True
 
     # API keys

@@ -5,24 +5,11 @@ A row that a use case wrote itself, in the statement that decided, is folded by 
 
 from __future__ import annotations
 
-from services.identity.projections.api_keys import ApiKeys
-from services.identity.projections.birthdays import Birthdays
-from services.identity.projections.identity_checks import IdentityChecks
-from services.identity.projections.offerers import Attachments, Offerers, Sirens
-from services.identity.projections.people import Claims, Emails, People
+from services.identity.projections.offerers import ApiKeys, Attachments, Offerers, Sirens
+from services.identity.projections.people import Birthdays, Claims, Emails, IdentityChecks, People
 from shared.projections import Projection
 
 
 def projections() -> list[Projection]:
     """In the order in which they are written."""
-    return [
-        People(),
-        Emails(),
-        Claims(),
-        IdentityChecks(),
-        Birthdays(),
-        Offerers(),
-        Sirens(),
-        Attachments(),
-        ApiKeys(),
-    ]
+    return [People(), Emails(), Claims(), IdentityChecks(), Birthdays(), Offerers(), Sirens(), Attachments(), ApiKeys()]

@@ -1,7 +1,8 @@
-"""Structures, their SIRENs, and the accounts attached to them."""
+"""Structures, their SIRENs, the accounts attached to them, their API keys."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,17 +22,8 @@ class Offerers(Projection):
 
     @on(Offerer.Registered)
     def registered(self, connection: sa.Connection, event: Offerer.Registered) -> None:
-        structure = event.structure
-        row = {
-            "offerer_id": event.number,
-            "siren": structure.siren,
-            "name": structure.name,
-            "address": structure.address,
-            "postal_code": structure.postal_code,
-            "city": structure.city,
-            "status": "pending",
-            "registered_at": event.timestamp,
-        }
+        decided = {"status": "pending", "registered_at": event.timestamp}
+        row = {"offerer_id": event.number, **asdict(event.structure), **decided}
         sql.insert_many(connection, tables.offerers, [row])
 
     @on(Offerer.Validated)
@@ -101,3 +93,29 @@ class Attachments(Projection):
     def _set(connection: sa.Connection, number: int, status: str) -> None:
         table = tables.attachments
         connection.execute(table.update().where(table.c.attachment_id == number).values(status=status))
+
+
+class ApiKeys(Projection):
+    """Which structure has this API key?"""
+
+    name = "api-keys"
+    version = 1
+    tables = (tables.api_keys,)
+
+    @on(Offerer.ApiKeyCreated)
+    def created(self, connection: sa.Connection, event: Offerer.ApiKeyCreated) -> None:
+        row = {
+            "prefix": event.prefix,
+            "offerer_id": event.number,
+            "digest": event.digest,
+            "created_at": event.timestamp,
+        }
+        connection.execute(tables.api_keys.insert().values(**row))
+
+    @on(Offerer.ApiKeyDeleted)
+    def deleted(self, connection: sa.Connection, event: Offerer.ApiKeyDeleted) -> None:
+        connection.execute(tables.api_keys.delete().where(tables.api_keys.c.prefix == event.prefix))
+
+    @on(Offerer.Rejected, Offerer.Closed)
+    def ended(self, connection: sa.Connection, event: Any) -> None:
+        connection.execute(tables.api_keys.delete().where(tables.api_keys.c.offerer_id == event.number))

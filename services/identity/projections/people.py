@@ -1,14 +1,16 @@
-"""People, sealed, and what must belong to one account: addresses, phones, documents."""
+"""People, sealed; what must belong to one account (addresses, phones, documents); identity checks and birthdays."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
 
 from services.identity.domain.accounts import Account
 from services.identity.domain.checks import Outcome
-from services.identity.storage import claims, people, tables
+from services.identity.domain.eligibility import next_birthday
+from services.identity.storage import people, tables
 from shared.eventstore import sql
 from shared.projections import Projection, on
 
@@ -69,14 +71,76 @@ class Claims(Projection):
 
     @on(Account.PhoneConfirmed, live=False)
     def phone(self, connection: sa.Connection, event: Account.PhoneConfirmed) -> None:
-        claims.claim(connection, "phone", event.phone_digest, event.number)
+        people.claim(connection, "phone", event.phone_digest, event.number)
 
     @on(Account.IdentityChecked, live=False)
     def identity(self, connection: sa.Connection, event: Account.IdentityChecked) -> None:
         if event.outcome is not Outcome.KO:
-            claims.claim(connection, "person", event.person_digest, event.number)
-            claims.claim(connection, "document", event.document_digest, event.number)
+            people.claim(connection, "person", event.person_digest, event.number)
+            people.claim(connection, "document", event.document_digest, event.number)
 
     @on(Account.Erased, live=False)
     def erased(self, connection: sa.Connection, event: Account.Erased) -> None:
-        claims.release(connection, event.number, "phone")
+        people.release_claim(connection, event.number, "phone")
+
+
+class IdentityChecks(Projection):
+    """Which identity checks await staff?"""
+
+    name = "identity-checks"
+    version = 1
+    tables = (tables.identity_checks,)
+
+    @on(Account.IdentityChecked)
+    def checked(self, connection: sa.Connection, event: Account.IdentityChecked) -> None:
+        row = {
+            "check_id": event.check,
+            "account_id": event.number,
+            "status": "pending" if event.outcome is Outcome.SUSPICIOUS else event.outcome.value,
+            "items": [asdict(item) for item in event.items],
+            "sealed_declared": event.sealed_declared,
+            "checked_at": event.timestamp,
+        }
+        sql.insert_many(connection, tables.identity_checks, [row])
+
+    @on(Account.IdentityReviewed)
+    def reviewed(self, connection: sa.Connection, event: Account.IdentityReviewed) -> None:
+        change = {"check_id": event.check, "status": "ok" if event.accepted else "ko"}
+        sql.update_many(connection, tables.identity_checks, "check_id", [change])
+
+    @on(Account.Erased)
+    def erased(self, connection: sa.Connection, event: Account.Erased) -> None:
+        table = tables.identity_checks
+        connection.execute(table.delete().where(table.c.account_id == event.number))
+
+
+class Birthdays(Projection):
+    """Whose birthday matters to a credit, and when is the next?"""
+
+    name = "birthdays"
+    version = 1
+    tables = (tables.birthdays,)
+
+    @on(Account.Activated)
+    def activated(self, connection: sa.Connection, event: Account.Activated) -> None:
+        if event.birth_date is None:
+            return
+        coming = next_birthday(event.birth_date, event.timestamp)
+        assert coming is not None, "an under-age person has a birthday to come"
+        row = {"account_id": event.number, "birth_date": event.birth_date, "age": coming[0], "due_at": coming[1]}
+        sql.insert_many(connection, tables.birthdays, [row])
+
+    @on(Account.BirthdayReached)
+    def reached(self, connection: sa.Connection, event: Account.BirthdayReached) -> None:
+        table = tables.birthdays
+        row = connection.execute(sa.select(table).where(table.c.account_id == event.number)).one()
+        coming = next_birthday(row.birth_date, event.timestamp)
+        if coming is None:
+            connection.execute(table.delete().where(table.c.account_id == event.number))
+        else:
+            change = {"account_id": event.number, "age": coming[0], "due_at": coming[1]}
+            sql.update_many(connection, table, "account_id", [change])
+
+    @on(Account.Erased)
+    def erased(self, connection: sa.Connection, event: Account.Erased) -> None:
+        connection.execute(tables.birthdays.delete().where(tables.birthdays.c.account_id == event.number))

@@ -1,4 +1,4 @@
-"""Structures, their SIRENs, and the accounts attached to them."""
+"""Structures, their SIRENs, the accounts attached to them, their API keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.identity.storage.tables import attachments, offerers, sirens
+from services.identity.storage.tables import api_keys, attachments, offerers, sirens
 from shared.eventstore import sql
 
 
@@ -70,3 +70,15 @@ def attachments_by_status(connection: sa.Connection, status: str, after: int, li
 def of_attachment(connection: sa.Connection, number: int) -> int | None:
     query = sa.select(attachments.c.offerer_id).where(attachments.c.attachment_id == number)
     return connection.execute(query).scalar()
+
+
+def api_keys_by_prefix(connection: sa.Connection, prefixes: Sequence[str]) -> dict[str, sa.Row[Any]]:
+    """Only digests of whole keys are stored."""
+    query = sa.select(api_keys).where(sql.among(api_keys.c.prefix, prefixes))
+    return {row.prefix: row for row in connection.execute(query)}
+
+
+def api_keys_of(connection: sa.Connection, number: int) -> list[sa.Row[Any]]:
+    """Oldest first."""
+    query = sa.select(api_keys).where(api_keys.c.offerer_id == number)
+    return list(connection.execute(query.order_by(api_keys.c.created_at, api_keys.c.prefix)))

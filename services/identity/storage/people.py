@@ -1,4 +1,5 @@
-"""People's sealed profiles, and the digests of their e-mail addresses: an address belongs to one account."""
+"""People's sealed profiles, and what belongs to one account, by its digest: an e-mail address (``emails``), a confirmed
+phone (claim ``phone``), a checked person (``person``) or document (``document``)."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.identity.storage.tables import emails, people
+from services.identity.storage.tables import claims, emails, people
 from shared.eventstore import sql
 
 _SEALED = sa.select(people).where(sql.among_given(people.c.account_id, "accounts"))
@@ -30,3 +31,18 @@ def claim_email(connection: sa.Connection, digest: str, account: int) -> bool:
 
 def release_email(connection: sa.Connection, account: int) -> None:
     connection.execute(emails.delete().where(emails.c.account_id == account))
+
+
+def claimant(connection: sa.Connection, kind: str, digest: str) -> int | None:
+    query = sa.select(claims.c.account_id).where(claims.c.kind == kind, claims.c.digest == digest)
+    return connection.execute(query).scalar()
+
+
+def claim(connection: sa.Connection, kind: str, digest: str, account: int) -> bool:
+    """Gives the digest to the account unless another account has it. Returns whether the account has it now."""
+    sql.insert_ignore(connection, claims, [{"kind": kind, "digest": digest, "account_id": account}])
+    return claimant(connection, kind, digest) == account
+
+
+def release_claim(connection: sa.Connection, account: int, kind: str) -> None:
+    connection.execute(claims.delete().where(claims.c.account_id == account, claims.c.kind == kind))
