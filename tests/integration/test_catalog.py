@@ -39,10 +39,10 @@ def test_concurrent_price_changes_are_serialized(world: World) -> None:
     _, stock_id = world.concert()
 
     def reprice(number: int) -> int:
-        return int(world.do("change-stock", stockId=stock_id, priceCents=2000 + number)["priceCents"])
+        return int(world.command("change-stock", stockId=stock_id, priceCents=2000 + number)["priceCents"])
 
     assert sorted(green.Pool(4).imap(reprice, range(4))) == [2000, 2001, 2002, 2003]
-    stock = world.ask("stock", stockId=stock_id)
+    stock = world.query("stock", stockId=stock_id)
     assert stock["version"] == 5
     last = [data["priceCents"] for name, data in world.published() if name == "StockChanged"][-1]
     assert stock["priceCents"] == last

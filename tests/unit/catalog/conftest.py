@@ -10,7 +10,7 @@ from tests.unit.catalog.world import World
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """A catalogue in which one structure has signed up, not validated yet."""
+    """A catalog service in which one structure has signed up and is not validated yet."""
     settings = Settings.from_environment({"STATE_DIR": str(tmp_path), "CLOCK": "2021-11-02T09:00:00Z"})
     engine = empty_database(tmp_path, "catalog")
     world = World(settings, engine)

@@ -1,4 +1,4 @@
-"""Offers: where they may stand, who sees them when, and what staff decide."""
+"""Offers: their venues, their status, who sees them, and moderation by staff."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tests.unit.catalog.world import BOOK, CONCERT, GAME, OTHER_PRO, PRO, STAFF,
 SUSPICIOUS = {**BOOK, "name": "Carte Cadeau 50 €"}
 
 
-def test_a_draft_until_its_first_stock(world: World) -> None:
+def test_an_offer_is_a_draft_until_its_first_stock(world: World) -> None:
     offer = world.offer(world.venue()["venueId"])
     assert (offer["status"], offer["publishedAt"], offer["stocks"]) == ("draft", None, [])
     assert "OfferPublished" not in world.published_names()
     world.stock(offer["offerId"], beginningAt="2021-11-10T19:00:00Z", quantity=2)
-    shown = world.ask("offer", offerId=offer["offerId"])
+    shown = world.query("offer", offerId=offer["offerId"])
     assert (shown["status"], shown["publishedAt"]) == ("active", "2021-11-02T09:00:00Z")
     assert (shown["kind"], shown["category"], shown["isDigital"]) == ("event", "MUSIQUE_LIVE", False)
     assert world.published_names()[-2:] == ["OfferPublished", "StockAdded"]
 
 
-def test_a_second_stock_publishes_nothing_again(world: World) -> None:
+def test_a_second_stock_does_not_publish_the_offer_again(world: World) -> None:
     offer_id, _ = world.concert()
     world.stock(offer_id, beginningAt="2021-11-11T19:00:00Z")
     assert world.published_names().count("OfferPublished") == 1
@@ -50,14 +50,16 @@ def test_a_second_stock_publishes_nothing_again(world: World) -> None:
         (BOOK, {"evil": 1}, ["evil"]),
     ],
 )
-def test_bad_offers_of_a_place(world: World, body: dict[str, Any], changes: dict[str, Any], fields: list[str]) -> None:
+def test_an_invalid_offer_of_a_physical_venue_is_refused(
+    world: World, body: dict[str, Any], changes: dict[str, Any], fields: list[str]
+) -> None:
     venue_id = world.venue()["venueId"]
     with pytest.raises(DomainError) as refusal:
         world.offer(venue_id, body, **changes)
     assert refused(refusal.value) == ("invalid", 422, fields)
 
 
-def test_online_offers_stand_in_the_digital_venue_with_a_url(world: World) -> None:
+def test_online_offers_need_the_digital_venue_and_a_url(world: World) -> None:
     digital = world.digital_venue()["venueId"]
     offer = world.offer(digital, GAME)
     assert (offer["isDigital"], offer["kind"]) == (True, "digital")
@@ -68,24 +70,24 @@ def test_online_offers_stand_in_the_digital_venue_with_a_url(world: World) -> No
 
 
 def test_every_selectable_subcategory_has_one_kind_of_venue(world: World) -> None:
-    place, digital = world.venue()["venueId"], world.digital_venue()["venueId"]
+    physical, digital = world.venue()["venueId"], world.digital_venue()["venueId"]
     for one in SUBCATEGORIES.values():
         if one.is_selectable:
             body = {"name": one.id, "subcategory": one.id, "isDuo": one.can_be_duo}
             online = {"url": "https://example.org"} if one.is_online_only else {}
-            offer = world.offer(digital if one.is_online_only else place, {**body, **online})
+            offer = world.offer(digital if one.is_online_only else physical, {**body, **online})
             assert offer["kind"] == ("digital" if one.is_online_only else "event" if one.is_event else "thing")
 
 
-def test_a_change_is_published_to_whom_sees_the_offer(world: World) -> None:
+def test_a_change_is_published_unless_the_offer_is_a_draft(world: World) -> None:
     offer_id, _ = world.concert()
-    changed = world.do("change-offer", offerId=offer_id, name="Grand concert", tags=["noël", "noël", "paris"])
+    changed = world.command("change-offer", offerId=offer_id, name="Grand concert", tags=["noël", "noël", "paris"])
     assert (changed["name"], changed["tags"], changed["isDuo"]) == ("Grand concert", ["noël", "paris"], True)
     name, data = world.published()[-1]
     assert (name, data["name"], data["publishedAt"]) == ("OfferChanged", "Grand concert", "2021-11-02T09:00:00Z")
     draft = world.offer(changed["venueId"], BOOK)
-    world.do("change-offer", offerId=draft["offerId"], name="Un autre livre")
-    assert world.published_names()[-1] == "OfferChanged", "nobody sees a draft: its change is not published"
+    world.command("change-offer", offerId=draft["offerId"], name="Un autre livre")
+    assert world.published_names()[-1] == "OfferChanged", "the change of a draft is not published"
 
 
 @pytest.mark.parametrize(
@@ -96,82 +98,82 @@ def test_a_change_is_published_to_whom_sees_the_offer(world: World) -> None:
         ({"name": None}, "name"),
     ],
 )
-def test_what_never_changes(world: World, changes: dict[str, Any], field: str) -> None:
+def test_fixed_fields_cannot_be_changed(world: World, changes: dict[str, Any], field: str) -> None:
     offer_id, _ = world.concert()
     with pytest.raises(DomainError) as refusal:
-        world.do("change-offer", offerId=offer_id, **changes)
+        world.command("change-offer", offerId=offer_id, **changes)
     assert refused(refusal.value) == ("invalid", 422, [field])
 
 
-def test_deactivated_and_activated_again(world: World) -> None:
+def test_an_offer_is_deactivated_and_activated_again(world: World) -> None:
     offer_id, _ = world.concert()
-    assert world.do("deactivate-offer", offerId=offer_id)["status"] == "inactive"
-    assert world.do("deactivate-offer", offerId=offer_id)["status"] == "inactive"
+    assert world.command("deactivate-offer", offerId=offer_id)["status"] == "inactive"
+    assert world.command("deactivate-offer", offerId=offer_id)["status"] == "inactive"
     assert world.published()[-1] == ("OfferWithdrawn", {"offerId": offer_id, "reason": "deactivated"})
-    world.move("2021-11-03T09:00:00Z")
-    again = world.do("activate-offer", offerId=offer_id)
+    world.move_to("2021-11-03T09:00:00Z")
+    again = world.command("activate-offer", offerId=offer_id)
     assert (again["status"], again["publishedAt"]) == ("active", "2021-11-02T09:00:00Z")
     assert world.published_names()[-2:] == ["OfferWithdrawn", "OfferPublished"]
 
 
-def test_a_draft_is_not_activated(world: World) -> None:
+def test_a_draft_cannot_be_activated(world: World) -> None:
     offer = world.offer(world.venue()["venueId"])
     with pytest.raises(DomainError) as refusal:
-        world.do("activate-offer", offerId=offer["offerId"])
+        world.command("activate-offer", offerId=offer["offerId"])
     assert refused(refusal.value) == ("offer-not-published", 409, [])
 
 
-def test_a_suspicious_offer_waits_for_staff(world: World) -> None:
+def test_a_suspicious_offer_is_pending_until_staff_approve_it(world: World) -> None:
     offer_id = world.offer(world.venue()["venueId"], SUSPICIOUS)["offerId"]
     world.stock(offer_id)
-    shown = world.ask("offer", offerId=offer_id)
+    shown = world.query("offer", offerId=offer_id)
     assert (shown["status"], shown["review"]["rules"]) == ("pending", ["money-in-disguise"])
     assert "OfferPublished" not in world.published_names()
-    assert [item["offerId"] for item in world.ask("pending-offers", STAFF)["items"]] == [offer_id]
+    assert [item["offerId"] for item in world.query("pending-offers", STAFF)["items"]] == [offer_id]
     for name, data in (
         ("change-offer", {"name": "x"}),
         ("add-stock", {"priceCents": 1, "quantity": None}),
         ("activate-offer", {}),
     ):
         with pytest.raises(DomainError) as refusal:
-            world.do(name, offerId=offer_id, **data)
+            world.command(name, offerId=offer_id, **data)
         assert refused(refusal.value) == ("offer-in-review", 409, [])
-    assert world.do("approve-offer", STAFF, offerId=offer_id)["status"] == "active"
+    assert world.command("approve-offer", STAFF, offerId=offer_id)["status"] == "active"
     assert world.published_names()[-1] == "OfferPublished"
-    assert world.ask("pending-offers", STAFF)["items"] == []
+    assert world.query("pending-offers", STAFF)["items"] == []
 
 
-def test_a_rejected_offer_is_over(world: World) -> None:
+def test_a_rejected_offer_cannot_be_changed(world: World) -> None:
     offer_id = world.offer(world.venue()["venueId"], SUSPICIOUS)["offerId"]
     world.stock(offer_id)
-    rejected = world.do("reject-offer", STAFF, offerId=offer_id, reason="not culture")
+    rejected = world.command("reject-offer", STAFF, offerId=offer_id, reason="not culture")
     assert (rejected["status"], rejected["review"]["reason"]) == ("rejected", "not culture")
-    assert "OfferWithdrawn" not in world.published_names(), "nobody had heard of it"
+    assert "OfferWithdrawn" not in world.published_names(), "it was never published"
     with pytest.raises(DomainError) as refusal:
-        world.do("change-offer", offerId=offer_id, name="x")
+        world.command("change-offer", offerId=offer_id, name="x")
     assert refused(refusal.value) == ("offer-rejected", 409, [])
 
 
-def test_staff_reject_what_is_published(world: World) -> None:
+def test_rejecting_a_published_offer_withdraws_it(world: World) -> None:
     offer_id, _ = world.concert()
-    world.do("reject-offer", STAFF, offerId=offer_id)
+    world.command("reject-offer", STAFF, offerId=offer_id)
     assert world.published()[-1] == ("OfferWithdrawn", {"offerId": offer_id, "reason": "rejected"})
 
 
-def test_a_published_offer_that_becomes_suspicious_is_withdrawn_at_once(world: World) -> None:
+def test_a_published_offer_that_becomes_suspicious_is_withdrawn(world: World) -> None:
     offer_id, _ = world.concert()
-    assert world.do("change-offer", offerId=offer_id, name="Chèque-cadeau, carte cadeau")["status"] == "pending"
+    assert world.command("change-offer", offerId=offer_id, name="Chèque-cadeau, carte cadeau")["status"] == "pending"
     assert world.published()[-1] == ("OfferWithdrawn", {"offerId": offer_id, "reason": "in-review"})
 
 
-def test_only_staff_judge(world: World) -> None:
+def test_only_staff_may_reject(world: World) -> None:
     offer_id, _ = world.concert()
     with pytest.raises(DomainError) as refusal:
-        world.do("reject-offer", offerId=offer_id)
+        world.command("reject-offer", offerId=offer_id)
     assert refusal.value.status == 403
 
 
-def test_another_structure_s_offer_is_not_found(world: World) -> None:
+def test_offers_of_another_structure_are_not_found(world: World) -> None:
     world.register(offerer_id=2, siren="800000028", account_id=8)
     offer_id, stock_id = world.concert()
     calls: list[tuple[str, dict[str, Any]]] = [
@@ -184,67 +186,67 @@ def test_another_structure_s_offer_is_not_found(world: World) -> None:
     ]
     for name, data in calls:
         with pytest.raises(DomainError) as refusal:
-            world.do(name, OTHER_PRO, **data)
+            world.command(name, OTHER_PRO, **data)
         assert (refusal.value.code, refusal.value.status) == ("not-found", 404)
     with pytest.raises(DomainError, match="appartient à une autre structure"):
-        world.ask("offer", OTHER_PRO, offerId=offer_id)
+        world.query("offer", OTHER_PRO, offerId=offer_id)
 
 
-def test_unknown_and_impossible_numbers(world: World) -> None:
+def test_an_unknown_number_is_404_and_an_invalid_one_422(world: World) -> None:
     with pytest.raises(DomainError) as refusal:
-        world.ask("offer", offerId=999)
+        world.query("offer", offerId=999)
     assert refusal.value.status == 404
     for number in (0, -1, "1", 2**62, None, True):
         with pytest.raises(DomainError) as refusal:
-            world.do("activate-offer", offerId=number)
+            world.command("activate-offer", offerId=number)
         assert refused(refusal.value) == ("invalid", 422, ["offerId"])
 
 
-def test_the_status_follows_time_and_bookings(world: World) -> None:
+def test_the_status_follows_dates_and_bookings(world: World) -> None:
     offer_id, stock_id = world.concert()
 
     def status() -> str:
-        return str(world.ask("offer", offerId=offer_id)["status"])
+        return str(world.query("offer", offerId=offer_id)["status"])
 
-    world.hear("StockSoldOut", "booking", stockId=stock_id, offerId=offer_id, remaining=0)
+    world.receive("StockSoldOut", "booking", stockId=stock_id, offerId=offer_id, remaining=0)
     assert status() == "sold-out"
-    world.hear("StockAvailable", "booking", stockId=stock_id, offerId=offer_id, remaining=1)
+    world.receive("StockAvailable", "booking", stockId=stock_id, offerId=offer_id, remaining=1)
     assert status() == "active"
-    world.move("2021-11-10T19:00:00Z")
+    world.move_to("2021-11-10T19:00:00Z")
     assert status() == "expired"
     second = world.stock(offer_id, beginningAt="2021-12-10T19:00:00Z", quantity=0)
     assert (second["status"], status()) == ("sold-out", "sold-out")
     third = world.stock(offer_id, beginningAt="2021-12-11T19:00:00Z")
     assert status() == "active"
-    world.do("withdraw-stock", stockId=second["stockId"])
-    world.do("withdraw-stock", stockId=third["stockId"])
+    world.command("withdraw-stock", stockId=second["stockId"])
+    world.command("withdraw-stock", stockId=third["stockId"])
     assert status() == "expired"
 
 
-def test_counters_count_what_can_be_booked(world: World) -> None:
+def test_counters_count_bookable_offers(world: World) -> None:
     offer_id, _stock_id = world.concert()
-    venue_id = world.ask("offer", offerId=offer_id)["venueId"]
+    venue_id = world.query("offer", offerId=offer_id)["venueId"]
     world.offer(venue_id, BOOK)
     sold_out = world.offer(venue_id, BOOK)["offerId"]
     world.stock(sold_out, quantity=0)
     book = world.offer(venue_id, BOOK)["offerId"]
     world.stock(book)
     digital = world.digital_venue()["venueId"]
-    assert world.ask("counters", venueIds=[venue_id, digital]) == {
+    assert world.query("counters", venueIds=[venue_id, digital]) == {
         str(venue_id): {"activeOffers": 2},
         str(digital): {"activeOffers": 0},
     }
-    world.move("2021-11-10T19:00:00Z")
-    assert world.ask("counters", venueIds=[venue_id])[str(venue_id)] == {"activeOffers": 1}
+    world.move_to("2021-11-10T19:00:00Z")
+    assert world.query("counters", venueIds=[venue_id])[str(venue_id)] == {"activeOffers": 1}
 
 
-def test_offers_of_a_venue_in_pages(world: World) -> None:
+def test_offers_of_a_venue_are_paginated(world: World) -> None:
     venue_id = world.venue()["venueId"]
     made = [world.offer(venue_id, BOOK)["offerId"] for _ in range(5)]
     seen: list[int] = []
     cursor = None
     while True:
-        page = world.ask("offers", venueId=venue_id, limit=2, cursor=cursor)
+        page = world.query("offers", venueId=venue_id, limit=2, cursor=cursor)
         seen += [item["offerId"] for item in page["items"]]
         cursor = page["nextCursor"]
         if cursor is None:
@@ -259,15 +261,15 @@ def test_offers_of_a_venue_in_pages(world: World) -> None:
         *(({"cursor": cursor}, "cursor-invalid") for cursor in ("x", "-1", "", "٣", "9" * 16, 5, {})),
     ],
 )
-def test_pages_that_mean_nothing(world: World, data: dict[str, Any], code: str) -> None:
+def test_an_invalid_limit_or_cursor_is_refused(world: World, data: dict[str, Any], code: str) -> None:
     venue_id = world.venue()["venueId"]
-    for name, caller, about in (("offers", PRO, {"venueId": venue_id}), ("pending-offers", STAFF, {})):
+    for name, caller, filters in (("offers", PRO, {"venueId": venue_id}), ("pending-offers", STAFF, {})):
         with pytest.raises(DomainError) as refusal:
-            world.ask(name, caller, **about, **data)
+            world.query(name, caller, **filters, **data)
         assert refused(refusal.value) == (code, 422, list(data))
 
 
-def test_offers_that_wait_for_staff_in_pages(world: World) -> None:
+def test_pending_offers_are_paginated(world: World) -> None:
     venue_id = world.venue()["venueId"]
     made = [world.offer(venue_id, SUSPICIOUS)["offerId"] for _ in range(5)]
     for offer_id in made:
@@ -275,7 +277,7 @@ def test_offers_that_wait_for_staff_in_pages(world: World) -> None:
     seen: list[int] = []
     cursor = None
     while True:
-        page = world.ask("pending-offers", STAFF, limit=2, cursor=cursor)
+        page = world.query("pending-offers", STAFF, limit=2, cursor=cursor)
         seen += [item["offerId"] for item in page["items"]]
         cursor = page["nextCursor"]
         if cursor is None:
@@ -292,7 +294,7 @@ def test_offers_that_wait_for_staff_in_pages(world: World) -> None:
         ("CARTE  CADEAU", 200_000, ("money-in-disguise", "price-over-1000-euros")),
     ],
 )
-def test_what_is_looked_at(name: str, price: int, rules: tuple[str, ...]) -> None:
+def test_the_rules_of_moderation(name: str, price: int, rules: tuple[str, ...]) -> None:
     verdict = judge(Submission(name, "", Cents(price)), START)
     assert verdict.rules == rules
     assert verdict.is_approved == (not rules)

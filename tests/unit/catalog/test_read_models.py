@@ -1,4 +1,4 @@
-"""The read models say what the log says: folded again from the beginning they hold the same rows."""
+"""Read models: rebuilding them from the event log gives the same rows."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from tests.unit.catalog.world import BOOK, STAFF, World
 
 
 def a_busy_fortnight(world: World) -> None:
-    """Something of everything that can happen to venues, offers and stocks."""
+    """Every kind of event of venues, offers and stocks."""
     offer_id, stock_id = world.concert()
-    venue_id = world.ask("offer", offerId=offer_id)["venueId"]
-    world.do("change-venue", venueId=venue_id, name="Autre nom")
-    world.do("change-offer", offerId=offer_id, description="Une belle soirée")
-    world.do("change-stock", stockId=stock_id, quantity=5, priceCents=1, beginningAt="2021-11-12T19:00:00Z")
+    venue_id = world.query("offer", offerId=offer_id)["venueId"]
+    world.command("change-venue", venueId=venue_id, name="Autre nom")
+    world.command("change-offer", offerId=offer_id, description="Une belle soirée")
+    world.command("change-stock", stockId=stock_id, quantity=5, priceCents=1, beginningAt="2021-11-12T19:00:00Z")
     world.bus.away.add("booking")
     with pytest.raises(DomainError):
-        world.do("change-stock", stockId=stock_id, quantity=7)
+        world.command("change-stock", stockId=stock_id, quantity=7)
     world.bus.away.clear()
-    world.do("deactivate-offer", offerId=offer_id)
+    world.command("deactivate-offer", offerId=offer_id)
     for name in ("Carte cadeau", "Chèque cadeau"):
-        held = world.offer(venue_id, BOOK, name=name)["offerId"]
-        world.stock(held)
-    world.do("approve-offer", STAFF, offerId=held)
-    world.do("reject-offer", STAFF, offerId=held - 1, reason="not culture")
-    gone = world.stock(held)["stockId"]
-    world.do("withdraw-stock", stockId=gone)
-    world.move("2021-11-13T00:00:00Z")
+        suspicious = world.offer(venue_id, BOOK, name=name)["offerId"]
+        world.stock(suspicious)
+    world.command("approve-offer", STAFF, offerId=suspicious)
+    world.command("reject-offer", STAFF, offerId=suspicious - 1, reason="not culture")
+    withdrawn = world.stock(suspicious)["stockId"]
+    world.command("withdraw-stock", stockId=withdrawn)
+    world.move_to("2021-11-13T00:00:00Z")
 
 
-def test_folded_again_they_are_the_same(world: World) -> None:
+def test_a_rebuild_changes_no_row(world: World) -> None:
     a_busy_fortnight(world)
     for model in projections():
         assert compare(world.store, model) == []
@@ -42,7 +42,7 @@ def test_folded_again_they_are_the_same(world: World) -> None:
         assert compare(world.store, model) == []
 
 
-def test_a_row_that_was_altered_is_found(world: World) -> None:
+def test_the_comparison_finds_altered_rows(world: World) -> None:
     a_busy_fortnight(world)
     with world.store.transaction() as tx:
         tx.connection.execute(sa.update(tables.stocks).values(price_cents=tables.stocks.c.price_cents + 1))
@@ -50,7 +50,7 @@ def test_a_row_that_was_altered_is_found(world: World) -> None:
     assert {name: number for name, number in differences.items() if number} == {"stocks": 4}
 
 
-def test_the_tables_of_the_code_are_those_of_the_migration(world: World) -> None:
+def test_the_migrations_create_the_tables_of_the_code(world: World) -> None:
     with world.store.reading() as connection:
         inspector = sa.inspect(connection)
         for table in tables.metadata.sorted_tables:

@@ -1,4 +1,4 @@
-"""The catalogue on a store of its own, with a clock that stands still and a booking that answers as it is told."""
+"""Catalog on a store of its own, with a settable clock and doubles of booking and payout."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ GAME = {
 
 
 class World:
-    """One catalogue. ``set_quantity`` is what booking answers; it may raise."""
+    """A catalog service. ``set_quantity`` is booking's handler of that command; it may raise."""
 
     def __init__(self, settings: Settings, engine: sa.Engine) -> None:
         self.clock = SettableClock(START)
-        self.asked: list[tuple[int, int | None]] = []
+        self.quantities: list[tuple[int, int | None]] = []
         self.agreed: set[int] = set()
         self.set_quantity: Callable[[dict[str, Any]], Any] = lambda data: {"remaining": data["quantity"]}
         self.bus = BusDouble(
@@ -68,18 +68,18 @@ class World:
 
     def _set_quantity(self, data: dict[str, Any], _caller: Caller | None) -> Any:
         answer = self.set_quantity(data)
-        self.asked.append((data["stockId"], data["quantity"]))
+        self.quantities.append((data["stockId"], data["quantity"]))
         return answer
 
-    def do(self, name: str, caller: Caller | None = PRO, key: str | None = None, /, **data: Any) -> Any:
-        """A command's result; a refusal is raised."""
+    def command(self, name: str, caller: Caller | None = PRO, key: str | None = None, /, **data: Any) -> Any:
+        """The result of a command. Raises its refusal."""
         return self.bus.send_command("catalog", name, data, caller=caller, key=key).result
 
-    def ask(self, name: str, caller: Caller | None = PRO, /, **data: Any) -> Any:
+    def query(self, name: str, caller: Caller | None = PRO, /, **data: Any) -> Any:
         return self.bus.send_query("catalog", name, data, caller=caller)
 
-    def hear(self, name: str, source: str = "identity", /, **data: Any) -> None:
-        """A message of another service, handled in a transaction of its own."""
+    def receive(self, name: str, source: str = "identity", /, **data: Any) -> None:
+        """Handles a message of another service in a transaction of its own."""
         self._position += 1
         message = Message(
             id=f"{source}:{self._position}",
@@ -103,8 +103,8 @@ class World:
     def register(
         self, offerer_id: int = 1, siren: str = SIREN, account_id: int = 7, postal_code: str = "34000"
     ) -> None:
-        """A structure that signed up, with its first user."""
-        self.hear(
+        """Receives the messages of a structure that signs up, with its first user."""
+        self.receive(
             "OffererRegistered",
             offererId=offerer_id,
             siren=siren,
@@ -114,7 +114,7 @@ class World:
             city="Montpellier",
             registeredAt=instant_text(self.clock.now()),
         )
-        self.hear("ProAttached", accountId=account_id, offererId=offerer_id, at=instant_text(self.clock.now()))
+        self.receive("ProAttached", accountId=account_id, offererId=offerer_id, at=instant_text(self.clock.now()))
 
     def published(self) -> list[tuple[str, dict[str, Any]]]:
         return [(message.name, message.data) for message in self.store.messages(0, 10_000)]
@@ -122,8 +122,8 @@ class World:
     def published_names(self) -> list[str]:
         return [name for name, _ in self.published()]
 
-    def move(self, instant: str) -> None:
-        """To an instant, as the platform's clock would move: every timer runs at its own instant on the way."""
+    def move_to(self, instant: str) -> None:
+        """Moves the clock as the platform does: every timer that falls due on the way runs at its due instant."""
         target = parse_instant(instant)
         while True:
             with self.store.reading() as connection:
@@ -136,25 +136,25 @@ class World:
         self.clock.move_to(target)
 
     def venue(self, **changes: Any) -> dict[str, Any]:
-        return self.do("open-venue", offererId=1, **{**VENUE, **changes})
+        return self.command("open-venue", offererId=1, **{**VENUE, **changes})
 
     def digital_venue(self) -> dict[str, Any]:
-        venues = self.ask("venues", offererIds=[1])["items"]
+        venues = self.query("venues", offererIds=[1])["items"]
         return next(venue for venue in venues if venue["kind"] == "digital")
 
     def offer(self, venue_id: int, body: dict[str, Any] = CONCERT, **changes: Any) -> dict[str, Any]:
-        return self.do("create-offer", venueId=venue_id, **{**body, **changes})
+        return self.command("create-offer", venueId=venue_id, **{**body, **changes})
 
     def stock(self, offer_id: int, **body: Any) -> dict[str, Any]:
-        return self.do("add-stock", offerId=offer_id, **{"priceCents": 1000, "quantity": None, **body})
+        return self.command("add-stock", offerId=offer_id, **{"priceCents": 1000, "quantity": None, **body})
 
     def concert(self, **stock: Any) -> tuple[int, int]:
-        """A published concert: its offer and its stock."""
+        """A published concert: the numbers of its offer and its stock."""
         offer = self.offer(self.venue()["venueId"])
         added = self.stock(offer["offerId"], **{"quantity": 10, "beginningAt": "2021-11-10T19:00:00Z", **stock})
         return offer["offerId"], added["stockId"]
 
 
 def refused(error: DomainError) -> tuple[str, int, list[str]]:
-    """What a refusal says: its code, its status, and the fields it names."""
+    """Code, status and invalid fields of a refusal."""
     return error.code, error.status, sorted(error.errors)
