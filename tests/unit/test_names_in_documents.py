@@ -1,4 +1,4 @@
-"""Documents name nothing that does not exist."""
+"""Every name in a document exists in the code."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def test_a_wrong_name_is_found(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", RIGHT)
-def test_a_right_name_is_found_to_exist(text: str) -> None:
+def test_an_existing_name_is_accepted(text: str) -> None:
     assert Document("README.md", tree(), f"{text}\n").unknown() == []
 
 
-def test_what_is_listed_as_no_name_is_in_a_document() -> None:
+def test_every_exception_is_used_in_a_document() -> None:
     assert set(NOT_NAMES) <= {span for path in DOCUMENTS for span in Document(path, tree()).spans}

@@ -1,4 +1,4 @@
-"""Accounts from the command line where no platform runs: on the stores themselves."""
+"""Commands for accounts while no platform runs: they open the stores directly."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def create(email: str, *roles: str, password: str = PASSWORD) -> Result:
     return CliRunner().invoke(accounts.staff, ["create", email, *options], input=f"{password}\n")
 
 
-def test_an_account_of_staff_may_sign_in_and_be_erased(settings: Settings) -> None:
+def test_a_staff_account_can_sign_in_and_be_erased(settings: Settings) -> None:
     made = create("ops@example.org", "staff", "finance")
     assert made.exit_code == 0 and made.output.startswith("account ")
     number = int(made.output.split()[1].rstrip(":"))
@@ -51,29 +51,29 @@ def test_an_account_of_staff_may_sign_in_and_be_erased(settings: Settings) -> No
     eraser.command()(accounts.erase)
     for _ in range(2):
         assert CliRunner().invoke(eraser, [str(number)]).exit_code == 0
-    shown = bus.send_query("identity", "people", {"accountIds": [number]})["people"][str(number)]
-    assert shown["lastName"] == "effacé"
+    person = bus.send_query("identity", "people", {"accountIds": [number]})["people"][str(number)]
+    assert person["lastName"] == "effacé"
     unknown = CliRunner().invoke(eraser, ["99999"])
     assert unknown.exit_code != 0 and "Ce compte n’existe pas" in str(unknown.exception)
 
 
 @pytest.mark.parametrize(
-    ("email", "role", "password", "said"),
+    ("email", "role", "password", "field"),
     [
         ("ops2@example.org", "boss", PASSWORD, "roles"),
         ("ops2@example.org", "staff", "weak", "password"),
         ("not an address", "staff", PASSWORD, "email"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line_and_nothing_is_stored(
-    settings: Settings, email: str, role: str, password: str, said: str
+def test_an_invalid_account_is_refused_in_one_line_and_not_stored(
+    settings: Settings, email: str, role: str, password: str, field: str
 ) -> None:
     engine = StoreAccess(settings).processes["identity"].store.engine
     count = sa.text("SELECT count(*) FROM people")
     with engine.connect() as connection:
         before = connection.execute(count).scalar_one()
     refused = create(email, role, password=password)
-    assert refused.exit_code != 0 and said in str(refused.exception) and "\n" not in str(refused.exception)
+    assert refused.exit_code != 0 and field in str(refused.exception) and "\n" not in str(refused.exception)
     with engine.connect() as connection:
         assert connection.execute(count).scalar_one() == before
     engine.dispose()

@@ -1,4 +1,4 @@
-"""Operators' commands where no platform runs: on the stores themselves, here of wallet among six empty ones."""
+"""Operators' commands while no platform runs: they open the stores directly."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOW = "2021-11-02T09:00:00Z"
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six stores; in wallet's a credit, a reservation, and a message that could not be handled."""
+    """Six stores; wallet's contains a credit, a reservation, and a dead letter."""
     folder = tmp_path_factory.mktemp("state")
     settings = Settings.from_environment({"STATE_DIR": str(folder), "CLOCK": NOW})
     migrate_embedded(settings, SERVICES)
@@ -36,9 +36,9 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
         consumer.epoch = "other"
     activated = {"personId": ZOE, "kind": "age-18", "age": 18, "birthDate": None, "activatedAt": NOW}
     wallet.consumers["identity"].handle([message("identity", "BeneficiaryActivated", 1, activated)])
-    wallet.bus.send_command("wallet", "reserve", {"bookingId": 1, "attempt": 1, "personId": ZOE, **held(25_50)})
-    never_held = {"bookingId": 5, "attempt": 1, "personId": ZOE, "totalCents": 9_00, "usedAt": NOW}
-    wallet.consumers["booking"].handle([message("booking", "CountermarkValidated", 1, never_held)])
+    wallet.bus.send_command("wallet", "reserve", {"bookingId": 1, "attempt": 1, "personId": ZOE, **amount_of(25_50)})
+    never_reserved = {"bookingId": 5, "attempt": 1, "personId": ZOE, "totalCents": 9_00, "usedAt": NOW}
+    wallet.consumers["booking"].handle([message("booking", "CountermarkValidated", 1, never_reserved)])
     wallet.store.engine.dispose()
     return folder
 
@@ -51,7 +51,7 @@ def _environment(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def held(amount: int) -> dict[str, Any]:
+def amount_of(amount: int) -> dict[str, Any]:
     return {"amountCents": amount, "digital": False, "physical": False}
 
 
@@ -87,7 +87,7 @@ def alter(state: Path, statement: str) -> None:
     engine.dispose()
 
 
-def test_reconcile_proves_that_it_balances(capsys: pytest.CaptureFixture[str]) -> None:
+def test_reconcile_reports_a_balance_to_the_cent(capsys: pytest.CaptureFixture[str]) -> None:
     operator_commands.reconcile(as_json=True)
     assert printed(capsys)["balanced"] is True
     operator_commands.reconcile()
@@ -96,7 +96,7 @@ def test_reconcile_proves_that_it_balances(capsys: pytest.CaptureFixture[str]) -
     assert re.fullmatch(rf"balanced to the cent: \d+ days; {positions}; booking as consumed by {positions}\n", output)
 
 
-def test_reconcile_fails_on_a_cent(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reconcile_fails_on_a_difference_of_one_cent(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     alter(state, "UPDATE attempts SET amount = amount + 1")
     try:
         with pytest.raises(typer.Exit) as ended:
@@ -107,19 +107,17 @@ def test_reconcile_fails_on_a_cent(state: Path, capsys: pytest.CaptureFixture[st
     assert "NOT BALANCED" in capsys.readouterr().out
 
 
-def test_projections_lists_read_models_and_how_far_sources_were_followed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_projections_lists_read_models_and_consumer_positions(capsys: pytest.CaptureFixture[str]) -> None:
     operator_commands.projections(as_json=True)
     found = printed(capsys)
     assert {"wallet.balances", "wallet.ledger-entries"} <= {model["name"] for model in found["items"]}
-    nothing = {"behind": 0, "lagSeconds": 0.0}
-    assert {"service": "wallet", "source": "booking", "position": 1, "head": 0, **nothing} in found["sources"]
+    up_to_date = {"behind": 0, "lagSeconds": 0.0}
+    assert {"service": "wallet", "source": "booking", "position": 1, "head": 0, **up_to_date} in found["sources"]
     operator_commands.projections()
     assert "wallet.balances" in capsys.readouterr().out
 
 
-def test_projections_say_how_many_messages_wait_and_since_when(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_projections_reports_consumer_lag(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     identity = StoreAccess(Settings.from_environment())
     for number in (1, 2):
         identity.create_staff(
@@ -135,7 +133,7 @@ def test_projections_say_how_many_messages_wait_and_since_when(
     assert f"{len(published)} behind, for 3600 s" in capsys.readouterr().out
 
 
-def test_verify_and_diff_find_a_row_that_differs_and_replay_mends_it(
+def test_verify_and_diff_find_a_wrong_row_and_replay_repairs_it(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     operator_commands.verify()
@@ -155,7 +153,7 @@ def test_verify_and_diff_find_a_row_that_differs_and_replay_mends_it(
     operator_commands.diff("wallet.ledger-entries")
 
 
-def test_streams_shows_the_events_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_streams_lists_the_events_of_a_stream(capsys: pytest.CaptureFixture[str]) -> None:
     operator_commands.streams("wallet", str(ZOE), as_json=True)
     found = printed(capsys)
     assert found["service"] == "wallet"
@@ -179,7 +177,7 @@ def test_streams_shows_the_events_of_one(capsys: pytest.CaptureFixture[str]) -> 
         lambda: operator_commands.dead_letters("replay"),
     ],
 )
-def test_what_is_not_there_is_one_clear_line(command: Any) -> None:
+def test_an_unknown_name_is_refused_in_one_line(command: Any) -> None:
     with pytest.raises(SystemExit) as ended:
         command()
     line = str(ended.value.code)
@@ -192,7 +190,7 @@ def test_dead_letters_are_listed_replayed_and_discarded(capsys: pytest.CaptureFi
     (letter,) = printed(capsys)["items"]
     assert (letter["service"], letter["message"], letter["state"]) == ("wallet", "CountermarkValidated", "failed")
     with pytest.raises(SystemExit):
-        operator_commands.dead_letters("replay", letter["id"])  # it fails again, and stays
+        operator_commands.dead_letters("replay", letter["id"])  # it fails again and stays a dead letter
     operator_commands.dead_letters()
     assert "was never reserved" in capsys.readouterr().out
     operator_commands.dead_letters("discard", letter["id"], as_json=True)
@@ -203,18 +201,18 @@ def test_dead_letters_are_listed_replayed_and_discarded(capsys: pytest.CaptureFi
         operator_commands.dead_letters("discard", letter["id"])
 
 
-def test_without_stores_there_is_nothing_to_reach(tmp_path: Path) -> None:
+def test_a_missing_state_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="no platform runs"):
         open_platform(Settings.from_environment({"STATE_DIR": str(tmp_path)}))
 
 
-def test_a_stale_address_is_passed_over(state: Path) -> None:
+def test_a_stale_address_file_is_ignored(state: Path) -> None:
     (state / "address").write_text("http://127.0.0.1:9")
     assert isinstance(open_platform(Settings.from_environment({"STATE_DIR": str(state)})), StoreAccess)
     (state / "address").unlink()
 
 
-def test_a_rebuild_shows_how_far_it_has_come(state: Path) -> None:
+def test_a_rebuild_reports_its_progress(state: Path) -> None:
     platform = StoreAccess(Settings.from_environment({"STATE_DIR": str(state), "CLOCK": NOW}))
     wallet = platform.processes["wallet"]
     progress = wallet.rebuilds["balances"] = Progress(position=25, head=100)
@@ -225,10 +223,10 @@ def test_a_rebuild_shows_how_far_it_has_come(state: Path) -> None:
     assert wallet.rebuilds == {}
 
 
-def test_a_restored_store_begins_a_new_history_and_is_followed_anew(capsys: pytest.CaptureFixture[str]) -> None:
+def test_restored_starts_a_new_epoch_and_follow_resets_the_position(capsys: pytest.CaptureFixture[str]) -> None:
     operator_commands.restored(["identity", "wallet"])
-    begun = capsys.readouterr().out.splitlines()
-    assert [line.split(": history ")[0] for line in begun] == ["identity", "wallet"]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": history ")[0] for line in lines] == ["identity", "wallet"]
     operator_commands.follow("wallet", "identity", None)
     assert capsys.readouterr().out.startswith("wallet follows identity from ")
     with pytest.raises(SystemExit, match="est déjà suivi"):
@@ -246,7 +244,7 @@ def test_a_restored_store_begins_a_new_history_and_is_followed_anew(capsys: pyte
         lambda: operator_commands.follow("wallet", "", 5),
     ],
 )
-def test_nobody_is_restored_or_followed_by_mistake(command: Any) -> None:
+def test_restored_and_follow_refuse_invalid_names(command: Any) -> None:
     with pytest.raises(SystemExit) as ended:
         command()
     assert str(ended.value.code).startswith("passculture: ")

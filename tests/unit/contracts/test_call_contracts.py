@@ -1,4 +1,4 @@
-"""What contracts of calls check beyond single fields: exactly one of several fields, null, base64, cursors."""
+"""Contracts of calls, beyond single fields: exactly one of several fields, null, base64, cursors."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def errors(contract: Any, data: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def test_exactly_one_of_several_fields_is_needed() -> None:
-    wanted = {"offererId": ["Indiquez un seul de ces champs\u00a0: offererId, venueId."]}
-    assert errors(SubmitBankDetails, ACCOUNT) == wanted
-    assert errors(SubmitBankDetails, {**ACCOUNT, "offererId": 1, "venueId": 2}) == wanted
+    expected = {"offererId": ["Indiquez un seul de ces champs\u00a0: offererId, venueId."]}
+    assert errors(SubmitBankDetails, ACCOUNT) == expected
+    assert errors(SubmitBankDetails, {**ACCOUNT, "offererId": 1, "venueId": 2}) == expected
     assert SubmitBankDetails.read({**ACCOUNT, "venueId": 2}).to_wire() == {**ACCOUNT, "venueId": 2}
     assert errors(AddCustomRule, {**RULE, "amountCents": 100}) == {
         "rate": ["Indiquez un seul de ces champs\u00a0: rate, amountCents."],
@@ -38,7 +38,7 @@ def test_fields_are_checked_together_once_each_is_valid() -> None:
 
 
 @pytest.mark.parametrize("key", ["offerId", "offererId", "amountCents", "rate"])
-def test_a_field_that_may_be_left_out_is_not_always_nullable(key: str) -> None:
+def test_an_optional_field_is_nullable_only_if_declared_so(key: str) -> None:
     assert set(errors(AddCustomRule, {**RULE, key: None})) == {key}
     assert AddCustomRule.read({**RULE, "end": None}).end is None
 
@@ -53,10 +53,10 @@ def test_bytes_travel_as_base64() -> None:
 
 
 @pytest.mark.parametrize("cursor", ["0", "00", "-1", "1.0", "١", "9" * 16])
-def test_a_cursor_that_is_no_positive_number_is_refused(cursor: str) -> None:
+def test_a_cursor_other_than_a_positive_number_is_refused(cursor: str) -> None:
     with pytest.raises(CursorInvalid):
         number_after(cursor)
 
 
-def test_a_cursor_is_a_number_and_the_first_page_has_none() -> None:
+def test_a_cursor_is_a_number_and_optional() -> None:
     assert (number_after("17"), number_after(None)) == (17, None)

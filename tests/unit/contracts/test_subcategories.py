@@ -1,4 +1,4 @@
-"""The register of subcategories says what the real system's did."""
+"""The register of subcategories, compared with that of the real system."""
 
 import json
 from collections import Counter
@@ -9,7 +9,7 @@ from shared.contracts.subcategories import CATEGORIES, HOME_LABELS, SEARCH_GROUP
 FACTS = json.loads((Path(__file__).parents[2] / "cases" / "subcategories.json").read_text("utf-8"))
 
 
-def test_every_one_with_every_flag() -> None:
+def test_subcategories_have_the_recorded_fields() -> None:
     assert len(SUBCATEGORIES) == 67
     for row in FACTS["subcategories"]:
         one = SUBCATEGORIES[row["id"]]
@@ -27,7 +27,7 @@ def test_every_one_with_every_flag() -> None:
         assert list(one.extra_fields) == row["conditional_fields"]
 
 
-def test_categories_and_groups() -> None:
+def test_categories_and_search_groups_are_the_recorded_ones() -> None:
     assert len(CATEGORIES) == 14
     assert dict(SEARCH_GROUPS) == FACTS["search_groups"]
     assert dict(HOME_LABELS) == FACTS["homepage_labels"]

@@ -1,4 +1,4 @@
-"""The demonstration's data hold what the founding document and the platform ask for."""
+"""The data of the demonstration match the founding document and are valid for the platform."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def test_every_identifier_is_valid(structure: object) -> None:
             assert venue.siret.startswith(structure.siren)  # type: ignore[attr-defined]
 
 
-def test_bank_details_are_valid_and_shared_by_nobody() -> None:
+def test_bank_details_are_valid_and_unique() -> None:
     banks = [structure.bank for structure in STRUCTURES if structure.bank] + [PUBLISHER_BANK]
     assert [identifiers.iban(bank.iban) for bank in banks] == [bank.iban for bank in banks]
     assert [identifiers.bic(bank.bic) for bank in banks] == [bank.bic for bank in banks]
     assert len({bank.iban for bank in banks}) == len(banks)
 
 
-def test_montpellier_is_the_deck_s() -> None:
+def test_montpellier_has_the_data_of_the_founding_document() -> None:
     assert MONTPELLIER.siren == "213401722"
     assert MONTPELLIER.bank is not None
     assert (MONTPELLIER.bank.iban, MONTPELLIER.bank.bic) == ("FR443000100572E340000000010", "BDFEFRPPCCT")
@@ -48,13 +48,13 @@ def test_offers_fit_their_subcategories() -> None:
                 assert subcategory.is_event or offer.price <= 300_00, offer.name
 
 
-def test_paid_offers_have_bank_details_but_for_the_publisher_who_forgets_them() -> None:
+def test_only_the_publisher_has_paid_offers_without_bank_details() -> None:
     without = [structure for structure in STRUCTURES if structure.bank is None]
     paid = [one.name for one in without if any(offer.price for venue in one.venues for offer in venue.offers)]
     assert paid == ["Atelier Herbert Marcuse"]
 
 
-def test_no_two_young_people_look_like_the_same_person() -> None:
+def test_young_people_are_distinct() -> None:
     people = [*young_people(94), schoolgirl(date(2005, 9, 12))]
     assert len({person.email for person in people}) == len(people)
     assert len({person.phone for person in people}) == len(people)

@@ -1,4 +1,4 @@
-"""Links and codes are found in what the platform wrote, the newest first."""
+"""The demonstration finds links and codes in the mails and text messages of the platform, the newest first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write_mail(folder: Path, name: str, to: str, text: str, written: int) -> Non
     os.utime(path, (written, written))
 
 
-def test_the_newest_link_of_the_right_person(tmp_path: Path) -> None:
+def test_the_newest_link_for_a_recipient_is_found(tmp_path: Path) -> None:
     box = Mailbox(tmp_path, tmp_path / "none")
     write_mail(tmp_path, "b", "zoe@example.com", "http://x/?token=old", 1)
     write_mail(tmp_path, "a", "Zoe@example.com", "http://x/?a=1&token=new_-.1 .", 2)
@@ -31,7 +31,7 @@ def test_the_newest_link_of_the_right_person(tmp_path: Path) -> None:
     assert box.link_token("zoe@example.com") == "newest"
 
 
-def test_the_code_sent_to_a_number(tmp_path: Path) -> None:
+def test_the_code_for_a_phone_number_is_found(tmp_path: Path) -> None:
     box = Mailbox(tmp_path / "none", tmp_path)
     (tmp_path / "one.txt").write_text(
         "To: +33644100007\n\nVotre code pass Culture : 123456. Il est valable 10 minutes.\n"

@@ -49,7 +49,7 @@ def test_a_rule_uses_exposed_metrics_and_labels(rule: dict[str, Any]) -> None:
     assert rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}
 
 
-def test_a_wrong_rule_would_not_pass() -> None:
+def test_an_invalid_rule_is_found() -> None:
     with pytest.raises(ValueError, match="unclosed left parenthesis"):
         promql_parser.parse("sum by (service (passculture_dead_letters)")
     _, labels = names_in_rule({**RULES[0], "expr": "sum by (person) (passculture_dead_letters)"})

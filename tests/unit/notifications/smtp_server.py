@@ -1,7 +1,7 @@
-"""A real SMTP server (aiosmtpd) in a process of its own: ``smtp_server.py FOLDER PORT`` keeps each mail as a file,
-named by its number and by the port that it came from.
+"""An SMTP server (aiosmtpd) in a process of its own: ``smtp_server.py FOLDER PORT`` writes each mail to a file named
+after its number and the client's port.
 
-It refuses ``unknown@…`` for good and ``busy@…`` for now.
+The recipient ``unknown@…`` gets a permanent error (550), ``busy@…`` a transient one (451).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the outbox promises: sent after the commit, once for each key, again after a failure, forgotten afterwards."""
+"""The outbox: sends after the commit, once per key, retries with back-off, and deletes what it sent."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ NOW = datetime(2021, 11, 2, 9, tzinfo=UTC)
 MAIL = Mail("zoe@example.org", "Votre réservation", "Contremarque : ABC234\nhttps://example.org/?token=" + "x" * 90)
 
 
-class Recorder(Transport):
-    """A transport that keeps what it is given, and fails as often as it is told to."""
+class TransportDouble(Transport):
+    """Records deliveries, after failing ``failures`` times."""
 
     def __init__(self, failures: int = 0, error: type[Exception] = DeliveryFailed) -> None:
         self.delivered: list[Envelope] = []
@@ -77,13 +77,13 @@ def open_work(store: Store, outbox: Outbox) -> int:
         return outbox.open_work(connection)
 
 
-def write(store: Store, outbox: Outbox, *what: Mail | TextMessage | Push, key: str = "k") -> None:
+def write(store: Store, outbox: Outbox, *messages: Mail | TextMessage | Push, key: str = "k") -> None:
     with store.transaction() as tx:
-        for each in what:
-            outbox.write(tx, each, key=key)
+        for message in messages:
+            outbox.write(tx, message, key=key)
 
 
-def test_a_mail_is_sent_after_the_commit_and_its_content_forgotten(store, machine, tmp_path):
+def test_a_mail_is_sent_after_the_commit_and_its_content_deleted(store, machine, tmp_path):
     outbox = Outbox("booking", store, file_transports(tmp_path), machine=machine)
     write(store, outbox, MAIL)
     assert open_work(store, outbox) == 1
@@ -99,32 +99,32 @@ def test_a_mail_is_sent_after_the_commit_and_its_content_forgotten(store, machin
 
 
 def test_nothing_is_sent_when_the_transaction_rolls_back(store, machine):
-    recorder = Recorder()
-    outbox = Outbox("booking", store, {"mail": recorder}, machine=machine)
+    transport = TransportDouble()
+    outbox = Outbox("booking", store, {"mail": transport}, machine=machine)
     with pytest.raises(RuntimeError), store.transaction() as tx:
         outbox.write(tx, MAIL, key="k")
         raise RuntimeError
     outbox.send_due()
-    assert recorder.delivered == [] and rows(store) == []
+    assert transport.delivered == [] and rows(store) == []
 
 
-def test_the_same_key_and_recipient_is_sent_once_even_after_it_was_sent(store, machine):
-    recorder = Recorder()
-    outbox = Outbox("booking", store, {"mail": recorder}, machine=machine)
+def test_a_key_is_sent_once_per_recipient(store, machine):
+    transport = TransportDouble()
+    outbox = Outbox("booking", store, {"mail": transport}, machine=machine)
     write(store, outbox, MAIL, MAIL, key="confirmation/17")
     outbox.send_due()
     write(store, outbox, MAIL, key="confirmation/17")
     outbox.send_due()
-    assert len(recorder.delivered) == 1
+    assert len(transport.delivered) == 1
     write(store, outbox, MAIL, key="confirmation/18")
     write(store, outbox, Mail("max@example.org", "s", "t"), key="confirmation/18")
     outbox.send_due()
-    assert [envelope.notification.to for envelope in recorder.delivered] == [MAIL.to, MAIL.to, "max@example.org"]
-    assert len({envelope.identifier for envelope in recorder.delivered}) == 3
+    assert [envelope.notification.to for envelope in transport.delivered] == [MAIL.to, MAIL.to, "max@example.org"]
+    assert len({envelope.identifier for envelope in transport.delivered}) == 3
 
 
 def test_the_identifier_depends_on_service_kind_key_and_recipient_only(store, machine, tmp_path):
-    first, second = Recorder(), Recorder()
+    first, second = TransportDouble(), TransportDouble()
     write(store, Outbox("booking", store, {}, machine=machine), MAIL, key="1")
     Outbox("booking", store, {"mail": first}, machine=machine).send_due()
     with store.transaction() as tx:
@@ -134,64 +134,64 @@ def test_the_identifier_depends_on_service_kind_key_and_recipient_only(store, ma
     assert first.delivered[0].identifier == second.delivered[0].identifier
 
 
-def test_a_failed_delivery_is_tried_again_after_a_growing_pause(store, machine):
-    recorder = Recorder(failures=2)
-    outbox = Outbox("booking", store, {"mail": recorder}, machine=machine)
+def test_a_failed_delivery_is_retried_with_back_off(store, machine):
+    transport = TransportDouble(failures=2)
+    outbox = Outbox("booking", store, {"mail": transport}, machine=machine)
     write(store, outbox, MAIL)
     outbox.send_due()
     outbox.send_due()
-    assert rows(store)[0].attempts == 1, "not before its backoff"
+    assert rows(store)[0].attempts == 1, "no retry before the back-off has passed"
     machine.move_to(machine.now() + MIN_BACKOFF)
     outbox.send_due()
     machine.move_to(machine.now() + MIN_BACKOFF)
     outbox.send_due()
-    assert rows(store)[0].attempts == 2, "the second backoff is longer"
+    assert rows(store)[0].attempts == 2, "the second back-off is longer"
     machine.move_to(machine.now() + MIN_BACKOFF)
     outbox.send_due()
-    assert len(recorder.delivered) == 1
+    assert len(transport.delivered) == 1
     assert [backoff(n).total_seconds() for n in (1, 2, 3, 4)] == [1, 2, 4, 8]
     assert backoff(MAX_ATTEMPTS) == MAX_BACKOFF == backoff(10_000)
 
 
-def test_attempts_are_bounded_and_nobody_waits_for_a_dead_server(store, machine):
-    recorder = Recorder(failures=10**9)
-    outbox = Outbox("booking", store, {"mail": recorder}, machine=machine)
+def test_attempts_are_bounded_and_a_failing_mail_stops_counting_as_open_work(store, machine):
+    transport = TransportDouble(failures=10**9)
+    outbox = Outbox("booking", store, {"mail": transport}, machine=machine)
     write(store, outbox, MAIL)
-    waited_for = []
+    open_after_attempt = []
     for _ in range(MAX_ATTEMPTS):
         outbox.send_due()
-        waited_for.append(open_work(store, outbox))
+        open_after_attempt.append(open_work(store, outbox))
         machine.move_to(machine.now() + MAX_BACKOFF)
     (row,) = rows(store)
     assert (row.state, row.attempts, row.recipient, row.content) == ("given-up", MAX_ATTEMPTS, None, None)
-    assert waited_for[:4] == [1, 1, 0, 0]
+    assert open_after_attempt[:4] == [1, 1, 0, 0]
     outbox.send_due()
     assert rows(store)[0].attempts == MAX_ATTEMPTS
 
 
-def test_a_fault_of_ours_does_not_hold_back_the_next_ones(store, machine):
-    broken, recorder = Recorder(failures=1, error=KeyError), Recorder()
-    outbox = Outbox("booking", store, {"mail": broken, "sms": recorder}, machine=machine)
+def test_an_unexpected_error_does_not_block_the_next_message(store, machine):
+    broken, transport = TransportDouble(failures=1, error=KeyError), TransportDouble()
+    outbox = Outbox("booking", store, {"mail": broken, "sms": transport}, machine=machine)
     write(store, outbox, MAIL, TextMessage("+33612345678", "Code : 123456"))
     outbox.send_due()
-    assert len(recorder.delivered) == 1
+    assert len(transport.delivered) == 1
     assert [row.state for row in rows(store)] == ["waiting", "sent"]
 
 
-def test_what_a_dead_process_had_taken_goes_again_after_its_lease(store, machine):
-    recorder = Recorder()
-    outbox = Outbox("booking", store, {"mail": recorder}, machine=machine)
+def test_a_lease_of_a_dead_process_expires(store, machine):
+    transport = TransportDouble()
+    outbox = Outbox("booking", store, {"mail": transport}, machine=machine)
     write(store, outbox, MAIL)
     outbox._take()  # and the process dies here
     outbox.send_due()
-    assert recorder.delivered == []
+    assert transport.delivered == []
     machine.move_to(machine.now() + LEASE)
     outbox.send_due()
-    assert len(recorder.delivered) == 1
+    assert len(transport.delivered) == 1
 
 
-def test_what_dead_processes_had_taken_does_not_keep_others_from_writing(store, machine):
-    outbox = Outbox("booking", store, {"mail": Recorder()}, machine=machine)
+def test_leased_messages_do_not_count_towards_the_limit(store, machine):
+    outbox = Outbox("booking", store, {"mail": TransportDouble()}, machine=machine)
 
     def has_room():
         with store.reading() as connection:
@@ -206,18 +206,18 @@ def test_what_dead_processes_had_taken_does_not_keep_others_from_writing(store, 
     assert not has_room()
 
 
-def test_what_waits_for_an_erased_person_is_not_sent(store, machine):
-    recorder = Recorder()
-    outbox = Outbox("booking", store, {"mail": recorder}, machine=machine)
+def test_withdrawing_a_recipient_deletes_unsent_messages(store, machine):
+    transport = TransportDouble()
+    outbox = Outbox("booking", store, {"mail": transport}, machine=machine)
     write(store, outbox, MAIL)
     with store.transaction() as tx:
         outbox.withdraw(tx, MAIL.to)
     outbox.send_due()
-    assert recorder.delivered == [] and rows(store)[0].content is None
+    assert transport.delivered == [] and rows(store)[0].content is None
 
 
-def test_identifiers_are_forgotten_after_a_month(store, machine):
-    outbox = Outbox("booking", store, {"mail": Recorder()}, machine=machine)
+def test_sent_identifiers_are_deleted_after_a_month(store, machine):
+    outbox = Outbox("booking", store, {"mail": TransportDouble()}, machine=machine)
     write(store, outbox, MAIL)
     outbox.send_due()
     outbox.forget()
@@ -227,7 +227,7 @@ def test_identifiers_are_forgotten_after_a_month(store, machine):
     assert rows(store) == []
 
 
-def test_text_messages_and_pushes_are_files_with_whom_they_go_to(store, machine, tmp_path):
+def test_the_file_of_a_text_message_or_push_names_its_recipient(store, machine, tmp_path):
     outbox = Outbox("identity", store, file_transports(tmp_path), machine=machine)
     write(store, outbox, TextMessage("+33612345678", "Votre code : 042917"), Push("12", "Titre", "Texte"))
     outbox.send_due()
@@ -237,14 +237,14 @@ def test_text_messages_and_pushes_are_files_with_whom_they_go_to(store, machine,
     assert "account 12" in push.read_text() and "Titre" in push.read_text()
 
 
-def test_a_repeated_delivery_replaces_its_file(tmp_path):
+def test_a_repeated_delivery_overwrites_its_file(tmp_path):
     transport = file_transports(tmp_path)["mail"]
     for _ in range(2):
         transport.deliver(Envelope("ab" * 16, NOW, MAIL))
     assert len(list((tmp_path / "mail").iterdir())) == 1
 
 
-def test_a_header_cannot_be_smuggled_in(store, machine, tmp_path):
+def test_header_injection_is_refused(store, machine, tmp_path):
     outbox = Outbox("booking", store, file_transports(tmp_path), machine=machine)
     write(store, outbox, Mail("zoe@example.org", "Hi\r\nBcc: all@example.org", "t"))
     outbox.send_due()
@@ -253,12 +253,12 @@ def test_a_header_cannot_be_smuggled_in(store, machine, tmp_path):
 
 
 @pytest.mark.parametrize("url", ["", "mail", "http://example.org", "file:", "file://host/folder"])
-def test_a_setting_that_means_nothing_is_refused(url, tmp_path):
+def test_an_invalid_transport_url_is_refused(url, tmp_path):
     with pytest.raises(ValueError, match="MAIL_URL"):
         transports(url, f"file:{tmp_path}", f"file:{tmp_path}")
 
 
-# ---- over SMTP, with a real server
+# ---- SMTP, with a real server
 
 
 @pytest.fixture
@@ -285,14 +285,14 @@ def _listens(port: int) -> bool:
     return True
 
 
-def test_a_mail_arrives_over_smtp_with_an_identifier_that_a_repeat_shares(store, machine, smtp, tmp_path):
+def test_a_repeated_mail_has_the_same_message_id(store, machine, smtp, tmp_path):
     url, folder = smtp
-    lines = transports(f"{url}?from=Pass <pass@example.org>", f"file:{tmp_path}", f"file:{tmp_path}")
-    outbox = Outbox("booking", store, lines, machine=machine)
+    transport_by_kind = transports(f"{url}?from=Pass <pass@example.org>", f"file:{tmp_path}", f"file:{tmp_path}")
+    outbox = Outbox("booking", store, transport_by_kind, machine=machine)
     write(store, outbox, Mail(MAIL.to, MAIL.subject, "Dès 18 h : l’Opéra.\n.\nFin", reply_to="sarah@example.org"))
     taken = outbox._take()
     outbox._send(taken)
-    outbox._send(taken)  # as after a crash between the delivery and its note
+    outbox._send(taken)  # as after a crash between the delivery and its record
     received = [
         email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in sorted(folder.iterdir())
     ]
@@ -302,7 +302,7 @@ def test_a_mail_arrives_over_smtp_with_an_identifier_that_a_repeat_shares(store,
     assert received[0].get_content().replace("\r\n", "\n").strip() == "Dès 18 h : l’Opéra.\n.\nFin"
 
 
-def test_a_refusal_for_good_is_given_up_and_one_for_now_tried_again(store, machine, smtp, tmp_path):
+def test_a_permanent_smtp_error_is_given_up_and_a_transient_one_retried(store, machine, smtp, tmp_path):
     url, folder = smtp
     outbox = Outbox("booking", store, transports(url, f"file:{tmp_path}", f"file:{tmp_path}"), machine=machine)
     for number, to in enumerate(("unknown@example.org", "busy@example.org", "zoe@example.org")):
@@ -313,7 +313,7 @@ def test_a_refusal_for_good_is_given_up_and_one_for_now_tried_again(store, machi
     assert len(list(folder.iterdir())) == 1
 
 
-def test_an_absent_server_delays_the_mail(store, machine, tmp_path):
+def test_an_unreachable_server_delays_the_mail(store, machine, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"smtp://127.0.0.1:{free.getsockname()[1]}"
@@ -324,7 +324,7 @@ def test_an_absent_server_delays_the_mail(store, machine, tmp_path):
     assert (row.state, row.attempts) == ("waiting", 1) and row.content is not None
 
 
-def test_mails_that_go_together_share_a_connection(store, machine, smtp, tmp_path):
+def test_mails_of_one_batch_share_a_connection(store, machine, smtp, tmp_path):
     url, folder = smtp
     outbox = Outbox("booking", store, transports(url, f"file:{tmp_path}", f"file:{tmp_path}"), machine=machine)
     for number, to in enumerate(("zoe@example.org", "unknown@example.org", "max@example.org", "lea@example.org")):
@@ -334,17 +334,17 @@ def test_mails_that_go_together_share_a_connection(store, machine, smtp, tmp_pat
     assert len({path.stem.split("-")[1] for path in folder.iterdir()}) == 1
 
 
-def test_a_server_that_cannot_be_reached_is_not_asked_again_for_each_mail(store, machine, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as beside:
-        silent.settimeout(5)
-        url = f"smtp://127.0.0.1:{silent.getsockname()[1]}"
+def test_a_failed_connection_is_not_retried_for_each_mail_of_a_batch(store, machine, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as executor:
+        server.settimeout(5)
+        url = f"smtp://127.0.0.1:{server.getsockname()[1]}"
         outbox = Outbox("booking", store, transports(url, f"file:{tmp_path}", f"file:{tmp_path}"), machine=machine)
         for number in range(5):
             write(store, outbox, MAIL, key=str(number))
-        asked = beside.submit(lambda: silent.accept()[0].close())  # takes one, and nobody after it
+        accepted = executor.submit(lambda: server.accept()[0].close())  # the first connection only
         outbox.send_due()
-        asked.result()
-        silent.settimeout(0)
+        accepted.result()
+        server.settimeout(0)
         with pytest.raises(BlockingIOError):
-            silent.accept()
+            server.accept()
     assert [(row.state, row.attempts) for row in rows(store)] == [("waiting", 1)] * 5

@@ -1,4 +1,4 @@
-"""The CSV files, read as spreadsheets and programs read them."""
+"""The CSV files, parsed as a spreadsheet does."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def euros(text: str) -> Decimal:
     return Decimal(text.replace(",", "."))
 
 
-def test_reimbursements_of_the_deck_in_16_columns() -> None:
+def test_reimbursements_in_the_16_columns_of_the_founding_document() -> None:
     header, row = rows(reimbursements_csv([PAID_LINE]))
     assert header == [
         "Année",
@@ -103,7 +103,7 @@ def test_every_status_has_a_label() -> None:
     assert sent[1][-1] == "Remboursement envoyé"
 
 
-def test_typed_formulas_are_escaped_and_other_values_unchanged() -> None:
+def test_formulas_in_user_input_are_escaped_and_other_values_unchanged() -> None:
     line = replace(
         PAID_LINE,
         offer_name='=HYPERLINK("http://x";"y")',
@@ -119,7 +119,7 @@ def test_typed_formulas_are_escaped_and_other_values_unchanged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"),
+    ("text", "expected"),
     [
         ("L'Avare", "L'Avare"),
         ("Tarif -26 ans", "Tarif -26 ans"),
@@ -130,8 +130,8 @@ def test_typed_formulas_are_escaped_and_other_values_unchanged() -> None:
         ("", ""),
     ],
 )
-def test_typed_text(text: str, kept: str) -> None:
-    assert typed(text) == kept
+def test_user_input_is_escaped_and_kept_on_one_line(text: str, expected: str) -> None:
+    assert typed(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -146,12 +146,12 @@ def test_typed_text(text: str, kept: str) -> None:
         (None, "", ""),
     ],
 )
-def test_rates(rate: str | None, integer: str, exact: str) -> None:
+def test_rates_as_percentages(rate: str | None, integer: str, exact: str) -> None:
     assert (integer_percent(rate), exact_percent(rate)) == (integer, exact)
 
 
 @pytest.mark.parametrize("write", [integer_percent, exact_percent])
-def test_text_that_is_no_rate_is_refused(write: object) -> None:
+def test_an_invalid_rate_is_refused(write: object) -> None:
     with pytest.raises(FileNotValid, match="pas un taux"):
         write("beaucoup")  # type: ignore[operator]  # both take a text
 
@@ -257,7 +257,7 @@ def test_venues_add_up_to_the_batch() -> None:
         venues_csv(BATCH, [CINEMA])
 
 
-def test_wallets() -> None:
+def test_balances_of_wallets() -> None:
     text = wallets_csv([WalletBalance(7, Cents(2_800), Cents(29_000)), WalletBalance(8, Cents(0), Cents(0))])
     assert rows(text) == [
         ["ID de l'utilisateur", "Solde théorique", "Solde réel"],

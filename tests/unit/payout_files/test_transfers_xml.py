@@ -1,4 +1,4 @@
-"""The transfer file, read as its bank reads it."""
+"""The transfer file (SEPA pain.001), parsed and validated as a bank does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.unit.payout_files.records import BATCH, BIC, IBAN, TRANSFER
 
 OFFICIAL_SCHEMA = "ed4be42522e3e35b108b3ad2ebbcc65da987cddbf6cfdc20828cd4fd0d69c51a"
 SHA256_OF_FORMAT_1 = "b41af47673680ec5571c97898af2eae8a28a6001ea6c8170112b71794f2d34e3"
-"""Of the file of ``BATCH`` in the first format."""
+"""The hash of the file of ``BATCH`` in the first format."""
 
 
 def texts(content: bytes, path: str) -> list[str | None]:
@@ -40,7 +40,7 @@ def many(count: int) -> list[Transfer]:
     ]
 
 
-def test_the_batch_of_montpellier() -> None:
+def test_the_file_of_the_batch_of_montpellier() -> None:
     content = transfers_xml(BATCH, [TRANSFER])
 
     assert texts(content, "GrpHdr/MsgId") == ["passCulture-SCT-20211116-090000-1"]
@@ -75,10 +75,10 @@ def test_the_same_records_give_the_same_bytes() -> None:
     assert transfers_xml(batch_of(transfers), transfers) == transfers_xml(batch_of(transfers), list(transfers))
 
 
-def test_message_ids_fit_and_follow_the_close() -> None:
+def test_message_ids_contain_the_time_of_the_close_and_fit_the_format() -> None:
     late = replace(BATCH, closed_at=datetime(2021, 12, 31, 23, 59, 59, tzinfo=UTC))
     assert message_id(late) == "passCulture-SCT-20211231-235959-1"
-    assert message_id(replace(late, batch_id=2)) != message_id(late), "closed within the same second"
+    assert message_id(replace(late, batch_id=2)) != message_id(late), "unique even within the same second"
     assert re.fullmatch(r".{1,35}", message_id(replace(late, batch_id=123_456)))
 
 
@@ -88,7 +88,7 @@ def test_the_file_of_a_batch_of_the_first_format_keeps_its_bytes() -> None:
     assert hashlib.sha256(content).hexdigest() == SHA256_OF_FORMAT_1
 
 
-def test_every_transfer_in_order_and_the_sum_of_all() -> None:
+def test_transfers_keep_their_order_and_are_summed_up() -> None:
     transfers = many(300)
     content = transfers_xml(batch_of(transfers), transfers)
 
@@ -110,7 +110,7 @@ def test_transfers_may_have_different_remittance_texts() -> None:
     ]
 
 
-def test_a_payee_in_another_script_is_named_by_its_siren() -> None:
+def test_a_payee_without_sepa_characters_is_named_by_its_siren() -> None:
     content = transfers_xml(BATCH, [replace(TRANSFER, holder="Театр")])
     assert texts(content, "Cdtr/Nm") == ["SIREN 213401722"]
 
@@ -137,12 +137,12 @@ def test_a_batch_with_a_debtor_outside_the_sepa_characters_has_a_file() -> None:
     assert texts(content, "PmtInf/DbtrAgt/FinInstnId/BIC") == []
 
 
-def test_a_name_that_looks_like_markup_stays_a_name() -> None:
+def test_markup_in_a_name_is_escaped() -> None:
     content = transfers_xml(BATCH, [replace(TRANSFER, holder="</Nm><Nm>Intrus & Fils")])
     assert texts(content, "Cdtr/Nm") == ["Nm Nm Intrus + Fils"]
 
 
-def test_a_batch_that_pays_nobody_has_no_file() -> None:
+def test_a_batch_without_transfers_has_no_file() -> None:
     with pytest.raises(NothingToTransfer):
         transfers_xml(replace(BATCH, totals=replace(BATCH.totals, transfers=0, transferred=Cents(0))), [])
 
@@ -162,7 +162,7 @@ def test_an_invalid_file_is_refused_with_the_reason(transfer: Transfer, complain
 
 
 @pytest.mark.parametrize("cents", [0, -1, 100_000_000_000])
-def test_amounts_that_no_bank_accepts(cents: int) -> None:
+def test_an_amount_outside_the_format_is_refused(cents: int) -> None:
     transfers = [replace(TRANSFER, amount=Cents(cents))]
     with pytest.raises(FileNotValid, match="Aucune banque"):
         transfers_xml(batch_of(transfers), transfers)

@@ -1,4 +1,4 @@
-"""A state goes by one clock, and time does not go back."""
+"""The stored clock: one clock per state, which never goes back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.runtime.settings import BadSettings
 from tests.unit.payout.stage import START, Stage
 
 LATER = START + timedelta(days=1)
-TO_COME = datetime(2100, 1, 1, tzinfo=UTC)
+FUTURE = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def keep(stage: Stage, now: datetime) -> None:
         keep_clock(tx.connection, now)
 
 
-def test_a_simulated_clock_goes_on_from_where_it_stood(stage: Stage) -> None:
+def test_a_simulated_clock_resumes_at_its_stored_time(stage: Stage) -> None:
     assert restored_clock(START, stage.engine).now() == START
     stage.command("clock-set", {"now": instant_text(LATER)}, caller=None)
     assert restored_clock(START, stage.engine).now() == LATER
@@ -46,38 +46,38 @@ def test_a_simulated_clock_goes_on_from_where_it_stood(stage: Stage) -> None:
     assert not isinstance(restored_clock(None, stage.engine), SettableClock)
 
 
-def test_no_clock_starts_before_what_was_recorded(stage: Stage) -> None:
+def test_a_clock_cannot_start_before_the_last_event(stage: Stage) -> None:
     stage.clock.move_to(LATER)
     stage.set_up()
     check(stage, LATER)
     with pytest.raises(BadSettings, match=r"is before the last event of payout, recorded at 2021-11-03T"):
         check(stage, START)
     keep(stage, LATER)
-    check(stage, START)  # it goes on from where it stood
+    check(stage, START)  # it resumes at its stored time
 
 
-def test_the_real_clock_does_not_go_on_before_a_simulated_one(stage: Stage) -> None:
-    stage.clock.move_to(TO_COME)
+def test_the_real_clock_cannot_follow_a_later_simulated_one(stage: Stage) -> None:
+    stage.clock.move_to(FUTURE)
     stage.set_up()
-    check(stage, None)  # a machine's clock that is set right is nobody's mistake
-    keep(stage, TO_COME)
+    check(stage, None)  # a real clock that was corrected may be behind the last event
+    keep(stage, FUTURE)
     with pytest.raises(BadSettings, match="its clock is simulated"):
         check(stage, None)
 
 
-def test_who_writes_beside_a_simulated_platform_goes_by_its_clock(stage: Stage) -> None:
+def test_a_writer_beside_a_simulated_platform_needs_its_clock(stage: Stage) -> None:
     check_to_write(stage, None)
     keep(stage, START)
     stage.set_up()
     check_to_write(stage, START)
     with pytest.raises(BadSettings, match="the clock of this state is simulated and is at 2021-11-02T"):
         check_to_write(stage, None)
-    stage.clock.move_to(LATER)  # it has run in real time since
+    stage.clock.move_to(LATER)  # events were recorded after the simulation
     stage.submitted()
     check_to_write(stage, None)
 
 
-def test_a_clock_that_could_not_be_stored_has_not_moved(stage: Stage) -> None:
+def test_a_clock_that_could_not_be_stored_does_not_move(stage: Stage) -> None:
     def fail(_: sa.Connection) -> None:
         raise sa.exc.OperationalError("commit", None, Exception("server closed the connection"))
 

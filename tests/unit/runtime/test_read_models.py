@@ -1,4 +1,4 @@
-"""Every table is part of a read model, which can be folded anew, or is named here as what nobody else knows."""
+"""Every table belongs to a read model, which can be rebuilt from events, or is listed below as the only copy."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from shared.runtime.settings import SERVICES, Settings
 from shared.testing import BusDouble, empty_database
 
 START = "2021-06-01T08:00:00Z"
-EVERYWHERE = {"alembic_version", *metadata.tables}
-ITS_OWN = {
+EVENT_STORE = {"alembic_version", *metadata.tables}
+NOT_REBUILT = {
     "identity": {
-        *("credentials", "refresh_tokens", "mail_tokens", "failures"),  # secrets, and who guessed at them
-        *("requests", "notifications"),  # under way, and what was written to whom
-        *("doomed_keys", "person_keys"),  # keys of personal data, which an erasure destroys
+        *("credentials", "refresh_tokens", "mail_tokens", "failures"),  # secrets, and failed attempts
+        *("requests", "notifications"),  # deferred jobs, and the outbox of mails
+        *("doomed_keys", "person_keys"),  # encryption keys of personal data, which an erasure destroys
     },
     "booking": {"mail_progress", "notifications"},
-    "payout": {"document_contents"},  # what was uploaded
+    "payout": {"document_contents"},  # uploaded files
     "gateway": {"failures"},
 }
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_table_can_be_folded_anew(name: str, tmp_path: Path) -> None:
+def test_every_table_can_be_rebuilt(name: str, tmp_path: Path) -> None:
     engine = empty_database(tmp_path, name)
     empty_database(tmp_path, "keys").dispose()
     settings = Settings.from_environment({"STATE_DIR": str(tmp_path), "CLOCK": START, "RANDOM_SEED": "1"})
     clock = SettableClock(parse_instant(START))
     service = service_class(name).build(settings, clock, BusDouble({}), engine)  # type: ignore[attr-defined]
-    folded = {table.name for model in service.read_models for table in model.tables}
-    assert set(sa.inspect(engine).get_table_names()) - EVERYWHERE - folded == ITS_OWN.get(name, set())
+    rebuilt = {table.name for model in service.read_models for table in model.tables}
+    assert set(sa.inspect(engine).get_table_names()) - EVENT_STORE - rebuilt == NOT_REBUILT.get(name, set())
     engine.dispose()

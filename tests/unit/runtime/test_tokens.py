@@ -1,4 +1,4 @@
-"""Access tokens: what is signed is read back; whatever is altered, old or foreign is refused."""
+"""Access tokens (JWT): valid ones are verified; altered, expired and foreign ones are refused."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from shared.runtime.tokens import ACCESS_LIFETIME, BadToken, access_token, sign,
 KEY = b"k" * 32
 
 
-def test_an_access_token_says_who_and_which_roles():
+def test_an_access_token_contains_account_and_roles():
     claims = verify(access_token(17, frozenset({"staff", "pro"}), KEY), KEY)
     assert (claims["sub"], claims["accountId"], claims["roles"]) == ("17", 17, ["pro", "staff"])
     assert claims["exp"] - claims["iat"] == ACCESS_LIFETIME.total_seconds() == 900
 
 
-def test_a_key_of_any_length_serves():
+def test_a_key_of_any_length_is_accepted():
     assert verify(sign({"a": 1}, b"x", ACCESS_LIFETIME), b"x")["a"] == 1
 
 
-def test_an_old_token_is_refused():
+def test_an_expired_token_is_refused():
     with pytest.raises(BadToken):
         verify(sign({}, KEY, timedelta(seconds=-1)), KEY)
 
@@ -44,7 +44,7 @@ def test_an_altered_token_is_refused():
 
 
 @pytest.mark.parametrize("token", ["", "a.b.c", "é", "x" * 5000, "..", "\x00"])
-def test_what_is_no_token_is_refused(token):
+def test_a_malformed_token_is_refused(token):
     with pytest.raises(BadToken):
         verify(token, KEY)
 
