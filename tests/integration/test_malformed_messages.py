@@ -15,8 +15,8 @@ from tests.unit.shared.test_entrypoints import (  # noqa: F401  # collected by p
     caller,
     container,
     source,
-    test_a_message_that_cannot_be_read_is_asked_of_the_sources_log,
-    test_what_is_no_call_is_refused_and_its_neighbours_are_decided,
+    test_an_unreadable_call_is_refused_and_the_others_are_executed,
+    test_an_unreadable_message_is_read_from_the_log_of_its_source,
 )
 
 

@@ -1,4 +1,4 @@
-"""The same key gives the same answer; a refusal touches no neighbour."""
+"""Commands: idempotency keys, and batches in which one failing call leaves the others alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from shared.eventstore import Conflict as Clash
+from shared.eventstore import Conflict as StoreConflict
 from shared.eventstore import Store, StoreUnavailable, Transaction
 from shared.eventstore.outcomes import Call, Outcome
 from shared.kernel.callers import Caller
@@ -73,7 +73,7 @@ def call(name: str, amount: int, key: str | None = None, owner: int = 1, account
 
 
 @pytest.mark.parametrize("name", ["one", "bulk", "saga"])
-def test_the_same_key_gives_the_same_answer_and_acts_once(tmp_path: Path, name: str) -> None:
+def test_a_repeated_key_replays_the_answer(tmp_path: Path, name: str) -> None:
     store = file_store(tmp_path)
     decide = commands(store).decide
     first, repeated = decide([call(name, 4, "k")])[0], decide([call(name, 4, "k")])[0]
@@ -83,7 +83,7 @@ def test_the_same_key_gives_the_same_answer_and_acts_once(tmp_path: Path, name: 
 
 
 @pytest.mark.parametrize("name", ["one", "bulk", "saga"])
-def test_a_refusal_is_kept_for_ever(tmp_path: Path, name: str) -> None:
+def test_a_repeated_key_replays_a_refusal(tmp_path: Path, name: str) -> None:
     store = file_store(tmp_path)
     decide = commands(store).decide
     decide([call(name, 8)])
@@ -103,12 +103,12 @@ def test_a_key_with_another_body_is_refused(tmp_path: Path, name: str) -> None:
     decide([call(name, 4, "k")])
     (refused, _, replayed) = decide([call(name, 5, "k")])[0]
     assert isinstance(refused, DomainError)
-    assert (refused.code, replayed) == ("idempotency-key-reused", False), "it was never answered so before"
-    assert decide([call(name, 5, "k", account=8)])[0][0] == {"total": 9}  # another caller's key is another key
+    assert (refused.code, replayed) == ("idempotency-key-reused", False), "this refusal is not a stored one"
+    assert decide([call(name, 5, "k", account=8)])[0][0] == {"total": 9}  # keys are per caller
 
 
 @pytest.mark.parametrize("name", ["bulk", "saga"])
-def test_a_key_twice_in_one_batch_acts_once(tmp_path: Path, name: str) -> None:
+def test_a_key_twice_in_one_batch_is_executed_once(tmp_path: Path, name: str) -> None:
     store = file_store(tmp_path)
     answers = commands(store).decide([call(name, 4, "k"), call(name, 4, "k"), call(name, 1, "k")])
     assert [answer[0] for answer in answers[:2]] == [{"total": 4}, {"total": 4}]
@@ -119,7 +119,7 @@ def test_a_key_twice_in_one_batch_acts_once(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("keyed", [True, False], ids=["with keys", "without keys"])
 @pytest.mark.parametrize("name", ["bulk", "saga", "each"])
-def test_a_surprise_in_a_batch_is_found_and_its_neighbours_go_on(tmp_path: Path, name: str, keyed: bool) -> None:
+def test_bisection_isolates_the_failing_call_of_a_batch(tmp_path: Path, name: str, keyed: bool) -> None:
     store = file_store(tmp_path)
     calls = [call(name, amount, f"k{amount}" if keyed else None) for amount in (1, 666, 2, 3)]
     answers = commands(store).decide(calls)
@@ -135,36 +135,38 @@ def test_a_surprise_in_a_batch_is_found_and_its_neighbours_go_on(tmp_path: Path,
 
 
 @pytest.mark.parametrize("where", [0, 2, 4])
-def test_what_a_saga_did_before_it_failed_is_not_done_twice(tmp_path: Path, where: int) -> None:
-    """It commits call by call, and fails in the middle: with a key its outcome is found, without one it never shared
-    a run."""
+def test_calls_that_a_failing_saga_had_committed_are_not_repeated(tmp_path: Path, where: int) -> None:
+    """The saga commits call by call and fails halfway. The retry finds outcomes by key; a call without a key always has
+    a run of its own."""
     store = file_store(tmp_path)
     runs: list[int] = []
 
-    def one_after_the_other(calls: Sequence[Call]) -> list[Outcome]:
+    def commit_one_by_one(calls: Sequence[Call]) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        for single in calls:
-            runs.append(single.body.amount)
+        for one_call in calls:
+            runs.append(one_call.body.amount)
             with store.transaction() as tx:
-                found = tx.outcomes.find([single])
-                outcome = next(iter(found.values())) if found else pour_all(tx, [single])[0]
+                found = tx.outcomes.find([one_call])
+                outcome = next(iter(found.values())) if found else pour_all(tx, [one_call])[0]
                 if not found:
-                    tx.outcomes.store(single, outcome)
+                    tx.outcomes.store(one_call, outcome)
             outcomes.append(outcome)
         return outcomes
 
     calls = [call("saga", 1, "a"), call("saga", 2), call("saga", 3, "b"), call("saga", 4, "c")]
     calls.insert(where, call("saga", 666, "bad"))
-    answers = Commands(store, by_name([saga(PourInASaga, one_after_the_other)])).decide(calls)
-    said = [answer[0].status if isinstance(answer[0], DomainError) else answer[0] for answer in answers]
-    assert said.pop(where) == 500
-    assert said == [{"total": 1}, {"total": 3}, {"total": 6}, {"total": 10}]
-    assert runs.count(2) == 1, "it has no key"
+    answers = Commands(store, by_name([saga(PourInASaga, commit_one_by_one)])).decide(calls)
+    results = [answer[0].status if isinstance(answer[0], DomainError) else answer[0] for answer in answers]
+    assert results.pop(where) == 500
+    assert results == [{"total": 1}, {"total": 3}, {"total": 6}, {"total": 10}]
+    assert runs.count(2) == 1, "a call without a key runs once"
     assert total(store, 1) == 10
 
 
-@pytest.mark.parametrize(("error", "status"), [(Clash("taken"), 503), (Full("refused"), 409)], ids=["clash", "refusal"])
-def test_what_a_saga_raises_for_one_call_is_said_to_that_one(tmp_path: Path, error: Exception, status: int) -> None:
+@pytest.mark.parametrize(
+    ("error", "status"), [(StoreConflict("taken"), 503), (Full("refused"), 409)], ids=["conflict", "refusal"]
+)
+def test_an_error_of_a_saga_reaches_only_the_call_that_caused_it(tmp_path: Path, error: Exception, status: int) -> None:
     def fails(calls: Sequence[Call]) -> list[Outcome]:
         if any(one.body.amount == 666 for one in calls):
             raise error
@@ -172,11 +174,11 @@ def test_what_a_saga_raises_for_one_call_is_said_to_that_one(tmp_path: Path, err
 
     calls = [call("saga", amount, f"k{amount}") for amount in (1, 2, 666, 3)]
     answers = Commands(file_store(tmp_path), by_name([saga(PourInASaga, fails)])).decide(calls)
-    said = [answer[0].status if isinstance(answer[0], DomainError) else answer[0] for answer in answers]
-    assert said == [{}, {}, status, {}]
+    results = [answer[0].status if isinstance(answer[0], DomainError) else answer[0] for answer in answers]
+    assert results == [{}, {}, status, {}]
 
 
-def test_while_the_world_is_away_a_saga_is_not_tried_call_by_call(tmp_path: Path) -> None:
+def test_a_transient_failure_of_a_saga_is_not_bisected(tmp_path: Path) -> None:
     runs = []
 
     def away(calls: Sequence[Call]) -> list[Outcome]:
@@ -190,7 +192,7 @@ def test_while_the_world_is_away_a_saga_is_not_tried_call_by_call(tmp_path: Path
     assert runs == [8]
 
 
-def test_try_again_later_is_never_stored(tmp_path: Path) -> None:
+def test_a_transient_refusal_is_never_stored(tmp_path: Path) -> None:
     store = file_store(tmp_path)
     away = [True]
 
@@ -211,8 +213,8 @@ def test_an_unknown_command_is_refused(tmp_path: Path) -> None:
     assert answer.code == "unknown-call"
 
 
-def test_a_refusal_that_cannot_be_kept_is_try_again_later(tmp_path: Path) -> None:
-    """The database went away between the command and its refusal."""
+def test_a_refusal_that_cannot_be_stored_becomes_transient(tmp_path: Path) -> None:
+    """The database goes away between the command and the storing of its refusal."""
     store = file_store(tmp_path)
     decide = commands(store).decide
     decide([call("one", 8)])
@@ -236,16 +238,17 @@ def test_a_refusal_that_cannot_be_kept_is_try_again_later(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["one", "bulk"])
-def test_a_row_that_the_table_never_admits_is_our_fault_and_not_a_busy_moment(tmp_path: Path, name: str) -> None:
+def test_a_constraint_violation_is_an_internal_error_and_not_transient(tmp_path: Path, name: str) -> None:
     store = file_store(tmp_path)
 
-    def spoil(tx: Transaction, _call: Call) -> dict[str, Any]:
+    def violate(tx: Transaction, _call: Call) -> dict[str, Any]:
         tx.connection.exec_driver_sql("INSERT INTO numbers (kind) VALUES ('jar')")
         return {}
 
-    def spoil_all(tx: Transaction, calls: Sequence[Call]) -> list[Outcome]:
-        return [spoil(tx, call) for call in calls]
+    def violate_all(tx: Transaction, calls: Sequence[Call]) -> list[Outcome]:
+        return [violate(tx, call) for call in calls]
 
-    answer = Commands(store, by_name([one(PourOne, spoil), bulk(PourInBulk, spoil_all)])).decide([call(name, 1)])[0][0]
+    handlers = by_name([one(PourOne, violate), bulk(PourInBulk, violate_all)])
+    answer = Commands(store, handlers).decide([call(name, 1)])[0][0]
     assert isinstance(answer, DomainError)
     assert (answer.status, answer.code) == (500, "internal-error")

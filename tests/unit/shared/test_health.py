@@ -1,4 +1,4 @@
-"""What the probes are told: trouble, a loop that hangs, one that ended; and not a loop that only rests."""
+"""Health probes report trouble, a loop that hangs and one that ended, but not a loop that sleeps."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from tests.unit.shared.toy import START, file_store
 HOUR = 3600.0
 
 
-class Machine:
-    """The machine's clock, moved by hand."""
+class MonotonicClock:
+    """A monotonic clock that the tests advance."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -47,8 +47,8 @@ class Machine:
 
 
 @pytest.fixture
-def machine() -> Machine:
-    return Machine()
+def monotonic() -> MonotonicClock:
+    return MonotonicClock()
 
 
 @pytest.fixture
@@ -62,27 +62,27 @@ def probe(path: str, process: Process) -> tuple[str, Any]:
     return status[:3], orjson.loads(body)
 
 
-def test_a_part_is_stuck_when_its_round_does_not_end(machine: Machine) -> None:
-    part = Part(machine)
-    machine.now += STUCK_SECONDS
+def test_a_part_whose_round_does_not_end_is_stuck(monotonic: MonotonicClock) -> None:
+    part = Part(monotonic)
+    monotonic.now += STUCK_SECONDS
     assert part.trouble() == ""
-    machine.now += 1
+    monotonic.now += 1
     assert part.trouble() == "stuck"
     part.moves()
     assert part.trouble() == ""
 
 
-def test_a_part_that_rests_for_an_hour_is_not_stuck(machine: Machine) -> None:
-    part = Part(machine)
+def test_a_part_that_sleeps_for_an_hour_is_not_stuck(monotonic: MonotonicClock) -> None:
+    part = Part(monotonic)
     part.does_well(HOUR)
-    machine.now += HOUR + STUCK_SECONDS
+    monotonic.now += HOUR + STUCK_SECONDS
     assert part.trouble() == ""
-    machine.now += 1
+    monotonic.now += 1
     assert part.trouble() == "stuck"
 
 
-def test_trouble_holds_until_a_round_goes_well(machine: Machine) -> None:
-    part = Part(machine)
+def test_trouble_lasts_until_a_round_succeeds(monotonic: MonotonicClock) -> None:
+    part = Part(monotonic)
     part.has_trouble("the broker is away")
     part.moves()
     assert part.trouble() == "the broker is away"
@@ -91,23 +91,23 @@ def test_trouble_holds_until_a_round_goes_well(machine: Machine) -> None:
 
 
 def run(loop: Loop, *steps: Exception | Callable[[], None]) -> None:
-    """Rounds that raise or do these things; the loop stops after the last one."""
+    """Runs a loop whose rounds raise or call these steps, one each. It stops after the last one."""
     rounds = iter(steps)
 
     def step() -> None:
-        this = next(rounds, None)
-        if this is None:
+        this_step = next(rounds, None)
+        if this_step is None:
             loop.stop()
-        elif isinstance(this, Exception):
-            raise this
+        elif isinstance(this_step, Exception):
+            raise this_step
         else:
-            this()
+            this_step()
 
     loop.run(step, 0.0, lambda: None)
 
 
 @pytest.mark.parametrize(
-    "away",
+    "error",
     [
         BusUnavailable("no broker"),
         StoreUnavailable("no database"),
@@ -116,41 +116,41 @@ def run(loop: Loop, *steps: Exception | Callable[[], None]) -> None:
     ],
     ids=str,
 )
-def test_store_bus_and_bugs_are_trouble_until_they_are_over(process: Process, away: Exception) -> None:
+def test_an_error_of_store_bus_or_code_is_trouble_until_the_next_success(process: Process, error: Exception) -> None:
     loop, seen = Loop(process, "relay"), []
-    run(loop, away, lambda: seen.append(probe("/health/ready", process)))
+    run(loop, error, lambda: seen.append(probe("/health/ready", process)))
     ((status, body),) = seen
     assert (status, body["ready"]) == ("503", False)
-    assert type(away).__name__ in body["trouble"]["toy relay"]
+    assert type(error).__name__ in body["trouble"]["toy relay"]
     assert probe("/health/ready", process) == ("200", {"ready": True, "trouble": {}})
 
 
 @pytest.mark.parametrize(
-    "elsewhere",
+    "error",
     [
         Unavailable("wallet does not answer"),
-        Conflict("another was faster"),
+        Conflict("a concurrent transaction was faster"),
         Refused(InternalError("a bug of wallet").to_outcome()),
     ],
     ids=str,
 )
-def test_what_other_services_and_replicas_do_is_no_trouble_here(process: Process, elsewhere: Exception) -> None:
+def test_an_error_of_another_service_or_replica_is_no_trouble(process: Process, error: Exception) -> None:
     loop, seen = Loop(process, "messages from source"), []
-    run(loop, elsewhere, lambda: seen.append(probe("/health/ready", process)))
+    run(loop, error, lambda: seen.append(probe("/health/ready", process)))
     assert seen == [("200", {"ready": True, "trouble": {}})]
 
 
 @pytest.mark.parametrize("error", [InternalError("a bug"), Unavailable("not now")], ids=str)
-def test_a_source_that_does_not_tell_how_far_it_is_lets_the_lag_grow(
-    tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch, error: DomainError
+def test_the_lag_grows_while_the_source_does_not_report_its_backlog(
+    tmp_path: Path, monotonic: MonotonicClock, monkeypatch: pytest.MonkeyPatch, error: DomainError
 ) -> None:
-    monkeypatch.setattr(running.time, "monotonic", machine)
+    monkeypatch.setattr(running.time, "monotonic", monotonic)
     reactions = Reactions({("source", "JarFilled", 1): lambda _tx, _message: None})
-    told: list[Any] = [{"messages": 3, "since": instant_text(START - timedelta(seconds=20))}]
+    backlogs: list[Any] = [{"messages": 3, "since": instant_text(START - timedelta(seconds=20))}]
 
     def backlog(_data: Any, _caller: Any) -> Any:
-        if told:
-            return told[0]
+        if backlogs:
+            return backlogs[0]
         raise refusal({"refused": error.to_outcome()})
 
     bus = BusDouble({("source", "backlog"): backlog})
@@ -163,20 +163,24 @@ def test_a_source_that_does_not_tell_how_far_it_is_lets_the_lag_grow(
         return tuple(gauge.labels("toy", "source")._value.get() for gauge in gauges)  # type: ignore[return-value]
 
     assert lag() == (3, 20)
-    told.clear()
-    machine.now += 40
+    backlogs.clear()
+    monotonic.now += 40
     assert lag() == (3, 60)
-    told.append({"messages": 0, "since": None})
+    backlogs.append({"messages": 0, "since": None})
     assert lag() == (0, 0)
 
 
-@pytest.mark.parametrize("error", [Conflict("another was faster"), NotYet("a gap that source does not fill")], ids=str)
-def test_whoever_never_gets_on_is_stuck(process: Process, machine: Machine, error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error", [Conflict("a concurrent transaction was faster"), NotYet("a gap that source does not fill")], ids=str
+)
+def test_a_loop_that_fails_without_progress_is_stuck(
+    process: Process, monotonic: MonotonicClock, error: Exception
+) -> None:
     loop, seen = Loop(process, "messages from source"), []
-    loop.part = process.parts["toy messages from source"] = Part(machine)
+    loop.part = process.parts["toy messages from source"] = Part(monotonic)
 
     def later() -> None:
-        machine.now += STUCK_SECONDS + 1
+        monotonic.now += STUCK_SECONDS + 1
         raise error
 
     run(loop, later, lambda: seen.append(process.health()))
@@ -184,13 +188,13 @@ def test_whoever_never_gets_on_is_stuck(process: Process, machine: Machine, erro
     assert process.health() == {}
 
 
-def test_no_process_is_not_ready() -> None:
+def test_readiness_needs_a_process() -> None:
     assert answer("/health/ready", {})[0].startswith("503")
 
 
 @pytest.fixture
 def wallet(tmp_path: Path) -> Iterator[Callable[[], ServiceContainer]]:
-    """Starts wallet in this process, on the bus within it; again with each call."""
+    """Returns a function that starts wallet in this process, on the in-process bus."""
     settings = Settings.from_environment({"STATE_DIR": str(tmp_path), "CLOCK": "2021-11-02T09:00:00Z"})
     migrate_embedded(settings, ["wallet"])
     with connect(settings.amqp_uri) as connection:
@@ -209,7 +213,7 @@ def wallet(tmp_path: Path) -> Iterator[Callable[[], ServiceContainer]]:
     local.reset()
 
 
-def test_a_consumer_whose_greenlet_died_makes_its_process_unready_for_good(
+def test_a_process_with_a_dead_consumer_stays_unready(
     wallet: Callable[[], ServiceContainer],
 ) -> None:
     container = wallet()

@@ -1,4 +1,4 @@
-"""What people give as an address of mails, and as their bank."""
+"""E-mail addresses and BICs that people enter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.kernel.identifiers import bic, email
 
 
 @pytest.mark.parametrize("text", ["a@b.fr", "zoe.martin+pass@mail.example.org", "o'neil@b.fr", "x" * 64 + "@b.fr"])
-def test_an_address_stays_as_it_is(text: str) -> None:
+def test_a_valid_address_is_unchanged(text: str) -> None:
     assert email(text) == text
 
 
@@ -36,30 +36,30 @@ def test_an_address_stays_as_it_is(text: str) -> None:
     ],
     ids=ascii,
 )
-def test_what_a_mail_server_would_not_take_is_refused(text: str) -> None:
+def test_an_invalid_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="e-mail"):
         email(text)
 
 
 @pytest.mark.parametrize("text", ["BNPAFRPP", "bdfefrppcct", "AGRI FR PP 882", "SOGEFRP2"])
-def test_a_bic_is_written_as_banks_write_it(text: str) -> None:
+def test_a_bic_is_normalised(text: str) -> None:
     assert bic(text) == text.replace(" ", "").upper()
 
 
 @pytest.mark.parametrize(
     "text", ["", "BNPAFRPO", "BNPAFR0P", "BNPAFR1P", "BNP1FRPP", "BNPAFRPPX", "BNPAFRPPXXXX", "BNPAF1PP", "BNPAFRPé"]
 )
-def test_a_bic_that_no_transfer_file_takes_is_refused(text: str) -> None:
+def test_an_invalid_bic_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="BIC"):
         bic(text)
 
 
-def test_a_bic_is_what_the_schema_of_transfer_files_says() -> None:
-    """Letter by letter, in the two places where it is narrower than letters and digits."""
+def test_a_bic_is_valid_exactly_if_the_schema_of_transfer_files_accepts_it() -> None:
+    """Every letter and digit, at the two positions where the schema is stricter than letters and digits."""
     pattern = re.compile(_schema_pattern())
-    for place in (6, 7):
+    for index in (6, 7):
         for letter in string.ascii_uppercase + string.digits:
-            text = f"{'BNPAFRPP'[:place]}{letter}{'BNPAFRPP'[place + 1 :]}"
+            text = f"{'BNPAFRPP'[:index]}{letter}{'BNPAFRPP'[index + 1 :]}"
             assert _is_bic(text) is bool(pattern.fullmatch(text)), text
 
 

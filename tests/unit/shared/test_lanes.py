@@ -1,4 +1,4 @@
-"""Which calls travel together: a lone one waits for nobody, a crowd for those who were just answered, not for long."""
+"""Batching of calls: a single call is sent at once; concurrent ones wait briefly for callers just answered."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from shared.messaging.bus import CallingBus
 from tests.waiting import simulated_timers
 
 
-class Post:
-    """Takes batches and answers each when it is told to."""
+class CourierDouble:
+    """Records batches, and answers the last one on ``answer``."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[str, int]] = []
@@ -30,18 +30,18 @@ class Post:
         return [size for _, size in self.batches]
 
     def answer(self) -> None:
-        """The last batch."""
+        """Answers the last batch."""
         batch_id, size = self.batches[-1]
         self.bus.receive(batch_id, [{"result": number} for number in range(size)])
         green.sleep(0)
 
-    def ask(self, count: int, seconds: float = 5.0) -> list[Any]:
-        asking = [
+    def call(self, count: int, seconds: float = 5.0) -> list[Any]:
+        calls = [
             green.spawn(self.bus.send_query, "booking", "booking", {}, batched=True, timeout=seconds)
             for _ in range(count)
         ]
         green.sleep(0)
-        return asking
+        return calls
 
 
 @pytest.fixture(autouse=True)
@@ -51,197 +51,199 @@ def timers() -> Iterator[None]:
 
 
 @pytest.fixture
-def post(monkeypatch: pytest.MonkeyPatch) -> Post:
+def courier(monkeypatch: pytest.MonkeyPatch) -> CourierDouble:
     monkeypatch.setattr(calling, "LINGER_SECONDS", 0.05)
-    return Post()
+    return CourierDouble()
 
 
-def test_a_lone_caller_waits_for_nobody(post: Post) -> None:
+def test_a_single_call_is_sent_at_once(courier: CourierDouble) -> None:
     for turn in range(1, 4):
-        (asked,) = post.ask(1)
-        assert post.sizes == [1] * turn
-        post.answer()
-        assert asked.wait() == 0
+        (call,) = courier.call(1)
+        assert courier.sizes == [1] * turn
+        courier.answer()
+        assert call.wait() == 0
 
 
-def test_whoever_comes_while_a_batch_is_under_way_travels_in_the_next(post: Post) -> None:
-    post.ask(1)
-    others = post.ask(5)
-    assert post.sizes == [1]
-    post.answer()
+def test_calls_during_a_batch_are_sent_in_the_next(courier: CourierDouble) -> None:
+    courier.call(1)
+    others = courier.call(5)
+    assert courier.sizes == [1]
+    courier.answer()
     green.sleep(0.1)
-    assert post.sizes == [1, 5]
-    post.answer()
+    assert courier.sizes == [1, 5]
+    courier.answer()
     assert [other.wait() for other in others] == [0, 1, 2, 3, 4]
 
 
-def test_those_who_were_just_answered_are_waited_for(post: Post) -> None:
-    post.ask(1)
-    post.ask(5)
-    post.answer()
-    assert post.sizes == [1]  # five wait, the sixth has just been answered
-    post.ask(1)
-    assert post.sizes == [1, 6]
+def test_a_batch_waits_for_callers_that_were_just_answered(courier: CourierDouble) -> None:
+    courier.call(1)
+    courier.call(5)
+    courier.answer()
+    assert courier.sizes == [1]  # five wait for the sixth, which was just answered
+    courier.call(1)
+    assert courier.sizes == [1, 6]
 
 
-def test_but_not_for_long(post: Post) -> None:
-    post.ask(1)
-    post.ask(5)
-    post.answer()
-    post.ask(0)
-    assert post.sizes == [1]
+def test_a_batch_waits_for_a_bounded_time(courier: CourierDouble) -> None:
+    courier.call(1)
+    courier.call(5)
+    courier.answer()
+    courier.call(0)
+    assert courier.sizes == [1]
     green.sleep(0.1)
-    assert post.sizes == [1, 5]
-    post.answer()
-    post.ask(1)
-    assert post.sizes == [1, 5]
+    assert courier.sizes == [1, 5]
+    courier.answer()
+    courier.call(1)
+    assert courier.sizes == [1, 5]
     green.sleep(0.1)
-    assert post.sizes == [1, 5, 1]
-    post.answer()
-    post.ask(1)
-    assert post.sizes == [1, 5, 1, 1]  # alone again
+    assert courier.sizes == [1, 5, 1]
+    courier.answer()
+    courier.call(1)
+    assert courier.sizes == [1, 5, 1, 1]  # a single caller again
 
 
-def test_a_batch_that_is_never_answered_holds_the_next_ones_no_longer_than_its_callers(post: Post) -> None:
-    (lost,) = post.ask(1, seconds=0.05)
-    (late,) = post.ask(1, seconds=5.0)
+def test_an_unanswered_batch_blocks_the_next_until_its_callers_time_out(courier: CourierDouble) -> None:
+    (lost,) = courier.call(1, seconds=0.05)
+    (late,) = courier.call(1, seconds=5.0)
     with pytest.raises(Unavailable):
         lost.wait()
     green.sleep(0.1)
-    assert post.sizes == [1, 1]
-    post.answer()
+    assert courier.sizes == [1, 1]
+    courier.answer()
     assert late.wait() == 0
 
 
-def test_who_gives_up_while_waiting_is_not_sent(post: Post) -> None:
-    post.ask(1)
-    (impatient,) = post.ask(1, seconds=0.02)
+def test_a_call_that_timed_out_before_it_was_sent_is_not_sent(courier: CourierDouble) -> None:
+    courier.call(1)
+    (impatient,) = courier.call(1, seconds=0.02)
     with pytest.raises(Unavailable):
         impatient.wait()
-    post.answer()
+    courier.answer()
     green.sleep(0.1)
-    assert post.sizes == [1]
+    assert courier.sizes == [1]
 
 
-def test_a_batch_that_is_late_keeps_nobody_waiting_and_may_still_be_answered(
-    post: Post, monkeypatch: pytest.MonkeyPatch
+def test_a_late_batch_does_not_block_the_next_and_may_still_be_answered(
+    courier: CourierDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may be lost with the process that took it: its callers wait to the end, the others do not."""
+    """It may be lost with the process that received it. Its callers wait for their time-out, the others do not."""
     monkeypatch.setattr(calling, "LATE_SECONDS", 0.5)
-    (lost,) = post.ask(1)
-    first, _ = post.batches[0]
-    others = post.ask(3)
-    assert post.sizes == [1]
+    (lost,) = courier.call(1)
+    first, _ = courier.batches[0]
+    others = courier.call(3)
+    assert courier.sizes == [1]
     green.sleep(0.55)
-    assert post.sizes == [1, 3]
-    post.bus.receive(first, [{"result": "late"}])
+    assert courier.sizes == [1, 3]
+    courier.bus.receive(first, [{"result": "late"}])
     assert lost.wait() == "late"
-    post.ask(2)
-    assert post.sizes == [1, 3]  # the late answer has freed nothing
-    post.answer()
+    courier.call(2)
+    assert courier.sizes == [1, 3]  # the late answer has released no slot
+    courier.answer()
     assert [other.wait() for other in others] == [0, 1, 2]
     green.sleep(0.1)
-    assert post.sizes == [1, 3, 2]
+    assert courier.sizes == [1, 3, 2]
 
 
 @pytest.mark.parametrize("answers", [[], [{"result": 0}], [{"result": number} for number in range(4)]], ids=len)
-def test_answers_of_another_number_than_the_calls_free_the_lane(post: Post, answers: list[Any]) -> None:
-    """Nobody knows whose they are: a query is told to come again, and the next batch goes."""
-    post.ask(1)
-    asking = post.ask(3)
-    post.answer()
+def test_a_wrong_number_of_answers_fails_the_batch_and_releases_the_lane(
+    courier: CourierDouble, answers: list[Any]
+) -> None:
+    """The answers cannot be assigned: queries get a transient refusal, and the next batch is sent."""
+    courier.call(1)
+    calls = courier.call(3)
+    courier.answer()
     green.sleep(0.1)
-    assert post.sizes == [1, 3]
-    (next_one,) = post.ask(1)
-    post.bus.receive(post.batches[-1][0], answers)
-    for one in asking:
+    assert courier.sizes == [1, 3]
+    (next_one,) = courier.call(1)
+    courier.bus.receive(courier.batches[-1][0], answers)
+    for one in calls:
         with pytest.raises(Unavailable):
             one.wait()
     green.sleep(0.1)
-    assert post.sizes == [1, 3, 1]
-    post.answer()
+    assert courier.sizes == [1, 3, 1]
+    courier.answer()
     assert next_one.wait() == 0
 
 
-def test_a_command_whose_answer_is_nobodys_is_pending(post: Post) -> None:
-    asked = green.spawn(post.bus.send_command, "booking", "book", {}, timeout=5.0)
+def test_the_outcome_of_a_command_without_its_answer_is_pending(courier: CourierDouble) -> None:
+    command = green.spawn(courier.bus.send_command, "booking", "book", {}, timeout=5.0)
     green.sleep(0)
-    post.bus.receive(post.batches[-1][0], [])
+    courier.bus.receive(courier.batches[-1][0], [])
     with pytest.raises(OutcomePending):
-        asked.wait()
+        command.wait()
 
 
-class SlowPost(Post):
-    """Hands nothing over before ``handed`` is sent; then raises it, where it is an exception."""
+class SlowCourier(CourierDouble):
+    """Blocks every send until ``sent`` has a value; raises it if it is an exception."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.handed = green.Event()
+        self.sent = green.Event()
 
     def send(self, service: str, kind: str, batch_id: str, calls: Sequence[dict[str, Any]], seconds: float) -> None:
         super().send(service, kind, batch_id, calls, seconds)
-        self.handed.wait()
+        self.sent.wait()
 
 
-def test_the_time_out_of_a_caller_counts_while_its_call_is_sent() -> None:
-    post = SlowPost()
-    asking = post.ask(1, seconds=0.1)
-    asking += [green.spawn(post.bus.send_query, "booking", "booking", {}, timeout=0.1) for _ in range(50)]
-    asking.append(green.spawn(post.bus.send_commands, "booking", "book", [{}, {}], timeout=0.1))
+def test_the_time_out_of_a_caller_includes_sending() -> None:
+    courier = SlowCourier()
+    calls = courier.call(1, seconds=0.1)
+    calls += [green.spawn(courier.bus.send_query, "booking", "booking", {}, timeout=0.1) for _ in range(50)]
+    calls.append(green.spawn(courier.bus.send_commands, "booking", "book", [{}, {}], timeout=0.1))
     with green.Timeout(1.0):
-        for one in asking[:-1]:
+        for one in calls[:-1]:
             with pytest.raises(Unavailable):
                 one.wait()
-        assert [type(answer) for answer in asking[-1].wait()] == [OutcomePending, OutcomePending]
+        assert [type(answer) for answer in calls[-1].wait()] == [OutcomePending, OutcomePending]
 
 
-def test_who_gives_up_while_it_sends_holds_nobody_up() -> None:
-    """What waits behind its batch is sent by somebody else."""
-    post = SlowPost()
-    (impatient,) = post.ask(1, seconds=0.2)
-    behind = post.ask(3)
-    assert post.sizes == [1]
+def test_a_time_out_while_sending_does_not_block_the_next_batch() -> None:
+    """Another greenlet sends the calls that wait behind it."""
+    courier = SlowCourier()
+    (impatient,) = courier.call(1, seconds=0.2)
+    behind = courier.call(3)
+    assert courier.sizes == [1]
     with pytest.raises(Unavailable):
         impatient.wait()
-    post.handed.send(None)
+    courier.sent.send(None)
     green.sleep(0.05)
-    assert post.sizes == [1, 3]
-    post.answer()
+    assert courier.sizes == [1, 3]
+    courier.answer()
     assert [one.wait() for one in behind] == [0, 1, 2]
 
 
-def test_a_call_that_cannot_be_sent_holds_nobody_up() -> None:
-    post = SlowPost()
-    (wrong,) = post.ask(1)
-    behind = post.ask(2)
-    failed, post.handed = post.handed, green.Event()
-    failed.send_exception(TypeError("no JSON"))
+def test_a_call_that_cannot_be_sent_does_not_block_the_next_batch() -> None:
+    courier = SlowCourier()
+    (invalid,) = courier.call(1)
+    behind = courier.call(2)
+    failed, courier.sent = courier.sent, green.Event()
+    failed.send_exception(TypeError("not JSON"))
     with pytest.raises(TypeError):
-        wrong.wait()
-    post.handed.send(None)
+        invalid.wait()
+    courier.sent.send(None)
     green.sleep(0.05)
-    post.answer()
+    courier.answer()
     assert [one.wait() for one in behind] == [0, 1]
 
 
-def test_many_lone_calls_that_wait_are_told_one_after_the_other_that_they_cannot_be_sent() -> None:
-    """They wait for the slots of calls that are never answered; then the broker is gone."""
-    post = SlowPost()
-    post.handed.send(None)
+def test_many_waiting_calls_fail_without_recursion_when_the_broker_is_away() -> None:
+    """They wait for slots of calls that are never answered; then the broker is away."""
+    courier = SlowCourier()
+    courier.sent.send(None)
     waiting = calling.SINGLE_SLOTS + 2 * sys.getrecursionlimit()
-    asking = [green.spawn(post.bus.send_query, "booking", "booking", {}, timeout=30.0) for _ in range(waiting)]
+    calls = [green.spawn(courier.bus.send_query, "booking", "booking", {}, timeout=30.0) for _ in range(waiting)]
     green.sleep(0)
-    assert len(post.batches) == calling.SINGLE_SLOTS
-    post.handed = green.Event()
-    post.handed.send_exception(Unavailable("no broker"))
-    post.bus.receive(post.batches[0][0], [{"result": "the first"}])
-    told = [one for one in asking[calling.SINGLE_SLOTS :] if refused(one)]
-    assert len(told) == waiting - calling.SINGLE_SLOTS
+    assert len(courier.batches) == calling.SINGLE_SLOTS
+    courier.sent = green.Event()
+    courier.sent.send_exception(Unavailable("no broker"))
+    courier.bus.receive(courier.batches[0][0], [{"result": "the first"}])
+    failed = [one for one in calls[calling.SINGLE_SLOTS :] if is_unavailable(one)]
+    assert len(failed) == waiting - calling.SINGLE_SLOTS
 
 
-def refused(asked: Any) -> bool:
+def is_unavailable(call: Any) -> bool:
     try:
-        asked.wait()
+        call.wait()
     except Unavailable:
         return True
     return False

@@ -1,4 +1,4 @@
-"""The bus within one process keeps the promises that RabbitMQ keeps."""
+"""The in-process transport behaves as RabbitMQ does."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def bodies(messages) -> list[str]:
     return [message.body.decode() for message in messages]
 
 
-def test_a_message_arrives_as_from_rabbitmq(channel) -> None:
+def test_a_message_has_the_properties_of_rabbitmq(channel) -> None:
     declared(channel, kombu.Queue("plain"))
     send(channel, "plain", "hello", correlation_id="17")
     message = channel.basic_get("plain")
@@ -56,7 +56,7 @@ def test_a_message_arrives_as_from_rabbitmq(channel) -> None:
     assert channel.basic_get("plain") is None
 
 
-def test_a_topic_exchange_gives_a_copy_to_each_queue_bound_to_everything(channel) -> None:
+def test_a_topic_exchange_copies_a_message_to_every_bound_queue(channel) -> None:
     queues = [kombu.Queue(name, events_exchange("test", "booking"), "#") for name in ("wallet", "payout")]
     for queue in queues:
         declared(channel, queue)
@@ -71,26 +71,26 @@ def test_a_topic_exchange_gives_a_copy_to_each_queue_bound_to_everything(channel
         inbox.close()
 
 
-def test_whoever_waits_is_woken_at_once(channel) -> None:
+def test_a_waiting_consumer_is_woken_at_once(channel) -> None:
     queue = calls_queue("test", "wallet", "commands")
     inbox = Inbox(URI, [queue], prefetch=10)
     waiting = green.spawn(inbox.take, 1, 5.0)
     green.sleep(0.05)
     send(channel, queue.name, "x")
-    for _ in range(5):  # turns of the hub: no time has to pass
+    for _ in range(5):  # switches of the hub: no time has to pass
         green.sleep(0)
     assert waiting.dead
     assert bodies(waiting.wait()) == ["x"]
     inbox.close()
 
 
-def test_waiting_ends_when_nothing_comes() -> None:
+def test_waiting_without_a_message_times_out() -> None:
     inbox = Inbox(URI, [calls_queue("test", "wallet", "queries")], prefetch=10)
     assert inbox.take(1, 0.05) == []
     inbox.close()
 
 
-def test_what_was_not_acknowledged_comes_again_in_order_at_the_head(channel) -> None:
+def test_unacknowledged_messages_are_redelivered_first_and_in_order(channel) -> None:
     queue = events_queue("test", "wallet", "booking")
     declared(channel, queue)
     exchange = queue.exchange.name
@@ -109,7 +109,7 @@ def test_what_was_not_acknowledged_comes_again_in_order_at_the_head(channel) -> 
     assert channel.basic_get(queue.name) is None
 
 
-def test_a_refused_message_goes_back_to_the_head_or_away(channel) -> None:
+def test_a_rejected_message_is_requeued_at_the_head_or_dropped(channel) -> None:
     declared(channel, kombu.Queue("plain"))
     send(channel, "plain", "1", "2")
     channel.basic_get("plain").reject(requeue=True)
@@ -118,7 +118,7 @@ def test_a_refused_message_goes_back_to_the_head_or_away(channel) -> None:
     assert channel.basic_get("plain") is None
 
 
-def test_no_more_is_handed_out_than_may_be_unacknowledged(channel) -> None:
+def test_prefetch_limits_unacknowledged_messages(channel) -> None:
     queue = kombu.Queue("plain")
     declared(channel, queue)
     send(channel, "plain", *"abcde")
@@ -133,14 +133,14 @@ def test_no_more_is_handed_out_than_may_be_unacknowledged(channel) -> None:
     inbox.close()
 
 
-def test_a_full_queue_drops_its_oldest(channel) -> None:
+def test_a_full_queue_drops_its_head(channel) -> None:
     declared(channel, kombu.Queue("small", queue_arguments={"x-max-length": 3, "x-overflow": "drop-head"}))
     send(channel, "small", *"abcde")
     assert [channel.basic_get("small").body for _ in range(3)] == [b"c", b"d", b"e"]
     assert channel.basic_get("small") is None
 
 
-def test_a_call_whose_caller_gave_up_is_not_answered(channel) -> None:
+def test_an_expired_message_is_dropped(channel) -> None:
     declared(channel, kombu.Queue("plain"))
     send(channel, "plain", "old", expiration="1")
     send(channel, "plain", "new", expiration="10000")
@@ -148,7 +148,7 @@ def test_a_call_whose_caller_gave_up_is_not_answered(channel) -> None:
     assert channel.basic_get("plain").body == b"new"
 
 
-def test_what_is_sent_nowhere_is_gone_and_leaves_nothing(channel) -> None:
+def test_a_message_without_a_queue_is_dropped(channel) -> None:
     send(channel, "nobody", "x")
     send(channel, "M", "x", exchange="no-exchange")
     declared(channel, kombu.Queue("nobody"))
@@ -157,7 +157,7 @@ def test_what_is_sent_nowhere_is_gone_and_leaves_nothing(channel) -> None:
         channel.basic_consume("no-queue", True, print, "")
 
 
-def test_an_exclusive_queue_goes_with_its_connection(channel) -> None:
+def test_an_exclusive_queue_is_deleted_with_its_connection(channel) -> None:
     answers = kombu.Queue("answers", durable=False, exclusive=True, auto_delete=True)
     inbox = Inbox(URI, [answers], prefetch=10, no_ack=True)
     sender = Sender(URI)
@@ -183,7 +183,7 @@ def test_deleting_a_queue_or_an_exchange_removes_its_bindings(channel) -> None:
     assert channel.basic_get(queue.name) is None
 
 
-def test_several_consumers_share_a_queue_and_lose_nothing(channel) -> None:
+def test_competing_consumers_share_a_queue_without_loss(channel) -> None:
     queue = kombu.Queue("shared")
     declared(channel, queue)
     inboxes = [Inbox(URI, [queue], prefetch=5) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""A service may look at a whole batch before its reactions, and write the rows of many decisions together."""
+"""A service may prepare a whole batch before its reactions, and write the rows of all of them at the flush."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.unit.shared.toy import file_store, fill
 POISON = 3
 
 
-class Diary:
-    """Writes down what happens, and keeps what was handled to write it at the flush."""
+class Pair:
+    """A source, and a consumer that records prepared batches and writes handled amounts at the flush."""
 
     def __init__(self, folder: Path) -> None:
         self.source = file_store(folder, "source")
@@ -35,7 +35,7 @@ class Diary:
     def prepare(self, tx: Transaction, messages: Sequence[Message]) -> None:
         amounts = [message.data["amount"] for message in messages]
         self.prepared.append(amounts)
-        assert tx.locals.setdefault(Diary, self) is self
+        assert tx.locals.setdefault(Pair, self) is self
 
     def react(self, tx: Transaction, message: Message) -> None:
         amount = message.data["amount"]
@@ -53,32 +53,32 @@ def write(tx: Transaction, amount: int) -> None:
 
 
 @pytest.fixture
-def diary(tmp_path: Path) -> Diary:
-    return Diary(tmp_path)
+def pair(tmp_path: Path) -> Pair:
+    return Pair(tmp_path)
 
 
-def test_a_batch_is_prepared_once_and_its_rows_are_written(diary: Diary) -> None:
+def test_a_batch_is_prepared_once(pair: Pair) -> None:
     for owner in (1, 2, 4):
-        fill(diary.source, owner, owner)
-    diary.consumer.handle(diary.source.messages(0, 10))
-    assert diary.prepared == [[1, 2, 4]]
-    assert diary.handled() == [1, 2, 4]
+        fill(pair.source, owner, owner)
+    pair.consumer.handle(pair.source.messages(0, 10))
+    assert pair.prepared == [[1, 2, 4]]
+    assert pair.handled() == [1, 2, 4]
 
 
-def test_what_cannot_be_handled_keeps_nobody_from_being_written(diary: Diary) -> None:
+def test_a_poison_message_leaves_the_rows_of_the_others_alone(pair: Pair) -> None:
     for owner in (1, POISON, 4):
-        fill(diary.source, owner, owner)
-    fill(diary.source, POISON, 5)
-    diary.consumer.catch_up()
-    assert diary.handled() == [1, 4]
-    assert [5] not in diary.prepared  # parked behind the one that failed: nothing is to be prepared for it
+        fill(pair.source, owner, owner)
+    fill(pair.source, POISON, 5)
+    pair.consumer.catch_up()
+    assert pair.handled() == [1, 4]
+    assert [5] not in pair.prepared  # a parked message is not prepared
 
 
-def test_what_is_to_be_written_is_written_once(diary: Diary) -> None:
-    store: Store = diary.store
+def test_a_callback_before_the_flush_runs_once(pair: Pair) -> None:
+    store: Store = pair.store
     with store.transaction() as tx:
         tx.before_flush(lambda: write(tx, 1))
         tx.flush()
         tx.flush()
         tx.before_flush(lambda: write(tx, 2))
-    assert diary.handled() == [1, 2]
+    assert pair.handled() == [1, 2]

@@ -1,3 +1,5 @@
+"""Rebuilding of read models, from a service's own events and from the messages of other services."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -28,11 +30,11 @@ def alter(store: Store, owner: int, amount: int) -> None:
         tx.connection.execute(totals.update().where(totals.c.owner == owner).values(total=amount))
 
 
-def test_a_second_fold_is_equal_to_the_live_rows(tmp_path: Path) -> None:
+def test_the_comparison_finds_no_difference_in_untouched_rows(tmp_path: Path) -> None:
     assert compare(filled(tmp_path), Totals()) == []
 
 
-def test_a_row_altered_removed_or_made_by_hand_is_found(tmp_path: Path) -> None:
+def test_the_comparison_finds_altered_missing_and_extra_rows(tmp_path: Path) -> None:
     store = filled(tmp_path)
     alter(store, 3, 14)
     with store.transaction() as tx:
@@ -45,7 +47,7 @@ def test_a_row_altered_removed_or_made_by_hand_is_found(tmp_path: Path) -> None:
     assert set(found) == {1, 3, 9}
 
 
-def test_a_rebuild_puts_the_rows_right(tmp_path: Path) -> None:
+def test_a_rebuild_repairs_the_rows(tmp_path: Path) -> None:
     store = filled(tmp_path)
     alter(store, 3, 14)
     assert rebuild(store, Totals()) == 5
@@ -53,23 +55,23 @@ def test_a_rebuild_puts_the_rows_right(tmp_path: Path) -> None:
     assert compare(store, Totals()) == []
 
 
-# --- what others told -------------------------------------------------------------------------------------------------
+# --- messages of other services ---------------------------------------------------------------------------------------
 
 
-def told(tx: Transaction, message: Message) -> None:
-    """Adds up what was filled; trips over one of them, as it did before it became a dead letter."""
+def add_to_total(tx: Transaction, message: Message) -> None:
+    """Adds an amount to its total. Fails on 13, as it did when that message became a dead letter."""
     owner, amount = message.data["owner"], message.data["amount"]
     if amount == 13:
-        raise ValueError("a fault of ours")
+        raise ValueError("a bug")
     known = tx.connection.execute(sa.select(totals.c.total).where(totals.c.owner == owner)).scalar()
     upsert(tx.connection, totals, [{"owner": owner, "total": (known or 0) + amount}])
 
 
-TOLD = Followed("told", 1, [totals], Reactions({("source", "JarFilled", 1): told}))
+FOLLOWED = Followed("followed", 1, [totals], Reactions({("source", "JarFilled", 1): add_to_total}))
 
 
-class Follows:
-    """A store that has followed another one up to a position."""
+class Pair:
+    """A source, and a store that has followed it up to a position."""
 
     def __init__(self, folder: Path) -> None:
         self.source, self.store = file_store(folder, "source"), file_store(folder)
@@ -80,7 +82,7 @@ class Follows:
         return self.source.messages(after, limit)
 
     def follow(self, position: int) -> None:
-        """By hand, so that the fold is compared with somebody else's."""
+        """Writes the rows without the reaction, so that the rebuild is compared with another implementation."""
         with self.store.transaction() as tx:
             upsert(tx.connection, tracking, [{"source": "source", "position": position, "epoch": "e"}])
             for message in self.source.messages(0, 100):
@@ -90,16 +92,16 @@ class Follows:
     def differing(self) -> dict[int, tuple[Any, Any]]:
         return {
             found.key["owner"]: (found.live and found.live["total"], found.folded and found.folded["total"])
-            for found in compare(self.store, TOLD, self.read_log)
+            for found in compare(self.store, FOLLOWED, self.read_log)
         }
 
 
-@pytest.mark.parametrize("most", [1, 2, 1000])
-def test_what_was_told_is_folded_as_far_as_it_was_followed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+@pytest.mark.parametrize("page", [1, 2, 1000])
+def test_messages_are_rebuilt_up_to_the_tracked_position(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
-    monkeypatch.setattr(rebuilding, "PAGE", most)
-    pair = Follows(tmp_path)
+    monkeypatch.setattr(rebuilding, "PAGE", page)
+    pair = Pair(tmp_path)
     positions = [message.position for message in pair.source.messages(0, 100)]
     for position in (0, positions[1], positions[-1], positions[-1] + 7):
         pair.follow(position)
@@ -109,13 +111,13 @@ def test_what_was_told_is_folded_as_far_as_it_was_followed(
         tx.connection.execute(totals.delete().where(totals.c.owner == 0))
         tx.connection.execute(totals.insert().values(owner=9, total=1))
     assert pair.differing() == {2: (99, 12), 0: (None, 10), 9: (1, None)}
-    assert rebuild(pair.store, TOLD, read_log=pair.read_log) == 4
+    assert rebuild(pair.store, FOLLOWED, read_log=pair.read_log) == 4
     assert pair.differing() == {}
     assert total(pair.store, 2) == 12
 
 
-def test_what_was_discarded_is_not_folded_until_it_is_replayed(tmp_path: Path) -> None:
-    pair = Follows(tmp_path)
+def test_a_discarded_dead_letter_is_left_out_until_it_is_replayed(tmp_path: Path) -> None:
+    pair = Pair(tmp_path)
     messages = pair.source.messages(0, 100)
     pair.follow(messages[-1].position)
     with pair.store.transaction() as tx:

@@ -1,4 +1,4 @@
-"""A store is restored from a backup: who followed what is lost stops, until an operator says how to go on."""
+"""After a restore from a backup, consumers that are ahead of the log stop until an operator resets their position."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POISON = 13
 
 
 class Pair:
-    """A source and a sink that keeps what it handled; both run."""
+    """A running source, and a running sink that records the handled amounts."""
 
     def __init__(self, source: Store, sink: Store) -> None:
         self.source, self.sink = source, sink
@@ -36,14 +36,14 @@ class Pair:
         self.consumer.start()
 
     def pour(self, *amounts: int) -> list[Message]:
-        """What the bus would bring of it."""
+        """Fills a jar with these amounts. Returns the messages that the bus would deliver."""
         before = self.source.published_head()
         for amount in amounts:
             fill(self.source, 1, amount)
         return self.source.messages(before, 100)
 
     def restore(self, head: int) -> None:
-        """As a backup has it that was made at that position."""
+        """Sets the source back to a backup that was made at this position."""
         with self.source.transaction() as tx:
             tx.connection.execute(stored_events.delete().where(stored_events.c.id > head))
             tx.connection.execute(relay.update().values(position=min(head, self.source.published_head())))
@@ -56,8 +56,8 @@ class Pair:
         return int(self.bus.send_command("source", "begin-history", {}).result["head"])
 
     def follow(self, position: int | None = None) -> dict[str, int]:
-        told = self.bus.send_query("source", "histories", {})
-        data = {"source": "source", "histories": told, "position": position}
+        histories = self.bus.send_query("source", "histories", {})
+        data = {"source": "source", "histories": histories, "position": position}
         followed: dict[str, int] = self.bus.send_command("sink", "follow-history", data).result
         return followed
 
@@ -84,40 +84,40 @@ def pair(tmp_path: Path) -> Pair:
     return Pair(file_store(tmp_path, "source"), file_store(tmp_path, "sink"))
 
 
-def followed_and_restored(pair: Pair) -> int:
-    """1, 2 and 3 were handled; the source knows of 1 and 2 only. Gives the last position that is left."""
-    kept = pair.pour(1, 2)[-1].position
+def restore_behind_the_consumer(pair: Pair) -> int:
+    """The consumer has handled 1, 2 and 3; the source is restored to 1 and 2. Returns the head of the source."""
+    head = pair.pour(1, 2)[-1].position
     pair.pour(3)
     pair.consumer.catch_up()
-    pair.restore(kept)
-    return kept
+    pair.restore(head)
+    return head
 
 
-def test_who_followed_further_than_the_log_goes_stops(pair: Pair) -> None:
-    followed_and_restored(pair)
+def test_a_consumer_ahead_of_the_log_stops(pair: Pair) -> None:
+    restore_behind_the_consumer(pair)
     with pytest.raises(SourceCutShort, match="passculture restored source"):
         pair.consumer.catch_up()
     assert pair.handled() == [1, 2, 3]
 
 
-def test_what_comes_with_positions_that_are_known_is_not_passed_over_unseen(pair: Pair) -> None:
+def test_a_new_message_at_a_known_position_is_not_taken_for_a_duplicate(pair: Pair) -> None:
     pair.pour(9, 9, 9)
-    kept = pair.source.published_head()
+    head = pair.source.published_head()
     pair.pour(1, 2, 3, 4)
     pair.consumer.catch_up()
-    pair.restore(kept)
+    pair.restore(head)
     with pytest.raises(SourceCutShort):
         pair.process.react("source", pair.pour(5))
     assert pair.handled() == [9, 9, 9, 1, 2, 3, 4]
 
 
-def test_a_consumer_that_is_told_of_no_end_loses_it(pair: Pair) -> None:
-    """The control: to it, it is what it has handled."""
+def test_control_a_consumer_that_does_not_know_the_head_loses_messages(pair: Pair) -> None:
+    """It takes the new message for a duplicate of one that it has handled."""
 
     def read_log(after: int, limit: int) -> tuple[str, list[Message]]:
         return pair.source.epoch(), pair.source.messages(after, limit)
 
-    followed_and_restored(pair)
+    restore_behind_the_consumer(pair)
     consumer = Consumer(pair.sink, "source", Reactions({("source", "JarFilled", 1): handle}), read_log)
     consumer.start()
     consumer.handle(pair.pour(5))
@@ -125,22 +125,22 @@ def test_a_consumer_that_is_told_of_no_end_loses_it(pair: Pair) -> None:
     assert pair.handled() == [1, 2, 3]
 
 
-def test_what_came_twice_is_no_sign_of_a_restore(pair: Pair) -> None:
+def test_a_duplicate_is_not_taken_for_a_restore(pair: Pair) -> None:
     messages = pair.pour(1, 2)
     for _ in range(3):
         pair.process.react("source", messages)
     assert pair.handled() == [1, 2]
 
 
-def test_a_new_history_is_followed_once_an_operator_says_so(pair: Pair) -> None:
-    kept = followed_and_restored(pair)
-    assert pair.begin_history() == kept
+def test_a_new_epoch_is_followed_after_an_operator_has_confirmed_it(pair: Pair) -> None:
+    head = restore_behind_the_consumer(pair)
+    assert pair.begin_history() == head
     new = pair.pour(5, 6)
     assert new[0].epoch == pair.source.epoch()
     with pytest.raises(SourceReplaced, match="passculture follow sink source"):
         pair.process.react("source", new)
-    assert pair.follow() == {"position": kept, "lost": new[0].position - kept}
-    with pytest.raises(Overtaken):  # the consumer that runs reads it again
+    assert pair.follow() == {"position": head, "lost": new[0].position - head}
+    with pytest.raises(Overtaken):  # the running consumer reads its position again
         pair.process.react("source", new)
     pair.process.react("source", new)
     assert pair.handled() == [1, 2, 3, 5, 6]
@@ -149,27 +149,27 @@ def test_a_new_history_is_followed_once_an_operator_says_so(pair: Pair) -> None:
         pair.follow(0)
 
 
-def test_letters_of_what_is_lost_are_given_up_and_make_room(pair: Pair) -> None:
-    kept = pair.pour(1, POISON)[-1].position
+def test_dead_letters_of_lost_messages_are_discarded_and_free_their_positions(pair: Pair) -> None:
+    head = pair.pour(1, POISON)[-1].position
     pair.pour(POISON)
     pair.consumer.catch_up()
-    pair.restore(kept)
+    pair.restore(head)
     pair.begin_history()
     old = pair.consumer.epoch or ""
     pair.follow()
-    again(pair.consumer.catch_up)
+    retry_once(pair.consumer.catch_up)
     pair.pour(POISON)
     pair.consumer.catch_up()
     assert pair.letters() == [("source", "failed"), (f"source until {old[:8]}", "discarded"), ("source", "parked")]
 
 
-def again(work: Callable[[], object]) -> None:
+def retry_once(work: Callable[[], object]) -> None:
     with pytest.raises(Overtaken):
         work()
     work()
 
 
-def test_of_several_restores_the_earliest_position_counts(pair: Pair) -> None:
+def test_after_several_restores_the_earliest_position_counts(pair: Pair) -> None:
     first = pair.pour(1, 2)[-1].position
     pair.pour(3)
     pair.consumer.catch_up()
@@ -181,11 +181,11 @@ def test_of_several_restores_the_earliest_position_counts(pair: Pair) -> None:
     pair.begin_history()
     pair.pour(7)
     assert pair.follow()["position"] == first
-    again(pair.consumer.catch_up)
+    retry_once(pair.consumer.catch_up)
     assert pair.handled() == [1, 2, 3, 4, 5, 7]
 
 
-def test_a_history_that_is_not_known_is_followed_from_where_the_operator_says(pair: Pair, tmp_path: Path) -> None:
+def test_an_unknown_epoch_is_followed_from_a_position_that_the_operator_gives(pair: Pair, tmp_path: Path) -> None:
     pair.pour(1, 2)
     pair.consumer.catch_up()
     with pair.sink.transaction() as tx:
@@ -194,10 +194,10 @@ def test_a_history_that_is_not_known_is_followed_from_where_the_operator_says(pa
     with pytest.raises(Refused, match="indiquez la position"):
         pair.follow()
     assert pair.follow(0)["position"] == 0
-    again(pair.consumer.catch_up)
+    retry_once(pair.consumer.catch_up)
     assert pair.handled() == [1, 2, 1, 2]
 
 
-def test_a_name_keeps_up_to_the_earliest_end_after_it() -> None:
+def test_an_epoch_is_kept_up_to_the_earliest_later_restore() -> None:
     ended = [{"epoch": "a", "head": 7}, {"epoch": "b", "head": 5}, {"epoch": "c", "head": 9}]
     assert [kept_until(ended, epoch) for epoch in "abcd"] == [5, 5, 9, None]

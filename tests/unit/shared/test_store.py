@@ -1,3 +1,5 @@
+"""The event store: transactions, optimistic locking, the published log, numbers, outcomes of commands."""
+
 from __future__ import annotations
 
 from datetime import date
@@ -18,7 +20,7 @@ from shared.kernel.identifiers import stream_id
 from tests.unit.shared.toy import START, Jar, file_store, fill, total
 
 
-def test_events_come_back_as_they_were(tmp_path: Path) -> None:
+def test_events_are_read_as_they_were_stored(tmp_path: Path) -> None:
     store = file_store(tmp_path)
     with store.transaction() as tx:
         jar = Jar.open(START, 1)
@@ -46,7 +48,7 @@ def test_an_aggregate_is_the_same_object_within_a_transaction(tmp_path: Path) ->
         assert jar.total == 5
 
 
-def test_rows_and_log_are_written_together_or_not_at_all(tmp_path: Path) -> None:
+def test_rows_and_events_are_written_atomically(tmp_path: Path) -> None:
     store = file_store(tmp_path)
     fill(store, 1, 5)
     with pytest.raises(ZeroDivisionError), store.transaction() as tx:
@@ -60,7 +62,7 @@ def test_rows_and_log_are_written_together_or_not_at_all(tmp_path: Path) -> None
     assert store.published_head() == 2
 
 
-def test_a_version_that_is_taken_is_a_conflict(tmp_path: Path) -> None:
+def test_a_stale_version_is_a_conflict(tmp_path: Path) -> None:
     store = file_store(tmp_path)
     fill(store, 1, 5)
     with store.transaction() as tx:
@@ -73,11 +75,9 @@ def test_a_version_that_is_taken_is_a_conflict(tmp_path: Path) -> None:
     assert total(store, 1) == 12
 
 
-@pytest.mark.parametrize(
-    "row", ["NULL, 1, 1", "1, 13, 1", "1, 1, 99"], ids=["an empty column", "a check", "a row that is not there"]
-)
-def test_what_the_tables_never_admit_is_no_conflict(tmp_path: Path, row: str) -> None:
-    """It comes again however often it is tried: an error of the code."""
+@pytest.mark.parametrize("row", ["NULL, 1, 1", "1, 13, 1", "1, 1, 99"], ids=["not null", "check", "foreign key"])
+def test_a_constraint_violation_is_no_conflict(tmp_path: Path, row: str) -> None:
+    """A retry cannot help: the code is wrong."""
     store = file_store(tmp_path)
     with store.transaction() as tx:
         tx.connection.exec_driver_sql(
@@ -91,7 +91,7 @@ def test_what_the_tables_never_admit_is_no_conflict(tmp_path: Path, row: str) ->
         tx.connection.exec_driver_sql("INSERT INTO lids VALUES (1, 1, 1), (1, 1, 1)")
 
 
-def test_only_what_is_published_becomes_a_message_and_leaves_no_gap(tmp_path: Path) -> None:
+def test_private_events_leave_no_gap_between_messages(tmp_path: Path) -> None:
     store = file_store(tmp_path)
     fill(store, 1, 5)  # positions 1 (opened, private) and 2
     fill(store, 2, 6)  # 3 (private) and 4
@@ -102,7 +102,7 @@ def test_only_what_is_published_becomes_a_message_and_leaves_no_gap(tmp_path: Pa
     assert Message.from_wire(messages[0].to_wire()) == messages[0]
 
 
-def test_numbers_are_given_once(tmp_path: Path) -> None:
+def test_numbers_are_unique(tmp_path: Path) -> None:
     store = file_store(tmp_path)
     with store.transaction() as tx:
         assert [tx.next_number("jar"), tx.next_number("jar", 3), tx.next_number("jar"), tx.next_number("lid")] == [
@@ -116,59 +116,57 @@ def test_numbers_are_given_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lost", [psycopg2.OperationalError, psycopg2.InterfaceError])
-def test_a_connection_lost_while_the_pool_takes_it_back_means_that_the_database_is_away(lost: type[Exception]) -> None:
+def test_a_connection_lost_on_its_return_to_the_pool_is_a_transient_failure(lost: type[Exception]) -> None:
     with pytest.raises(StoreUnavailable), translated():
         raise lost("server closed the connection unexpectedly")
 
 
-class Clashing:
-    """Work that conflicts with another transaction a number of times."""
+class ConflictingWork:
+    """Work that raises a conflict on its first attempts."""
 
-    def __init__(self, times: int) -> None:
-        self.left, self.attempts, self.done = times, list[int](), list[int]()
+    def __init__(self, conflicts: int) -> None:
+        self.conflicts_left, self.attempts, self.committed = conflicts, list[int](), list[int]()
 
     def __call__(self, tx: Transaction) -> Outcome:
         self.attempts.append(tx.attempt)
-        tx.after_commit(lambda: self.done.append(tx.attempt))
+        tx.after_commit(lambda: self.committed.append(tx.attempt))
         jar = Jar.open(START, tx.attempt)
         jar.fill(START, 5)
         tx.save(jar)
-        if self.left:
-            self.left -= 1
+        if self.conflicts_left:
+            self.conflicts_left -= 1
             raise Conflict
         return {"attempt": tx.attempt}
 
 
-def test_work_runs_again_after_a_conflict_and_its_follow_up_only_once(tmp_path: Path) -> None:
-    store, work = file_store(tmp_path), Clashing(2)
+def test_a_conflict_is_retried_and_callbacks_run_after_the_commit_only(tmp_path: Path) -> None:
+    store, work = file_store(tmp_path), ConflictingWork(2)
     assert store.run(work) == {"attempt": 3}
-    assert (work.attempts, work.done) == ([1, 2, 3], [3])
+    assert (work.attempts, work.committed) == ([1, 2, 3], [3])
     with store.reading() as connection:
         assert [event.owner for _, _, event in store.log.events(connection, kinds=[Jar.Opened])] == [3]
 
 
-def test_work_that_conflicts_every_time_is_given_up(tmp_path: Path) -> None:
-    store, work = file_store(tmp_path), Clashing(MAX_ATTEMPTS)
+def test_retries_are_bounded(tmp_path: Path) -> None:
+    store, work = file_store(tmp_path), ConflictingWork(MAX_ATTEMPTS)
     with pytest.raises(Conflict):
         store.run(work)
-    assert (len(work.attempts), work.done, store.published_head()) == (MAX_ATTEMPTS, [], 0)
+    assert (len(work.attempts), work.committed, store.published_head()) == (MAX_ATTEMPTS, [], 0)
 
 
-def test_a_decision_is_stored_under_its_key_with_its_effects(tmp_path: Path) -> None:
-    store, work = file_store(tmp_path), Clashing(1)
+def test_an_outcome_is_stored_with_its_effects_under_its_key(tmp_path: Path) -> None:
+    store, work = file_store(tmp_path), ConflictingWork(1)
     call = Call("fill", {"amount": 5}, "key", Caller(1))
     assert store.decide(call, work) == {"attempt": 2}
     assert store.decide(call, work) == {"attempt": 2}
-    assert (work.attempts, work.done) == ([1, 2], [2])
+    assert (work.attempts, work.committed) == ([1, 2], [2])
     other = Call("fill", {"amount": 6}, "key", Caller(1))
     assert isinstance(reused := store.decide(other, work), DomainError)
     assert reused.code == "idempotency-key-reused"
 
 
 @pytest.mark.parametrize("refusal", [DomainError("no"), Unavailable("not now")])
-def test_a_refusal_undoes_what_was_written_and_is_stored_unless_it_is_transient(
-    tmp_path: Path, refusal: DomainError
-) -> None:
+def test_a_refusal_rolls_back_and_is_stored_unless_it_is_transient(tmp_path: Path, refusal: DomainError) -> None:
     store, call = file_store(tmp_path), Call("fill", {"amount": 5}, "key", Caller(1))
 
     def work(tx: Transaction) -> Outcome:

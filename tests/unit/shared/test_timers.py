@@ -1,4 +1,4 @@
-"""Timers run at their own instants, earliest first; one that fails holds back no other."""
+"""Timers run in the order of their due instants; a failing one does not block the others."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.unit.shared.toy import START, file_store
 HOUR = timedelta(hours=1)
 
 
-class Bells:
-    """Timers that each are due once, and the order in which they ran; ``broken`` ones raise."""
+class TimerDoubles:
+    """Timers that are due once each, and the order in which they ran; those in ``broken`` raise."""
 
     def __init__(self, clock: Clock, folder: Path, due: dict[str, datetime]) -> None:
         self.due: dict[str, datetime] = due
@@ -42,40 +42,40 @@ class Bells:
         return run
 
 
-def test_all_that_is_due_runs_earliest_first(tmp_path: Path) -> None:
-    bells = Bells(SettableClock(START), tmp_path, {"b": START, "a": START - HOUR, "later": START + HOUR})
-    assert bells.process.run_due_timers() == 2
-    assert bells.ran == ["a", "b"]
+def test_due_timers_run_in_the_order_of_their_instants(tmp_path: Path) -> None:
+    timers = TimerDoubles(SettableClock(START), tmp_path, {"b": START, "a": START - HOUR, "later": START + HOUR})
+    assert timers.process.run_due_timers() == 2
+    assert timers.ran == ["a", "b"]
 
 
-def test_one_that_fails_holds_back_no_other(tmp_path: Path) -> None:
+def test_a_failing_timer_does_not_block_the_others(tmp_path: Path) -> None:
     now = RealClock().now()
-    bells = Bells(RealClock(), tmp_path, {"a": now - 3 * HOUR, "b": now - 2 * HOUR, "c": now - HOUR})
-    bells.broken["a"] = KeyError("a bug")
+    timers = TimerDoubles(RealClock(), tmp_path, {"a": now - 3 * HOUR, "b": now - 2 * HOUR, "c": now - HOUR})
+    timers.broken["a"] = KeyError("a bug")
     for _ in range(2):
         with pytest.raises(KeyError, match="a bug"):
-            bells.process.run_due_timers()
-    assert bells.ran == ["b", "c"]
-    bells.broken.clear()
-    assert bells.process.run_due_timers() == 1
-    assert bells.ran == ["b", "c", "a"]
+            timers.process.run_due_timers()
+    assert timers.ran == ["b", "c"]
+    timers.broken.clear()
+    assert timers.process.run_due_timers() == 1
+    assert timers.ran == ["b", "c", "a"]
 
 
-def test_in_simulated_time_only_what_is_due_at_its_instant_passes_it(tmp_path: Path) -> None:
-    """A move that was cut short may have left the clock ahead: what comes later waits for what came first."""
-    bells = Bells(SettableClock(START), tmp_path, {"a": START - HOUR, "beside": START - HOUR, "b": START})
-    bells.broken["a"] = Unavailable("wallet does not answer")
+def test_in_simulated_time_a_failing_timer_blocks_later_instants(tmp_path: Path) -> None:
+    """An interrupted move may have left the clock ahead: timers with a later instant wait for the earlier ones."""
+    timers = TimerDoubles(SettableClock(START), tmp_path, {"a": START - HOUR, "same instant": START - HOUR, "b": START})
+    timers.broken["a"] = Unavailable("wallet does not answer")
     with pytest.raises(Unavailable):
-        bells.process.run_due_timers()
-    assert bells.ran == ["beside"]
-    bells.broken.clear()
-    bells.process.run_due_timers()
-    assert bells.ran == ["beside", "a", "b"]
+        timers.process.run_due_timers()
+    assert timers.ran == ["same instant"]
+    timers.broken.clear()
+    timers.process.run_due_timers()
+    assert timers.ran == ["same instant", "a", "b"]
 
 
-def test_an_own_error_is_told_before_somebody_else_s_absence(tmp_path: Path) -> None:
-    bells = Bells(RealClock(), tmp_path, {"a": START, "b": START + HOUR})
-    bells.broken = {"a": Unavailable("wallet does not answer"), "b": KeyError("a bug")}
-    with pytest.raises(KeyError) as told:
-        bells.process.run_due_timers()
-    assert told.value.__notes__ == ["the timer a failed too: Unavailable('wallet does not answer')"]
+def test_a_bug_is_raised_before_a_transient_failure(tmp_path: Path) -> None:
+    timers = TimerDoubles(RealClock(), tmp_path, {"a": START, "b": START + HOUR})
+    timers.broken = {"a": Unavailable("wallet does not answer"), "b": KeyError("a bug")}
+    with pytest.raises(KeyError) as raised:
+        timers.process.run_due_timers()
+    assert raised.value.__notes__ == ["the timer a failed too: Unavailable('wallet does not answer')"]

@@ -1,4 +1,4 @@
-"""Versions of a message side by side: a consumer reads the newest one that it knows, and never misreads another."""
+"""Versions of a message: a consumer reads the newest one that it knows, and never misreads another."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ Data = dict[str, Any]
 
 
 class Pair:
-    """A source whose release says which versions it publishes, and a service that notes what its reactions got."""
+    """A source that publishes certain versions, and a consumer that records what its reactions receive."""
 
     def __init__(self, folder: Path) -> None:
         self._source = file_store(folder, "source")
         self.store = file_store(folder, "sink")
-        self.heard: list[tuple[int, Data]] = []
+        self.received: list[tuple[int, Data]] = []
         self.prepared: list[tuple[int, Data]] = []
         self.release(1)
         self.upgrade(1)
 
     def release(self, *versions: int) -> None:
-        """The source publishes these from now on."""
+        """Sets the versions that the source publishes from now on."""
         self.source: Store = upgraded(self._source, publishing(*versions))
 
     def upgrade(self, *versions: int) -> None:
-        """The consumer reacts to these from now on."""
+        """Sets the versions that the consumer reacts to from now on."""
         table = {("source", "JarFilled", version): partial(self._react, version) for version in versions}
         self.reactions = Reactions(table, SCHEMAS)
         self.consumer = Consumer(self.store, "source", self.reactions, self.read_log, self._prepare)
@@ -69,7 +69,7 @@ class Pair:
 
     def _react(self, version: int, tx: Transaction, message: Message) -> None:
         assert (message.version, message.older) == (version, ())
-        self.heard.append((version, message.data))
+        self.received.append((version, message.data))
         owner, amount = message.data["owner"], message.data["amount"]
         known = tx.connection.execute(sa.select(totals.c.total).where(totals.c.owner == owner)).scalar()
         upsert(tx.connection, totals, [{"owner": owner, "total": (known or 0) + amount}])
@@ -89,7 +89,7 @@ V1, V2 = {"owner": 1, "amount": 5}, {"owner": 1, "amount": 5, "lid": "red"}
 
 
 @pytest.mark.parametrize(
-    ("published", "known", "heard"),
+    ("published", "known", "received"),
     [
         ([1], [1], (1, V1)),
         ([2, 1], [1], (1, V1)),
@@ -98,24 +98,24 @@ V1, V2 = {"owner": 1, "amount": 5}, {"owner": 1, "amount": 5, "lid": "red"}
         ([1], [1, 2], (1, V1)),
         ([3, 2, 1], [1, 2], (2, V2)),
         ([3, 1], [1, 2], (1, V1)),
-        ([2], [1], (1, V1)),  # nobody publishes what it knows: the fields that it knows are there
+        ([2], [1], (1, V1)),  # the known version is not published: its fields are in the newer one
         ([3, 2], [1], (1, V1)),
-        ([1], [2], (2, {**V1, "lid": None})),  # older than what it knows: what was added since has a value for that
+        ([1], [2], (2, {**V1, "lid": None})),  # older than the known version: added fields have a default
     ],
     ids=str,
 )
 def test_a_consumer_reads_the_newest_version_that_it_knows(
-    pair: Pair, published: list[int], known: list[int], heard: tuple[int, Data]
+    pair: Pair, published: list[int], known: list[int], received: tuple[int, Data]
 ) -> None:
     pair.release(*published)
     pair.upgrade(*known)
     fill(pair.source, 1, 5)
     pair.consumer.handle(pair.source.messages(0, 10))
-    assert pair.heard == pair.prepared == [heard]
+    assert pair.received == pair.prepared == [received]
     assert pair.dead_letters() == []
 
 
-def test_a_version_that_cannot_be_read_is_parked_with_its_reason_and_a_replay_reads_it_after_the_upgrade(
+def test_an_unreadable_version_becomes_a_dead_letter_that_the_upgraded_consumer_replays(
     pair: Pair,
 ) -> None:
     pair.release(3)
@@ -123,7 +123,7 @@ def test_a_version_that_cannot_be_read_is_parked_with_its_reason_and_a_replay_re
     fill(pair.source, 1, 6)
     fill(pair.source, 2, 7)
     pair.consumer.handle(pair.source.messages(0, 10))
-    assert pair.heard == []
+    assert pair.received == []
     (failed, reason), (parked, _), (other, _) = pair.dead_letters()
     assert (failed, parked, other) == ("failed", "parked", "failed")
     assert reason.startswith("JarFilled version 3 is not understood: version 1, which is known, does not admit it: ")
@@ -132,28 +132,28 @@ def test_a_version_that_cannot_be_read_is_parked_with_its_reason_and_a_replay_re
 
     with pair.store.transaction() as tx, pytest.raises(NotUnderstood, match="version 3 is not understood"):
         letters.replay(tx, 1, pair.reactions)
-    understood = Reactions({("source", "JarFilled", 3): lambda _tx, message: pair.heard.append((3, message.data))})
+    understood = Reactions({("source", "JarFilled", 3): lambda _tx, message: pair.received.append((3, message.data))})
     with pair.store.transaction() as tx:
         assert letters.replay(tx, 1, understood) == 2
     amounts = [{"cents": cents, "currency": "EUR"} for cents in (5, 6)]
-    assert pair.heard == [(3, {"owner": 1, "amount": amount, "lid": "red"}) for amount in amounts]
+    assert pair.received == [(3, {"owner": 1, "amount": amount, "lid": "red"}) for amount in amounts]
 
 
-def test_without_the_choice_of_versions_it_would_be_misread(pair: Pair) -> None:
-    """The control: a reaction that gets the newest version whatever it is, as all of them did once."""
+def test_control_without_the_choice_of_a_version_a_message_is_misread(pair: Pair) -> None:
+    """A reaction that receives the newest version, known or not."""
     pair.release(3)
     fill(pair.source, 1, 5)
     (message,) = pair.source.messages(0, 10)
-    seen = Reactions({("source", "JarFilled", 3): lambda _tx, heard: pair.heard.append((3, heard.data))})
+    newest = Reactions({("source", "JarFilled", 3): lambda _tx, message: pair.received.append((3, message.data))})
     with pair.store.transaction() as tx:
-        seen.handle(tx, message)
-    assert pair.heard[0][1]["amount"] != 5
+        newest.handle(tx, message)
+    assert pair.received[0][1]["amount"] != 5
     with pytest.raises(NotUnderstood):
         pair.reactions.in_known_version(message)
 
 
-def test_a_dead_letter_keeps_all_versions(pair: Pair) -> None:
-    """Parked before a rollback of the consumer, it can still be read by the older release."""
+def test_a_dead_letter_contains_all_versions(pair: Pair) -> None:
+    """After a rollback of the consumer the older release can still replay it."""
     pair.release(3, 1)
     fill(pair.source, 1, 5)
     broken = Reactions({("source", "JarFilled", 3): _fails})
@@ -163,10 +163,10 @@ def test_a_dead_letter_keeps_all_versions(pair: Pair) -> None:
     assert [state for state, _ in pair.dead_letters()] == ["failed"]
     with pair.store.transaction() as tx:
         letters.replay(tx, 1, pair.reactions)
-    assert pair.heard == [(1, V1)]
+    assert pair.received == [(1, V1)]
 
 
-def test_a_field_that_a_newer_version_no_longer_has_is_not_made_up(pair: Pair) -> None:
+def test_a_field_removed_by_a_newer_version_is_not_defaulted(pair: Pair) -> None:
     pair.release(4)
     pair.upgrade(2)
     fill(pair.source, 1, 5)
@@ -177,19 +177,19 @@ def test_a_field_that_a_newer_version_no_longer_has_is_not_made_up(pair: Pair) -
 
 
 def _fails(_tx: Transaction, _message: Message) -> None:
-    raise ValueError("a fault of ours")
+    raise ValueError("a bug")
 
 
-def test_a_rebuild_chooses_versions_as_the_consumer_did(pair: Pair) -> None:
-    """What the consumer read as version 1, as version 2 and not at all: the scratch rows are the live ones."""
-    model = Followed("told", 1, [totals], pair.reactions)
+def test_a_rebuild_chooses_the_same_versions_as_the_consumer(pair: Pair) -> None:
+    """The messages that the consumer read as version 1, as version 2, and not at all."""
+    model = Followed("followed", 1, [totals], pair.reactions)
     pair.release(2, 1)
     fill(pair.source, 1, 5)
     pair.consumer.catch_up()
     pair.release(2)
     fill(pair.source, 1, 6)
     pair.consumer.catch_up()
-    assert [version for version, _ in pair.heard] == [1, 1]
+    assert [version for version, _ in pair.received] == [1, 1]
     read_log = lambda _source, after, limit: pair.source.messages(after, limit)  # noqa: E731
     assert rebuilding.compare(pair.store, model, read_log) == []
     pair.release(3)
@@ -198,7 +198,7 @@ def test_a_rebuild_chooses_versions_as_the_consumer_did(pair: Pair) -> None:
     assert [state for state, _ in pair.dead_letters()] == ["failed"]
     with pair.store.reading() as connection:
         assert dict(connection.execute(sa.select(totals)).all()) == {1: 11}
-    pair.release(2, 1)  # the log is translated when it is read: what failed could be read now, and waits for a replay
+    pair.release(2, 1)  # the dead letter could be read now, but is left out until it is replayed
     assert rebuilding.compare(pair.store, model, read_log) == []
 
 
@@ -224,11 +224,11 @@ class Outer(Schema):
     named = fields.Dict(keys=fields.String(), values=fields.Nested(Inner), required=True)
 
 
-def test_unknown_fields_are_left_out_of_nested_data_too() -> None:
+def test_unknown_fields_are_dropped_at_every_level() -> None:
     newer = {"a": 1, "b": 2}
     data = {"one": newer, "many": [newer], "named": {"x": newer}, "more": 3}
     assert known_fields(Outer, data) == {"one": {"a": 1}, "many": [{"a": 1}], "named": {"x": {"a": 1}}}
-    assert Outer().load({"one": None, "many": [], "named": {}}), "the schema itself is as strict as before"
+    assert Outer().load({"one": None, "many": [], "named": {}}), "the schema itself stays strict"
     with pytest.raises(ValidationError, match="Unknown field"):
         Outer().load({"one": newer, "many": [], "named": {}})
 
@@ -253,21 +253,21 @@ class OuterV3(OuterV2):
     added: ClassVar[Mapping[str, Any]] = {"yet": lambda older: older.get("more", "none")}
 
 
-def test_what_versions_have_added_is_filled_in_on_every_level() -> None:
+def test_defaults_of_added_fields_are_filled_in_at_every_level() -> None:
     oldest = {"one": {"a": 1}, "many": [], "named": {}}
     inner = {"a": 1, "b": 7, "c": 2}
     assert completed(OuterV3, oldest) == {**oldest, "one": inner, "more": "", "yet": "none"}
     assert completed(OuterV3, {**oldest, "one": None, "more": "x"}) == {**oldest, "one": None, "more": "x", "yet": "x"}
     assert completed(Outer, oldest) == oldest
-    assert OuterV3().load({**completed(OuterV3, oldest)}), "nothing is missing then"
+    assert OuterV3().load({**completed(OuterV3, oldest)}), "no field is missing"
     whole = {"one": {"a": 1, "b": 0, "c": 0}, "many": [], "named": {}, "more": "", "yet": ""}
-    assert completed(OuterV3, whole) == whole, "what is there stays, though it is 0 or empty"
+    assert completed(OuterV3, whole) == whole, "a given value stays, even 0 or an empty text"
 
 
 # --- publishing -------------------------------------------------------------------------------------------------------
 
 
-def test_an_event_is_published_once_in_each_version_and_under_one_name() -> None:
+def test_an_event_has_one_name_and_one_rule_per_version() -> None:
     published = publishing(1, 2)
     assert published.names() == {("JarFilled", 1), ("JarFilled", 2)}
     with pytest.raises(ValueError, match="published twice in version 2"):
@@ -277,7 +277,7 @@ def test_an_event_is_published_once_in_each_version_and_under_one_name() -> None
 
 
 @pytest.mark.parametrize("order", [(1, 2, 3), (3, 1, 2), (2, 3, 1)], ids=str)
-def test_the_newest_version_comes_first_whatever_the_order_of_the_rules(pair: Pair, order: tuple[int, ...]) -> None:
+def test_versions_are_sorted_newest_first(pair: Pair, order: tuple[int, ...]) -> None:
     pair.release(*order)
     fill(pair.source, 1, 5)
     (message,) = pair.source.messages(0, 10)
@@ -285,7 +285,7 @@ def test_the_newest_version_comes_first_whatever_the_order_of_the_rules(pair: Pa
     assert message.older == (Version(2, V2), Version(1, V1))
 
 
-def test_a_message_of_one_version_is_the_same_on_the_wire_as_before(pair: Pair) -> None:
+def test_a_message_of_one_version_has_no_list_of_older_ones(pair: Pair) -> None:
     fill(pair.source, 1, 5)
     (message,) = pair.source.messages(0, 10)
     wire = message.to_wire()
@@ -293,7 +293,7 @@ def test_a_message_of_one_version_is_the_same_on_the_wire_as_before(pair: Pair) 
     assert (wire["version"], wire["data"]) == (1, V1)
 
 
-def test_all_versions_travel_in_one_message(pair: Pair) -> None:
+def test_all_versions_are_sent_in_one_message(pair: Pair) -> None:
     pair.release(3, 2, 1)
     fill(pair.source, 1, 5)
     (message,) = pair.source.messages(0, 10)
@@ -319,7 +319,7 @@ def test_all_versions_travel_in_one_message(pair: Pair) -> None:
     ],
     ids=str,
 )
-def test_what_only_looks_like_older_versions_is_unreadable(pair: Pair, older: Any) -> None:
+def test_malformed_older_versions_are_unreadable(pair: Pair, older: Any) -> None:
     pair.release(3)
     fill(pair.source, 1, 5)
     (message,) = pair.source.messages(0, 10)

@@ -1,4 +1,4 @@
-"""Frames that are written together go to the transport as one, in their order."""
+"""The write buffer sends the frames of a corked block to the transport in one write, in their order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from shared.messaging.connections import WriteBuffer
 
 
-class Wire:
+class TransportDouble:
     def __init__(self) -> None:
         self.writes: list[bytes] = []
 
@@ -16,26 +16,26 @@ class Wire:
 
 
 @pytest.fixture
-def wire() -> Wire:
-    return Wire()
+def transport() -> TransportDouble:
+    return TransportDouble()
 
 
-def test_frames_go_one_by_one_and_within_the_block_together(wire: Wire) -> None:
-    buffer = WriteBuffer(wire)
+def test_frames_of_a_corked_block_are_one_write(transport: TransportDouble) -> None:
+    buffer = WriteBuffer(transport)
     buffer.write(b"a")
     memory = bytearray(b"b")
     with buffer.corked():
         buffer.write(memoryview(memory))
-        memory[:] = b"c"  # as amqp's frame writer uses its memory again
+        memory[:] = b"c"  # as amqp's frame writer reuses its memory
         buffer.write(memoryview(memory))
     buffer.write(b"d")
-    assert wire.writes == [b"a", b"bc", b"d"]
+    assert transport.writes == [b"a", b"bc", b"d"]
 
 
-def test_after_an_exception_nothing_of_the_block_goes(wire: Wire) -> None:
-    buffer = WriteBuffer(wire)
+def test_an_exception_discards_the_frames_of_the_block(transport: TransportDouble) -> None:
+    buffer = WriteBuffer(transport)
     with pytest.raises(ZeroDivisionError), buffer.corked():
         buffer.write(b"a")
         raise ZeroDivisionError
     buffer.write(b"b")
-    assert wire.writes == [b"b"]
+    assert transport.writes == [b"b"]

@@ -1,4 +1,4 @@
-"""A service with one aggregate, for tests of what every service is built on."""
+"""A service with one aggregate, for tests of the event store, messaging and read models."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ totals = sa.Table("totals", metadata, sa.Column("owner", sa.Integer, primary_key
 
 
 class Pour(Data):
-    """How much goes into which jar; each way of handling commands has a contract of its own."""
+    """Fills a jar with an amount. Each way of handling commands has a contract of its own."""
 
     owner: Id
     amount: Annotated[int, Whole(0, 1_000)]
@@ -79,7 +79,7 @@ class Jar(Aggregate):
 
 
 class Totals(Projection):
-    """How much is in each jar?"""
+    """The total of each jar."""
 
     name = "totals"
     version = 1
@@ -105,7 +105,7 @@ def publication(service: str = "toy") -> Publication:
     return published
 
 
-# A message in three versions, and what a consumer knows of them.
+# A message in four versions, of which a consumer knows the schemas of two.
 
 
 class JarFilledV1(Schema):
@@ -114,7 +114,7 @@ class JarFilledV1(Schema):
 
 
 class JarFilledV2(JarFilledV1):
-    """With the colour of the lid, which may be unknown."""
+    """Adds the colour of the lid, which may be unknown."""
 
     lid = fields.String(required=True, allow_none=True)
 
@@ -133,12 +133,12 @@ def filled_v2(event: Jar.Filled) -> dict[str, Any]:
 
 
 def filled_v3(event: Jar.Filled) -> dict[str, Any]:
-    """``amount`` is another thing now: an older reaction must not take it for what it knows."""
+    """``amount`` has another type: an older reaction must not read it as cents."""
     return {"owner": event.owner, "amount": {"cents": event.amount, "currency": "EUR"}, "lid": "red"}
 
 
 def filled_v4(event: Jar.Filled) -> dict[str, Any]:
-    """Jars have no lids any more."""
+    """Without the lid."""
     return filled_v1(event)
 
 
@@ -171,7 +171,7 @@ def make_store(url: str, *, service: str = "toy", clock: Clock | None = None, sc
 
 
 def open_store(url: str, *, service: str = "toy", clock: Clock | None = None, schema: str | None = None) -> Store:
-    """One that was made before, perhaps by another process."""
+    """Opens an existing store, which another process may have created."""
     return opened(make_engine(url, schema=schema), service, clock or SettableClock(START))
 
 
@@ -186,7 +186,7 @@ def opened(engine: sa.Engine, service: str, clock: Clock, published: Publication
 
 
 def upgraded(store: Store, published: Publication) -> Store:
-    """The same store in a release that publishes otherwise: messages are translated when the log is read."""
+    """The same store in a release with another publication: messages are translated when the log is read."""
     return opened(store.engine, store.publication.service, store.clock, published)
 
 
@@ -195,7 +195,7 @@ def file_store(folder: Path, service: str = "toy") -> Store:
 
 
 def fill(store: Store, owner: int, amount: int) -> int | None:
-    """Opens the jar when it is not there, and fills it; gives the published position."""
+    """Fills a jar, which is created if it does not exist. Returns the published position."""
     with store.transaction() as tx:
         jar = tx.get(Jar, stream_id("jar", owner)) or Jar.open(tx.now, owner)
         jar.fill(tx.now, amount)
