@@ -13,14 +13,11 @@ from services.gateway.projections.catalogue.tables import offerers, offers, stoc
 from shared.eventstore import Message, Transaction
 from shared.kernel.time import parse_optional_instant
 from shared.messaging.reactions import Reaction, Reactions
-from shared.projections.followed import Followed
+from shared.projections.followed import Followed, keeps
 
 
 def offerer_is(*, is_open: bool) -> Reaction:
-    def react(tx: Transaction, message: Message) -> None:
-        writing.write_offerer(tx.connection, message.data["offererId"], is_open=is_open)
-
-    return react
+    return keeps(offerers, lambda data: {"offerer_id": data["offererId"], "is_open": is_open})
 
 
 def venue_changed(tx: Transaction, message: Message) -> None:

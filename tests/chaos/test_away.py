@@ -13,7 +13,7 @@ from itertools import product
 import pytest
 
 from services.gateway.application.consistency import WAIT_SECONDS
-from services.gateway.web.endpoints.calls import COMMAND_SECONDS, QUERY_SECONDS
+from services.gateway.web.endpoints.calls import DEFAULT_SECONDS
 from shared import green
 from shared.runtime.settings import SERVICES
 from tests.chaos.figures import Figures
@@ -23,9 +23,9 @@ from tests.chaos.load import Load, Seen, Town
 from tests.chaos.scale import Cut, Scale
 from tests.waiting import wait_until
 
-LATER_SECONDS = max(COMMAND_SECONDS, QUERY_SECONDS)
+LATER_SECONDS = DEFAULT_SECONDS
 """Whoever is told to come again is told so within one time-out."""
-SLOWEST_SECONDS = COMMAND_SECONDS + 2 * WAIT_SECONDS
+SLOWEST_SECONDS = DEFAULT_SECONDS + 2 * WAIT_SECONDS
 """Whoever is answered: what they did is done within the time-out; that others show it, two at most, is waited for."""
 CLIENTS, PAUSE_SECONDS = 12, 0.5
 BUSY = 0.25

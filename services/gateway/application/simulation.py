@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from services.gateway.application.open_requests import RequestInProgress
 from shared.contracts.calls import platform as calls
-from shared.kernel.errors import Conflict, Invalid, NotFound, Unavailable
+from shared.kernel.errors import Invalid, NotFound, Unavailable
 from shared.kernel.time import Clock, SettableClock, instant_text, parse_instant
 from shared.messaging.bus import Bus
 
@@ -31,23 +32,11 @@ TIMER_SECONDS = 120.0
 LAST_INSTANT_YEAR = 2100
 
 
-class ClockIsReal(NotFound):
-    code = "not-found"
-
-
 class ClockGoesBack(Invalid):
     code = "clock-goes-back"
 
 
 class NotSettled(Unavailable):
-    code = "not-settled"
-
-
-class ClockIsMoving(Conflict):
-    code = "request-in-progress"
-
-
-class TimersDoNotSettle(Unavailable):
     code = "not-settled"
 
 
@@ -73,12 +62,12 @@ class Simulation:
     def move_to(self, target: datetime) -> datetime:
         """Runs every timer that falls due up to and including ``target``, each at its instant.
 
-        Raises ClockIsReal, ClockIsMoving, ClockGoesBack, and Unavailable when a service does not answer or the
-        platform does not settle.
+        Raises NotFound for a real clock, RequestInProgress, ClockGoesBack, and Unavailable when a service does not
+        answer or the platform does not settle.
         """
         now = self._start()
         if self._moving:
-            raise ClockIsMoving("L’horloge avance déjà vers un autre instant : réessayez ensuite.")
+            raise RequestInProgress("L’horloge avance déjà vers un autre instant : réessayez ensuite.")
         self._moving = True
         try:
             return self._move(now, target)
@@ -101,7 +90,7 @@ class Simulation:
             self._run_due(now)
             self.settle()
         else:
-            raise TimersDoNotSettle("Des échéances se répètent sans fin au même instant.")
+            raise NotSettled("Des échéances se répètent sans fin au même instant.")
         self._set(target)
         return target
 
@@ -123,7 +112,7 @@ class Simulation:
 
     def _start(self) -> datetime:
         if not isinstance(self._clock, SettableClock):
-            raise ClockIsReal("L’horloge est réelle : elle avance seule.")
+            raise NotFound("L’horloge est réelle : elle avance seule.")
         return self._clock.now()
 
     def _next_due(self) -> datetime | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,7 +21,7 @@ from services.gateway.http.refusals import InternalError
 from services.gateway.ports import EXTENSION, Ports
 from services.gateway.web.pages.documents import documents
 from services.gateway.web.pages.mail_pages import mail_pages
-from services.gateway.web.responses.answers import API_HEADERS, NOT_STORED, REQUEST_ID, Verification
+from services.gateway.web.responses.answers import API_HEADERS, NOT_STORED, Verification, request_id_of
 from services.gateway.web.responses.flask_responses import flask_response
 from services.gateway.web.responses.problems import HTTP_CODES, problem_response
 from services.gateway.web.routes import AUDIENCES, desk
@@ -84,8 +83,7 @@ class Application(Flask):
     """Gives every request an id, which is the correlation id of all events and messages that follow from it."""
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        given = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = request_id_of(environ)
         environ["passculture.request_id"] = request_id
         with caused_by(request_id, request_id):
             return super().wsgi_app(environ, start_response)

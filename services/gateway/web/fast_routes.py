@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import re
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,12 +26,12 @@ from services.gateway.web.endpoints.calls import send_as
 from services.gateway.web.requests.headers import is_key
 from services.gateway.web.requests.security import caller_of, credentials_of
 from services.gateway.web.responses.answers import (
-    REQUEST_ID,
     REVALIDATED,
     RawResponse,
     Verification,
     headers_of,
     json_response,
+    request_id_of,
     verify,
 )
 from services.gateway.web.responses.problems import problem_response
@@ -82,8 +81,7 @@ class FastRoutes:
         if route is None or environ.get("QUERY_STRING"):
             return self._flask(environ, start_response)
         started = time.perf_counter()
-        given = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = request_id_of(environ)
         with caused_by(request_id, request_id):
             answer = self._answer(route, environ, path, path[cut:])
             if answer is not None:

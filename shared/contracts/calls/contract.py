@@ -202,6 +202,10 @@ class Data:
         made.check()
         return made
 
+    @classmethod
+    def has_field(cls, name: str) -> bool:
+        return any(bound.name == name for bound in cls.FIELDS)
+
     def check(self) -> None:
         """Checks the fields together, once each of them is valid; for classes whose fields depend on each other.
 

@@ -7,14 +7,9 @@ from typing import Any
 
 import pytest
 
-from services.gateway.application.simulation import (
-    ClockGoesBack,
-    ClockIsMoving,
-    ClockIsReal,
-    NotSettled,
-    Simulation,
-    is_settled,
-)
+from services.gateway.application.open_requests import RequestInProgress
+from services.gateway.application.simulation import ClockGoesBack, NotSettled, Simulation, is_settled
+from shared.kernel.errors import NotFound
 from shared.kernel.time import RealClock, SettableClock, instant_text, parse_instant
 from shared.messaging.bus import Answer, Bus
 
@@ -134,7 +129,7 @@ def test_the_next_move_finishes_an_interrupted_one(bus: TimersBus, simulation: S
 
 
 def test_a_real_clock_cannot_be_moved(bus: TimersBus) -> None:
-    with pytest.raises(ClockIsReal):
+    with pytest.raises(NotFound):
         Simulation(bus, RealClock(), lambda _: None, services=()).move_to(START)
 
 
@@ -142,7 +137,7 @@ def test_a_concurrent_move_is_refused(bus: TimersBus) -> None:
     inner: list[Exception] = []
 
     def pause(_: float) -> None:
-        with pytest.raises(ClockIsMoving) as caught:
+        with pytest.raises(RequestInProgress) as caught:
             simulation.move_to(START + HOUR)
         inner.append(caught.value)
 

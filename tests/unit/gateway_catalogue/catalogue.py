@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from services.gateway.projections.catalogue import queries
@@ -116,8 +117,8 @@ class Catalogue:
         self.stock()
 
     def offer_shown(self, offer_id: int = 1) -> dict[str, Any] | None:
-        with self.store.reading() as connection:
-            return queries.offer(connection, offer_id, self.clock.now())
+        shown = self.offer_json(offer_id)
+        return None if shown is None else orjson.loads(shown)
 
     def offer_json(self, offer_id: int = 1) -> bytes | None:
         with self.store.reading() as connection:

@@ -89,16 +89,15 @@ def search(connection: Connection, given: Mapping[str, Any], now: datetime) -> d
     }
 
 
-def offer(connection: Connection, offer_id: int, now: datetime) -> dict[str, Any] | None:
-    """One published offer, bookable or not; None if there is none."""
-    found = _offer_parts(connection, offer_id, now)
-    return None if found is None else {**orjson.loads(found[0]), **found[1]}
-
-
 def offer_json(connection: Connection, offer_id: int, now: datetime) -> bytes | None:
-    """The same as JSON. The stored part is not parsed."""
-    found = _offer_parts(connection, offer_id, now)
-    return None if found is None else bytes(found[0].encode()[:-1] + b"," + orjson.dumps(found[1])[1:])
+    """One published offer as JSON, bookable or not; None if there is none. The stored part is not parsed."""
+    rows = connection.execute(_OFFER, {"offer_id": offer_id, "now": now}).all()
+    if not rows:
+        return None
+    shown = [row for row in rows if row.stock_id is not None]
+    had_past = not shown and _had_stocks(connection, offer_id)
+    stored, current = _bodies(connection, rows[:1])[offer_id], current_part(shown, had_past, now)
+    return bytes(stored.encode()[:-1] + b"," + orjson.dumps(current)[1:])
 
 
 _OFFER = (
@@ -127,16 +126,6 @@ _OFFER = (
     .limit(MAX_STOCKS)
 )
 """One offer with the stocks that are shown, in one round trip. Built once: no query runs more often."""
-
-
-def _offer_parts(connection: Connection, offer_id: int, now: datetime) -> tuple[str, dict[str, Any]] | None:
-    """The stored part as JSON, and the part that depends on the clock."""
-    rows = connection.execute(_OFFER, {"offer_id": offer_id, "now": now}).all()
-    if not rows:
-        return None
-    shown = [row for row in rows if row.stock_id is not None]
-    had_past = not shown and _had_stocks(connection, offer_id)
-    return _bodies(connection, rows[:1])[offer_id], current_part(shown, had_past, now)
 
 
 def _bodies(connection: Connection, rows: Sequence[sa.Row[Any]]) -> dict[int, str]:
@@ -453,6 +442,3 @@ def _stocks_of(connection: Connection, offer_ids: list[int], now: datetime) -> d
 def _had_stocks(connection: Connection, offer_id: int) -> bool:
     query = sa.select(stocks.c.stock_id).where(stocks.c.offer_id == offer_id, ~stocks.c.is_withdrawn)
     return connection.execute(query.limit(1)).first() is not None
-
-
-__all__ = ["Filters", "offer", "offer_json", "search"]

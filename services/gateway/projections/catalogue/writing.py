@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from services.gateway.projections.catalogue import rendering
 from services.gateway.projections.catalogue.places import on_sphere
-from services.gateway.projections.catalogue.tables import offerers, offers, stocks, tags, venues, words
+from services.gateway.projections.catalogue.tables import offers, stocks, tags, venues, words
 from services.gateway.projections.catalogue.words import plain, weighted_words
 from shared.contracts.subcategories import SUBCATEGORIES
 from shared.eventstore import Connection, Store, Transaction, sql
@@ -38,10 +38,6 @@ def _render_page(tx: Transaction) -> int:
     for row in tx.connection.execute(query.order_by(offers.c.offer_id)).all():
         write_offer(tx.connection, row.facts, row.of_venue, is_published=row.is_published)
     return len(page)
-
-
-def write_offerer(connection: Connection, offerer_id: int, *, is_open: bool) -> None:
-    sql.upsert(connection, offerers, [{"offerer_id": offerer_id, "is_open": is_open}])
 
 
 def write_venue(connection: Connection, venue: dict[str, Any]) -> None:

@@ -14,12 +14,13 @@ from flask import Response, current_app, g, request
 from flask_smorest import Blueprint
 from marshmallow import Schema
 
-from services.gateway.web.endpoints.calls import ask, send
+from services.gateway.web.endpoints.calls import DEFAULT_SECONDS, ask, send
 from services.gateway.web.endpoints.documentation import (
     FIELD_ERRORS,
     IF_MATCH_PARAMETER,
     IF_NONE_MATCH_PARAMETER,
     KEY_PARAMETER,
+    Takes,
     View,
     document_answer,
     document_refusals,
@@ -33,21 +34,16 @@ from services.gateway.web.responses.answers import json_response, verify
 from services.gateway.web.responses.cursors import page_of
 from services.gateway.web.responses.flask_responses import conditional, flask_response
 from services.gateway.web.schemas.bodies import Empty
+from services.gateway.web.schemas.desk import DeskError
 from shared.contracts.calls.contract import ANYONE, Authority, Command, Contract, Data, Query
 
 
 class RouteOptions(TypedDict, total=False):
     """Options of ``endpoint`` that ``forwards`` passes on."""
 
+    supplied: Supplied
     access: Authority | None
     answers: tuple[int, type[Schema] | None]
-    refuses: Sequence[str]
-    key_required: bool
-
-
-class CallOptions(TypedDict, total=False):
-    batched: bool
-    seconds: float
 
 
 MAX_FORM_PARTS = 4
@@ -77,7 +73,6 @@ class Audience(Blueprint):
         media_type: str | None = None,
         refuses: Sequence[str] = (),
         key_required: bool = False,
-        if_match: bool = False,
         cache_control: str | None = None,
         upload: int | None = None,
     ) -> Callable[[View], View]:
@@ -94,9 +89,9 @@ class Audience(Blueprint):
         """
         contract = command or (query if query is not None and issubclass(query, Contract) else None)
         access = _narrowed(access, contract)
-        if contract is not None:
-            refuses = (*contract.REFUSES, *refuses)
-            if_match = if_match or any(bound.name == IF_MATCH for bound in contract.FIELDS)
+        refuses = (*contract.REFUSES, *refuses) if contract is not None else refuses
+        if query is not None and query.has_field("cursor"):
+            refuses = (*refuses, "cursor-invalid")
         writes = method != "GET"
         takes_key = writes and not access.anyone
         takes_body = writes and method != "DELETE"
@@ -120,25 +115,21 @@ class Audience(Blueprint):
             if cache_control is not None:
                 decorated = _cacheable(decorated, cache_control)
                 document_answer(decorated, 304, "Not Modified")
-            takes_query = in_query is not None and bool(query_fields(in_query, rule, supplied))
-            codes = refusal_codes(
-                refuses,
-                access,
-                takes_body=takes_body,
-                takes_query=takes_query,
-                takes_key=takes_key,
+            takes = Takes(
+                body=takes_body,
+                query=in_query is not None and bool(query_fields(in_query, rule, supplied)),
+                key=takes_key,
                 key_required=key_required,
-                if_match=if_match,
-                rule=rule,
+                if_match=contract is not None and contract.has_field(IF_MATCH),
             )
             headers = [
-                *([{**KEY_PARAMETER, "required": key_required}] if takes_key else []),
-                *([IF_MATCH_PARAMETER] if if_match else []),
+                *([{**KEY_PARAMETER, "required": key_required}] if takes.key else []),
+                *([IF_MATCH_PARAMETER] if takes.if_match else []),
                 *([IF_NONE_MATCH_PARAMETER] if cache_control is not None else []),
             ]
             decorated = self._described(decorated, access, headers)
-            document_refusals(decorated, codes)
-            decorated = _admitting(decorated, access, takes_key, key_required, if_match, upload)
+            document_refusals(decorated, refusal_codes(refuses, access, takes, rule))
+            decorated = _admitting(decorated, access, takes, upload)
             routed: View = self.route(rule, methods=[method], endpoint=view.__name__)(decorated)
             return routed
 
@@ -153,9 +144,7 @@ class Audience(Blueprint):
         summary: str = "",
         operation: str = "",
         keyed: bool = True,
-        batched: bool = False,
-        seconds: float | None = None,
-        supplied: Supplied = NOTHING_SUPPLIED,
+        seconds: float = DEFAULT_SECONDS,
         **options: Unpack[RouteOptions],
     ) -> None:
         """Registers a route that only forwards one call. A query with a cursor becomes a list of pages.
@@ -163,28 +152,23 @@ class Audience(Blueprint):
         ``summary`` replaces the contract's docstring, ``operation`` its name, where two routes make one call.
         ``keyed=False``: the outcome is not stored under the caller's key, because it holds a secret.
         """
-        calling = CallOptions(batched=batched)
-        if seconds is not None:
-            calling["seconds"] = seconds
-        lists = any(bound.name == "cursor" for bound in call.FIELDS)
 
         def view(made: Any) -> Any:
             if not keyed:
                 g.idempotency_key = None
             if isinstance(made, Command):
-                return send(made, **calling) or {}
-            if lists:
-                shown = query_fields(call, rule, supplied)
-                return page_of(made, shown, lambda query: ask(query, **calling))
-            return ask(made, **calling)
+                return send(made, seconds=seconds) or {}
+            if call.has_field("cursor"):
+                shown = query_fields(call, rule, options.get("supplied", NOTHING_SUPPLIED))
+                return page_of(made, shown, lambda query: ask(query, seconds=seconds))
+            return ask(made, seconds=seconds)
 
         view.__name__ = operation or call.NAME.replace("-", "_")
         view.__doc__ = summary or call.__doc__
         if issubclass(call, Command):
-            self.endpoint(method, rule, command=call, supplied=supplied, **options)(view)
+            self.endpoint(method, rule, command=call, **options)(view)
         else:
-            options["refuses"] = [*options.get("refuses", ()), *(["cursor-invalid"] if lists else [])]
-            self.endpoint(method, rule, query=call, supplied=supplied, **options)(view)
+            self.endpoint(method, rule, query=call, **options)(view)
 
     def desk_endpoint(
         self,
@@ -193,7 +177,6 @@ class Audience(Blueprint):
         *,
         answers: tuple[int, type[Schema] | None],
         refuses: Mapping[int, str],
-        error: type[Schema],
         admits: ContextDecorator,
         query: type[Data] | None = None,
     ) -> Callable[[View], View]:
@@ -209,7 +192,7 @@ class Audience(Blueprint):
             decorated = self.doc(security=[{"token": []}])(decorated)
             for refused, keys in {**refuses, 500: "global", 503: "global"}.items():
                 description = f"{HTTPStatus(refused).phrase}: key {keys}"
-                document_answer(decorated, refused, description, FIELD_ERRORS if refused == 400 else error())
+                document_answer(decorated, refused, description, FIELD_ERRORS if refused == 400 else DeskError())
             routed: View = self.route(rule, methods=[method], endpoint=view.__name__)(decorated)
             return routed
 
@@ -253,18 +236,16 @@ def _narrowed(access: Authority | None, contract: type[Contract] | None) -> Auth
     return access
 
 
-def _admitting(
-    view: View, access: Authority, takes_key: bool, key_required: bool, if_match: bool, upload: int | None
-) -> View:
+def _admitting(view: View, access: Authority, takes: Takes, upload: int | None) -> View:
     """Authenticates the caller and reads the headers before the body: only a permitted caller may send a large one."""
 
     @wraps(view)
     def admitting(**path: Any) -> Any:
         g.replayed, g.idempotency_key, g.if_match = False, None, None
         admit(access)
-        if takes_key:
-            g.idempotency_key = idempotency_key(required=key_required)
-        if if_match:
+        if takes.key:
+            g.idempotency_key = idempotency_key(required=takes.key_required)
+        if takes.if_match:
             g.if_match = if_match_version()
         if upload is not None:
             request.max_content_length, request.max_form_parts = upload, MAX_FORM_PARTS

@@ -14,13 +14,12 @@ from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError
 from shared.messaging.bus import Answer
 
-COMMAND_SECONDS = 10.0
-QUERY_SECONDS = 10.0
+DEFAULT_SECONDS = 10.0
 MIN_SECONDS = 1.0
 """For the call itself, however long the wait before it took."""
 
 
-def send(command: Command, *, to: str = "", batched: bool = False, seconds: float = COMMAND_SECONDS) -> Any:
+def send(command: Command, *, to: str = "", batched: bool = False, seconds: float = DEFAULT_SECONDS) -> Any:
     """The result of a command, once the services that show it have handled it. Raises the owner's refusal."""
     key = g.idempotency_key
     try:
@@ -32,7 +31,7 @@ def send(command: Command, *, to: str = "", batched: bool = False, seconds: floa
     return answer.result
 
 
-def ask(query: Query, *, to: str = "", batched: bool = False, seconds: float = QUERY_SECONDS) -> Any:
+def ask(query: Query, *, to: str = "", batched: bool = False, seconds: float = DEFAULT_SECONDS) -> Any:
     """The answer to a query, which shows the caller's earlier writes. Raises the owner's refusal."""
     return ask_as(current_ports(), query, caller=g.caller, to=to, batched=batched, seconds=seconds)
 
@@ -44,7 +43,7 @@ def ask_as(
     caller: Caller | None,
     to: str = "",
     batched: bool = False,
-    seconds: float = QUERY_SECONDS,
+    seconds: float = DEFAULT_SECONDS,
 ) -> Any:
     """``ask`` outside a request of Flask."""
     service = query.SERVICE or to
@@ -60,7 +59,7 @@ def send_as(
     key: str | None,
     to: str = "",
     batched: bool = False,
-    seconds: float = COMMAND_SECONDS,
+    seconds: float = DEFAULT_SECONDS,
 ) -> Answer:
     """``send`` outside a request of Flask."""
     service = command.SERVICE or to

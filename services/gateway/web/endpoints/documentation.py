@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -45,26 +46,28 @@ FIELD_ERRORS = {
 """Of a query, in the partners' format."""
 
 
-def refusal_codes(
-    refuses: Sequence[str],
-    access: Authority,
-    *,
-    takes_body: bool,
-    takes_query: bool,
-    takes_key: bool,
-    key_required: bool,
-    if_match: bool,
-    rule: str,
-) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """What a route takes from a request beside its path."""
+
+    body: bool
+    query: bool
+    key: bool
+    """An Idempotency-Key, which it passes on with its write."""
+    key_required: bool
+    if_match: bool
+
+
+def refusal_codes(refuses: Sequence[str], access: Authority, takes: Takes, rule: str) -> list[str]:
     """The codes that follow from what a route takes, and its own; no code twice."""
     codes = [*EVERY_ROUTE, *refuses]
     codes += [] if access.anyone else ["unauthorized", "token-invalid"]
     codes += ["forbidden"] if access.roles else []
-    codes += WITH_BODY if takes_body else []
-    codes += ["invalid"] if takes_query else []
-    codes += WITH_KEY if takes_key else []
-    codes += ["idempotency-key-required"] if key_required else []
-    codes += ["precondition-failed"] if if_match else []
+    codes += WITH_BODY if takes.body else []
+    codes += ["invalid"] if takes.query else []
+    codes += WITH_KEY if takes.key else []
+    codes += ["idempotency-key-required"] if takes.key_required else []
+    codes += ["precondition-failed"] if takes.if_match else []
     codes += ["not-found"] if "<" in rule else []
     return list(dict.fromkeys(codes))
 
@@ -93,6 +96,4 @@ def document_answer(
 
 def problem_schema(codes: Sequence[str]) -> dict[str, Any]:
     """A problem document with one of these codes."""
-    return {
-        "allOf": [{"$ref": "#/components/schemas/Problem"}, {"properties": {"code": {"enum": list(codes)}}}],
-    }
+    return {"allOf": [{"$ref": "#/components/schemas/Problem"}, {"properties": {"code": {"enum": list(codes)}}}]}

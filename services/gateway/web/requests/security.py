@@ -22,19 +22,10 @@ def admit(access: Authority) -> None:
     """Authenticates and authorises the caller of the request. Raises Unauthorized, Forbidden."""
     g.caller = None
     if not access.anyone:
-        caller = signed_in()
+        token = required_credentials(request.headers.get("Authorization", ""))
+        caller = caller_of(tokens.verify(token, current_ports().signing_key))
         access.check(caller)
         g.caller = caller
-
-
-def signed_in() -> Caller:
-    """The account that the access token names. Raises Unauthorized."""
-    return caller_of(tokens.verify(bearer(), current_ports().signing_key))
-
-
-def bearer() -> str:
-    """The bearer token of the request. Raises Unauthorized."""
-    return required_credentials(request.headers.get("Authorization", ""))
 
 
 def required_credentials(authorization: str) -> str:

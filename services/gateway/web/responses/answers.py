@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from marshmallow import Schema
 log = structlog.get_logger()
 
 JSON = "application/json"
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 NOT_STORED = "no-store"
 REVALIDATED = "public, no-cache"
 """A cache may store it, and revalidates it before each use: a write shows at once."""
@@ -37,6 +38,12 @@ class RawResponse:
     body: bytes
     media_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def request_id_of(environ: Mapping[str, Any]) -> str:
+    """The client's X-Request-Id where it is valid, otherwise a new one."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 def json_response(answer: Any, status: int) -> RawResponse:

@@ -41,13 +41,7 @@ def book(body: schemas.NewBooking) -> Any:
     return _completed(send(calls.Book(stock_id=body.stock_id, quantity=body.quantity), batched=True))
 
 
-@audience.endpoint(
-    "GET",
-    "/v1/me/bookings",
-    query=calls.Bookings,
-    answers=(200, schemas.Bookings),
-    refuses=["cursor-invalid"],
-)
+@audience.endpoint("GET", "/v1/me/bookings", query=calls.Bookings, answers=(200, schemas.Bookings))
 def my_bookings(query: calls.Bookings) -> Any:
     """Ongoing and ended bookings, newest first."""
     page = page_of(query, ["status"], ask)
@@ -73,10 +67,7 @@ def my_booking_qr(query: calls.Booking) -> Any:
 
 
 @audience.endpoint(
-    "POST",
-    "/v1/me/bookings/<number:booking_id>/cancel",
-    command=calls.Cancel,
-    answers=(200, schemas.Booking),
+    "POST", "/v1/me/bookings/<number:booking_id>/cancel", command=calls.Cancel, answers=(200, schemas.Booking)
 )
 def cancel_my_booking(command: calls.Cancel) -> Any:
     """Cancels a booking. The credit and the place are free at once."""

@@ -10,6 +10,7 @@ from services.gateway.web.endpoints.audience import Audience
 from services.gateway.web.responses.answers import REVALIDATED
 from services.gateway.web.responses.flask_responses import json_body
 from services.gateway.web.schemas import catalogue as schemas
+from shared.contracts.answers import json_of
 from shared.contracts.subcategories import CATEGORIES, HOME_LABELS, SEARCH_GROUPS, SUBCATEGORIES
 from shared.contracts.venue_types import VENUE_TYPES
 from shared.kernel.errors import NotFound
@@ -22,9 +23,7 @@ CACHED_FOR_AN_HOUR = "public, max-age=3600"
 """For data that change with a release only."""
 
 
-@audience.endpoint(
-    "GET", "/v1/offers", query=schemas.Search, answers=(200, schemas.PublicOffers), refuses=["cursor-invalid"]
-)
+@audience.endpoint("GET", "/v1/offers", query=schemas.Search, answers=(200, schemas.PublicOffers))
 def search_offers(query: schemas.Search) -> Any:
     """Searches the offers that can be booked."""
     ports = current_ports()
@@ -66,27 +65,12 @@ def settings() -> Any:
 
 SUBCATEGORY_DATA: dict[str, Any] = {
     "items": [
-        {
-            "id": one.id,
-            "category": one.category,
-            "label": one.label,
-            "appLabel": one.app_label,
-            "searchGroup": one.search_group,
-            "homeGroup": one.home_group,
-            "isEvent": one.is_event,
-            "platform": one.platform,
-            "isDigitalDeposit": one.is_digital_deposit,
-            "isPhysicalDeposit": one.is_physical_deposit,
-            "reimbursement": one.reimbursement,
-            "canExpire": one.can_expire,
-            "canBeDuo": one.can_be_duo,
-            "isSelectable": one.is_selectable,
-        }
+        json_of(one, "id", "category", "label", "app_label", "search_group", "home_group", "is_event", "platform")
+        | json_of(one, "is_digital_deposit", "is_physical_deposit", "reimbursement")
+        | json_of(one, "can_expire", "can_be_duo", "is_selectable")
         for one in SUBCATEGORIES.values()
     ],
-    "categories": [
-        {"id": one.id, "label": one.label, "isSelectable": one.is_selectable} for one in CATEGORIES.values()
-    ],
+    "categories": [json_of(one, "id", "label", "is_selectable") for one in CATEGORIES.values()],
     "searchGroups": [{"id": name, "label": label} for name, label in SEARCH_GROUPS.items()],
     "homeLabels": [{"id": name, "label": label} for name, label in HOME_LABELS.items()],
 }

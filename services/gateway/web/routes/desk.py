@@ -192,9 +192,7 @@ def _route(method: str, rule: str, name: str, action: Any, refuses: dict[int, st
 
     view.__name__, view.__doc__ = name, action.__doc__
     answers = (200, schemas.DeskBooking) if method == "GET" else (204, None)
-    register = audience.desk_endpoint(
-        method, rule, answers=answers, refuses=refuses, error=schemas.DeskError, admits=at_the_desk()
-    )
+    register = audience.desk_endpoint(method, rule, answers=answers, refuses=refuses, admits=at_the_desk())
     register(view)
 
 
@@ -214,7 +212,6 @@ _route("PATCH", "/public/bookings/v1/cancel/token/<token>", "cancel_v1", cancel,
     query=schemas.OfferBookingsQuery,
     answers=(200, schemas.OfferBookings),
     refuses={400: "the field's", 401: "auth", 403: "user", 404: "offer", 429: "global"},
-    error=schemas.DeskError,
     admits=at_the_desk(guessable=None),
 )
 def bookings_of_an_offer(query: schemas.OfferBookingsQuery) -> Any:

@@ -62,11 +62,7 @@ audience.forwards("POST", "/v1/me/phone-code", identity.SendPhoneCode, answers=(
 
 
 forwards_limited(
-    audience,
-    "/v1/me/phone-code/confirm",
-    identity.ConfirmPhoneCode,
-    schemas.Standing,
-    lambda _: g.caller.name(),
+    audience, "/v1/me/phone-code/confirm", identity.ConfirmPhoneCode, schemas.Standing, lambda _: g.caller.name()
 )
 audience.forwards("POST", "/v1/me/identity-check", identity.CheckIdentity, answers=(200, schemas.IdentityOutcome))
 audience.forwards("PATCH", "/v1/me/profile", identity.CompleteProfile, answers=(200, schemas.Standing))

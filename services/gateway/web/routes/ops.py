@@ -79,12 +79,7 @@ def stream(stream_id: str) -> Any:
 
 
 @audience.endpoint(
-    "GET",
-    "/v1/ops/dead-letters",
-    access=OPERATOR,
-    query=schemas.DeadLettersQuery,
-    answers=(200, schemas.DeadLetters),
-    refuses=["cursor-invalid"],
+    "GET", "/v1/ops/dead-letters", access=OPERATOR, query=schemas.DeadLettersQuery, answers=(200, schemas.DeadLetters)
 )
 def dead_letters(query: schemas.DeadLettersQuery) -> Any:
     """The messages that could not be handled, and those parked behind them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
@@ -11,6 +11,7 @@ from flask import Response
 from services.gateway.ports import current_ports
 from services.gateway.web.endpoints.audience import Audience
 from services.gateway.web.endpoints.calls import ask, send
+from services.gateway.web.endpoints.documentation import View
 from services.gateway.web.responses.bookings_files import bookings_csv, bookings_xlsx
 from services.gateway.web.responses.cursors import page_of
 from services.gateway.web.responses.flask_responses import file_response
@@ -110,27 +111,20 @@ audience.forwards("PATCH", STOCK, catalog.ChangeStock, answers=(200, schemas.Sto
 audience.forwards("DELETE", STOCK, catalog.WithdrawStock, answers=(200, schemas.Stock))
 
 
-@audience.endpoint(
-    "POST",
-    f"{OFFERER}/bank-details",
-    body=payout.NewBankDetails,
-    access=PRO,
-    answers=(201, schemas.BankDetails),
-    refuses=payout.SubmitBankDetails.REFUSES,
-)
+def bank_details_of(owner: str) -> Callable[[View], View]:
+    """Registers a view that submits bank details of the structure or venue at a path."""
+    refuses = payout.SubmitBankDetails.REFUSES
+    answers, rule = (201, schemas.BankDetails), f"{owner}/bank-details"
+    return audience.endpoint("POST", rule, body=payout.NewBankDetails, access=PRO, answers=answers, refuses=refuses)
+
+
+@bank_details_of(OFFERER)
 def submit_offerer_bank_details(body: payout.NewBankDetails, offerer_id: int) -> Any:
     """Submits bank details of the structure. Once accepted by staff, they apply to every venue without its own."""
     return send(payout.SubmitBankDetails(offerer_id=offerer_id, **body.values(payout.NewBankDetails)))
 
 
-@audience.endpoint(
-    "POST",
-    f"{VENUE}/bank-details",
-    body=payout.NewBankDetails,
-    access=PRO,
-    answers=(201, schemas.BankDetails),
-    refuses=payout.SubmitBankDetails.REFUSES,
-)
+@bank_details_of(VENUE)
 def submit_venue_bank_details(body: payout.NewBankDetails, venue_id: int) -> Any:
     """Submits bank details of one venue."""
     return send(payout.SubmitBankDetails(venue_id=venue_id, **body.values(payout.NewBankDetails)))
@@ -179,14 +173,7 @@ def my_reimbursements_file(query: payout.ReimbursementsCsv) -> Any:
     return csv_file(answer["text"], "remboursements_pass_culture.csv")
 
 
-@audience.endpoint(
-    "GET",
-    "/v1/pro/bookings",
-    access=PRO,
-    query=schemas.RecapQuery,
-    answers=(200, schemas.Recap),
-    refuses=["cursor-invalid"],
-)
+@audience.endpoint("GET", "/v1/pro/bookings", access=PRO, query=schemas.RecapQuery, answers=(200, schemas.Recap))
 def my_venues_bookings(query: schemas.RecapQuery) -> Any:
     """The bookings at the caller's venues, newest first, one row per place."""
     return page_of(_recap(query), RECAP_FILTERS, ask)

@@ -8,12 +8,7 @@ from flask_smorest.fields import Upload
 from marshmallow import Schema, ValidationError
 from werkzeug.datastructures import FileStorage
 
-from shared.kernel.errors import DomainError
-
-
-class TooLarge(DomainError):
-    status = 413
-    code = "too-large"
+from services.gateway.http.refusals import TooLarge
 
 
 class Empty(Schema):

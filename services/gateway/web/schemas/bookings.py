@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from marshmallow import Schema, fields
 
+from services.gateway.web.schemas.shapes import page_of
 from shared.contracts.calls.booking import STATUSES
 from shared.contracts.calls.contract import Data
 from shared.contracts.calls.types import Id
@@ -75,6 +76,4 @@ class Booking(Schema):
     version = Whole(0, 2**53 - 1)
 
 
-class Bookings(Schema):
-    items = fields.List(fields.Nested(Booking), required=True)
-    nextCursor = fields.String(required=True, allow_none=True)
+Bookings = page_of(Booking, "Bookings")

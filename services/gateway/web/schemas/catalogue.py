@@ -8,6 +8,7 @@ from typing import Annotated
 from marshmallow import Schema, fields
 
 from services.gateway.projections.catalogue.queries import KINDS, SORTS
+from services.gateway.web.schemas.shapes import page_of
 from shared.contracts.calls.contract import Data
 from shared.contracts.calls.types import Amount, NextPage, PageSize
 from shared.contracts.fields import DateTime, Decimal, Degrees, Flag, Instant, Number, OneOf, Price, Text, Whole
@@ -91,9 +92,7 @@ class PublicOffer(Schema):
     status = fields.String(required=True, metadata={"enum": list(OFFER_STATUSES)})
 
 
-class PublicOffers(Schema):
-    items = fields.List(fields.Nested(PublicOffer), required=True)
-    nextCursor = fields.String(required=True, allow_none=True)
+PublicOffers = page_of(PublicOffer, "PublicOffers")
 
 
 class SubcategoryItem(Schema):

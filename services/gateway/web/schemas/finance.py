@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from marshmallow import INCLUDE, Schema, fields
+from marshmallow import Schema, fields
 
+from services.gateway.web.schemas.shapes import Extensible, page_of
 from shared.contracts.calls.contract import Data
 from shared.contracts.calls.types import Position
 from shared.contracts.fields import Flag, Instant, Money, Number, Price, Whole
@@ -55,9 +56,7 @@ class BatchWithTransfers(Batch):
     transferList = fields.List(fields.Nested(Transfer), required=True)
 
 
-class Batches(Schema):
-    items = fields.List(fields.Nested(Batch), required=True)
-    nextCursor = fields.String(required=True, allow_none=True)
+Batches = page_of(Batch, "Batches")
 
 
 class EventsQuery(Data):
@@ -81,10 +80,7 @@ class EstablishmentYear(Schema):
     pendingCents = Money(required=True)
 
 
-class CustomRule(Schema):
-    class Meta:
-        unknown = INCLUDE
-
+class CustomRule(Extensible):
     customRuleId = Number(required=True)
     offerId = Number(allow_none=True)
     offererId = Number(allow_none=True)
@@ -95,9 +91,7 @@ class CustomRule(Schema):
     end = fields.String(allow_none=True)
 
 
-class CustomRules(Schema):
-    items = fields.List(fields.Nested(CustomRule), required=True)
-    nextCursor = fields.String(required=True, allow_none=True)
+CustomRules = page_of(CustomRule, "CustomRules")
 
 
 class Identity(Schema):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from marshmallow import Schema, fields
 
+from services.gateway.web.schemas.shapes import page_of
 from shared.contracts.calls.contract import Data
 from shared.contracts.calls.types import NextPage
 from shared.contracts.fields import DateTime, Instant, Whole
@@ -129,9 +130,7 @@ class DeadLetter(Schema):
     recordedAt = Instant(required=True)
 
 
-class DeadLetters(Schema):
-    items = fields.List(fields.Nested(DeadLetter), required=True)
-    nextCursor = fields.String(required=True, allow_none=True)
+DeadLetters = page_of(DeadLetter, "DeadLetters")
 
 
 class SettledLetters(Schema):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
+from services.gateway.web.schemas.shapes import page_of
 from shared.contracts.fields import Instant, Money, Number, Price, Whole
 from shared.kernel.identifiers import MAX_NUMBER
 
@@ -77,9 +78,7 @@ class CreditEntry(Schema):
     creditId = Number(allow_none=True)
 
 
-class CreditEntries(Schema):
-    items = fields.List(fields.Nested(CreditEntry), required=True)
-    nextCursor = fields.String(required=True, allow_none=True)
+CreditEntries = page_of(CreditEntry, "CreditEntries")
 
 
 class Eligibility(Schema):
@@ -103,10 +102,6 @@ class Me(Schema):
     status = fields.String(allow_none=True)
     nextEligibility = fields.Nested(Eligibility, allow_none=True)
     eligibility = fields.Nested(Eligibility, required=True, allow_none=True)
-    nextStep = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"enum": STEPS},
-    )
+    nextStep = fields.String(required=True, allow_none=True, metadata={"enum": STEPS})
     credit = fields.Nested(Credits, required=True, allow_none=True)
     version = Whole(0, MAX_NUMBER, metadata={"description": "That of the account, not of the credit."})

@@ -8,6 +8,7 @@ from marshmallow import Schema, fields
 
 from services.gateway.web.schemas.bodies import UploadedFile
 from services.gateway.web.schemas.catalogue import OFFER_STATUSES
+from services.gateway.web.schemas.shapes import page_of
 from shared.contracts.calls.booking import MAX_RECAP_BOOKINGS, RecapFilters
 from shared.contracts.calls.catalog import MAX_CODES, MAX_QUANTITY
 from shared.contracts.calls.payout import DOCUMENT_KINDS, MAX_DOCUMENT_BYTES
@@ -69,9 +70,7 @@ class Offerer(Schema):
     venues = fields.List(fields.Nested(VenueWithCounters), required=True)
 
 
-class Offerers(Schema):
-    items = fields.List(fields.Nested(Offerer), required=True)
-    nextCursor = fields.String(required=True, allow_none=True)
+Offerers = page_of(Offerer, "Offerers")
 
 
 class Stock(Schema):
@@ -139,9 +138,7 @@ class Document(Schema):
     addedAt = Instant(required=True)
 
 
-class Documents(Schema):
-    items = fields.List(fields.Nested(Document), required=True)
-    nextCursor = fields.String(required=True, allow_none=True)
+Documents = page_of(Document, "Documents")
 
 
 class NewApiKey(Schema):
@@ -154,14 +151,10 @@ class ApiKeyItem(Schema):
     createdAt = Instant(required=True)
 
 
-class ApiKeys(Schema):
-    items = fields.List(fields.Nested(ApiKeyItem), required=True)
-    nextCursor = fields.String(required=True, allow_none=True)
+ApiKeys = page_of(ApiKeyItem, "ApiKeys")
 
 
-class Offers(Schema):
-    items = fields.List(fields.Nested(Offer), required=True)
-    nextCursor = fields.String(required=True, allow_none=True)
+Offers = page_of(Offer, "Offers")
 
 
 class RecapFileQuery(RecapFilters):
@@ -195,9 +188,7 @@ class ReimbursementLine(Schema):
     batchId = Number(required=True, allow_none=True)
 
 
-class Reimbursements(Schema):
-    items = fields.List(fields.Nested(ReimbursementLine), required=True)
-    nextCursor = fields.String(required=True, allow_none=True)
+Reimbursements = page_of(ReimbursementLine, "Reimbursements")
 
 
 class RecapStep(Schema):

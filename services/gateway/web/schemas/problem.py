@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from marshmallow import INCLUDE, Schema, fields
+from marshmallow import fields
+
+from services.gateway.web.schemas.shapes import Extensible
 
 
-class Problem(Schema):
-    class Meta:
-        unknown = INCLUDE
-
+class Problem(Extensible):
     type = fields.String(required=True, metadata={"description": "`/problems/<code>`, which explains it."})
     title = fields.String(required=True)
     status = fields.Integer(required=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from marshmallow import INCLUDE, Schema, fields
+from marshmallow import Schema, fields
 
+from services.gateway.web.schemas.shapes import Extensible, page_of
 from shared.contracts.fields import Money, Number
 
 
@@ -13,35 +14,16 @@ class Correction(Schema):
     reimbursedCents = Money(required=True, metadata={"description": "What the correction adds."})
 
 
-class Decided(Schema):
+class Decided(Extensible):
     """The resource after the decision, as far as its owner returns it."""
-
-    class Meta:
-        unknown = INCLUDE
 
     status = fields.String()
 
 
 def pending_list(name: str, identifier: str) -> type[Schema]:
     """A list whose items have at least the identifier that their routes take."""
-    item = type(
-        f"Pending{name}",
-        (Schema,),
-        {
-            "__module__": __name__,
-            "Meta": type("Meta", (), {"unknown": INCLUDE}),
-            identifier: Number(required=True),
-        },
-    )
-    return type(
-        f"Pending{name}List",
-        (Schema,),
-        {
-            "__module__": __name__,
-            "items": fields.List(fields.Nested(item), required=True),
-            "nextCursor": fields.String(required=True, allow_none=True),
-        },
-    )
+    item = Extensible.from_dict({identifier: Number(required=True)}, name=f"Pending{name}")
+    return page_of(item, f"Pending{name}List")
 
 
 PendingOfferers = pending_list("Offerer", "offererId")
