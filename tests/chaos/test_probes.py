@@ -1,12 +1,13 @@
 """A process with a part that hangs, or has ended, says so to its orchestrator.
 
-What it says while a server is away stands in ``tests/system/test_seen_from_outside.py``.
+What it says while a server is away stands in ``tests/system/test_deployment.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -16,13 +17,19 @@ from tests.chaos.load import Load
 from tests.waiting import wait_until
 
 PART = "payout messages from booking"
+READY = (200, {"ready": True, "trouble": {}})
 
 
 @pytest.fixture(autouse=True)
 def ready(platform: Fleet) -> None:
     platform.wait_idle()
-    assert platform.probed("payout", "ready") == (200, {"ready": True, "trouble": {}})
+    wait_until_probed(platform, READY)
     assert platform.probed("payout", "live") == (200, {"live": True})
+
+
+def wait_until_probed(platform: Fleet, answer: tuple[int, Any]) -> None:
+    """Until the readiness probe of payout gives that answer. A process that was just started answers nothing yet."""
+    wait_until(lambda: platform.probed("payout", "ready") == answer, lambda: platform.probed("payout", "ready"))
 
 
 @contextmanager
@@ -35,14 +42,13 @@ def without(platform: Fleet, load: Load, guard: str) -> Iterator[None]:
         yield
     with opened(platform) as books:
         wait_until(lambda: not backlog(books), lambda: backlog(books))
-    assert platform.probed("payout", "ready") == (200, {"ready": True, "trouble": {}})
+    wait_until_probed(platform, READY)
 
 
 def test_a_consumer_that_never_comes_back_is_not_ready(platform: Fleet, load: Load) -> None:
     """It lives: perhaps it comes back. Its orchestrator sends it nobody."""
     with without(platform, load, "hangs"):
-        not_ready = (503, {"ready": False, "trouble": {PART: "stuck"}})
-        wait_until(lambda: platform.probed("payout", "ready") == not_ready, lambda: platform.probed("payout", "ready"))
+        wait_until_probed(platform, (503, {"ready": False, "trouble": {PART: "stuck"}}))
         assert platform.probed("payout", "live") == (200, {"live": True})
         whole = platform.call("GET", "/health/ready")
         assert (whole.status, whole.json["services"]["payout"]) == (503, "trouble")
@@ -51,8 +57,7 @@ def test_a_consumer_that_never_comes_back_is_not_ready(platform: Fleet, load: Lo
 def test_a_consumer_whose_greenlet_ended_neither_lives_nor_is_ready(platform: Fleet, load: Load) -> None:
     """Only another process would do: its orchestrator starts one."""
     with without(platform, load, "ends"):
-        not_ready = (503, {"ready": False, "trouble": {PART: "ended"}})
-        wait_until(lambda: platform.probed("payout", "ready") == not_ready, lambda: platform.probed("payout", "ready"))
+        wait_until_probed(platform, (503, {"ready": False, "trouble": {PART: "ended"}}))
         assert platform.probed("payout", "live") == (503, {"live": False})
         whole = platform.call("GET", "/health/ready")
         assert (whole.status, whole.json["services"]["payout"]) == (503, "trouble")
