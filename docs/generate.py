@@ -23,7 +23,7 @@ def openapi() -> bytes:
     """The answer of ``GET /openapi.json``. No other route is called, so the gate needs no content."""
     logs.configure("warning", "docs")
     application = create_application(cast(Ports, _Nothing()))
-    return cast(bytes, application.test_client().get("/openapi.json").data) + b"\n"
+    return indented(application.test_client().get("/openapi.json").json)
 
 
 def settings() -> bytes:
@@ -36,6 +36,11 @@ def settings() -> bytes:
     return "\n".join(head + table).encode()
 
 
+def indented(document: object) -> bytes:
+    """A line per value, so that a change shows as the lines that changed."""
+    return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
+
+
 class _Nothing:
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"the document should not need {name}")
@@ -43,11 +48,10 @@ class _Nothing:
 
 def documents() -> dict[Path, bytes]:
     """Every generated document."""
-    messages = json.dumps(asyncapi.document(), ensure_ascii=False, separators=(",", ":"))
     with built_services() as services:
         return {
             DOCS / "openapi.json": openapi(),
-            DOCS / "asyncapi.json": messages.encode() + b"\n",  # a link to the gateway's pages
+            DOCS / "asyncapi.json": indented(asyncapi.document()),  # a link to the gateway's pages
             DOCS / "messages-and-calls.md": messages_and_calls.document(services),
             DOCS / "settings.md": settings(),
             README: with_picture(README.read_text("utf-8"), picture(services)).encode(),

@@ -13,10 +13,14 @@ from docs.registrations import consumers
 from shared.contracts.calls import OWNERS, contracts_of
 from shared.contracts.calls.contract import Command, Contract
 from shared.contracts.messages import MESSAGES
+from shared.kernel.identifiers import MAX_NUMBER
+from shared.kernel.money import MAX_CENTS
 from shared.runtime.service import Service
 
 MAX_CHOICES = 8
 """The longest list of choices that is shown; of longer ones only the number."""
+
+_ANY_NUMBER_OR_AMOUNT = (MAX_NUMBER, int(MAX_CENTS))
 
 _HEAD = """# Messages and calls between services
 
@@ -27,7 +31,8 @@ out of a call, or be null in a message. Every message has the envelope of `docs/
 
 ## Messages
 
-A version, once published, never changes. The last column names the services that react to the message.
+A version, once published, never changes. The last column names the services with a
+reaction to exactly this version; a reaction to a newer version reads the older ones too.
 """
 _CALLS = """
 ## Calls
@@ -55,9 +60,9 @@ def document(services: Mapping[str, Service]) -> bytes:
 
 
 def _message_row(
-    service: str, name: str, version: int, schema: type[Schema], readers: Mapping[tuple[str, str], Sequence[str]]
+    service: str, name: str, version: int, schema: type[Schema], readers: Mapping[tuple[str, str, int], Sequence[str]]
 ) -> tuple[str, ...]:
-    read_by = ", ".join(readers.get((service, name), ())) or "–"
+    read_by = ", ".join(readers.get((service, name, version), ())) or "–"
     return f"`{name}` v{version}", f"{_one_line(schema.__doc__)} {_fields(schema)}".strip(), read_by
 
 
@@ -101,10 +106,13 @@ def _type(described: Mapping[str, Any]) -> str:
     low, high = described.get("minLength"), described.get("maxLength")
     if high is not None:
         return f" ({high if low == high else f'{low or 0}–{high}'} characters)"
+    least, most = described.get("minimum"), described.get("maximum")
+    if most is not None and most not in _ANY_NUMBER_OR_AMOUNT:
+        return f" ({least:.0f} to {most:.0f})"
     items = described.get("items")
     if items is not None:
-        most = f", at most {described['maxItems']}" if "maxItems" in described else ""
-        return f" (list{most})"
+        limit = f", at most {described['maxItems']}" if "maxItems" in described else ""
+        return f" (list{limit})"
     return ""
 
 

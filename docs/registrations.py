@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,23 +32,21 @@ def built_services() -> Iterator[Mapping[str, Service]]:
         yield found
 
 
-def consumers(services: Mapping[str, Service]) -> dict[tuple[str, str], list[str]]:
-    """(source, message) → the services that react to it."""
-    found: dict[tuple[str, str], list[str]] = {}
+def consumers(services: Mapping[str, Service]) -> dict[tuple[str, str, int], list[str]]:
+    """(source, message, version) → the services that have a reaction to it."""
+    found: dict[tuple[str, str, int], list[str]] = {}
     for name, service in services.items():
-        for source, message, *_ in service.reactions:
-            readers = found.setdefault((source, message), [])
-            if name not in readers:
-                readers.append(name)
+        for key in service.reactions:
+            found.setdefault(key, []).append(name)
     return found
 
 
 def picture(services: Mapping[str, Service]) -> str:
     """A mermaid diagram of the messages that each service reads from the others."""
-    edges: dict[tuple[str, str], list[str]] = {}
-    for (source, message), readers in consumers(services).items():
+    edges: dict[tuple[str, str], set[str]] = {}
+    for (source, message, _), readers in consumers(services).items():
         for reader in readers:
-            edges.setdefault((source, reader), []).append(message)
+            edges.setdefault((source, reader), set()).add(message)
     order = list(services)
     drawn = [
         f'    {source} -- "{"<br>".join(_by_first_word(messages))}" --> {reader}'
@@ -57,7 +55,7 @@ def picture(services: Mapping[str, Service]) -> str:
     return "\n".join(["```mermaid", "flowchart LR", *drawn, "```"])
 
 
-def _by_first_word(messages: Sequence[str]) -> list[str]:
+def _by_first_word(messages: Iterable[str]) -> list[str]:
     """``Offer*`` in place of several messages that begin with the same word."""
     families: dict[str, list[str]] = {}
     for message in sorted(messages):
