@@ -15,6 +15,7 @@ help: ## lists the targets
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q services shared demo tests  # each process compiles them again where none may be written
 	@touch $@
+	@echo "installed in .venv; \`make help\` lists what you can do with it"
 
 install: .venv/installed ## creates the virtual environment in .venv
 

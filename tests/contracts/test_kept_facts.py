@@ -157,4 +157,4 @@ def test_a_change_of_what_bodies_hold_is_another_rendering() -> None:
     """Stored bodies are sent as they are: those of an older rendering are found by its number."""
     sample = renderings().get(str(rendering.RENDERING))
     assert sample is not None, f"no sample of the rendering {rendering.RENDERING}: {HOW_TO_ADD}"
-    assert rendered() == sample, "bodies are rendered otherwise: raise RENDERING in gateway/catalogue/rendering.py"
+    assert rendered() == sample, "bodies are rendered otherwise: raise RENDERING in projections/catalogue/rendering.py"
