@@ -10,12 +10,15 @@ import zlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.client import HTTPResponse
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from shared.kernel.french import NO_BREAK
 from shared.kernel.time import instant_text
+from tests.french import objection
 from tests.platform import Answer, Platform
 from tests.system.scenario import Actor, Beneficiary, Scenario, key
 from tests.waiting import TIMEOUT_SECONDS
@@ -59,6 +62,9 @@ def assert_refused(answer: Answer, *outcomes: tuple[int, str]) -> None:
     assert problem["type"].endswith(problem["code"])
     assert problem["title"] and problem["detail"] is not None
     assert "Traceback" not in answer.body.decode()
+    texts = [problem["detail"], *chain.from_iterable(problem.get("errors", {}).values())]
+    sentences = [text.partition(f"{NO_BREAK}:")[0] for text in texts if text]  # names of fields follow the colon
+    assert [found for text in sentences if (found := objection(text))] == [], answer
     if outcomes:
         assert answer.outcome in outcomes, answer
 

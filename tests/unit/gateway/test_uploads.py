@@ -11,6 +11,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
 from shared.kernel.errors import Refused
+from tests.french import objection
 
 PATH = "/v1/pro/bank-details/4/documents"
 PDF = b"%PDF-1.7 statement %%EOF"
@@ -60,6 +61,7 @@ def test_an_invalid_form_is_refused(platform: Any, signed_in: Any, sent: dict[st
     answer = post(platform, sent, signed_in("pro"))
     assert (answer.status_code, answer.json["code"]) == (422, "invalid")
     assert list(answer.json["errors"]) == [field]
+    assert [objection(text) for text in answer.json["errors"][field]] == [None]
 
 
 def test_another_media_type_is_refused(platform: Any, signed_in: Any) -> None:

@@ -27,8 +27,14 @@ from services.gateway.web.endpoints.documentation import (
     refusal_codes,
 )
 from services.gateway.web.requests.headers import idempotency_key, if_match_version
-from services.gateway.web.requests.inputs import IF_MATCH, NOTHING_SUPPLIED, Supplied, query_fields, reading
-from services.gateway.web.requests.parser import StrictParser
+from services.gateway.web.requests.inputs import (
+    IF_MATCH,
+    NOTHING_SUPPLIED,
+    Location,
+    Supplied,
+    query_fields,
+    reading,
+)
 from services.gateway.web.requests.security import admit
 from services.gateway.web.responses.answers import json_response, verify
 from services.gateway.web.responses.cursors import page_of
@@ -53,8 +59,6 @@ MAX_FORM_PARTS = 4
 class Audience(Blueprint):
     """The routes that one kind of client uses."""
 
-    ARGUMENTS_PARSER = StrictParser()
-
     def __init__(self, name: str, description: str) -> None:
         super().__init__(name, __name__, description=description)
         self._prepare_doc_cbks.append(self._prepare_headers_doc)
@@ -66,7 +70,7 @@ class Audience(Blueprint):
         *,
         command: type[Command] | None = None,
         query: type[Query] | type[Data] | None = None,
-        body: type[Data] | type[Schema] | None = None,
+        body: type[Data] | None = None,
         supplied: Supplied = NOTHING_SUPPLIED,
         access: Authority | None = None,
         answers: tuple[int, type[Schema] | None] = (200, None),
@@ -95,19 +99,13 @@ class Audience(Blueprint):
         writes = method != "GET"
         takes_key = writes and not access.anyone
         takes_body = writes and method != "DELETE"
-        form = body if body is not None and issubclass(body, Schema) else None
-        in_body = command if takes_body and command is not None else body
         in_query = query if query is not None else None if takes_body else command
 
         def register(view: View) -> View:
             decorated = view
-            if form is not None or (takes_body and in_body is None):
-                schema = form or Empty
-                location = "json" if upload is None else "files"
-                needed = any(field.required for field in schema().fields.values())
-                decorated = self.arguments(schema, required=needed, location=location)(_drop_empty(decorated, form))
-            elif takes_body and in_body is not None and issubclass(in_body, Data):
-                decorated = reading(decorated, in_body, "json", rule, supplied)
+            if takes_body:
+                location: Location = "json" if upload is None else "files"
+                decorated = reading(decorated, command or body or Empty, location, rule, supplied)
             if in_query is not None:
                 decorated = reading(decorated, in_query, "query", rule, supplied)
             status, schema_out = answers
@@ -262,18 +260,6 @@ def _cacheable(view: View, cache_control: str) -> View:
         return conditional(response)
 
     return cacheable
-
-
-def _drop_empty(view: View, body: type[Schema] | None) -> View:
-    """The view of a route without a body gets no argument for it."""
-    if body is not None:
-        return view
-
-    @wraps(view)
-    def without(_nothing: dict[str, Any], *args: Any, **path: Any) -> Any:
-        return view(*args, **path)
-
-    return without
 
 
 def _empty(view: View, status: int) -> View:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import flask
-from marshmallow import RAISE, ValidationError
-from webargs import core
-from webargs.flaskparser import FlaskParser
 
 from shared.kernel.errors import DomainError, Invalid
 
@@ -29,35 +25,25 @@ class UnsupportedMediaType(DomainError):
     code = "unsupported-media-type"
 
 
-class StrictParser(FlaskParser):
-    DEFAULT_UNKNOWN_BY_LOCATION = {
-        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
-        "json": RAISE,
-        "query": RAISE,
-        "files": RAISE,
-    }
+def body_of(request: flask.Request) -> Any:
+    """The body's JSON value; an empty body is ``{}``. Raises BadJson, UnsupportedMediaType."""
+    raw = request.get_data(cache=True)
+    if not raw.strip():
+        return {}
+    if not request.is_json:
+        raise UnsupportedMediaType("Envoyez un corps au format JSON (application/json).")
+    return parse_json(raw)
 
-    def load_json(self, req: flask.Request, schema: Any) -> Any:
-        """The parsed body; an empty one is ``{}``. Raises BadJson, UnsupportedMediaType."""
-        raw = req.get_data(cache=True)
-        if not raw.strip():
-            return {}
-        if not core.is_json(req.mimetype):
-            raise UnsupportedMediaType("Envoyez un corps au format JSON (application/json).")
-        return parse_json(raw)
 
-    def load_files(self, req: flask.Request, schema: Any) -> Any:
-        """The parts of a form, files included. Raises UnsupportedMediaType, Invalid."""
-        if req.mimetype != MULTIPART:
-            raise UnsupportedMediaType(f"Envoyez un formulaire au format {MULTIPART}.")
-        parts = [*req.form.items(multi=True), *req.files.items(multi=True)]
-        unique = dict(parts)
-        if len(unique) != len(parts):
-            raise Invalid(errors={"body": ["Une partie du formulaire est donnée deux fois."]})
-        return unique
-
-    def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> Any:
-        raise Invalid(errors=flatten(error.messages)) from None
+def form_of(request: flask.Request) -> dict[str, Any]:
+    """The parts of a form, files included. Raises UnsupportedMediaType, Invalid."""
+    if request.mimetype != MULTIPART:
+        raise UnsupportedMediaType(f"Envoyez un formulaire au format {MULTIPART}.")
+    parts = [*request.form.items(multi=True), *request.files.items(multi=True)]
+    unique = dict(parts)
+    if len(unique) != len(parts):
+        raise Invalid(errors={"body": ["Une partie du formulaire est donnée deux fois."]})
+    return unique
 
 
 def parse_json(raw: bytes) -> Any:
@@ -92,17 +78,3 @@ def _depth(value: Any, left: int) -> int:
     if left < 0 or not children:
         return 1
     return 1 + max(_depth(child, left - 1) for child in children)
-
-
-def flatten(messages: Any, path: str = "") -> dict[str, list[str]]:
-    """webargs' nested messages as ``{"transfers.0.reason": [...]}``, without the location."""
-    if isinstance(messages, Mapping):
-        found: dict[str, list[str]] = {}
-        for key, inner in messages.items():
-            name = str(key) if path or key not in ("json", "query", "files") else ""
-            joined = f"{path}.{name}" if path and name else (path or name)
-            for field, texts in flatten(inner, joined).items():
-                found.setdefault(field, []).extend(texts)
-        return found
-    texts = messages if isinstance(messages, list) else [messages]
-    return {(path or "body")[:200].replace("_schema", "body"): [str(text) for text in texts]}

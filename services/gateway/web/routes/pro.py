@@ -139,9 +139,9 @@ def submit_venue_bank_details(body: payout.NewBankDetails, venue_id: int) -> Any
     answers=(201, schemas.Document),
     refuses=payout.AddDocument.REFUSES,
 )
-def add_document(body: dict[str, Any], bank_details_id: int) -> Any:
+def add_document(body: schemas.NewDocument, bank_details_id: int) -> Any:
     """Adds a document that proves bank details: the account statement, or the identity of the structure."""
-    document = payout.AddDocument(bank_details_id=bank_details_id, kind=body["kind"], content=body["file"])
+    document = payout.AddDocument(bank_details_id=bank_details_id, kind=body.kind, content=body.file)
     return send(document, seconds=FILE_SECONDS)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from flask_smorest.fields import Upload
-from marshmallow import Schema, ValidationError
+from marshmallow import ValidationError
 from werkzeug.datastructures import FileStorage
 
 from services.gateway.http.refusals import TooLarge
+from shared.contracts.calls.contract import Data
 
 
-class Empty(Schema):
+class Empty(Data):
     """The body of a route that needs none: ``{}`` or nothing at all."""
 
 

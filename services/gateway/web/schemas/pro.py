@@ -11,6 +11,7 @@ from services.gateway.web.schemas.catalogue import OFFER_STATUSES
 from services.gateway.web.schemas.shapes import page_of
 from shared.contracts.calls.booking import MAX_RECAP_BOOKINGS, RecapFilters
 from shared.contracts.calls.catalog import MAX_CODES, MAX_QUANTITY
+from shared.contracts.calls.contract import Data
 from shared.contracts.calls.payout import DOCUMENT_KINDS, MAX_DOCUMENT_BYTES
 from shared.contracts.calls.types import Id, NextPage
 from shared.contracts.fields import Flag, Instant, Money, Number, OneOf, Price, Whole
@@ -123,9 +124,11 @@ class BankDetails(Schema):
     version = Whole(0, 2**53 - 1)
 
 
-class NewDocument(Schema):
-    kind = OneOf(DOCUMENT_KINDS, required=True)
-    file = UploadedFile(MAX_DOCUMENT_BYTES, required=True, metadata={"description": "PDF, PNG or JPEG, at most 10 MB."})
+class NewDocument(Data):
+    kind: Annotated[str, OneOf(DOCUMENT_KINDS)]
+    file: Annotated[
+        bytes, UploadedFile(MAX_DOCUMENT_BYTES, metadata={"description": "PDF, PNG or JPEG, at most 10 MB."})
+    ]
 
 
 class Document(Schema):
