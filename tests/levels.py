@@ -3,7 +3,8 @@
 Unit, contracts, property and the embedded system need Python alone. Integration and the distributed system need
 RabbitMQ and PostgreSQL: ``--all`` runs everything and fails without them; otherwise the short part of integration runs
 if they answer. The files of a step are divided among as many processes as there are cores (see ``tests.sharing``). The
-chaos level comes last and alone, with ``--all`` only: it measures what processes take.
+chaos level runs with ``--all`` only. Its files are the longest, and much of their time is waiting: they come first in
+the step of the system level.
 
 Any other argument is pytest's, in every step: ``python -m tests.levels -k wallet``.
 """
@@ -68,11 +69,9 @@ def steps_of(everything: bool, servers: bool) -> list[Step]:
     beside_servers = min(cores, MAX_PROCESSES_ON_SERVERS) if servers else cores
     steps = [
         Step(("tests/unit", "tests/contracts", "tests/property"), cores),
-        Step(("tests/system",), beside_servers),
+        Step((*(["tests/chaos"] if everything else []), "tests/system"), beside_servers),
     ]
-    if servers:
-        steps.append(Step(("tests/integration",), beside_servers))
-    return [*steps, *([Step(("tests/chaos",), 1)] if everything else [])]
+    return [*steps, *([Step(("tests/integration",), beside_servers)] if servers else [])]
 
 
 def run(step: Step, options: Sequence[str]) -> tuple[int, Counter[str]]:

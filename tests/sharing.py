@@ -67,7 +67,12 @@ def _is_first(claim: Path) -> bool:
 
 
 def portion_of(item: pytest.Item) -> str:
-    """What one process runs as a whole: the tests of a file, apart for each platform that they run on."""
+    """What one process runs as a whole: the tests of a file, apart for each platform that they run on.
+
+    All tests marked ``same_process`` are one portion, whatever their files.
+    """
+    if item.get_closest_marker("same_process"):
+        return "same process"
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     return f"{item.path} {parameters.get('platform', '')}"
 

@@ -33,6 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker("distributed")
             item.add_marker("slow")
+            item.add_marker("same_process")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -53,34 +54,34 @@ def scale_of(config: pytest.Config) -> Scale:
     return LONG if config.getoption("--long", False) else SHORT
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def scale(pytestconfig: pytest.Config) -> Scale:
     return scale_of(pytestconfig)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def figures(request: pytest.FixtureRequest) -> Figures:
     return request.session.stash[FIGURES]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     with fleet(tmp_path_factory.mktemp("fleet")) as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def town(platform: Fleet, scale: Scale) -> Town:
     return Town.settled(platform, scale.people, scale.stocks, scale.dearest)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
     kept = Journal(tmp_path_factory.mktemp("journal") / "answers.jsonl")
     yield kept
     kept.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def load(town: Town, journal: Journal, scale: Scale) -> Load:
     return Load(town, journal, scale.clients, random.Random(SEED))

@@ -291,7 +291,7 @@ def waited_for(condition: Callable[[], object], otherwise: Callable[[], object] 
 def fleet(folder: Path, **settings: str) -> Iterator[Fleet]:
     """Started, under its orchestrator, on a database and a namespace of its own."""
     with own_database() as url:
-        few = {"POOL_SIZE": "8"}  # a server has a hundred for all, and those of who was killed for a while
+        few = {"POOL_SIZE": "4"}  # PostgreSQL has 100 by default, also for the system tests that run meanwhile
         own = {"DATABASE_URL": url, "AMQP_URI": AMQP, "LOG_LEVEL": "warning"}
         platform = Fleet(folder, {**few, **own, **settings})
         try:

@@ -280,17 +280,16 @@ def _places(books: Books, history: History, quantities: Mapping[int, int]) -> It
 
 
 def backlog(books: Books) -> list[str]:
-    """What is still under way: messages to send or to handle, requests, mails; and what could not be handled."""
+    """What is still under way: messages to send or to handle, requests, mails; and what could not be handled.
+
+    Positions are read before the heads of the logs. A position that is not behind a head that was read later shows that
+    nothing was published between the two.
+    """
     found = []
-    heads = {service: books.head(service) for service in SERVICES}
+    sent = {service: books.rows(service, relay)[0].position for service in SERVICES}
+    followed = {service: {row.source: row.position for row in books.rows(service, tracking)} for service in SERVICES}
+    (written,) = books.rows("booking", mail_progress)
     for service in SERVICES:
-        (sent,) = books.rows(service, relay)
-        if sent.position < heads[service]:
-            found.append(f"{service} has sent up to {sent.position} of {heads[service]}")
-        followed = {row.source: row.position for row in books.rows(service, tracking)}
-        for source in sources_of(service_class(service)):
-            if (position := followed.get(source, 0)) < heads[source]:
-                found.append(f"{service} has followed {source} up to {position} of {heads[source]}")
         for letter in books.rows(service, dead_letters):
             if letter.state in ("failed", "parked"):
                 found.append(f"{service} could not handle {letter.source} {letter.position}: {letter.error}")
@@ -301,7 +300,13 @@ def backlog(books: Books) -> list[str]:
         unsent = [row for row in books.rows(service, notifications) if row.state == "waiting"]
         if unsent:
             found.append(f"{service} has {len(unsent)} notifications to send")
-    (written,) = books.rows("booking", mail_progress)
+    heads = {service: books.head(service) for service in SERVICES}
+    for service in SERVICES:
+        if sent[service] < heads[service]:
+            found.append(f"{service} has sent up to {sent[service]} of {heads[service]}")
+        for source in sources_of(service_class(service)):
+            if (position := followed[service].get(source, 0)) < heads[source]:
+                found.append(f"{service} has followed {source} up to {position} of {heads[source]}")
     last = books.stores["booking"].log.head(books.connections["booking"])
     if written.position < last:
         found.append(f"booking has written mails up to {written.position} of {last}")

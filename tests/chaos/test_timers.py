@@ -58,7 +58,7 @@ class Hurried:
 def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hurried]:
     folder = tmp_path_factory.mktemp("hurried")
     clock = Hurry(folder / "clock", BEGINNING)
-    with fleet(folder, CLOCK="real", POOL_SIZE="4", **{SETTING: str(clock.path)}) as started:
+    with fleet(folder, CLOCK="real", POOL_SIZE="3", **{SETTING: str(clock.path)}) as started:
         yield Hurried(started, clock)
 
 
