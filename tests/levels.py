@@ -29,7 +29,7 @@ QUICK = "not slow and not distributed"
 MAX_PROCESSES = 4
 """More would share no more work on a laptop, and each has to import and to collect everything."""
 MAX_PROCESSES_ON_SERVERS = 2
-"""Each has up to two platforms at a time, of about 22 connections to PostgreSQL, which accepts 100 by default."""
+"""Each has up to two platforms at a time, of 20 to 40 connections to PostgreSQL, which accepts 100 by default."""
 NO_TESTS = 5
 """pytest's exit code when nothing was selected, as by a ``-k`` that is about another level."""
 

@@ -33,7 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker("distributed")
             item.add_marker("slow")
-            item.add_marker("same_process")
+            if isinstance(item, pytest.Function) and "platform" in item.fixturenames:
+                item.add_marker("same_process")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

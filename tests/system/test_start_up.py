@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.fork_server import fork_server
-from tests.platform import PASSCULTURE, ROOT, environment_with, free_port, namespace_of, remove_topology
+from tests.platform import PASSCULTURE, POOL_SIZE, ROOT, environment_with, free_port, namespace_of, remove_topology
 from tests.servers import AMQP, DATABASE, own_database
 from tests.waiting import TIMEOUT_SECONDS, wait_until
 
@@ -194,7 +194,8 @@ def schemas_of(url: str) -> set[str]:
 def test_make_up_and_make_down(tmp_path: Path) -> None:
     """`make up` leaves nothing running if a port is in use; else it starts six processes. `make down` ends them."""
     with own_database() as url, listening_port() as port_in_use:
-        settings = {"DATABASE_URL": url, "AMQP_URI": AMQP, "STATE_DIR": str(tmp_path / "state")}
+        state = str(tmp_path / "state")
+        settings = {"DATABASE_URL": url, "AMQP_URI": AMQP, "STATE_DIR": state, "POOL_SIZE": POOL_SIZE}
         in_use = make(tmp_path, "up", PORT=str(port_in_use), **settings)
         assert_fails(in_use, f"PORT.*{port_in_use} is in use")
         nowhere = make(tmp_path, "up", PORT=str(free_port()), **{**settings, "OPS_PORT": str(port_in_use)})
