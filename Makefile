@@ -43,6 +43,9 @@ bench: install ## measures throughput and latency in both modes, on an idle mach
 chaos: install ## makes ten thousand bookings while processes are killed and servers fail; writes docs/reliability.md
 	@$(BIN)/python -m pytest tests/chaos --long --report docs/reliability.md
 
+mutation: install ## changes the rules of prices, wallet and bookings in a thousand places; the unit tests must notice; writes docs/mutation.md
+	@$(BIN)/python -m tests.mutation --report docs/mutation.md
+
 check: install ## runs ruff, mypy, the import contracts and the check of generated documents
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -60,4 +63,4 @@ lock: ## locks all packages with hashes: for development, and the subsets that r
 	@$(PIP_COMPILE) -c requirements-dev.lock -o requirements.lock pyproject.toml
 	@$(PIP_COMPILE) -c requirements-dev.lock --only-build-deps --all-build-deps -o requirements-build.lock pyproject.toml
 
-.PHONY: help install lock run demo up down test test-all bench chaos check docs
+.PHONY: help install lock run demo up down test test-all bench chaos mutation check docs
