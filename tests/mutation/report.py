@@ -46,7 +46,15 @@ GROUPS = {
     "wallet": Group(
         _in("services/wallet/domain", "rules", "credit", "entries", "wallet"),
         (
-            *_in("tests/unit/wallet", "test_rules", "test_grants", "test_reserving", "test_balances", "test_reading"),
+            *_in(
+                "tests/unit/wallet",
+                "test_wallet",
+                "test_rules",
+                "test_grants",
+                "test_reserving",
+                "test_balances",
+                "test_reading",
+            ),
             *_in("tests/unit/wallet", "test_following", "test_ledger", "test_money_property"),
         ),
     ),
