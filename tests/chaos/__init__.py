@@ -1,1 +1,3 @@
-"""Processes die, servers go away, messages are lost and handlers fail: what was answered stays true."""
+"""Fault injection: processes crash, servers are unreachable, messages are lost, handlers fail; acknowledged answers
+stay true.
+"""

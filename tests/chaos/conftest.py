@@ -1,4 +1,4 @@
-"""One fleet, one town and one journal for all: each test adds to the history that the next one is held against."""
+"""One platform, dataset and journal for all tests of the level: each test adds to the history that is audited."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.runtime import logging as logs
 from tests.chaos.figures import Figures
 from tests.chaos.fleet import Fleet, fleet
 from tests.chaos.journal import Journal
-from tests.chaos.load import Load, Town
+from tests.chaos.load import Dataset, Load
 from tests.chaos.report import written
 from tests.chaos.scale import LONG, SHORT, Scale
 from tests.system.conftest import pytest_runtest_makereport  # noqa: F401  # shows the platform's log
@@ -72,8 +72,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 @pytest.fixture(scope="package")
-def town(platform: Fleet, scale: Scale) -> Town:
-    return Town.settled(platform, scale.people, scale.stocks, scale.dearest)
+def dataset(platform: Fleet, scale: Scale) -> Dataset:
+    return Dataset.created(platform, scale.people, scale.stocks, scale.dearest)
 
 
 @pytest.fixture(scope="package")
@@ -84,5 +84,5 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
 
 
 @pytest.fixture(scope="package")
-def load(town: Town, journal: Journal, scale: Scale) -> Load:
-    return Load(town, journal, scale.clients, random.Random(SEED))
+def load(dataset: Dataset, journal: Journal, scale: Scale) -> Load:
+    return Load(dataset, journal, scale.clients, random.Random(SEED))

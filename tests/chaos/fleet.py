@@ -1,4 +1,4 @@
-"""A platform of many processes under an orchestrator: what dies is started again, and every line can be cut."""
+"""A platform with a process per service and an orchestrator, which restarts them; every connection can be cut."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from shared.hosting.platform import service_class, sources_of
 from shared.messaging import topology
 from shared.messaging.connections import connect
 from shared.runtime.settings import SERVICES
-from tests.chaos import hurry
+from tests.chaos import fast_clock
 from tests.chaos.proxy import Address, Proxies
 from tests.fork_server import Child, fork_server
 from tests.operators import ops
@@ -55,7 +55,7 @@ class Fleet(Platform):
         self.deaths: Counter[str] = Counter()
         """Processes that ended without being killed: a crash, or a start while a server was away."""
         self._ended: dict[str, float] = {}
-        self._without: dict[str, list[str]] = {}
+        self._disabled: dict[str, list[str]] = {}
         self._ops_ports = {name: own_port() for name in SERVICES}
 
     # --- its processes ---------------------------------------------------------------------------------------------
@@ -75,40 +75,40 @@ class Fleet(Platform):
 
     def _started(self, service: str, ops_port: int, log: Path, lines: Mapping[str, str]) -> Child:
         environment = {**self.environment, "OPS_PORT": str(ops_port), **lines}
-        hooks = [f"tests.chaos.sabotage:{guard}" for guard in self._without.get(service, [])]
-        if hurry.SETTING in environment:
-            hooks.append("tests.chaos.hurry:hurry")
+        hooks = [f"tests.chaos.disabled_guards:{guard}" for guard in self._disabled.get(service, [])]
+        if fast_clock.SETTING in environment:
+            hooks.append("tests.chaos.fast_clock:install")
         return fork_server().start(["run", "--service", service], environment, log, hooks)
 
     @contextmanager
-    def beside(self, service: str, **settings: str) -> Iterator[Beside]:
-        """Another process of a service beside the one of the fleet, on lines that nobody cuts; nobody starts it again.
+    def beside(self, service: str, **settings: str) -> Iterator[SecondProcess]:
+        """A second process of a service. Its connections are not cut, and nothing restarts it.
 
-        ``settings``: in what it differs.
+        ``settings``: those that differ.
         """
         port = own_port()
         another = self._started(service, port, self.folder / f"{service}-beside.log", settings)
         try:
             wait_until(lambda: ops(port, "/health/ready")[0] == 200, self.log)
-            yield Beside(another, port)
+            yield SecondProcess(another, port)
         finally:
             if another.poll() is None:
                 os.kill(another.pid, signal.SIGKILL)
                 another.wait()
 
     def probed(self, service: str, probe: str) -> tuple[int, Any]:
-        """What a process answers its orchestrator's probe: ``ready`` or ``live``."""
+        """The answer to an orchestrator's probe: ``ready`` or ``live``."""
         status, body = ops(self._ops_ports[service], f"/health/{probe}")
         return status, json.loads(body or b"null")
 
     def handled(self, service: str) -> dict[str, float]:
-        """How many messages of each source its process says that it has handled."""
+        """The number of messages of each source that the process has handled, by its own metrics."""
         return handled(self._ops_ports[service])
 
     @contextmanager
     def orchestrated(self) -> Iterator[None]:
-        """What ends is started again."""
-        with again_and_again(self._start_what_ended, WATCH_SECONDS):
+        """Processes that end are restarted."""
+        with repeating(self._start_what_ended, WATCH_SECONDS):
             yield
 
     def kill(self, service: str = "") -> None:
@@ -123,21 +123,21 @@ class Fleet(Platform):
         self.start_process(service)
 
     @contextmanager
-    def hunted(self, chance: random.Random, every: float) -> Iterator[None]:
-        """A random process is killed every so many seconds."""
+    def killing_at_random(self, chance: random.Random, every: float) -> Iterator[None]:
+        """Kills a random process at an interval."""
 
-        with again_and_again(lambda: self.kill_and_restart(chance.choice(SERVICES)), every):
+        with repeating(lambda: self.kill_and_restart(chance.choice(SERVICES)), every):
             yield
 
     @contextmanager
-    def sabotaged(self, service: str, guard: str) -> Iterator[None]:
-        """A process of the service runs without a guard of ``sabotage``, and one that has it afterwards."""
-        self._without[service] = [guard]
+    def without_guard(self, service: str, guard: str) -> Iterator[None]:
+        """Restarts the service's process without a guard of ``disabled_guards``, and afterwards with it."""
+        self._disabled[service] = [guard]
         self._again(service)
         try:
             yield
         finally:
-            del self._without[service]
+            del self._disabled[service]
             self._again(service)
 
     def _again(self, service: str) -> None:
@@ -146,8 +146,8 @@ class Fleet(Platform):
         self.start_process(service)
 
     @contextmanager
-    def forgetting(self, service: str) -> Iterator[None]:
-        """A service's table of outcomes keeps nothing."""
+    def storing_no_outcomes(self, service: str) -> Iterator[None]:
+        """The service's table of outcomes stays as it is: inserts do nothing."""
         with self.database(service).begin() as connection:
             connection.exec_driver_sql("CREATE RULE forgets AS ON INSERT TO outcomes DO INSTEAD NOTHING")
         try:
@@ -156,25 +156,25 @@ class Fleet(Platform):
             with self.database(service).begin() as connection:
                 connection.exec_driver_sql("DROP RULE forgets ON outcomes")
 
-    def lose_queues(self, service: str) -> None:
-        """Those in which the messages of others wait for a service."""
+    def delete_message_queues(self, service: str) -> None:
+        """Deletes the queues in which other services' messages wait for this one."""
         with connect(AMQP) as broker, broker.channel() as channel:
             for source in sources_of(service_class(service)):
                 topology.events_queue(self.namespace, service, source)(channel).delete()
 
-    def forget_calls(self) -> None:
-        """The queues in which calls wait: a RabbitMQ that starts again has none of what is not durable."""
+    def delete_call_queues(self) -> None:
+        """Deletes the queues of calls: they are not durable, so a restarted RabbitMQ has none."""
         with connect(AMQP) as broker, broker.channel() as channel:
             for service, kind in product(SERVICES, ("commands", "queries")):
                 topology.calls_queue(self.namespace, service, kind)(channel).delete()
 
     def ends(self, service: str) -> None:
-        """A process ends that nobody killed, as far as the orchestrator knows."""
+        """Ends a process so that the orchestrator counts it as a crash, not as a kill."""
         os.kill(self._processes[service].pid, signal.SIGKILL)
 
     @contextmanager
-    def frozen(self, service: str) -> Iterator[None]:
-        """A process that does nothing for a while, and keeps its connections."""
+    def suspended_process(self, service: str) -> Iterator[None]:
+        """Stops a process with SIGSTOP for a while; its connections stay open."""
         process = self._processes[service]
         os.kill(process.pid, signal.SIGSTOP)
         try:
@@ -220,7 +220,7 @@ class Fleet(Platform):
 
 
 @dataclass(frozen=True)
-class Beside:
+class SecondProcess:
     """A second process of a service."""
 
     process: Child
@@ -231,8 +231,9 @@ class Beside:
 
 
 def own_port() -> int:
-    """One that is free, and that no connection takes while who listens there is killed and started again: those get
-    higher ones."""
+    """A free port below those that the system gives to outgoing connections: nobody takes it while its listener
+    restarts.
+    """
     while True:
         with socket.socket() as trial, suppress(OSError):
             port = random.randrange(LEAST_PORT, MOST_PORT)
@@ -262,8 +263,8 @@ def cpu_seconds(pid: int) -> float:
 
 
 @contextmanager
-def again_and_again(act: Callable[[], None], pause: float) -> Iterator[None]:
-    """Beside what is done meanwhile; ends between two rounds, and raises what a round raised."""
+def repeating(act: Callable[[], None], pause: float) -> Iterator[None]:
+    """Repeats an action in the background until the block ends. Raises what a repetition raised."""
     ends: list[bool] = []
 
     def rounds() -> None:
@@ -280,8 +281,8 @@ def again_and_again(act: Callable[[], None], pause: float) -> Iterator[None]:
         beside.wait()
 
 
-def waited_for(condition: Callable[[], object], otherwise: Callable[[], object] = str) -> float:
-    """Waits as ``until`` does; gives how many seconds."""
+def seconds_until(condition: Callable[[], object], otherwise: Callable[[], object] = str) -> float:
+    """Waits as ``wait_until`` does; returns the seconds."""
     begun = time.monotonic()
     wait_until(condition, otherwise)
     return time.monotonic() - begun
@@ -289,7 +290,7 @@ def waited_for(condition: Callable[[], object], otherwise: Callable[[], object] 
 
 @contextmanager
 def fleet(folder: Path, **settings: str) -> Iterator[Fleet]:
-    """Started, under its orchestrator, on a database and a namespace of its own."""
+    """A started platform with an orchestrator, on its own database and namespace."""
     with own_database() as url:
         few = {"POOL_SIZE": "4"}  # PostgreSQL has 100 by default, also for the system tests that run meanwhile
         own = {"DATABASE_URL": url, "AMQP_URI": AMQP, "LOG_LEVEL": "warning"}

@@ -1,7 +1,7 @@
-"""What callers were told, on disk before their next call, and the oracle that holds the services' stores against it.
+"""The journal of acknowledged answers, and the oracle that compares the services' stores with it.
 
-``audit`` gives a sentence for everything that is not as it must be. It reads logs and tables as they stand, those of a
-service through one connection, so that a test may spoil something in a transaction of its own and hand that over.
+A client's answer is on disk before its next request. ``audit`` returns a sentence for each violation. It reads logs and
+tables through one connection per service, so that a test can corrupt something in a transaction and pass it on.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ USED_ALREADY = 410
 
 @dataclass(frozen=True)
 class Entry:
-    """One acknowledged answer. ``tries``: how often it was asked for until it was known."""
+    """One acknowledged answer. ``tries``: the number of requests until the client had it."""
 
     action: str
     person: int
@@ -76,7 +76,7 @@ class Journal:
 
 
 @dataclass
-class Books:
+class Stores:
     """The stores of all services, each read through one connection."""
 
     stores: Mapping[str, Store]
@@ -94,8 +94,8 @@ class Books:
 
 
 @contextmanager
-def opened(platform: Platform) -> Iterator[Books]:
-    """What is written through these connections is taken back at the end."""
+def opened_stores(platform: Platform) -> Iterator[Stores]:
+    """Changes through these connections are rolled back at the end."""
     stores = {
         name: process.store
         for name, process in StoreAccess(Settings.from_environment(platform.environment)).processes.items()
@@ -104,7 +104,7 @@ def opened(platform: Platform) -> Iterator[Books]:
         for store in stores.values():
             stack.callback(store.engine.dispose)
         connections = {name: stack.enter_context(store.engine.connect()) for name, store in stores.items()}
-        yield Books(stores, connections)
+        yield Stores(stores, connections)
 
 
 # --- what the logs say ------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def opened(platform: Platform) -> Iterator[Books]:
 
 @dataclass
 class History:
-    """The logs of booking and wallet, folded by nobody else's code."""
+    """The logs of booking and wallet, folded by code of the tests' own."""
 
     requested: dict[int, Booking.Requested] = field(default_factory=dict)
     keys: Counter[tuple[int | None, str | None]] = field(default_factory=Counter)
@@ -122,9 +122,9 @@ class History:
     granted: Counter[int] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, books: Books) -> History:
+    def of(cls, stores: Stores) -> History:
         history = cls()
-        for event in books.events("booking"):
+        for event in stores.events("booking"):
             if isinstance(event, Booking.Requested):
                 history.requested[event.booking_id] = event
                 history.keys[event.asked.account_id, event.asked.key] += 1
@@ -132,7 +132,7 @@ class History:
                 history.confirmed[event.booking_id].append(event)
             if isinstance(event, Booking.Event):
                 history.counts[type(event).__name__, event.booking_id] += 1
-        for event in books.events("wallet"):
+        for event in stores.events("wallet"):
             if isinstance(event, Wallet.Moved):
                 history.money[type(event).__name__, event.booking_id].append(event)
             elif isinstance(event, Wallet.Granted | Wallet.Recredited):
@@ -149,17 +149,17 @@ class History:
 # --- the oracle -------------------------------------------------------------------------------------------------------
 
 
-def audit(books: Books, entries: Sequence[Entry], quantities: Mapping[int, int]) -> list[str]:
-    """Everything that is wrong, in sentences. ``quantities``: how many of each stock there are."""
-    history = History.of(books)
+def audit(stores: Stores, entries: Sequence[Entry], quantities: Mapping[int, int]) -> list[str]:
+    """All violations, as sentences. ``quantities``: the quantity of each stock."""
+    history = History.of(stores)
     return [
         *_unexpected(entries),
         *_told(entries, history),
         *_asked_once(history),
-        *_sagas(books, history),
-        *_money(books, history),
-        *_places(books, history, quantities),
-        *backlog(books),
+        *_sagas(stores, history),
+        *_money(stores, history),
+        *_places(stores, history, quantities),
+        *backlog(stores),
     ]
 
 
@@ -174,7 +174,7 @@ def _unexpected(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def _told(entries: Sequence[Entry], history: History) -> Iterator[str]:
-    """Every acknowledged booking stands in the log once, and so does what became of it; no refused one does."""
+    """Each acknowledged booking is in the log once, and so is its cancellation or validation; no refused one is."""
     accepted = {event.asked.key for booking, event in history.requested.items() if history.confirmed[booking]}
     for entry in entries:
         if entry.action == "book" and entry.is_done:
@@ -205,15 +205,15 @@ def _asked_once(history: History) -> Iterator[str]:
             yield f"key {key} of person {person} made {times} requests"
 
 
-def _sagas(books: Books, history: History) -> Iterator[str]:
+def _sagas(stores: Stores, history: History) -> Iterator[str]:
     for booking in history.requested:
         ends = history.counts["Confirmed", booking] + history.counts["Rejected", booking]
         if ends != 1:
             yield f"booking {booking}: its request ended {ends} times"
-    for row in books.rows("booking", open_requests):
+    for row in stores.rows("booking", open_requests):
         yield f"booking {row.booking_id}: its request is held open"
     live = sorted(event.booking_id for event in history.live())
-    if sorted(row.booking_id for row in books.rows("booking", live_bookings)) != live:
+    if sorted(row.booking_id for row in stores.rows("booking", live_bookings)) != live:
         yield "the live bookings are not those of the log"
     of_an_offer = Counter((event.person_id, event.terms.offer_id) for event in history.live())
     for (person, offer), times in of_an_offer.items():
@@ -221,7 +221,7 @@ def _sagas(books: Books, history: History) -> Iterator[str]:
             yield f"person {person} has {times} live bookings of offer {offer}"
 
 
-def _money(books: Books, history: History) -> Iterator[str]:
+def _money(stores: Stores, history: History) -> Iterator[str]:
     for booking, event in history.requested.items():
         times = {kind: len(history.money[kind, booking]) for kind in ("Reserved", "Released", "Spent", "Unspent")}
         was_booked = bool(history.confirmed[booking])
@@ -242,15 +242,15 @@ def _money(books: Books, history: History) -> Iterator[str]:
     known = set(history.requested)
     for booking in {number for _, number in history.money if history.money[_, number]} - known:
         yield f"credit is held for booking {booking}, which there is not"
-    yield from _balances(books, history)
+    yield from _balances(stores, history)
 
 
-def _balances(books: Books, history: History) -> Iterator[str]:
+def _balances(stores: Stores, history: History) -> Iterator[str]:
     held: Counter[int] = Counter()
     for event in history.live():
         held[event.person_id] += event.terms.total
     available: Counter[int] = Counter()
-    for row in books.rows("wallet", credits):
+    for row in stores.rows("wallet", credits):
         available[row.person_id] += row.available + row.lapsed
     for person, granted in history.granted.items():
         if available[person] != granted - held[person]:
@@ -263,51 +263,51 @@ def _word(history: History, booking: int) -> str:
     return "live" if history.is_live(booking) else "cancelled"
 
 
-def _places(books: Books, history: History, quantities: Mapping[int, int]) -> Iterator[str]:
+def _places(stores: Stores, history: History, quantities: Mapping[int, int]) -> Iterator[str]:
     booked: Counter[int] = Counter()
     for event in history.live():
         booked[event.terms.stock_id] += event.terms.quantity
-    rows = {row.stock_id: row for row in books.rows("booking", places)}
-    shown = {row.stock_id: row.remaining for row in books.rows("gateway", shown_stocks)}
+    rows = {row.stock_id: row for row in stores.rows("booking", places)}
+    time_shown = {row.stock_id: row.remaining for row in stores.rows("gateway", shown_stocks)}
     for stock, quantity in quantities.items():
         row = rows[stock]
         if booked[stock] > quantity:
             yield f"stock {stock}: {booked[stock]} of {quantity} are booked"
         if (row.taken, row.booked) != (booked[stock], booked[stock]):
             yield f"stock {stock}: {booked[stock]} are booked, {row.booked} are counted and {row.taken} are taken"
-        if shown[stock] != quantity - booked[stock]:
-            yield f"stock {stock}: {quantity - booked[stock]} are left, and {shown[stock]} are shown"
+        if time_shown[stock] != quantity - booked[stock]:
+            yield f"stock {stock}: {quantity - booked[stock]} are left, and {time_shown[stock]} are shown"
 
 
-def backlog(books: Books) -> list[str]:
+def backlog(stores: Stores) -> list[str]:
     """What is still under way: messages to send or to handle, requests, mails; and what could not be handled.
 
     Positions are read before the heads of the logs. A position that is not behind a head that was read later shows that
     nothing was published between the two.
     """
     found = []
-    sent = {service: books.rows(service, relay)[0].position for service in SERVICES}
-    followed = {service: {row.source: row.position for row in books.rows(service, tracking)} for service in SERVICES}
-    (written,) = books.rows("booking", mail_progress)
+    sent = {service: stores.rows(service, relay)[0].position for service in SERVICES}
+    followed = {service: {row.source: row.position for row in stores.rows(service, tracking)} for service in SERVICES}
+    (written,) = stores.rows("booking", mail_progress)
     for service in SERVICES:
-        for letter in books.rows(service, dead_letters):
+        for letter in stores.rows(service, dead_letters):
             if letter.state in ("failed", "parked"):
                 found.append(f"{service} could not handle {letter.source} {letter.position}: {letter.error}")
-    waiting = len(books.rows("booking", open_requests))
+    waiting = len(stores.rows("booking", open_requests))
     if waiting:
         found.append(f"{waiting} requests of bookings are open")
     for service in ("booking", "identity"):
-        unsent = [row for row in books.rows(service, notifications) if row.state == "waiting"]
+        unsent = [row for row in stores.rows(service, notifications) if row.state == "waiting"]
         if unsent:
             found.append(f"{service} has {len(unsent)} notifications to send")
-    heads = {service: books.head(service) for service in SERVICES}
+    heads = {service: stores.head(service) for service in SERVICES}
     for service in SERVICES:
         if sent[service] < heads[service]:
             found.append(f"{service} has sent up to {sent[service]} of {heads[service]}")
         for source in sources_of(service_class(service)):
             if (position := followed[service].get(source, 0)) < heads[source]:
                 found.append(f"{service} has followed {source} up to {position} of {heads[source]}")
-    last = books.stores["booking"].log.head(books.connections["booking"])
+    last = stores.by_service["booking"].log.head(stores.connections["booking"])
     if written.position < last:
         found.append(f"booking has written mails up to {written.position} of {last}")
     return found

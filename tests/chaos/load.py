@@ -1,4 +1,4 @@
-"""People who book, cancel and have their countermarks validated, and who insist until they know what came of it."""
+"""The load: clients that book, cancel and have countermarks validated, and retry until they know the outcome."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ CURIOUS = 0.05
 
 
 @dataclass
-class Town:
-    """Those whom the load plays: structures, people with a credit, stocks with their quantities."""
+class Dataset:
+    """The data of the load: structures, people with a credit, stocks with their quantities."""
 
     fleet: Fleet
     pro: int
@@ -53,9 +53,11 @@ class Town:
     """By stock, who validates its bookings."""
 
     @classmethod
-    def settled(cls, fleet: Fleet, people: int, stocks: int, dearest: int, first: int = 1) -> Town:
-        """One stock in ``SCARCE_EVERY`` is scarce. Prices go from 1 € to ``dearest`` cents. ``first``: where the
-        numbers of its people begin, which no two towns of a fleet share."""
+    def created(cls, fleet: Fleet, people: int, stocks: int, dearest: int, first: int = 1) -> Dataset:
+        """Creates the data. One stock in ``SCARCE_EVERY`` is scarce. Prices go from 1 € to ``dearest`` cents.
+
+        ``first``: the first number of its people; the datasets of a platform must not share any.
+        """
         scenario = Scenario(fleet, first)
         actors = [scenario.actor(bank=False) for _ in range(DESKS)]
         pros = [_account(fleet, actor.token) for actor in actors]
@@ -79,7 +81,7 @@ class Town:
         )
 
     def token(self, account: int, role: str) -> str:
-        """As identity would sign it: those of the sign-up end with their quarter of an hour."""
+        """Signed as identity would sign it, because tokens of a sign-up expire after a quarter of an hour."""
         return access_token(account, frozenset({role}), (self.fleet.state / "signing.key").read_bytes())
 
 
@@ -90,7 +92,7 @@ def _account(fleet: Fleet, token: str) -> int:
 
 @dataclass
 class Seen:
-    """What the clients saw."""
+    """What the clients have observed."""
 
     done: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
@@ -100,26 +102,30 @@ class Seen:
     """Seconds that a caller waited for one answer, whatever it was."""
     latest: float = 0.0
     """The same, of the answers that say "ask again"."""
-    strange: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
     newest: float = field(default_factory=time.monotonic)
     """When the last thing was done, by the machine's clock."""
 
 
 class Stalled(Exception):
-    """Nothing is brought about any more: everybody's credit is spent, or nobody answers."""
+    """Nothing succeeds any more: all credit is spent, or nothing answers."""
 
 
 Asks = Callable[[], Answer]
 
 
 class Client:
-    """One of those who insist. Bookings of a person are shared by the clients of that person."""
+    """A client that retries. All clients of a person share the person's bookings."""
 
-    def __init__(self, town: Town, person: int, own: list[dict[str, Any]], load: Load, chance: random.Random) -> None:
-        self._town, self._person, self._own, self._load, self._chance = town, person, own, load, chance
+    def __init__(
+        self, dataset: Dataset, person: int, own: list[dict[str, Any]], load: Load, chance: random.Random
+    ) -> None:
+        self._dataset, self._person, self._own, self._load, self._chance = dataset, person, own, load, chance
 
     def act(self) -> None:
-        """One of the three; what was booked is taken from the shelf before it is changed, so nobody else does."""
+        """Books, cancels or validates. A booking is taken off the person's list before it is changed, so no other
+        client does.
+        """
         if self._chance.random() < BOOKING or not self._own:
             self._book()
         else:
@@ -128,37 +134,37 @@ class Client:
 
     def _book(self) -> None:
         held = {booking["stock"]["stockId"] for booking in self._own} | self._load.used[self._person]
-        wanted = [stock for stock in self._town.quantities if stock not in held]
+        wanted = [stock for stock in self._dataset.quantities if stock not in held]
         if not wanted or self._chance.random() < CURIOUS:
-            wanted = list(self._town.quantities)
+            wanted = list(self._dataset.quantities)
         stock = self._chance.choice(wanted)
-        token = self._town.token(self._person, "beneficiary")
+        token = self._dataset.token(self._person, "beneficiary")
         key = str(uuid.uuid4())
         known = self._insist(
-            "book", key, None, lambda: self._town.fleet.post("/v1/bookings", _one(stock), token, key=key)
+            "book", key, None, lambda: self._dataset.fleet.post("/v1/bookings", _one(stock), token, key=key)
         )
         if known is not None and known.is_done:
             self._own.append(known.answer)
 
     def _cancel(self, booking: dict[str, Any]) -> None:
-        token = self._town.token(self._person, "beneficiary")
+        token = self._dataset.token(self._person, "beneficiary")
         key = str(uuid.uuid4())
         path = f"/v1/me/bookings/{booking['bookingId']}/cancel"
         number = booking["bookingId"]
-        self._insist("cancel", key, number, lambda: self._town.fleet.post(path, {}, token, key=key))
+        self._insist("cancel", key, number, lambda: self._dataset.fleet.post(path, {}, token, key=key))
 
     def _use(self, booking: dict[str, Any]) -> None:
-        desk = self._town.desks[booking["stock"]["stockId"]]
-        token, source = self._town.token(desk, "pro"), f"127.0.1.{desk % 250 + 1}"
+        desk = self._dataset.desks[booking["stock"]["stockId"]]
+        token, source = self._dataset.token(desk, "pro"), f"127.0.1.{desk % 250 + 1}"
         path = f"/v2/bookings/use/token/{booking['countermark']}"
         number = booking["bookingId"]
         self._load.used[self._person].add(booking["stock"]["stockId"])
         self._insist(
-            "use", str(number), number, lambda: self._town.fleet.call("PATCH", path, token=token, source=source)
+            "use", str(number), number, lambda: self._dataset.fleet.call("PATCH", path, token=token, source=source)
         )
 
     def _insist(self, action: str, key: str, booking: int | None, ask: Asks) -> Entry | None:
-        """Asks until there is an answer that is one, and puts it on disk."""
+        """Repeats the request until the answer is final, and writes that to the journal."""
         until = time.monotonic() + PATIENCE_SECONDS
         tries = 0
         while time.monotonic() < until:
@@ -170,11 +176,11 @@ class Client:
                 self._load.note(entry)
                 return entry
             green.sleep(self._chance.uniform(0.1, 0.4))
-        self._load.seen.strange.append(f"{action} with key {key} had no outcome within {PATIENCE_SECONDS} s")
+        self._load.seen.unexpected.append(f"{action} with key {key} had no outcome within {PATIENCE_SECONDS} s")
         return None
 
     def _asked(self, ask: Asks) -> Answer | None:
-        """None: ask again."""
+        """None: to be repeated."""
         seen, begun = self._load.seen, time.monotonic()
         try:
             answer = ask()
@@ -189,26 +195,26 @@ class Client:
             seen.latest = max(seen.latest, waited)
             return None
         if answer.status >= 500:
-            seen.strange.append(str(answer))
+            seen.unexpected.append(str(answer))
             return None
         return answer
 
 
 class Load:
-    """Clients over a town. ``journal`` has every answer, ``seen`` what it took since ``afresh``."""
+    """Clients over a dataset. ``journal`` has every answer, ``seen`` the counts since the last reset."""
 
-    def __init__(self, town: Town, journal: Journal, clients: int, chance: random.Random) -> None:
+    def __init__(self, dataset: Dataset, journal: Journal, clients: int, chance: random.Random) -> None:
         self.journal = journal
         self.seen = Seen()
-        self.used: dict[int, set[int]] = {person: set() for person in town.people}
-        self._shelves: dict[int, list[dict[str, Any]]] = {person: [] for person in town.people}
+        self.used: dict[int, set[int]] = {person: set() for person in dataset.people}
+        self._shelves: dict[int, list[dict[str, Any]]] = {person: [] for person in dataset.people}
         self._clients = [
-            Client(town, person, self._shelves[person], self, random.Random(chance.random()))
-            for person in (town.people[number % len(town.people)] for number in range(clients))
+            Client(dataset, person, self._shelves[person], self, random.Random(chance.random()))
+            for person in (dataset.people[number % len(dataset.people)] for number in range(clients))
         ]
 
-    def afresh(self) -> Seen:
-        """From here on counted anew."""
+    def forget_dataset_state(self) -> Seen:
+        """Resets the counts."""
         self.seen = Seen()
         return self.seen
 
@@ -220,9 +226,9 @@ class Load:
             self.seen.refused[entry.answer.get("code", str(entry.status))] += 1
 
     def run(self, until: Callable[[Seen], bool], clients: int | None = None, pause: float = 0.0) -> Seen:
-        """So many clients at once, or all, each with a pause between two answers; each ends with its own last answer
-        once ``until`` holds. Other ones each time: a person's credit, and what is left to book, ends. Raises
-        Stalled."""
+        """Runs that many clients, or all, with a pause between two requests; each stops at a final answer once
+        ``until`` holds. Each run takes other clients, because credit and places run out. Raises Stalled.
+        """
         working = self._clients[:clients]
         self._clients = self._clients[len(working) :] + working
         self.seen.newest = time.monotonic()
@@ -241,7 +247,7 @@ class Load:
 
     @contextmanager
     def going_on(self, clients: int, pause: float) -> Iterator[None]:
-        """Beside what is done meanwhile."""
+        """Runs the load in the background."""
         ends: list[bool] = []
         beside = green.spawn(self.run, lambda _: bool(ends), clients, pause)
         try:
@@ -251,7 +257,7 @@ class Load:
             beside.wait()
 
     def acknowledged(self, count: int, clients: int = 4) -> Seen:
-        """So many more bookings, cancellations and validations."""
+        """Runs the load until that many more bookings, cancellations and validations succeed."""
         wanted = self.seen.done.total() + count
         return self.run(lambda seen: seen.done.total() >= wanted, clients)
 

@@ -1,4 +1,4 @@
-"""`docs/reliability.md`: what was done to the platform, what was measured, what was proved, and its controls."""
+"""Writes `docs/reliability.md`: the faults, the figures, what was proved, and the controls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of everything: the short version that the gate runs, and the long one of ``make chaos``."""
+"""The size of the level: the short version of `make test-all`, and the long one of `make chaos`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Line = tuple[str, str]
 
 @dataclass(frozen=True)
 class Cut:
-    """Lines that carry nothing for a while. ``how``: see ``proxy``."""
+    """Connections that are cut for a while. ``how``: see ``proxy``."""
 
     lines: tuple[Line, ...]
     how: str

@@ -1,7 +1,6 @@
-"""The services' own consumers, fed with what was really published: however it comes, the rows are the same.
+"""Consumers store the same rows, whether messages are lost, duplicated or reordered.
 
-Once in this process, batch by batch, and once as processes of their own behind RabbitMQ, with the test's own consumer
-between the sources' queues and theirs.
+First in this process, batch by batch; then as processes behind RabbitMQ, with an interceptor before their queues.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ from shared.runtime.settings import Settings
 from shared.testing import BusDouble, empty_database
 from tests.chaos.figures import Figures
 from tests.chaos.fleet import Fleet, own_port
-from tests.chaos.journal import backlog, opened
+from tests.chaos.interception import Batch, Interceptor
+from tests.chaos.journal import backlog, opened_stores
 from tests.chaos.load import Load
-from tests.chaos.wire import Batch, Between
 from tests.platform import START
 from tests.servers import AMQP, Schema, own_database
 from tests.system.scenario import Scenario
@@ -50,8 +49,9 @@ FOLDERS = count()
 
 
 class Follower:
-    """A service on an empty store of its own, which follows logs that are given. Wallet's half of a booking came by
-    command: what the log says was kept is asked of it beforehand."""
+    """A service on an empty store that consumes given logs. Booking sends wallet commands too: they are made up from
+    the log.
+    """
 
     def __init__(self, name: str, logs: Logs, folder: Path, engine: sa.Engine | None = None) -> None:
         """``engine``: an empty store; without it a SQLite file."""
@@ -102,7 +102,7 @@ class Follower:
         return self
 
     def break_on(self, source: str, poisoned: Message, kind: type[Consumer] = Consumer) -> None:
-        """What reacts to the messages of that name fails on this one, until ``mend``."""
+        """The reaction to messages of that name fails on this one, until ``mend``."""
         key = source, poisoned.name, poisoned.version
         good = self.service.reactions[key]
 
@@ -114,7 +114,7 @@ class Follower:
         self.listen(source, kind, Reactions({**self.service.reactions, key: bad}))
 
     def listen(self, source: str, kind: type[Consumer], reactions: Reactions | None = None) -> None:
-        """Another consumer of a source, or other reactions of it."""
+        """Replaces the consumer of a source, or its reactions."""
 
         def read_log(after: int, limit: int) -> Page:
             return self.read_log(source, after, limit)
@@ -148,12 +148,12 @@ def rows(engine: sa.Engine, *without: str) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def betweens(platform: Fleet) -> Iterator[dict[str, Between]]:
-    """By follower. What happens from here on waits in their queues."""
+def interceptors(platform: Fleet) -> Iterator[dict[str, Interceptor]]:
+    """By follower. From now on, what the sources publish waits in their queues."""
     made = {}
     for name in FOLLOWERS:
         there = f"{platform.namespace}_{name}_there"
-        made[name] = Between(platform.namespace, there, sources_of(service_class(name)))
+        made[name] = Interceptor(platform.namespace, there, sources_of(service_class(name)))
         made[name].listen()
     yield made
     for one in made.values():
@@ -161,8 +161,8 @@ def betweens(platform: Fleet) -> Iterator[dict[str, Between]]:
 
 
 @pytest.fixture(scope="module")
-def logs(platform: Fleet, load: Load, betweens: dict[str, Between]) -> Logs:
-    """What the services of the fleet published; among it validations that were taken back."""
+def logs(platform: Fleet, load: Load, interceptors: dict[str, Interceptor]) -> Logs:
+    """All messages that the platform has published, undone validations included."""
     load.acknowledged(150)
     scenario = Scenario(platform, first=4_000)
     actor, person = scenario.actor(), scenario.young_person()
@@ -170,12 +170,12 @@ def logs(platform: Fleet, load: Load, betweens: dict[str, Between]) -> Logs:
         booking = scenario.make_used_booking(actor, person, price)
         assert scenario.desk("keep", booking["countermark"], actor.token).status == 204
     platform.wait_idle()
-    with opened(platform) as books:
-        return {name: store.messages(0, 1_000_000) for name, store in books.stores.items()}
+    with opened_stores(platform) as stores:
+        return {name: store.messages(0, 1_000_000) for name, store in stores.by_service.items()}
 
 
 class Databases:
-    """Two of them on PostgreSQL, in which every service has a schema that is made when it is first asked for."""
+    """Two databases on PostgreSQL, in which each service gets a schema when it is first asked for."""
 
     def __init__(self, urls: Sequence[str]) -> None:
         self.urls = urls
@@ -215,7 +215,7 @@ def follower(logs: Logs, tmp_path: Path) -> Iterator[Any]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def pair(request: pytest.FixtureRequest, follower: Any, databases: Databases) -> Any:
-    """Two followers of a name, each on a store of its own."""
+    """Two followers of one service, each on its own store."""
 
     def make(name: str) -> tuple[Follower, Follower]:
         if request.param == "sqlite":
@@ -225,8 +225,8 @@ def pair(request: pytest.FixtureRequest, follower: Any, databases: Databases) ->
     return make
 
 
-def battered(messages: Sequence[Message], chance: random.Random) -> Iterator[Sequence[Message]]:
-    """Dropped, doubled and shuffled; what is left comes in batches of any size."""
+def redelivered(messages: Sequence[Message], chance: random.Random) -> Iterator[Sequence[Message]]:
+    """Drops, duplicates and shuffles messages, and divides them into batches of random sizes."""
     kept = [message for message in messages for _ in range(chance.choice([0, 1, 1, 1, 2]))]
     for begin in range(0, len(kept), WINDOW):
         window = kept[begin : begin + WINDOW]
@@ -239,7 +239,7 @@ def battered(messages: Sequence[Message], chance: random.Random) -> Iterator[Seq
 
 
 @pytest.mark.parametrize("name", FOLLOWERS)
-def test_messages_dropped_doubled_and_shuffled_give_the_same_rows(
+def test_lost_duplicated_and_reordered_messages_give_the_same_rows(
     follower: Any, logs: Logs, figures: Figures, name: str
 ) -> None:
     straight = follower(name).catch_up()
@@ -247,7 +247,7 @@ def test_messages_dropped_doubled_and_shuffled_give_the_same_rows(
     for seed in range(2):
         other = follower(name)
         other.hear(
-            (source, batch) for source in other.logs for batch in battered(other.logs[source], random.Random(seed))
+            (source, batch) for source in other.logs for batch in redelivered(other.logs[source], random.Random(seed))
         )
         assert other.catch_up().rows() == straight.rows()
     told = sum(len(messages) for messages in straight.logs.values())
@@ -256,7 +256,7 @@ def test_messages_dropped_doubled_and_shuffled_give_the_same_rows(
 
 @pytest.mark.parametrize("name", FOLLOWERS)
 def test_without_filling_gaps_the_rows_differ(follower: Any, name: str) -> None:
-    """The control: a consumer that passes over what it has missed."""
+    """The control: a consumer that skips what it has missed."""
 
     class Gapless(Consumer):
         def catch_up(self) -> int:
@@ -266,11 +266,11 @@ def test_without_filling_gaps_the_rows_differ(follower: Any, name: str) -> None:
     other.process.catch_up("identity")
     other.listen("booking" if "booking" in other.logs else "catalog", Gapless)
     chance = random.Random(1)
-    other.hear((source, batch) for source in other.logs for batch in battered(other.logs[source], chance))
+    other.hear((source, batch) for source in other.logs for batch in redelivered(other.logs[source], chance))
     assert other.rows() != straight.rows()
 
 
-class Forgetful(Consumer):
+class WithoutParking(Consumer):
     """Without the position that it has reached: what comes is handled, whether it was before or not."""
 
     def handle(self, messages: Sequence[Message]) -> None:
@@ -280,18 +280,18 @@ class Forgetful(Consumer):
                     self._react(tx, [message])
 
 
-class Credulous(Consumer):
+class WithoutPositions(Consumer):
     """Without the test of what comes against the position that it has reached: everything is news."""
 
     def handle(self, messages: Sequence[Message]) -> None:
         self._handle_in_order(messages)
 
 
-@pytest.mark.parametrize("kind", [Forgetful, Credulous])
-def test_without_the_tracked_position_a_double_is_handled_twice(
+@pytest.mark.parametrize("kind", [WithoutParking, WithoutPositions])
+def test_without_the_tracked_position_a_duplicate_is_handled_twice(
     follower: Any, logs: Logs, kind: type[Consumer]
 ) -> None:
-    """The control: a validation told again after it was taken back is priced again."""
+    """The control: a validation that is delivered again after its invalidation is priced again."""
     validated = taken_back(logs["booking"])
     straight, other = follower("payout").catch_up(), follower("payout").catch_up()
     other.hear([("booking", [validated])])
@@ -303,8 +303,8 @@ def test_without_the_tracked_position_a_double_is_handled_twice(
 
 
 @pytest.mark.parametrize("name", FOLLOWERS)
-def test_one_that_begins_a_month_late_has_the_same_rows(follower: Any, name: str) -> None:
-    """But for when it noted what it decided: that stands in its own log."""
+def test_consumer_that_starts_a_month_later_has_the_same_rows(follower: Any, name: str) -> None:
+    """Except for the time of its own decisions."""
     punctual, late = follower(name).catch_up(), follower(name)
     late.clock.move_to(late.clock.now() + timedelta(days=31))
     assert late.catch_up().rows("stored_events") == punctual.rows("stored_events")
@@ -327,20 +327,20 @@ HISTORY = ("stored_events", "numbers", "dead_letters")
 
 
 def taken_back(messages: Sequence[Message]) -> Message:
-    """A validation after which its booking was invalidated."""
+    """A validation whose booking was invalidated afterwards."""
     undone = {message.stream for message in messages if message.name == "CountermarkInvalidated"}
     return next(one for one in messages if one.name == "CountermarkValidated" and one.stream in undone)
 
 
 def poisonable(messages: Sequence[Message], name: str, heard: Collection[str]) -> Message:
-    """One of that name, in the middle of those that are followed on their stream by something that is reacted to."""
+    """A message of that name that is followed on its stream by another message with a reaction."""
     last = {message.stream: message.position for message in messages if message.name in heard}
     followed = [one for one in messages if one.name == name and last[one.stream] > one.position]
     return followed[len(followed) // 2]
 
 
 @pytest.mark.parametrize("name", POISONED)
-def test_a_handler_that_raises_parks_its_stream_and_a_replay_puts_it_right(
+def test_failed_handler_parks_the_stream_until_it_is_replayed(
     pair: Any, logs: Logs, figures: Figures, request: pytest.FixtureRequest, name: str
 ) -> None:
     straight, other = pair(name)
@@ -367,7 +367,7 @@ def test_a_handler_that_raises_parks_its_stream_and_a_replay_puts_it_right(
     )
 
 
-class Heedless(Consumer):
+class WithoutLog(Consumer):
     """What follows a message that failed is handled all the same."""
 
     def _blocked_streams(self, connection: sa.Connection) -> set[str]:
@@ -375,12 +375,12 @@ class Heedless(Consumer):
 
 
 @pytest.mark.parametrize("name", ["wallet", "payout"])
-def test_without_parking_a_replay_puts_nothing_right(pair: Any, logs: Logs, name: str) -> None:
-    """The control: a validation that is replayed after it was taken back is spent, and priced."""
+def test_without_parking_a_replay_gives_wrong_rows(pair: Any, logs: Logs, name: str) -> None:
+    """The control: a validation that is replayed after its invalidation is spent and priced."""
     poisoned = taken_back(logs["booking"])
     straight, other = pair(name)
     straight.catch_up()
-    other.break_on("booking", poisoned, Heedless)
+    other.break_on("booking", poisoned, WithoutLog)
     other.catch_up()
     first = other.letters()[0]
     assert (first.position, first.state) == (poisoned.position, "failed")
@@ -396,8 +396,8 @@ ITS_PROCESS_S = ("relay", "notifications", "mail_progress")
 """What a process does beside following: it sends what it published itself, and writes mails."""
 
 
-class Battering:
-    """Drops, doubles and shuffles what comes, also what did not come together; some it keeps to itself until later."""
+class Redelivering:
+    """Drops, duplicates and shuffles messages across batches; it holds some back for later."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
@@ -415,25 +415,24 @@ class Battering:
 
 @contextmanager
 def behind(
-    platform: Fleet, databases: Databases, betweens: Mapping[str, Between], logs: Logs, folder: Path
+    platform: Fleet, databases: Databases, interceptors: Mapping[str, Interceptor], logs: Logs, folder: Path
 ) -> Iterator[dict[str, tuple[Follower, sa.Engine]]]:
-    """Processes that follow what went through the test's hands, each on a schema of its own; by name, beside a follower
-    on another one to whom nothing happens."""
+    """Processes behind the interceptors, by name, each on its own schema, and a follower that gets every message."""
     with ExitStack() as stack:
         found: dict[str, tuple[Follower, sa.Engine]] = {}
-        for name, between in betweens.items():
+        for name, interceptor in interceptors.items():
             straight = Follower(name, logs, folder, databases.emptied(0, name)).catch_up()
             engine = databases.emptied(1, name)
             if name == "wallet":
                 Follower(name, logs, folder, engine)  # its half of what was booked came by command
             found[name] = straight, engine
-            declared = {name: between.sources, **{source: [] for source in between.sources}}
+            declared = {name: interceptor.sources, **{source: [] for source in interceptor.sources}}
             with connect(AMQP) as broker:
-                topology.declare(broker, between.there, declared, purge=False)
-            stack.callback(_undeclare, between.there, declared)
+                topology.declare(broker, interceptor.there, declared, purge=False)
+            stack.callback(_undeclare, interceptor.there, declared)
             chance = random.Random(name)
-            stack.enter_context(between.carrying(logs, Battering(chance)))
-            stack.enter_context(platform.beside(name, **_there(between.there, name, databases.urls[1], folder)))
+            stack.enter_context(interceptor.forwarding(logs, Redelivering(chance)))
+            stack.enter_context(platform.beside(name, **_there(interceptor.there, name, databases.urls[1], folder)))
         yield found
 
 
@@ -465,77 +464,77 @@ def wait_until_followed(name: str, engine: sa.Engine, heads: Mapping[str, int]) 
     wait_until(is_there, lambda: f"{name} has followed {followed()} of {heads}")
 
 
-def test_a_consumer_between_that_drops_doubles_and_shuffles_gives_the_same_rows(
+def test_processes_behind_a_lossy_bus_have_the_same_rows(
     platform: Fleet,
     databases: Databases,
-    betweens: dict[str, Between],
+    interceptors: dict[str, Interceptor],
     logs: Logs,
     tmp_path: Path,
     figures: Figures,
 ) -> None:
-    """All services at once; of two sources neither waits for the other, so what they led to has no order in common."""
-    with behind(platform, databases, betweens, logs, tmp_path) as found:
+    """All services at once. Sources are independent, so effects of two sources have no common order."""
+    with behind(platform, databases, interceptors, logs, tmp_path) as found:
         for name, (_, engine) in found.items():
-            wait_until_followed(name, engine, betweens[name].heads)
-        for between in betweens.values():
-            between.begin()
+            wait_until_followed(name, engine, interceptors[name].heads)
+        for interceptor in interceptors.values():
+            interceptor.begin()
         for name, (straight, engine) in found.items():
             wait_until_followed(name, engine, {source: log[-1].position for source, log in straight.logs.items()})
     for name, (straight, engine) in found.items():
         apart = (*HISTORY, *IN_ITS_ORDER.get(name, ()), *ITS_PROCESS_S)
         assert rows(engine, *apart) == straight.rows(*apart), name
         straight.close()
-        between = betweens[name]
-        assert between.taken > 0
+        interceptor = interceptors[name]
+        assert interceptor.taken > 0
         figures.note(
             "Messages",
-            f"{name} behind RabbitMQ, on PostgreSQL: of {between.taken} messages {between.sent} came, dropped, doubled "
-            "and shuffled, every row as without it",
+            f"{name} behind RabbitMQ, on PostgreSQL: of {interceptor.taken} messages {interceptor.sent} came, dropped, "
+            "doubled and shuffled, every row as without it",
         )
 
 
 # --- on the fleet -----------------------------------------------------------------------------------------------------
 
 
-def test_a_process_that_lost_its_store_and_its_queues_follows_from_the_beginning(
+def test_process_without_store_and_queues_catches_up_from_the_beginning(
     platform: Fleet, load: Load, logs: Logs
 ) -> None:
-    """The gateway keeps nothing that others did not tell it."""
+    """The gateway stores nothing that it could not read again from others."""
     platform.wait_idle()
     before = catalogue(platform)
     platform.kill("gateway")
     with platform.database("gateway").begin() as connection:
         for table in (*before, "tracking"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
-    platform.lose_queues("gateway")
+    platform.delete_message_queues("gateway")
     assert catalogue(platform) != before
-    with opened(platform) as books:
-        assert any(text.startswith("gateway has followed booking up to") for text in backlog(books))
+    with opened_stores(platform) as stores:
+        assert any(text.startswith("gateway has followed booking up to") for text in backlog(stores))
     platform.start_process("gateway")
     platform.wait_until_ready()
-    with opened(platform) as books:
-        wait_until(lambda: not backlog(books), lambda: backlog(books))
+    with opened_stores(platform) as stores:
+        wait_until(lambda: not backlog(stores), lambda: backlog(stores))
     assert catalogue(platform) == before
     load.acknowledged(5)
 
 
-def test_one_that_asks_for_no_log_misses_what_its_lost_queue_held(platform: Fleet, load: Load) -> None:
-    """The control: payout without its way to catch up, its queues deleted while something is validated."""
+def test_without_catching_up_messages_of_a_deleted_queue_are_lost(platform: Fleet, load: Load) -> None:
+    """The control: payout cannot catch up, and its queues are deleted while bookings are validated."""
     platform.wait_idle()
     platform.kill("payout")
-    platform.lose_queues("payout")
+    platform.delete_message_queues("payout")
     used = load.seen.done["use"]
     while load.seen.done["use"] == used:
         load.acknowledged(4)
-    with platform.sabotaged("payout", "asks_no_log"), opened(platform) as books:
+    with platform.without_guard("payout", "request_no_log"), opened_stores(platform) as stores:
         used = load.seen.done["use"]
         while load.seen.done["use"] == used:  # nor does what comes after the gap help
             load.acknowledged(4)
-        assert holds_for(lambda: backlog(books), 5.0)
-        found = backlog(books)
+        assert holds_for(lambda: backlog(stores), 5.0)
+        found = backlog(stores)
     assert any(text.startswith("payout has followed booking up to") for text in found), found
-    with opened(platform) as books:
-        wait_until(lambda: not backlog(books), lambda: backlog(books))
+    with opened_stores(platform) as stores:
+        wait_until(lambda: not backlog(stores), lambda: backlog(stores))
 
 
 def catalogue(platform: Fleet) -> dict[str, list[str]]:

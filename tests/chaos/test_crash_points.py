@@ -1,7 +1,7 @@
-"""The saga and the relay, cut off before and after each commit and each thing they send: the end is the same.
+"""A crash before or after any commit or sent message leads to the same final state.
 
-Booking and wallet are the real ones, each on its own store; a relay, a broker that keeps what it confirmed and wallet's
-consumer stand between them. Whoever asked insists with the same key, as every client does.
+Booking and wallet are real, each on its own store; a relay, a broker that keeps what it confirmed and wallet's consumer
+are between them. The client retries with the same key, as every client does.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from shared.kernel.callers import Caller
 from shared.kernel.errors import DomainError
 from shared.messaging.relay import Relay
 from shared.testing import empty_database
+from tests.chaos.crash_points import Crash, CrashPoints
 from tests.chaos.figures import Figures
-from tests.chaos.power import Fuse, PowerCut
 from tests.chaos.scale import Scale
 from tests.servers import Schema, own_database
 from tests.unit.booking.world import DESK, YOUNG, World
@@ -37,7 +37,7 @@ STAFF = Caller(1, frozenset({"staff"}))
 NEVER_THE_SAME = {"id", "recorded_at", "correlation_id", "causation_id", "epoch", "position"}
 IN_NO_ORDER = {"ledger_entries", "wallets"}
 """A release comes at once or by message: the lines of a wallet change places, and add up to the same."""
-FILM = 2
+HISTORY_OF_A_CRASH = 2
 """The third for which credit is asked, and the one that nothing else in the story is about."""
 PLACES = {
     *(f"{when} {name} commits" for when in ("before", "after") for name in SERVICES),
@@ -51,13 +51,13 @@ Engines = dict[str, sa.Engine]
 
 
 class Machine:
-    """Two services on a machine that may lose its power; ``wire`` is the broker, which does not."""
+    """Booking and wallet on a machine that may crash; ``wire`` is the broker, which does not."""
 
-    def __init__(self, folder: Path, engines: Engines, fuse: Fuse, relay: type[Relay] = Relay) -> None:
-        self.fuse, self._relay = fuse, relay
+    def __init__(self, folder: Path, engines: Engines, crash_points: CrashPoints, relay: type[Relay] = Relay) -> None:
+        self.crash_points, self._relay = crash_points, relay
         self.passed_again: list[str] = []
         """The places between the last cut and the end of what it had cut off."""
-        self.engines = {name: fuse.guard(engine, name) for name, engine in engines.items()}
+        self.engines = {name: crash_points.guard(engine, name) for name, engine in engines.items()}
         self.world = World(folder, engine=self.engines["booking"])
         self.wire: dict[str, list[Message]] = {name: [] for name in SERVICES}
         self._build()
@@ -76,9 +76,9 @@ class Machine:
 
     def _asked(self, name: str) -> Callable[[Any, Any], Any]:
         def handler(data: Any, _caller: Any) -> Any:
-            self.fuse.place(f"before wallet is asked to {name}")
+            self.crash_points.place(f"before wallet is asked to {name}")
             outcome = self.process.decide([Call(name, data)])[0][0]
-            self.fuse.place(f"after wallet was asked to {name}")
+            self.crash_points.place(f"after wallet was asked to {name}")
             if isinstance(outcome, DomainError):
                 raise outcome
             return outcome
@@ -87,9 +87,9 @@ class Machine:
 
     def _sender(self, name: str) -> Callable[[Sequence[Message]], None]:
         def publish(messages: Sequence[Message]) -> None:
-            self.fuse.place(f"before {name} publishes")
+            self.crash_points.place(f"before {name} publishes")
             self.wire[name].extend(messages)
-            self.fuse.place(f"after {name} published")
+            self.crash_points.place(f"after {name} published")
 
         return publish
 
@@ -105,7 +105,7 @@ class Machine:
     # what happens
 
     def steps(self) -> list[Callable[[], Any]]:
-        """Each may be done again, and is when it was cut off."""
+        """Each step can be repeated, and is after a crash."""
         return [
             lambda: self._book("book"),
             lambda: self._book("dear"),
@@ -133,7 +133,7 @@ class Machine:
         return self.world.process.decide([call])[0][0]
 
     def _send(self) -> None:
-        """The relays send what there is; wallet handles what the broker has, which forgets it then."""
+        """The relays publish; wallet consumes and acknowledges."""
         for relay in self.relays.values():
             while relay.send():
                 pass
@@ -141,35 +141,35 @@ class Machine:
             self.process.react("booking", self.wire["booking"])
         self.wire["booking"].clear()
 
-    def play(self, *, insists: bool = True, again: int | None = None) -> list[str]:
-        """All the steps; after a cut the process comes back, finishes what was open, and is asked again.
+    def play(self, *, insists: bool = True, repeated: int | None = None) -> list[str]:
+        """All steps. After a crash the process restarts, recovers, and the step is repeated.
 
-        ``again``: the place of all that where the next cut comes. Gives where it was cut off.
+        ``repeated``: the crash point during that recovery. Returns the points at which it crashed.
         """
         cut = []
         for step in self.steps():
             try:
                 step()
-            except PowerCut as where:
+            except Crash as where:
                 cut.append(str(where))
                 self._restart()
                 if insists:
-                    self.fuse.arm(again)
+                    self.crash_points.arm(repeated)
                     cut += self._insisted(step)
         return cut
 
     def _insisted(self, step: Callable[[], Any]) -> list[str]:
-        """Recovery, and the step once more, until both have come to their end; gives where they were cut off."""
+        """Recovers and repeats the step until both complete; returns the points at which they crashed."""
         cut = []
         while True:
             try:
                 self.world.recover()
                 step()
-            except PowerCut as where:
+            except Crash as where:
                 cut.append(str(where))
                 self._restart()
             else:
-                self.passed_again = self.fuse.disarm()
+                self.passed_again = self.crash_points.disarm()
                 return cut
 
     def _restart(self) -> None:
@@ -220,7 +220,7 @@ def _content(connection: sa.Connection, table: sa.Table) -> Any:
 
 
 def _events(connection: sa.Connection) -> Counter[tuple[str, str]]:
-    """Wallet's may change places, and then a line's number in its stream; what they say is the same."""
+    """Wallet's events in an order that does not depend on which of two independent ones came first."""
     query = sa.select(stored_events.c.topic, stored_events.c.state)
     return Counter((row.topic, row.state) for row in connection.execute(query))
 
@@ -245,7 +245,7 @@ def on_sqlite(folder: Path) -> Iterator[Engines]:
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
-    """What dies here is never the database: it need not wait for its disk."""
+    """Without waiting for the disk, because the database itself never crashes here."""
     with own_database() as url:
         admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
         with admin.connect() as connection:
@@ -279,73 +279,72 @@ def engines(request: pytest.FixtureRequest) -> MakeEngines:
 
 
 @contextmanager
-def machine(engines: MakeEngines, folder: Path, fuse: Fuse, relay: type[Relay] = Relay) -> Iterator[Machine]:
+def machine(
+    engines: MakeEngines, folder: Path, crash_points: CrashPoints, relay: type[Relay] = Relay
+) -> Iterator[Machine]:
     with engines(folder) as made:
-        built = Machine(folder, made, fuse, relay)
+        built = Machine(folder, made, crash_points, relay)
         try:
             yield built
         finally:
             built.close()
 
 
-def played(engines: MakeEngines, folder: Path, fuse: Fuse) -> tuple[list[str], dict[str, Any]]:
-    """Every place that is passed when nothing is cut off, and what is left at the end."""
-    with machine(engines, folder / "whole", fuse) as whole:
-        fuse.arm()
+def played(engines: MakeEngines, folder: Path, crash_points: CrashPoints) -> tuple[list[str], dict[str, Any]]:
+    """The crash points of a run without a crash, and its final state."""
+    with machine(engines, folder / "whole", crash_points) as whole:
+        crash_points.arm()
         assert whole.play() == []
-        return fuse.disarm(), whole.state()
+        return crash_points.disarm(), whole.state()
 
 
-def test_a_power_cut_anywhere_ends_in_the_same_state(
+def test_crash_anywhere_leads_to_the_same_state(
     engines: MakeEngines, tmp_path: Path, figures: Figures, request: pytest.FixtureRequest
 ) -> None:
-    fuse = Fuse()
-    places, expected = played(engines, tmp_path, fuse)
+    crash_points = CrashPoints()
+    places, expected = played(engines, tmp_path, crash_points)
     assert set(places) == PLACES
     for number, place in enumerate(places):
-        with machine(engines, tmp_path / str(number), fuse) as cut:
-            fuse.arm(number)
+        with machine(engines, tmp_path / str(number), crash_points) as cut:
+            crash_points.arm(number)
             assert cut.play() == [place]
             assert cut.state() == expected, f"cut off {place}, place {number}"
     figures.note(
-        "Power cuts",
+        "Crashes",
         f"{request.node.callspec.params['engines']}: {len(places)} places, each cut off once in a story of its own",
     )
 
 
-def test_a_second_cut_while_the_first_is_recovered_from_ends_in_the_same_state(
-    tmp_path: Path, scale: Scale, figures: Figures
-) -> None:
-    """In every place of the recovery, and of the step that is asked for again; in the short version every pair of
-    places once, whichever step of the story it is in."""
-    fuse = Fuse()
-    places, expected = played(on_sqlite, tmp_path, fuse)
+def test_second_crash_during_recovery_leads_to_the_same_state(tmp_path: Path, scale: Scale, figures: Figures) -> None:
+    """At every crash point of the recovery and of the repeated step; in the short version each pair of points once."""
+    crash_points = CrashPoints()
+    places, expected = played(on_sqlite, tmp_path, crash_points)
     cuts = 0
     seen: set[tuple[str, str]] = set()
     for first, place in enumerate(places):
-        for second, again in enumerate(recovered(tmp_path / f"{first}", fuse, first)):
-            if (place, again) in seen and not scale.every_second_cut:
+        for second, repeated in enumerate(recovered(tmp_path / f"{first}", crash_points, first)):
+            if (place, repeated) in seen and not scale.every_second_cut:
                 continue
-            seen.add((place, again))
-            with machine(on_sqlite, tmp_path / f"{first} {second}", fuse) as twice:
-                fuse.arm(first)
-                assert twice.play(again=second) == [place, again]
-                assert twice.state() == expected, f"cut off {place} and {again}, places {first} and {second}"
+            seen.add((place, repeated))
+            with machine(on_sqlite, tmp_path / f"{first} {second}", crash_points) as twice:
+                crash_points.arm(first)
+                assert twice.play(repeated=second) == [place, repeated]
+                assert twice.state() == expected, f"cut off {place} and {repeated}, places {first} and {second}"
             cuts += 1
-    assert {again for _, again in seen} == PLACES
-    figures.note("Power cuts", f"sqlite: cut off {cuts} times again while a first cut was recovered from")
+    assert {repeated for _, repeated in seen} == PLACES
+    figures.note("Crashes", f"sqlite: cut off {cuts} times again while a first cut was recovered from")
 
 
-def recovered(folder: Path, fuse: Fuse, first: int) -> list[str]:
-    """The places that recovery passes, and the step that is asked for again, after a cut."""
-    with machine(on_sqlite, folder, fuse) as once:
-        fuse.arm(first)
+def recovered(folder: Path, crash_points: CrashPoints, first: int) -> list[str]:
+    """The crash points that recovery and the repeated step pass."""
+    with machine(on_sqlite, folder, crash_points) as once:
+        crash_points.arm(first)
         once.play()
         return once.passed_again
 
 
-class Hasty(Relay):
-    """Counts as sent what it is only about to send."""
+class RelayMovesFirst(Relay):
+    """Stores its position before it publishes."""
 
     def send(self) -> int:
         messages = self._store.messages(self.position, 200)
@@ -359,30 +358,30 @@ def last_of(places: Sequence[str], place: str) -> int:
     return max(number for number, passed in enumerate(places) if passed == place)
 
 
-def test_a_relay_that_moves_before_it_publishes_is_found(engines: MakeEngines, tmp_path: Path) -> None:
-    """The control: a cut between the two loses messages."""
-    fuse = Fuse()
-    _, expected = played(engines, tmp_path, fuse)
-    with machine(engines, tmp_path / "whole and hasty", fuse, Hasty) as whole:
-        fuse.arm()
+def test_relay_that_advances_before_it_publishes_is_detected(engines: MakeEngines, tmp_path: Path) -> None:
+    """The control: a crash between the two loses messages."""
+    crash_points = CrashPoints()
+    _, expected = played(engines, tmp_path, crash_points)
+    with machine(engines, tmp_path / "whole and hasty", crash_points, RelayMovesFirst) as whole:
+        crash_points.arm()
         whole.play()
-        places = fuse.disarm()
+        places = crash_points.disarm()
         assert whole.state() == expected  # without a cut it does no harm
-    with machine(engines, tmp_path / "cut", fuse, Hasty) as cut:
-        fuse.arm(last_of(places, "before booking publishes"))
+    with machine(engines, tmp_path / "cut", crash_points, RelayMovesFirst) as cut:
+        crash_points.arm(last_of(places, "before booking publishes"))
         assert cut.play() == ["before booking publishes"]
         state = cut.state()
     assert state["booking is sent"] is True
     assert {name for name in state if state[name] != expected[name]} >= {"wallet has followed", "wallet.credits"}
 
 
-def test_a_request_that_nobody_takes_up_again_is_found(engines: MakeEngines, tmp_path: Path) -> None:
-    """The control: neither recovery nor a caller who insists, and a place is held for ever."""
-    fuse = Fuse()
-    places, expected = played(engines, tmp_path, fuse)
+def test_request_without_recovery_is_detected(engines: MakeEngines, tmp_path: Path) -> None:
+    """The control: without recovery and without a retry a place stays taken."""
+    crash_points = CrashPoints()
+    places, expected = played(engines, tmp_path, crash_points)
     asked = [number for number, place in enumerate(places) if place == "before wallet is asked to reserve"]
-    with machine(engines, tmp_path / "cut", fuse) as cut:
-        fuse.arm(asked[FILM])
+    with machine(engines, tmp_path / "cut", crash_points) as cut:
+        crash_points.arm(asked[HISTORY_OF_A_CRASH])
         assert cut.play(insists=False) == ["before wallet is asked to reserve"]
         state = cut.state()
     assert state["booking.open_requests"] != expected["booking.open_requests"]

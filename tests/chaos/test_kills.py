@@ -1,4 +1,4 @@
-"""SIGKILL of a random process every second, and an orchestrator that starts it again."""
+"""A random process is killed (SIGKILL) every second, and an orchestrator restarts it."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from contextlib import ExitStack
 from shared.runtime.settings import SERVICES
 from tests.chaos.conftest import SEED
 from tests.chaos.figures import Figures
-from tests.chaos.fleet import Fleet, waited_for
-from tests.chaos.journal import Journal, audit, backlog, opened
-from tests.chaos.load import Load, Town
+from tests.chaos.fleet import Fleet, seconds_until
+from tests.chaos.journal import Journal, audit, backlog, opened_stores
+from tests.chaos.load import Dataset, Load
 from tests.chaos.scale import Scale
 
 EVERY_SECONDS = 1.0
 
 
-def test_a_process_killed_every_second_loses_and_doubles_nothing(
-    platform: Fleet, town: Town, load: Load, journal: Journal, scale: Scale, figures: Figures
+def test_killed_processes_lose_and_duplicate_nothing(
+    platform: Fleet, dataset: Dataset, load: Load, journal: Journal, scale: Scale, figures: Figures
 ) -> None:
-    load.afresh()
+    load.forget_dataset_state()
     begun, deaths = time.monotonic(), platform.deaths.copy()
-    with platform.hunted(random.Random(SEED), EVERY_SECONDS):
+    with platform.killing_at_random(random.Random(SEED), EVERY_SECONDS):
         seen = load.run(lambda seen: seen.done.total() >= scale.acknowledged and platform.kills.total() >= scale.kills)
     took = time.monotonic() - begun
-    with opened(platform) as books:
-        drained = waited_for(lambda: not backlog(books), lambda: backlog(books))
-        assert seen.strange == []
-        assert audit(books, journal.entries(), town.quantities) == []
+    with opened_stores(platform) as stores:
+        drained = seconds_until(lambda: not backlog(stores), lambda: backlog(stores))
+        assert seen.unexpected == []
+        assert audit(stores, journal.entries(), dataset.quantities) == []
     assert platform.deaths == deaths, "processes that nobody killed"
     assert platform.command("reconcile").returncode == 0
     assert platform.command("verify").returncode == 0
@@ -44,20 +44,20 @@ def test_a_process_killed_every_second_loses_and_doubles_nothing(
     )
 
 
-def test_two_processes_of_a_service_side_by_side_lose_and_double_nothing(
-    platform: Fleet, town: Town, load: Load, journal: Journal, scale: Scale, figures: Figures
+def test_two_processes_per_service_lose_and_duplicate_nothing(
+    platform: Fleet, dataset: Dataset, load: Load, journal: Journal, scale: Scale, figures: Figures
 ) -> None:
-    """One of the two is killed again and again: their sagas, timers and relays meet."""
-    load.afresh()
+    """One of the two is killed again and again, so that their sagas, timers and relays overlap."""
+    load.forget_dataset_state()
     with ExitStack() as beside:
         for service in ("booking", "wallet", "payout"):
             beside.enter_context(platform.beside(service))
-        with platform.hunted(random.Random(SEED + 1), EVERY_SECONDS):
+        with platform.killing_at_random(random.Random(SEED + 1), EVERY_SECONDS):
             seen = load.run(lambda seen: seen.done.total() >= scale.acknowledged // 5)
-        with opened(platform) as books:
-            waited_for(lambda: not backlog(books), lambda: backlog(books))
-            assert seen.strange == []
-            assert audit(books, journal.entries(), town.quantities) == []
+        with opened_stores(platform) as stores:
+            seconds_until(lambda: not backlog(stores), lambda: backlog(stores))
+            assert seen.unexpected == []
+            assert audit(stores, journal.entries(), dataset.quantities) == []
     assert platform.command("reconcile").returncode == 0
     figures.note(
         "Processes killed",

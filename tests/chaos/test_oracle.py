@@ -1,6 +1,6 @@
-"""The controls of the oracle: what it is there to find is put into the stores or the journal, and it finds it.
+"""The controls of the oracle: it finds every kind of corruption that it is there for.
 
-Each is written in a transaction that only the oracle reads through and that is never committed.
+Each is written in a transaction that only the oracle reads and that is never committed.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from tests.chaos.fleet import Fleet
-from tests.chaos.journal import Entry, Journal, audit, opened
-from tests.chaos.load import Load, Town
+from tests.chaos.journal import Entry, Journal, audit, opened_stores
+from tests.chaos.load import Dataset, Load
 
 EVENT = "originator_id, originator_version, topic, state, recorded_at, published, correlation_id, causation_id"
 TWICE = EVENT.replace("originator_version", "originator_version + 100000")
@@ -21,7 +21,7 @@ def one_of(topic: str) -> str:
     return f"(SELECT max(id) FROM stored_events WHERE topic = '{topic}')"
 
 
-SPOILT = {
+CORRUPTIONS = {
     "a lost booking": (
         "booking",
         f"DELETE FROM stored_events WHERE id = {one_of('Booking.Confirmed')}",
@@ -82,52 +82,52 @@ SPOILT = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quiet(platform: Fleet, load: Load) -> None:
-    """Something of each kind has happened, and everything has come to rest."""
+def idle(platform: Fleet, load: Load) -> None:
+    """Every action has succeeded at least once, and nothing is in progress."""
     load.run(lambda seen: all(seen.done[action] > 0 for action in ("book", "cancel", "use")))
     platform.wait_idle()
 
 
-def test_what_is_right_is_not_complained_about(platform: Fleet, town: Town, journal: Journal) -> None:
-    with opened(platform) as books:
-        assert audit(books, journal.entries(), town.quantities) == []
+def test_consistent_stores_are_not_reported(platform: Fleet, dataset: Dataset, journal: Journal) -> None:
+    with opened_stores(platform) as stores:
+        assert audit(stores, journal.entries(), dataset.quantities) == []
 
 
-@pytest.mark.parametrize("what", SPOILT)
-def test_what_is_spoilt_in_a_store_is_found(platform: Fleet, town: Town, journal: Journal, what: str) -> None:
-    service, statement, complaint = SPOILT[what]
-    with opened(platform) as books:
-        assert books.connections[service].exec_driver_sql(statement).rowcount > 0
-        found = audit(books, journal.entries(), town.quantities)
+@pytest.mark.parametrize("what", CORRUPTIONS)
+def test_corruption_of_a_store_is_detected(platform: Fleet, dataset: Dataset, journal: Journal, what: str) -> None:
+    service, statement, complaint = CORRUPTIONS[what]
+    with opened_stores(platform) as stores:
+        assert stores.connections[service].exec_driver_sql(statement).rowcount > 0
+        found = audit(stores, journal.entries(), dataset.quantities)
     assert any(complaint in text for text in found), found
 
 
-def test_what_was_acknowledged_and_never_happened_is_found(platform: Fleet, town: Town, journal: Journal) -> None:
+def test_acknowledged_command_without_effect_is_detected(platform: Fleet, dataset: Dataset, journal: Journal) -> None:
     entries = journal.entries()
     booked = next(entry for entry in entries if entry.action == "book" and entry.is_done)
     invented = replace(booked, key="invented", answer=booked.answer | {"bookingId": 10**9})
     refused = replace(booked, status=409, answer={"code": "already-booked"})
-    with opened(platform) as books:
-        assert f"booking {10**9} was acknowledged, and is 0 times in the log" in audit(books, [invented], {})
-        found = audit(books, [booked, refused], {})
+    with opened_stores(platform) as stores:
+        assert f"booking {10**9} was acknowledged, and is 0 times in the log" in audit(stores, [invented], {})
+        found = audit(stores, [booked, refused], {})
     assert f"booking with key {booked.key} was refused with 409, and confirmed" in found
     assert any(text.startswith(f"key {booked.key} was answered 201") for text in found)
 
 
-def test_what_is_oversold_is_found(platform: Fleet, town: Town, journal: Journal) -> None:
-    """Of as many as are booked, one less had been there."""
+def test_oversold_stock_is_detected(platform: Fleet, dataset: Dataset, journal: Journal) -> None:
+    """The control: the quantity is set below what was sold."""
     sold = next(entry for entry in journal.entries() if entry.action == "use" and entry.is_done)
     stock = next(
         entry.answer["stock"]["stockId"]
         for entry in journal.entries()
         if entry.action == "book" and entry.is_done and entry.answer["bookingId"] == sold.booking
     )
-    with opened(platform) as books:
-        found = audit(books, journal.entries(), {stock: 0})
+    with opened_stores(platform) as stores:
+        found = audit(stores, journal.entries(), {stock: 0})
     assert any(text.startswith(f"stock {stock}: ") and "of 0 are booked" in text for text in found), found
 
 
-def test_an_answer_that_is_none_is_found(platform: Fleet) -> None:
+def test_unexpected_answer_is_detected(platform: Fleet) -> None:
     odd = Entry("use", 1, "k", 1, 403, {"booking": ["no"]})
-    with opened(platform) as books:
-        assert "use was answered 403: {'booking': ['no']}" in audit(books, [odd], {})
+    with opened_stores(platform) as stores:
+        assert "use was answered 403: {'booking': ['no']}" in audit(stores, [odd], {})

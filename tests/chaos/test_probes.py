@@ -1,6 +1,6 @@
-"""A process with a part that hangs, or has ended, says so to its orchestrator.
+"""A process with a part that hangs or has ended fails its probes.
 
-What it says while a server is away stands in ``tests/system/test_deployment.py``.
+For the probes during an outage see ``tests/system/test_deployment.py``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.fleet import Fleet
-from tests.chaos.journal import backlog, opened
+from tests.chaos.journal import backlog, opened_stores
 from tests.chaos.load import Load
 from tests.waiting import wait_until
 
@@ -34,28 +34,28 @@ def wait_until_probed(platform: Fleet, answer: tuple[int, Any]) -> None:
 
 @contextmanager
 def without(platform: Fleet, load: Load, guard: str) -> Iterator[None]:
-    """Payout, with something to follow booking for; it comes to rest when it has the guard again."""
-    with platform.sabotaged("payout", guard):
+    """Payout without a guard while it has messages to handle; afterwards it catches up."""
+    with platform.without_guard("payout", guard):
         used = load.seen.done["use"]
         while load.seen.done["use"] == used:
             load.acknowledged(4)
         yield
-    with opened(platform) as books:
-        wait_until(lambda: not backlog(books), lambda: backlog(books))
+    with opened_stores(platform) as stores:
+        wait_until(lambda: not backlog(stores), lambda: backlog(stores))
     wait_until_probed(platform, READY)
 
 
-def test_a_consumer_that_never_comes_back_is_not_ready(platform: Fleet, load: Load) -> None:
-    """It lives: perhaps it comes back. Its orchestrator sends it nobody."""
-    with without(platform, load, "hangs"):
+def test_hanging_consumer_is_not_ready(platform: Fleet, load: Load) -> None:
+    """It stays live, because it may recover; it gets no requests."""
+    with without(platform, load, "hang"):
         wait_until_probed(platform, (503, {"ready": False, "trouble": {PART: "stuck"}}))
         assert platform.probed("payout", "live") == (200, {"live": True})
         whole = platform.call("GET", "/health/ready")
         assert (whole.status, whole.json["services"]["payout"]) == (503, "trouble")
 
 
-def test_a_consumer_whose_greenlet_ended_neither_lives_nor_is_ready(platform: Fleet, load: Load) -> None:
-    """Only another process would do: its orchestrator starts one."""
+def test_ended_consumer_is_neither_live_nor_ready(platform: Fleet, load: Load) -> None:
+    """Only a restart helps, so the orchestrator must restart it."""
     with without(platform, load, "ends"):
         wait_until_probed(platform, (503, {"ready": False, "trouble": {PART: "ended"}}))
         assert platform.probed("payout", "live") == (503, {"live": False})

@@ -1,4 +1,4 @@
-"""Read models on which processes died: deleted and folded anew from the logs, they are what they were."""
+"""Read models that are deleted and rebuilt from the logs are equal to the live ones, after all crashes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def rows(platform: Fleet, service: str, model: Model) -> dict[str, list[str]]:
         }
 
 
-def test_read_models_deleted_and_rebuilt_are_equal_to_the_live_ones(platform: Fleet, models: Models) -> None:
+def test_rebuilt_read_models_equal_the_live_ones(platform: Fleet, models: Models) -> None:
     assert {service for service, _, _ in models} == {*SERVICES}
     for service, _, model in models:
         live = rows(platform, service, model)
@@ -53,8 +53,8 @@ def test_read_models_deleted_and_rebuilt_are_equal_to_the_live_ones(platform: Fl
         assert rows(platform, service, model) == live, f"{service}.{model.name}"
 
 
-def test_a_row_altered_by_hand_is_found(platform: Fleet, models: Models) -> None:
-    """The control: one row of every table that has any, and each is named."""
+def test_altered_row_is_detected(platform: Fleet, models: Models) -> None:
+    """The control: one altered row in each table is reported by name."""
     seen = 0
     for service, process, model in models:
         with ExitStack() as spoilt:
@@ -66,14 +66,14 @@ def test_a_row_altered_by_hand_is_found(platform: Fleet, models: Models) -> None
 
 
 def differing(process: Process, model: Model) -> set[str]:
-    """The tables of a read model that are not what the logs say."""
+    """The tables of a read model that differ from a fold of the logs."""
     (found,) = process.answer([Call("compare-projection", {"name": model.name})])
     return {difference["table"] for difference in found["differences"]}
 
 
 @contextmanager
 def one_altered(engine: sa.Engine, table: sa.Table) -> Iterator[bool]:
-    """One value of a row is another one meanwhile; not so in a table that is empty, or admits no other value."""
+    """One value of a row is another one meanwhile, unless the table is empty or admits no other value."""
     with engine.connect() as connection:
         row = connection.execute(sa.select(table).limit(1)).first()
     with ExitStack() as spoilt:
@@ -94,7 +94,7 @@ def _is_altered(
 
 
 def another(value: Any) -> Any:
-    """Of the same kind, and not the same."""
+    """Another value of the same type."""
     match value:
         case bool():
             return not value

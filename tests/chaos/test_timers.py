@@ -1,6 +1,6 @@
-"""SIGKILL of a random process every second while a day passes in each: what falls due happens once, at its own instant.
+"""What becomes due while processes are killed happens once, as of its own instant.
 
-On a platform of its own, whose clock goes by itself (``hurry``): each process looks by itself for what has fallen due.
+On a platform of its own with a fast clock: each process notices by itself what has become due.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from shared.kernel.time import parse_instant
 from tests.chaos.conftest import SEED
 from tests.chaos.figures import Figures
 from tests.chaos.fleet import Fleet, fleet
-from tests.chaos.hurry import SETTING, Hurry
-from tests.chaos.journal import Books, Entry, audit, backlog, opened
+from tests.chaos.fast_clock import SETTING, FastClockFile
+from tests.chaos.journal import Entry, Stores, audit, backlog, opened_stores
 from tests.chaos.scale import Scale
 from tests.system.scenario import Actor, Beneficiary, Scenario
 from tests.waiting import wait_until
@@ -41,30 +41,30 @@ ALL_DUE = timedelta(days=14)
 
 
 @dataclass
-class Hurried:
-    """A platform, its clock, and what was booked on it."""
+class FastPlatform:
+    """A platform, its clock, and its bookings."""
 
     platform: Fleet
-    clock: Hurry
+    clock: FastClockFile
     entries: list[Entry] = field(default_factory=list)
     quantities: dict[int, int] = field(default_factory=dict)
 
     def wrong(self) -> list[str]:
-        with opened(self.platform) as books:
-            return [*audit(books, self.entries, self.quantities), *_overdue(books)]
+        with opened_stores(self.platform) as stores:
+            return [*audit(stores, self.entries, self.quantities), *_overdue(stores)]
 
 
 @pytest.fixture(scope="module")
-def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hurried]:
-    folder = tmp_path_factory.mktemp("hurried")
-    clock = Hurry(folder / "clock", BEGINNING)
+def fast_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastPlatform]:
+    folder = tmp_path_factory.mktemp("fast-platform")
+    clock = FastClockFile(folder / "clock", BEGINNING)
     with fleet(folder, CLOCK="real", POOL_SIZE="3", **{SETTING: str(clock.path)}) as started:
-        yield Hurried(started, clock)
+        yield FastPlatform(started, clock)
 
 
 @pytest.fixture(scope="module")
-def scenario(hurried: Hurried) -> Scenario:
-    return Scenario(hurried.platform)
+def scenario(fast_platform: FastPlatform) -> Scenario:
+    return Scenario(fast_platform.platform)
 
 
 @pytest.fixture(scope="module")
@@ -78,45 +78,47 @@ def people(scenario: Scenario) -> list[Beneficiary]:
 
 
 def booked(
-    hurried: Hurried,
+    fast_platform: FastPlatform,
     scenario: Scenario,
     actor: Actor,
     people: list[Beneficiary],
     days: Sequence[int] = DAYS,
-    books: int = 1,
+    stores: int = 1,
 ) -> None:
-    """Everybody books of every event, and of every book."""
-    now = hurried.clock.now()
+    """Everybody books every event, and every copy of a book."""
+    now = fast_platform.clock.now()
     begins = [(now + timedelta(days=after)).replace(microsecond=0) for after in days]
     events = [scenario.publish(actor, PRICE, 50, subcategory="CONCERT", begins=begin).stock_id for begin in begins]
-    stocks = [*events, *(scenario.publish(actor, PRICE, 50).stock_id for _ in range(books))]
-    hurried.quantities |= dict.fromkeys(stocks, 50)
+    stocks = [*events, *(scenario.publish(actor, PRICE, 50).stock_id for _ in range(stores))]
+    fast_platform.quantities |= dict.fromkeys(stocks, 50)
     for person, stock in product(people, stocks):
         number, key = scenario.account_id(person), str(uuid.uuid4())
-        hurried.entries.append(Entry("book", number, key, None, 201, scenario.make_booking(person, stock, key=key)))
+        fast_platform.entries.append(
+            Entry("book", number, key, None, 201, scenario.make_booking(person, stock, key=key))
+        )
 
 
-def days_pass(hurried: Hurried, span: timedelta = ALL_DUE) -> None:
-    end = hurried.clock.now() + span
-    with hurried.clock.hurrying():
-        wait_until(lambda: hurried.clock.now() >= end)
+def days_pass(fast_platform: FastPlatform, span: timedelta = ALL_DUE) -> None:
+    end = fast_platform.clock.now() + span
+    with fast_platform.clock.running_fast():
+        wait_until(lambda: fast_platform.clock.now() >= end)
 
 
 # --- what must have happened by now -----------------------------------------------------------------------------------
 
 
-def _overdue(books: Books) -> Iterator[str]:
-    """What has not become of a booking what becomes of it by itself, once and at its instant."""
+def _overdue(stores: Stores) -> Iterator[str]:
+    """Bookings that did not end once and as of their due instant."""
     confirmed: dict[int, Any] = {}
     ends: dict[int, list[Any]] = {}
-    for event in books.events("booking"):
+    for event in stores.events("booking"):
         if isinstance(event, Booking.Confirmed):
             confirmed[event.booking_id] = event
         elif isinstance(event, Booking.Validated | Booking.Cancelled):
             ends.setdefault(event.booking_id, []).append(event)
     for number, event in confirmed.items():
         yield from _ended(number, event.terms.beginning_at, ends.get(number, []))
-    passed = Counter(event.originator_id for event in books.events("catalog") if type(event).__name__ == "DateElapsed")
+    passed = Counter(event.originator_id for event in stores.events("catalog") if type(event).__name__ == "DateElapsed")
     dated = {event.terms.stock_id for event in confirmed.values() if event.terms.beginning_at is not None}
     if sorted(passed.values()) != [1] * len(dated):
         yield f"of {len(dated)} dates {dict(passed)} have passed"
@@ -139,50 +141,50 @@ def _ended(number: int, begins: datetime | None, ends: list[Any]) -> Iterator[st
 # --- while processes die ----------------------------------------------------------------------------------------------
 
 
-def test_what_falls_due_while_processes_die_happens_once_and_at_its_instant(
-    hurried: Hurried,
+def test_due_actions_happen_once_and_as_of_their_instant_despite_crashes(
+    fast_platform: FastPlatform,
     scenario: Scenario,
     actor: Actor,
     people: list[Beneficiary],
     scale: Scale,
     figures: Figures,
 ) -> None:
-    platform, begun = hurried.platform, hurried.clock.now()
+    platform, begun = fast_platform.platform, fast_platform.clock.now()
     deaths = platform.deaths.copy()
     for _ in range(scale.rounds_of_timers):
-        booked(hurried, scenario, actor, people)
-        with platform.hunted(random.Random(SEED), EVERY_SECONDS):
-            days_pass(hurried)
-    with opened(platform) as books:
-        wait_until(lambda: not [*backlog(books), *_overdue(books)], hurried.wrong)
-    assert hurried.wrong() == []
+        booked(fast_platform, scenario, actor, people)
+        with platform.killing_at_random(random.Random(SEED), EVERY_SECONDS):
+            days_pass(fast_platform)
+    with opened_stores(platform) as stores:
+        wait_until(lambda: not [*backlog(stores), *_overdue(stores)], fast_platform.wrong)
+    assert fast_platform.wrong() == []
     assert platform.deaths == deaths, "processes that nobody killed"
     assert platform.command("reconcile").returncode == 0
-    days = (hurried.clock.now() - begun).days
+    days = (fast_platform.clock.now() - begun).days
     figures.note(
         "Timers",
-        f"{platform.kills.total()} kills while {days} days passed: {len(hurried.entries)} bookings validated by "
+        f"{platform.kills.total()} kills while {days} days passed: {len(fast_platform.entries)} bookings validated by "
         "themselves or expired, each once, validated as of 48 h after the start to the microsecond",
     )
 
 
-def test_a_birthday_that_comes_while_processes_die_is_credited_once(
-    hurried: Hurried, scenario: Scenario, people: list[Beneficiary]
+def test_birthday_is_credited_once_despite_crashes(
+    fast_platform: FastPlatform, scenario: Scenario, people: list[Beneficiary]
 ) -> None:
-    """17 on the fifth day: 30 € more (domain.md R3), beside what was spent."""
-    with opened(hurried.platform) as books:
-        grown = [event for event in books.events("wallet") if type(event).__name__ == "Recredited"]
+    """17 on the fifth day: 30 € more (domain.md R3)."""
+    with opened_stores(fast_platform.platform) as stores:
+        grown = [event for event in stores.events("wallet") if type(event).__name__ == "Recredited"]
     assert [(event.age, event.amount) for event in grown] == [(17, 3_000)]
 
 
-def test_without_timers_what_falls_due_is_reported(
-    hurried: Hurried, scenario: Scenario, actor: Actor, people: list[Beneficiary]
+def test_without_timers_overdue_actions_are_detected(
+    fast_platform: FastPlatform, scenario: Scenario, actor: Actor, people: list[Beneficiary]
 ) -> None:
-    """The control: a booking service whose timers' loop does nothing; with it, the days catch up."""
-    assert hurried.wrong() == []
-    with hurried.platform.sabotaged("booking", "sleeps_through"):
-        booked(hurried, scenario, actor, people, days=DAYS[:1], books=0)
-        days_pass(hurried, timedelta(days=DAYS[0] + 3))
-        found = hurried.wrong()
+    """The control: booking's timers do nothing; once they run again, they catch up."""
+    assert fast_platform.wrong() == []
+    with fast_platform.platform.without_guard("booking", "ignore_outages"):
+        booked(fast_platform, scenario, actor, people, days=DAYS[:1], stores=0)
+        days_pass(fast_platform, timedelta(days=DAYS[0] + 3))
+        found = fast_platform.wrong()
     assert len([text for text in found if text.endswith("ended 0 times")]) == len(people), found
-    wait_until(lambda: not hurried.wrong(), hurried.wrong)
+    wait_until(lambda: not fast_platform.wrong(), fast_platform.wrong)

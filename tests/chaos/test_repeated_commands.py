@@ -1,6 +1,6 @@
-"""A command repeated with its key: the same answer, at once and a month later, after a refusal too.
+"""A command repeated with its key gets the same answer, at once, a month later, and after a refusal.
 
-After everything that the load is for: the month lets bookings expire that it still knows.
+This file runs after those with the load: in a month, bookings of the load expire.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import pytest
 
 from shared import green
 from tests.chaos.fleet import Fleet
-from tests.chaos.journal import Entry, Journal, audit, opened
-from tests.chaos.late import LATE, Late
-from tests.chaos.load import Town
+from tests.chaos.journal import Entry, Journal, audit, opened_stores
+from tests.chaos.late_commands import LATE_COMMANDS, LateCommand
+from tests.chaos.load import Dataset
 from tests.platform import Answer
 from tests.system.money_files import Finance
 from tests.system.scenario import Actor, Beneficiary, Scenario
@@ -48,25 +48,25 @@ def person(scenario: Scenario) -> Beneficiary:
     return scenario.young_person()
 
 
-@pytest.mark.parametrize("what", LATE)
-def test_a_reservation_told_again_or_too_late_takes_nothing(
-    platform: Fleet, town: Town, journal: Journal, what: str
+@pytest.mark.parametrize("what", LATE_COMMANDS)
+def test_repeated_or_late_reservation_takes_no_credit(
+    platform: Fleet, dataset: Dataset, journal: Journal, what: str
 ) -> None:
-    """Over the bus, as booking tells wallet. What becomes of it without wallet's memory: see ``test_unguarded``.
+    """Over the bus, as booking sends it. For wallet without recorded attempts see ``test_without_guards``.
 
-    Before anything is restored, of which the oracle knows nothing.
+    Before anything is restored, which the oracle does not follow.
     """
-    late = LATE[what](Late(platform, town))
+    late = LATE_COMMANDS[what](LateCommand(platform, dataset))
     answers = [late.tell() for _ in range(2)]
     assert answers[0] == answers[1]
     platform.wait_idle()
-    with opened(platform) as books:
-        assert audit(books, journal.entries(), town.quantities) == []
+    with opened_stores(platform) as stores:
+        assert audit(stores, journal.entries(), dataset.quantities) == []
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A command as it was asked for first. ``other``: the same with another body, or about something else."""
+class Command:
+    """A command and its first outcome. ``other``: with another body, or for another resource."""
 
     ask: Callable[[str], Answer]
     other: Callable[[str], Answer]
@@ -74,10 +74,10 @@ class Asked:
     key: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
-def test_the_same_key_gives_the_same_answer_now_and_in_a_month(
+def test_same_key_gives_the_same_answer_now_and_in_a_month(
     platform: Fleet, scenario: Scenario, actor: Actor, person: Beneficiary
 ) -> None:
-    """Of what each of those asks for who may ask for something, and of what they are refused."""
+    """For a command of every kind of caller, accepted and refused."""
     finance = Finance(platform)
     stocks = [scenario.publish(actor, price, 5).stock_id for price in (1_000, 1_100, 1_200)]
     paid = scenario.make_booking(person, stocks[0])
@@ -107,7 +107,7 @@ def test_the_same_key_gives_the_same_answer_now_and_in_a_month(
         assert platform.event_counts() == stored
 
 
-def of_people(scenario: Scenario, actor: Actor, person: Beneficiary) -> dict[str, Asked]:
+def of_people(scenario: Scenario, actor: Actor, person: Beneficiary) -> dict[str, Command]:
     stock, other = scenario.publish(actor, 1_000, 5).stock_id, scenario.publish(actor, 1_000, 5).stock_id
     mine, theirs = (
         scenario.make_booking(person, scenario.publish(actor, 800, 5).stock_id)["bookingId"] for _ in range(2)
@@ -120,33 +120,33 @@ def of_people(scenario: Scenario, actor: Actor, person: Beneficiary) -> dict[str
         return lambda key: scenario.cancel(person, booking, key=key)
 
     return {
-        "book": Asked(book(stock), book(other), (201, "")),
-        "book again": Asked(book(stock), book(other), (409, "already-booked")),
-        "cancel": Asked(cancel(mine), cancel(theirs), (200, "")),
-        "cancel again": Asked(cancel(mine), cancel(theirs), (409, "already-cancelled")),
+        "book": Command(book(stock), book(other), (201, "")),
+        "book again": Command(book(stock), book(other), (409, "already-booked")),
+        "cancel": Command(cancel(mine), cancel(theirs), (200, "")),
+        "cancel again": Command(cancel(mine), cancel(theirs), (409, "already-cancelled")),
     }
 
 
-def of_staff(platform: Fleet, lost: Any, kept: Any, paid: Any) -> dict[str, Asked]:
+def of_staff(platform: Fleet, lost: Any, kept: Any, paid: Any) -> dict[str, Command]:
     def on(booking: Any, verb: str, **more: int) -> Callable[[str], Answer]:
         path, body = f"/v1/staff/bookings/{booking['bookingId']}/{verb}", {"reason": "Rappel", **more}
         return lambda key: platform.post(path, body, platform.token("staff"), key=key)
 
     return {
-        "staff cancels": Asked(on(lost, "cancel"), on(kept, "cancel"), (200, "")),
-        "staff cancels again": Asked(on(lost, "cancel"), on(kept, "cancel"), (409, "already-cancelled")),
-        "staff restores": Asked(on(lost, "restore"), on(kept, "restore"), (200, "")),
-        "staff restores again": Asked(on(lost, "restore"), on(kept, "restore"), (409, "not-cancelled")),
-        "staff corrects": Asked(
+        "staff cancels": Command(on(lost, "cancel"), on(kept, "cancel"), (200, "")),
+        "staff cancels again": Command(on(lost, "cancel"), on(kept, "cancel"), (409, "already-cancelled")),
+        "staff restores": Command(on(lost, "restore"), on(kept, "restore"), (200, "")),
+        "staff restores again": Command(on(lost, "restore"), on(kept, "restore"), (409, "not-cancelled")),
+        "staff corrects": Command(
             on(paid, "correct", reimbursedCents=1_000), on(paid, "correct", reimbursedCents=900), (200, "")
         ),
-        "staff corrects what is in no batch": Asked(
+        "staff corrects what is in no batch": Command(
             on(kept, "correct", reimbursedCents=1_000), on(kept, "correct", reimbursedCents=900), NO_LINE
         ),
     }
 
 
-def of_partners(scenario: Scenario, actor: Actor, platform: Fleet) -> dict[str, Asked]:
+def of_partners(scenario: Scenario, actor: Actor, platform: Fleet) -> dict[str, Command]:
     offers = f"/v1/pro/venues/{scenario.venue(actor)}/offers"
     stocks = f"/v1/pro/offers/{scenario.publish(actor, 800, 5).offer_id}/stocks"
 
@@ -159,14 +159,14 @@ def of_partners(scenario: Scenario, actor: Actor, platform: Fleet) -> dict[str, 
 
     past = {"beginningAt": "2021-01-01T20:00:00Z", "bookingLimitAt": "2021-01-01T20:00:00Z"}
     return {
-        "offer": Asked(offer("LIVRE_PAPIER"), offer("CONCERT"), (201, "")),
-        "bad offer": Asked(offer("LIVRE_PAPIER", isDuo=True), offer("CONCERT"), BAD_OFFER),
-        "stock": Asked(stock(700), stock(600), (201, "")),
-        "bad stock": Asked(stock(700, **past), stock(600, **past), BAD_STOCK),
+        "offer": Command(offer("LIVRE_PAPIER"), offer("CONCERT"), (201, "")),
+        "bad offer": Command(offer("LIVRE_PAPIER", isDuo=True), offer("CONCERT"), BAD_OFFER),
+        "stock": Command(stock(700), stock(600), (201, "")),
+        "bad stock": Command(stock(700, **past), stock(600, **past), BAD_STOCK),
     }
 
 
-def of_finance(platform: Fleet, finance: Finance, batch: Any, actor: Actor) -> dict[str, Asked]:
+def of_finance(platform: Fleet, finance: Finance, batch: Any, actor: Actor) -> dict[str, Command]:
     def post(path: str, body: Any) -> Callable[[str], Answer]:
         return lambda key: platform.post(f"/v1/finance/payouts{path}", body, finance.token, key=key)
 
@@ -178,17 +178,17 @@ def of_finance(platform: Fleet, finance: Finance, batch: Any, actor: Actor) -> d
     sent, answered = f"/{batch['batchId']}/sent", f"/{batch['batchId']}/rejections"
     rejected = {"transfers": [{"endToEndId": transfer, "reason": "AC04 compte clos"}]}
     return {
-        "close": Asked(close(batch["cutoff"]), close("2021-10-31"), (201, "")),
-        "close too early": Asked(close("2021-06-15"), close("2021-06-30"), (409, "earlier-than-last-batch")),
-        "sent": Asked(post(sent, {}), post(sent, {"transfers": [transfer]}), (200, "")),
-        "reject what was sent": Asked(post(answered, rejected), post(sent, {}), (409, "transfer-already-answered")),
+        "close": Command(close(batch["cutoff"]), close("2021-10-31"), (201, "")),
+        "close too early": Command(close("2021-06-15"), close("2021-06-30"), (409, "earlier-than-last-batch")),
+        "sent": Command(post(sent, {}), post(sent, {"transfers": [transfer]}), (200, "")),
+        "reject what was sent": Command(post(answered, rejected), post(sent, {}), (409, "transfer-already-answered")),
     }
 
 
-def test_the_desk_has_no_keys_and_tells_who_asks_again_that_it_is_done(
+def test_repeated_desk_request_is_answered_as_already_done(
     platform: Fleet, scenario: Scenario, actor: Actor, person: Beneficiary
 ) -> None:
-    """Its wire format is the partners'; with a key or without, now and in a month, nothing is stored twice."""
+    """The wire format of partners has no keys; with or without one, now and in a month, nothing is stored twice."""
     booking, key = scenario.make_booking(person, scenario.publish(actor, 900, 5).stock_id), str(uuid.uuid4())
     path = f"/v2/bookings/use/token/{booking['countermark']}"
 
@@ -204,7 +204,7 @@ def test_the_desk_has_no_keys_and_tells_who_asks_again_that_it_is_done(
         assert platform.event_counts()["booking"] == stored
 
 
-def test_a_key_that_many_ask_with_at_the_same_time_is_decided_once(
+def test_concurrent_requests_with_one_key_are_decided_once(
     platform: Fleet, scenario: Scenario, actor: Actor, person: Beneficiary
 ) -> None:
     stock, key = scenario.publish(actor, 800, 5).stock_id, str(uuid.uuid4())
@@ -218,14 +218,14 @@ def test_a_key_that_many_ask_with_at_the_same_time_is_decided_once(
     assert scenario.book(person, stock, key=key).json == decided[0]
 
 
-def test_without_stored_outcomes_the_oracle_reports_a_double(
+def test_without_stored_outcomes_a_command_is_executed_twice(
     platform: Fleet, scenario: Scenario, actor: Actor, person: Beneficiary
 ) -> None:
-    """The control: a key that is asked for again after a cancellation books again, another body too."""
+    """The control: a key that is repeated after a cancellation books again, with another body too."""
     stock = scenario.publish(actor, 900, 5).stock_id
     me, key = platform.get("/v1/me", person.token)["accountId"], str(uuid.uuid4())
     told = []
-    with platform.forgetting("booking"):
+    with platform.storing_no_outcomes("booking"):
         for _ in range(2):
             answer = scenario.book(person, stock, key=key)
             told.append(Entry("book", me, key, None, answer.status, answer.json))
@@ -233,7 +233,7 @@ def test_without_stored_outcomes_the_oracle_reports_a_double(
         other = scenario.publish(actor, 700, 5).stock_id
         assert scenario.book(person, other, key=key).outcome == (201, "")
     platform.wait_idle()
-    with opened(platform) as books:
-        found = audit(books, told, {})
+    with opened_stores(platform) as stores:
+        found = audit(stores, told, {})
     assert f"key {key} of person {me} made 3 requests" in found
     assert any(text.startswith(f"key {key} was answered 201") for text in found)

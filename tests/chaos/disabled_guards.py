@@ -1,6 +1,6 @@
-"""Guards of the platform that a process is started without, for the controls: see ``Fleet.sabotaged``.
+"""Functions that disable one guard of the platform in a process, for the controls: see ``Fleet.without_guard``.
 
-Each takes away what the platform relies on, in a process that has imported everything and runs nothing yet.
+Each is called in a process that has imported everything and runs nothing yet.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ STUCK_SECONDS = 2.0
 """As ``health.STUCK_SECONDS``, for those who do not want to wait for a minute."""
 
 
-def restless() -> None:
-    """Loops that are in trouble try again without a pause."""
+def retry_without_pause() -> None:
+    """Loops retry at once after a failure."""
     from shared.hosting import loops
 
     loops.BACKOFF_SECONDS = (0.0,)  # type: ignore[assignment]
@@ -28,16 +28,16 @@ def restless() -> None:
 # --- what is taken once -----------------------------------------------------------------------------------------------
 
 
-def forgets_attempts() -> None:
-    """Wallet remembers neither what an attempt holds nor that it was given up."""
+def forget_attempts() -> None:
+    """Wallet ignores the recorded attempts: reserved and barred ones alike."""
     from services.wallet.storage import balances
 
     load = balances.load
     balances.load = lambda *given: (load(*given)[0], [])
 
 
-def counts_no_places() -> None:
-    """Of every stock there is always one more. The table's own check is the test's to take away."""
+def count_no_places() -> None:
+    """A stock always has one more place. The test itself removes the table's constraint."""
     from services.booking.storage.stocks import LockedStocks
 
     def set_aside(self: LockedStocks, stock_id: int, places: int) -> bool:
@@ -47,8 +47,8 @@ def counts_no_places() -> None:
     LockedStocks.set_aside = set_aside  # type: ignore[method-assign]
 
 
-def locks_no_stock() -> None:
-    """Who decides on a stock does not wait for whoever decides on it already."""
+def lock_no_stock() -> None:
+    """A decision on a stock does not wait for another one in progress."""
     from services.booking.storage import saga, stocks
     from shared.eventstore.combined import CombinedSelect
 
@@ -66,8 +66,8 @@ def locks_no_stock() -> None:
     stocks.LockedStocks.__init__ = hesitating  # type: ignore[method-assign]
 
 
-def books_twice() -> None:
-    """A person may have many live bookings of one offer."""
+def allow_second_booking() -> None:
+    """A person may have several live bookings of one offer."""
     from services.booking.application.saga import book
     from services.booking.storage import live_bookings
 
@@ -77,15 +77,15 @@ def books_twice() -> None:
     live_bookings.claim = lambda *_: None
 
 
-def recovers_nothing() -> None:
+def recover_nothing() -> None:
     """Requests that a crash left open stay open."""
     from services.booking.application.saga.recovery import Recovery
 
     Recovery.run = lambda _: None  # type: ignore[method-assign]
 
 
-def sleeps_through() -> None:
-    """Timers do nothing of what falls due."""
+def ignore_outages() -> None:
+    """Timers do nothing when they are due."""
     from shared.runtime.process import Process
 
     Process.run_due_timers = lambda _: 0  # type: ignore[method-assign]
@@ -94,15 +94,15 @@ def sleeps_through() -> None:
 # --- what follows -----------------------------------------------------------------------------------------------------
 
 
-def asks_no_log() -> None:
-    """A consumer takes what comes, and never asks the source for what it has missed."""
+def request_no_log() -> None:
+    """A consumer never asks the source for messages that it has missed."""
     from shared.messaging.consuming import Consumer
 
     Consumer.catch_up = lambda _: 0  # type: ignore[method-assign]
 
 
-def takes_turns() -> None:
-    """The queue of a source gives its messages to all processes of the service in turn."""
+def share_queues() -> None:
+    """A source's queue has several active consumers, one per process."""
     from shared.hosting import feeds
     from shared.messaging import topology
 
@@ -119,8 +119,8 @@ def takes_turns() -> None:
 # --- what never comes back --------------------------------------------------------------------------------------------
 
 
-def hangs() -> None:
-    """A consumer that takes its first messages and does not come back; it is found stuck soon."""
+def hang() -> None:
+    """A consumer takes its first messages and never returns; the health check soon finds it stuck."""
     from shared.messaging.consuming import Consumer
     from shared.observability import health
 

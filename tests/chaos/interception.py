@@ -1,4 +1,4 @@
-"""What goes over RabbitMQ, as a test reads it and writes it itself."""
+"""Consumers and senders of the tests' own on RabbitMQ: a test reads, changes and forwards what services exchange."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Batch = list[dict[str, Any]]
 
 
 def told(namespace: str, service: str, name: str, data: dict[str, Any]) -> dict[str, Any]:
-    """A command, as another service sends it; gives the envelope of its answer."""
+    """Sends a command as another service would; returns the envelope of the answer."""
     replies = answers_queue(namespace, f"test.{uuid.uuid4().hex[:12]}")
     sender, inbox = Sender(AMQP), Inbox(AMQP, [replies], prefetch=1, no_ack=True)
     call = {"name": name, "data": data, "key": None, "caller": None, "correlationId": ""}
@@ -45,13 +45,13 @@ def told(namespace: str, service: str, name: str, data: dict[str, Any]) -> dict[
     return dict(envelope)
 
 
-class Between:
-    """A consumer of the test's own between a source's queue and a follower in a namespace of the follower's own.
+class Interceptor:
+    """A consumer of the test between a source's queue and a follower, which has a namespace of its own.
 
-    What the sources published since ``listen`` waits in queues beside those of the services. While it is ``carrying``,
-    and once it was told to ``begin``, it takes it from there, and what ``changed`` makes of it goes on to the follower.
-    Asked by the follower for a source's log, it gives what the source had published by then: what was taken so far,
-    dropped or not. ``logs``: all of it, by source, in order.
+    ``listen`` declares queues of its own for what the sources publish. While it is ``forwarding``, and after
+    ``begin``, it consumes them and sends the follower what ``changed`` makes of each batch. When the follower asks for
+    a source's log, it returns what the source has published so far, forwarded or dropped. ``logs``: all messages of
+    each source, in order.
     """
 
     def __init__(self, here: str, there: str, sources: Sequence[str]) -> None:
@@ -68,10 +68,10 @@ class Between:
                 self._queue(source)(channel).declare()
 
     @contextmanager
-    def carrying(
+    def forwarding(
         self, logs: Mapping[str, Sequence[Message]], changed: Callable[[Batch], Iterable[Batch]]
     ) -> Iterator[None]:
-        """Beside what is done meanwhile, until all has gone through; raises what went wrong on the way."""
+        """Forwards in the background until everything has arrived. Raises what failed meanwhile."""
         self.heads = {source: logs[source][-1].position for source in self.sources}
         waiting = [self._first_waiting(source) for source in self.sources]
         self.heads |= {one["source"]: one["previous"] for one in waiting if one is not None}
@@ -80,7 +80,7 @@ class Between:
         out = _Out()
         ends: list[bool] = []
 
-        def carry() -> None:
+        def forward() -> None:
             while not ends:
                 for message in asked.take(MOST, LOOK_SECONDS):
                     asked.acknowledge(message)
@@ -89,7 +89,7 @@ class Between:
                     self._pass_on(message, changed, out)
                     heard.acknowledge(message)
 
-        beside = green.spawn(carry)
+        beside = green.spawn(forward)
         try:
             yield
         finally:
@@ -129,7 +129,7 @@ class Between:
             out.put(orjson.dumps(made), batches_exchange(self.there, source).name, "", message.properties)
 
     def _answer(self, message: Any, logs: Mapping[str, Sequence[Message]], out: _Out) -> None:
-        """Of a source's log as much as it had by now; everything else is the source's to answer, and goes on to it."""
+        """Answers queries for a source's log itself and forwards all others to the source."""
         queue, calls = message.delivery_info["routing_key"], orjson.loads(message.body)
         source = queue.removeprefix(f"{self.there}.").removesuffix(".queries")
         if any(call["name"] != "log" for call in calls):
@@ -145,7 +145,7 @@ class Between:
 
 
 class _Out(Sender):
-    """Puts things onto the bus as they are."""
+    """Publishes bodies unchanged."""
 
     def __init__(self) -> None:
         super().__init__(AMQP)

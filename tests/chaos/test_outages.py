@@ -1,4 +1,4 @@
-"""A server is away, or a service cannot reach it: callers hear 503 in time, nothing spins, then all goes through."""
+"""During an outage callers get 503 in time and no loop spins; afterwards everything is handled."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from shared import green
 from shared.runtime.settings import SERVICES
 from tests.chaos.figures import Figures
 from tests.chaos.fleet import SERVERS, Fleet, cpu_seconds
-from tests.chaos.journal import Journal, audit, backlog, opened
-from tests.chaos.load import Load, Seen, Town
+from tests.chaos.journal import Journal, audit, backlog, opened_stores
+from tests.chaos.load import Dataset, Load, Seen
 from tests.chaos.scale import Cut, Scale
 from tests.waiting import wait_until
 
@@ -36,8 +36,8 @@ BUSY = 0.25
 
 
 @dataclass
-class Told:
-    """What somebody was told who asked one thing again and again: how often with which status, and the longest wait."""
+class Statuses:
+    """What a polling client got: how often each status, and the longest wait."""
 
     statuses: dict[int, int] = field(default_factory=dict)
     slowest: float = 0.0
@@ -52,17 +52,17 @@ class Told:
         return found + ([f"{who} waited for {self.slowest:.1f} s"] if self.slowest > most_seconds else [])
 
 
-def question(town: Town, service: str, server: str) -> tuple[str, str | None]:
-    """What cannot be answered without the service, or by the gateway without the server; and who may ask it."""
-    person = town.token(town.people[0], "beneficiary")
+def question(dataset: Dataset, service: str, server: str) -> tuple[str, str | None]:
+    """A request that needs the service (or the gateway's server), and a caller who may make it."""
+    person = dataset.token(dataset.people[0], "beneficiary")
     if service == "gateway":
-        return (f"/v1/offers/{town.offer}", None) if server == "postgresql" else ("/v1/me/bookings", person)
+        return (f"/v1/offers/{dataset.offer}", None) if server == "postgresql" else ("/v1/me/bookings", person)
     return {
         "identity": ("/v1/me", person),
-        "catalog": (f"/v1/pro/venues/{town.venue}", town.token(town.pro, "pro")),
+        "catalog": (f"/v1/pro/venues/{dataset.venue}", dataset.token(dataset.pro, "pro")),
         "booking": ("/v1/me/bookings", person),
         "wallet": ("/v1/me/credit", person),
-        "payout": ("/v1/finance/custom-rules", town.fleet.token("finance")),
+        "payout": ("/v1/finance/custom-rules", dataset.fleet.token("finance")),
     }[service]
 
 
@@ -72,19 +72,19 @@ def asked(platform: Fleet, what: tuple[str, str | None]) -> int:
 
 
 @contextmanager
-def asking(platform: Fleet, questions: Mapping[str, tuple[str, str | None]]) -> Iterator[dict[str, Told]]:
-    """Each question by somebody of its own, all the time."""
-    told = {service: Told() for service in questions}
+def polling(platform: Fleet, questions: Mapping[str, tuple[str, str | None]]) -> Iterator[dict[str, Statuses]]:
+    """Polls each request by a client of its own."""
+    told = {service: Statuses() for service in questions}
     ends: list[bool] = []
 
-    def insist(service: str) -> None:
+    def poll(service: str) -> None:
         while not ends:
             begun = time.monotonic()
             status = asked(platform, questions[service])
             told[service].note(status, time.monotonic() - begun)
             green.sleep(PAUSE_SECONDS)
 
-    beside = [green.spawn(insist, service) for service in questions]
+    beside = [green.spawn(poll, service) for service in questions]
     try:
         yield told
     finally:
@@ -93,25 +93,25 @@ def asking(platform: Fleet, questions: Mapping[str, tuple[str, str | None]]) -> 
             one.wait()
 
 
-def goes_through(platform: Fleet, town: Town, load: Load) -> None:
-    """Every service answers, a call succeeds, and everything has been sent and handled."""
-    questions = [question(town, service, "postgresql") for service in SERVICES]
+def wait_until_recovered(platform: Fleet, dataset: Dataset, load: Load) -> None:
+    """Waits until every service answers, a command succeeds, and everything is sent and handled."""
+    questions = [question(dataset, service, "postgresql") for service in SERVICES]
     wait_until(lambda: all(asked(platform, one) == 200 for one in questions))
     load.acknowledged(1, clients=1)
-    with opened(platform) as books:
-        wait_until(lambda: not backlog(books), lambda: backlog(books))
+    with opened_stores(platform) as stores:
+        wait_until(lambda: not backlog(stores), lambda: backlog(stores))
 
 
-def check(platform: Fleet, town: Town, seen: Seen, journal: Journal, scale: Scale) -> None:
-    assert seen.strange == []
+def check(platform: Fleet, dataset: Dataset, seen: Seen, journal: Journal, scale: Scale) -> None:
+    assert seen.unexpected == []
     assert seen.latest < LATER_SECONDS + scale.delay_seconds, seen
     assert seen.slowest < SLOWEST_SECONDS + scale.delay_seconds, seen
-    with opened(platform) as books:
-        assert audit(books, journal.entries(), town.quantities) == []
+    with opened_stores(platform) as stores:
+        assert audit(stores, journal.entries(), dataset.quantities) == []
 
 
-def adds_up(platform: Fleet) -> None:
-    """What the finance team asks, and what the operators do: wallet, booking and payout agree to the cent."""
+def assert_reconciled(platform: Fleet) -> None:
+    """``reconcile`` and ``verify`` pass: wallet, booking and payout agree to the cent."""
     for asked in ("reconcile", "verify"):
         done = platform.command(asked)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -120,15 +120,15 @@ def adds_up(platform: Fleet) -> None:
 # --- what processes take ----------------------------------------------------------------------------------------------
 
 
-def burners(before: Mapping[str, float], after: Mapping[str, float], seconds: float) -> list[str]:
-    """Processes that took more CPU time in so many seconds than a loop that waits does."""
+def busy_processes(before: Mapping[str, float], after: Mapping[str, float], seconds: float) -> list[str]:
+    """Processes that used more CPU time than a waiting loop does."""
     shares = {name: (after[name] - before.get(name, 0.0)) / seconds for name in after}
     return [f"{name} took {share:.0%} of a core" for name, share in shares.items() if share > BUSY]
 
 
 @contextmanager
-def spinning() -> Iterator[int]:
-    """A process that never waits; gives its number. What it gets of a core is what there is to get."""
+def spinning_process() -> Iterator[int]:
+    """A process that never waits; returns its pid. Its CPU time shows how much there is to get on this machine."""
     process = subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"])
     try:
         yield process.pid
@@ -138,75 +138,75 @@ def spinning() -> Iterator[int]:
 
 
 def no_loss() -> None:
-    """The server has all that it had."""
+    """The server keeps its data."""
 
 
 def cut_off(
     platform: Fleet, lines: Sequence[str], how: str, seconds: float, lose: Callable[[], None] = no_loss
 ) -> list[str]:
-    """Gives the processes that burned a core meanwhile, and those that ended. ``lose``: what the server forgets."""
+    """Returns the processes that used a core meanwhile, and those that ended. ``lose``: what the server loses."""
     deaths = platform.deaths.copy()
     before = platform.cpu_seconds()
     with platform.cut(lines, how):
         green.sleep(seconds)
         lose()
-        spinning = burners(before, platform.cpu_seconds(), seconds)
-    return spinning + [f"{name} ended" for name in platform.deaths - deaths]
+        spinning_process = busy_processes(before, platform.cpu_seconds(), seconds)
+    return spinning_process + [f"{name} ended" for name in platform.deaths - deaths]
 
 
 # --- a server away, a service cut off ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_a_server_goes_away_and_comes_back(
-    platform: Fleet, town: Town, load: Load, journal: Journal, scale: Scale, figures: Figures, server: str
+def test_platform_recovers_from_an_outage_of_a_server(
+    platform: Fleet, dataset: Dataset, load: Load, journal: Journal, scale: Scale, figures: Figures, server: str
 ) -> None:
     for how in scale.outages:
-        seen = load.afresh()
+        seen = load.forget_dataset_state()
         with load.going_on(CLIENTS, PAUSE_SECONDS):
-            lost = platform.forget_calls if (server, how) == ("rabbitmq", "refuse") else no_loss
+            lost = platform.delete_call_queues if (server, how) == ("rabbitmq", "refuse") else no_loss
             wrong = cut_off(platform, platform.lines(server), how, scale.outage_seconds, lost)
             back = time.monotonic()
-        goes_through(platform, town, load)
+        wait_until_recovered(platform, dataset, load)
         through = time.monotonic() - back
         assert wrong == []
         assert seen.later["503"] > 0
         assert through < scale.through_seconds
-        check(platform, town, seen, journal, scale)
+        check(platform, dataset, seen, journal, scale)
         figures.note(
-            "Servers away",
+            "Outages",
             f"{server} away for {scale.outage_seconds:.0f} s ({how}): callers were told 503 {seen.later['503']} times, "
             f"after {seen.latest:.1f} s at most; everything through {through:.1f} s after it",
         )
-    adds_up(platform)
+    assert_reconciled(platform)
 
 
-def test_each_service_is_cut_off_from_each_server(
-    platform: Fleet, town: Town, load: Load, journal: Journal, scale: Scale, figures: Figures
+def test_platform_recovers_when_services_were_cut_off_from_a_server(
+    platform: Fleet, dataset: Dataset, load: Load, journal: Journal, scale: Scale, figures: Figures
 ) -> None:
     assert {line for cut in scale.cuts for line in cut.lines} == set(product(SERVICES, SERVERS))
     for cut in scale.cuts:
-        told, through = cut_off_while_asked(platform, town, load, cut, scale)
+        told, through = cut_off_while_asked(platform, dataset, load, cut, scale)
         assert through < scale.through_seconds, cut
         figures.note(
-            "Servers away",
+            "Outages",
             f"{cut}: who needed them was told 503 after {max(one.slowest for one in told.values()):.1f} s at most; "
             f"everything through {through:.1f} s after it",
         )
-        check(platform, town, load.seen, journal, scale)
-    adds_up(platform)
+        check(platform, dataset, load.seen, journal, scale)
+    assert_reconciled(platform)
 
 
 def cut_off_while_asked(
-    platform: Fleet, town: Town, load: Load, cut: Cut, scale: Scale
-) -> tuple[dict[str, Told], float]:
-    load.afresh()
-    questions = {service: question(town, service, server) for service, server in cut.lines}
+    platform: Fleet, dataset: Dataset, load: Load, cut: Cut, scale: Scale
+) -> tuple[dict[str, Statuses], float]:
+    load.forget_dataset_state()
+    questions = {service: question(dataset, service, server) for service, server in cut.lines}
     lines = [f"{service}.{server}" for service, server in cut.lines]
-    with load.going_on(CLIENTS, PAUSE_SECONDS), asking(platform, questions) as told:
+    with load.going_on(CLIENTS, PAUSE_SECONDS), polling(platform, questions) as told:
         assert cut_off(platform, lines, cut.how, cut.seconds) == []
         back = time.monotonic()
-    goes_through(platform, town, load)
+    wait_until_recovered(platform, dataset, load)
     through = time.monotonic() - back
     longest = LATER_SECONDS + scale.delay_seconds
     complaints = [text for service, one in told.items() for text in one.complaints(f"who needs {service}", longest)]
@@ -217,22 +217,22 @@ def cut_off_while_asked(
 # --- the controls -----------------------------------------------------------------------------------------------------
 
 
-def test_a_server_that_does_not_come_back_is_found(platform: Fleet, town: Town, load: Load) -> None:
-    """The control: while a line is cut, what follows it is reported as not handled."""
+def test_lasting_outage_is_detected(platform: Fleet, dataset: Dataset, load: Load) -> None:
+    """The control: while a connection is cut, its consumer is reported as behind."""
     with platform.cut(platform.lines("postgresql", ["payout"]), "refuse"):
         used = load.seen.done["use"]
         while load.seen.done["use"] == used:
             load.acknowledged(4)
-        with opened(platform) as books:
-            assert any(text.startswith("payout has followed booking") for text in backlog(books))
-    goes_through(platform, town, load)
+        with opened_stores(platform) as stores:
+            assert any(text.startswith("payout has followed booking") for text in backlog(stores))
+    wait_until_recovered(platform, dataset, load)
 
 
-def test_who_is_never_told_503_or_waits_too_long_is_found(platform: Fleet, town: Town) -> None:
-    """The control: nothing is cut, and the gateway stands still for longer than anybody is to wait."""
-    with asking(platform, {"wallet": question(town, "wallet", "rabbitmq")}) as told:
+def test_missing_503_or_long_wait_is_detected(platform: Fleet, dataset: Dataset) -> None:
+    """The control: nothing is cut, and the gateway is suspended for longer than any caller may wait."""
+    with polling(platform, {"wallet": question(dataset, "wallet", "rabbitmq")}) as told:
         green.sleep(2 * PAUSE_SECONDS)
-        with platform.frozen("gateway"):
+        with platform.suspended_process("gateway"):
             green.sleep(1.5)
     assert told["wallet"].complaints("who waits", most_seconds=1.0) == [
         "who waits was never told to come again",
@@ -240,24 +240,24 @@ def test_who_is_never_told_503_or_waits_too_long_is_found(platform: Fleet, town:
     ]
 
 
-def test_loops_that_do_not_pause_are_found(platform: Fleet, town: Town, load: Load) -> None:
-    """The control: catalog tries again at once, and burns a core; on a busy machine, what a process gets of one."""
-    with platform.sabotaged("catalog", "restless"), spinning() as spinner:
-        assert asked(platform, question(town, "catalog", "postgresql")) == 200  # it is there
+def test_loop_without_pause_is_detected(platform: Fleet, dataset: Dataset, load: Load) -> None:
+    """The control: catalog retries at once and uses as much of a core as the machine has to give."""
+    with platform.without_guard("catalog", "retry_without_pause"), spinning_process() as spinner:
+        assert asked(platform, question(dataset, "catalog", "postgresql")) == 200  # it is there
         before = platform.cpu_seconds()
         with platform.cut(platform.lines("postgresql", ["catalog"]), "refuse"):
             to_be_had = -cpu_seconds(spinner)
             green.sleep(3.0)
             to_be_had += cpu_seconds(spinner)
-            found = burners(before, platform.cpu_seconds(), to_be_had)
+            found = busy_processes(before, platform.cpu_seconds(), to_be_had)
     assert [text for text in found if text.startswith("catalog took ")], found
-    goes_through(platform, town, load)
+    wait_until_recovered(platform, dataset, load)
 
 
-def test_a_process_that_does_not_live_through_it_is_found(platform: Fleet, town: Town, load: Load) -> None:
-    """The control: one that ends while a server is away, and is started again by its orchestrator."""
+def test_process_that_ends_in_an_outage_is_detected(platform: Fleet, dataset: Dataset, load: Load) -> None:
+    """The control: a process that ends during an outage, and is restarted."""
     beside = green.spawn_later(0.5, platform.ends, "catalog")
     wrong = cut_off(platform, platform.lines("rabbitmq", ["catalog"]), "refuse", 2.0)
     beside.wait()
     assert wrong == ["catalog ended"]
-    goes_through(platform, town, load)
+    wait_until_recovered(platform, dataset, load)

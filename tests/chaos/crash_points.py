@@ -1,6 +1,6 @@
-"""A fuse in every place where a process may die: before and after each commit, and each thing that is sent.
+"""Crash points: before and after each commit, and each message that is sent, a test may let the process crash.
 
-It listens to an engine, so what runs on its connections is the service as it is.
+The listener is on the engine, so the code under test runs unchanged.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
-class PowerCut(BaseException):
-    """Nothing that the process had in memory is left; no handler of errors is to see it."""
+class Crash(BaseException):
+    """Everything in memory is lost; no error handler must catch it."""
 
 
-class Fuse:
-    """Counts the places that are passed while it is armed, and blows at one of them."""
+class CrashPoints:
+    """Counts the crash points that are passed while it is armed, and crashes at one of them."""
 
     def __init__(self) -> None:
         self._passed: list[str] = []
@@ -27,11 +27,11 @@ class Fuse:
         self._at: int | None = None
 
     def arm(self, at: int | None = None) -> None:
-        """``at``: the number, from 0 on, of the place where it blows; None: it only counts."""
+        """``at``: the number of the point to crash at, from 0; None: only counts."""
         self._passed, self._armed, self._at = [], True, at
 
     def disarm(self) -> list[str]:
-        """Gives the places that were passed since it was armed."""
+        """Returns the points that were passed since it was armed."""
         self._armed = False
         return self._passed
 
@@ -41,10 +41,10 @@ class Fuse:
         self._passed.append(name)
         if self._at is not None and len(self._passed) > self._at:
             self._armed = False
-            raise PowerCut(name)
+            raise Crash(name)
 
     def guard(self, engine: sa.Engine, name: str) -> sa.Engine:
-        """Every commit of the engine has a place before and after it, from now on."""
+        """Adds a crash point before and after every commit of the engine."""
         if engine.dialect.name == "sqlite":
             self._guard_driver(engine, name)
         else:
@@ -52,7 +52,7 @@ class Fuse:
         return engine
 
     def _guard_driver(self, engine: sa.Engine, name: str) -> None:
-        """Where the driver commits. The dialect is every file's: this engine gets one of its own."""
+        """At the driver's commit. Dialects are shared, so this engine gets a copy."""
         dialect: Any = copy.copy(engine.dialect)
         commit = dialect.do_commit
 
@@ -65,7 +65,7 @@ class Fuse:
         engine.dialect = dialect
 
     def _guard_statements(self, engine: sa.Engine, name: str) -> None:
-        """Where a string of statements commits, or a lone one that changes something."""
+        """At statements that commit, because the driver's commit is not called there."""
 
         def before(_: Any, cursor: Any, statement: str, *_others: Any) -> None:
             if _commits(cursor, statement):
@@ -80,8 +80,9 @@ class Fuse:
 
 
 def _commits(cursor: Any, statement: str) -> bool:
-    """Whether a string of statements ends a transaction, or one is outside any, and leaves something behind: asked
-    before it and after it, the answer is the same."""
+    """Whether statements commit a change: at the end of a transaction, or outside of any. True before and after it
+    alike.
+    """
     if "COMMIT" in statement.split(";\n"):
         return True
     outside = cursor.connection.info.transaction_status == TRANSACTION_STATUS_IDLE

@@ -1,7 +1,7 @@
-"""A clock that goes by itself, as fast as a test wants it to: the same instant in all processes, a day in a second.
+"""A clock that runs faster than the real one, by default a day per second, and shows all processes the same time.
 
-The platform takes it for the real one (``CLOCK=real``): nobody sets it, and each process looks by itself for what has
-fallen due. It stands in a file, as the machine's second at which it showed what, and how fast it has gone since.
+It replaces the real clock (``CLOCK=real``), so that each process notices by itself what has become due. Its file holds
+a pair of instants, of the machine and of the clock, and the speed since then.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ SETTING = "HURRY"
 DAY_A_SECOND = 86_400.0
 
 
-class Hurry:
-    """The test's hand on the clock."""
+class FastClockFile:
+    """Sets the time and the speed of the clock."""
 
     def __init__(self, path: Path, start: datetime) -> None:
         self.path = path
         self._write(start, 1.0)
 
     def now(self) -> datetime:
-        return shown(self.path)
+        return time_shown(self.path)
 
     @contextmanager
-    def hurrying(self, speed: float = DAY_A_SECOND) -> Iterator[None]:
-        """So many seconds of the clock's in one of the machine's."""
+    def running_fast(self, speed: float = DAY_A_SECOND) -> Iterator[None]:
+        """``speed``: seconds of the clock per second of the machine."""
         self._write(self.now(), speed)
         try:
             yield
@@ -46,21 +46,21 @@ class Hurry:
         written.replace(self.path)  # whoever looks meanwhile sees the one or the other
 
 
-def shown(path: Path) -> datetime:
-    """What the clock shows."""
+def time_shown(path: Path) -> datetime:
+    """The clock's present time."""
     stood = json.loads(path.read_text())
     return parse_instant(stood["at"]) + timedelta(seconds=(time.time() - stood["since"]) * stood["speed"])
 
 
-class HurriedClock:
-    """In a process's place of the real one."""
+class FastClock:
+    """Replaces ``RealClock`` in a process."""
 
     def now(self) -> datetime:
-        return shown(Path(os.environ[SETTING]))
+        return time_shown(Path(os.environ[SETTING]))
 
 
-def hurry() -> None:
-    """From here on this process's services go by it."""
+def install() -> None:
+    """All services of this process use the fast clock from now on."""
     from shared.runtime import clocks
 
-    clocks.RealClock = HurriedClock  # type: ignore[misc]
+    clocks.RealClock = FastClock  # type: ignore[misc]
