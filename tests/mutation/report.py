@@ -61,7 +61,15 @@ GROUPS = {
     "booking": Group(
         _in("services/booking/domain", "rules", "desk", "states", "stock", "booking"),
         (
-            *_in("tests/unit/booking", "test_booking", "test_cancelling", "test_desk", "test_due", "test_stocks"),
+            *_in(
+                "tests/unit/booking",
+                "test_rules",
+                "test_booking",
+                "test_cancelling",
+                "test_desk",
+                "test_due",
+                "test_stocks",
+            ),
             *_in("tests/unit/booking", "test_saga", "test_reading", "test_mails"),
         ),
     ),
