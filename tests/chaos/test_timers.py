@@ -21,9 +21,9 @@ from services.booking.domain.rules import AUTOMATIC_VALIDATION
 from services.booking.domain.states import Means, Reason
 from shared.kernel.time import parse_instant
 from tests.chaos.conftest import SEED
+from tests.chaos.fast_clock import SETTING, FastClockFile
 from tests.chaos.figures import Figures
 from tests.chaos.fleet import Fleet, fleet
-from tests.chaos.fast_clock import SETTING, FastClockFile
 from tests.chaos.journal import Entry, Stores, audit, backlog, opened_stores
 from tests.chaos.scale import Scale
 from tests.system.scenario import Actor, Beneficiary, Scenario
