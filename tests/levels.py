@@ -3,8 +3,7 @@
 Unit, contracts, property and the embedded system need Python alone. Integration and the distributed system need
 RabbitMQ and PostgreSQL: ``--all`` runs everything and fails without them; otherwise the short part of integration runs
 if they answer. The files of a step are divided among as many processes as there are cores (see ``tests.sharing``). The
-chaos level runs with ``--all`` only. Its files are the longest, and much of their time is waiting: they come first in
-the step of the system level.
+chaos level runs with ``--all`` only, beside the system level, because much of its time is waiting.
 
 Any other argument is pytest's, in every step: ``python -m tests.levels -k wallet``.
 """
@@ -30,7 +29,7 @@ QUICK = "not slow and not distributed"
 MAX_PROCESSES = 4
 """More would share no more work on a laptop, and each has to import and to collect everything."""
 MAX_PROCESSES_ON_SERVERS = 2
-"""Each has up to two platforms at a time, of 20 to 40 connections to PostgreSQL, which accepts 100 by default."""
+"""Each has up to 60 connections to PostgreSQL, which accepts 100 by default."""
 NO_TESTS = 5
 """pytest's exit code when nothing was selected, as by a ``-k`` that is about another level."""
 
@@ -69,12 +68,15 @@ def main() -> int:
 
 def steps_of(everything: bool, servers: bool) -> list[Step]:
     cores = min(os.cpu_count() or 1, MAX_PROCESSES)
-    beside_servers = min(cores, MAX_PROCESSES_ON_SERVERS) if servers else cores
-    steps = [
-        Step(("tests/unit", "tests/contracts", "tests/property"), cores, measured=everything),
-        Step((*(["tests/chaos"] if everything else []), "tests/system"), beside_servers),
-    ]
-    return [*steps, *([Step(("tests/integration",), beside_servers)] if servers else [])]
+    steps = [Step(("tests/unit", "tests/contracts", "tests/property"), cores, measured=everything)]
+    if everything:
+        # one process for the chaos level, one for distributed platforms, one for all other tests
+        steps.append(Step(("tests/chaos", "tests/system"), 3))
+    else:
+        steps.append(Step(("tests/system",), cores))
+    if servers:
+        steps.append(Step(("tests/integration",), min(cores, MAX_PROCESSES_ON_SERVERS)))
+    return steps
 
 
 def run(step: Step, options: Sequence[str]) -> tuple[int, Counter[str]]:

@@ -50,7 +50,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 def _claimed(items: Sequence[pytest.Item], folder: Path) -> Iterator[pytest.Item]:
     own: dict[str, bool] = {}
-    for item in items:
+    for item in sorted(items, key=lambda item: item.get_closest_marker("same_process") is None):  # the longest first
         portion = portion_of(item)
         if portion not in own:
             own[portion] = _is_first(folder / hashlib.sha256(portion.encode()).hexdigest())
@@ -69,10 +69,11 @@ def _is_first(claim: Path) -> bool:
 def portion_of(item: pytest.Item) -> str:
     """What one process runs as a whole: the tests of a file, apart for each platform that they run on.
 
-    All tests marked ``same_process`` are one portion, whatever their files.
+    All tests marked ``same_process(name)`` are one portion, whatever their files.
     """
-    if item.get_closest_marker("same_process"):
-        return "same process"
+    group = item.get_closest_marker("same_process")
+    if group is not None:
+        return str(group.args[0])
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     return f"{item.path} {parameters.get('platform', '')}"
 

@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("distributed")
             item.add_marker("slow")
             if isinstance(item, pytest.Function) and "platform" in item.fixturenames:
-                item.add_marker("same_process")
+                item.add_marker(pytest.mark.same_process("chaos"))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -79,18 +79,18 @@ class Journal:
 class Stores:
     """The stores of all services, each read through one connection."""
 
-    stores: Mapping[str, Store]
+    by_service: Mapping[str, Store]
     connections: dict[str, sa.Connection]
 
     def events(self, service: str) -> Iterator[Any]:
-        for _, _, event in self.stores[service].log.events(self.connections[service]):
+        for _, _, event in self.by_service[service].log.events(self.connections[service]):
             yield event
 
     def rows(self, service: str, table: sa.Table) -> Sequence[Any]:
         return self.connections[service].execute(sa.select(table)).all()
 
     def head(self, service: str) -> int:
-        return self.stores[service].log.published_head(self.connections[service])
+        return self.by_service[service].log.published_head(self.connections[service])
 
 
 @contextmanager

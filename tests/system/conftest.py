@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,13 @@ def own_platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def scenario(platform: Platform) -> Scenario:
     platform.advance(timedelta(minutes=2))  # rate limits forget the failures of other files
     return Scenario(platform)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process runs all tests on distributed platforms: more at a time need more connections than PostgreSQL has."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("distributed"):
+            item.add_marker(pytest.mark.same_process("distributed platforms"))
 
 
 @pytest.hookimpl(wrapper=True)
