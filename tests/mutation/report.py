@@ -38,7 +38,7 @@ GROUPS = {
             "bank_calendar",
         ),
         (
-            *_in("tests/unit/payout", "test_periods", "test_price_command", "test_custom_rules"),
+            *_in("tests/unit/payout", "test_rules", "test_periods", "test_price_command", "test_custom_rules"),
             *_in("tests/unit/payout", "test_establishment_year", "test_closing", "test_reading", "test_reconciling"),
             "tests/property/test_payout_life.py",
         ),
