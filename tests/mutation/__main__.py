@@ -24,13 +24,16 @@ SLACK_SECONDS = 10.0
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("groups", nargs="*", choices=[[], *GROUPS], default=list(GROUPS))
+    parser.add_argument("groups", nargs="*", help=", ".join(GROUPS))
     parser.add_argument("--report", type=Path, help="where to write the figures")
     given = parser.parse_args()
     os.environ.update(PYTHONDONTWRITEBYTECODE="1", HYPOTHESIS_STORAGE_DIRECTORY=tempfile.mkdtemp())
     forks.import_what_is_not_mutated()
     begun = time.monotonic()
-    results = [result for name in given.groups or GROUPS for result in run(name, GROUPS[name])]
+    names = given.groups or list(GROUPS)
+    if unknown := set(names) - set(GROUPS):
+        parser.error(f"no such group: {', '.join(unknown)}")
+    results = [result for name in names for result in run(name, GROUPS[name])]
     page = written(results, time.monotonic() - begun)
     print(page)
     if given.report:

@@ -9,7 +9,6 @@ from typing import Literal
 from services.payout.domain.records import LineStatus, PaidLine
 from services.payout.files.table import amount, instant, integer_percent, table, typed
 
-FILE_NAME = "remboursements_pass_culture.csv"
 Columns = Literal[14, 16]
 HEADER = (
     "Année",
