@@ -146,6 +146,34 @@ def test_a_correction_lowers_the_revenue_of_the_open_lines() -> None:
     assert one.revenue == 10000
 
 
+def test_a_correction_reprices_every_open_line() -> None:
+    one = year()
+    first = booking(1, 20_000_00)
+    one.validate(NOW, 1, first, ())
+    one.enter(NOW, 1, [Entry(1, 1, False, "FR", "B")], ())
+    for number in (2, 3, 4):
+        one.validate(NOW, number, booking(number, 100_00, hours=number), ())
+    assert {row[2] for row in prices(one)} == {"0.95"}
+    back = Correction(5, 1, Cents(-2000000), Cents(-2000000), Cents(-2000000), "invalidated")
+    one.correct(NOW, first, back, ())
+    assert prices(one) == [(2, 10000, "1", 10000), (3, 20000, "1", 10000), (4, 30000, "1", 10000)]
+
+
+def test_a_batch_reprices_every_open_line_that_now_comes_after_it() -> None:
+    one = year()
+    for number in (1, 2, 3):
+        one.validate(NOW, number, booking(number, 100_00, hours=number), ())
+    one.validate(NOW, 4, booking(4, 20_000_00, hours=4), ())
+    one.enter(NOW, 1, [Entry(4, 4, False, "FR", "B")], ())
+    assert [row[:3] for row in prices(one)] == [(1, 2010000, "0.95"), (2, 2020000, "0.95"), (3, 2030000, "0.95")]
+
+
+def test_each_place_of_a_booking_counts() -> None:
+    one = year()
+    one.validate(NOW, 1, booking(1, 150_00, quantity=2), ())
+    assert prices(one) == [(1, 300_00, "1", 300_00)]
+
+
 def test_free_and_unreimbursed_bookings_do_not_move_the_others() -> None:
     one = year()
     one.validate(NOW, 1, booking(1, 100_00, hours=2), ())
