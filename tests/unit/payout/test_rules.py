@@ -44,6 +44,12 @@ def test_easter_is_that_of_the_tables_for_two_thousand_years() -> None:
     assert [year for year in years if easter_sunday(year) != easter_by_epacts(year)] == []
 
 
+def test_the_fixed_closing_days_are_closed_on_weekdays_too() -> None:
+    closed = [(2021, 1, 1), (2023, 5, 1), (2023, 12, 25), (2023, 12, 26)]
+    assert all(date(*day).weekday() < 5 and not is_working_day(date(*day)) for day in closed)
+    assert all(is_working_day(date(*day)) for day in ((2023, 5, 2), (2023, 11, 27), (2023, 12, 27), (2021, 6, 1)))
+
+
 def test_fridays_are_working_days_and_weekends_are_not() -> None:
     week = [date(2021, 11, 15) + number * DAY for number in range(7)]
     assert [is_working_day(day) for day in week] == [True] * 5 + [False] * 2
