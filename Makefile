@@ -43,7 +43,7 @@ bench: install ## measures throughput and latency in both modes, on an idle mach
 chaos: install ## makes ten thousand bookings while processes are killed and servers fail; writes docs/reliability.md
 	@$(BIN)/python -m pytest tests/chaos --long --report docs/reliability.md
 
-mutation: install ## changes the rules of prices, wallet and bookings in a thousand places; the unit tests must notice; writes docs/mutation.md
+mutation: install ## changes the rules of prices, wallet and bookings in hundreds of places, each of which a unit test must notice; writes docs/mutation.md
 	@$(BIN)/python -m tests.mutation --report docs/mutation.md
 
 check: install ## runs ruff, mypy, the import contracts and the check of generated documents
