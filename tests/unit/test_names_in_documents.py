@@ -8,7 +8,7 @@ import pytest
 
 from tests.documents import NOT_NAMES, ROOT, Document, Tree
 
-GENERATED = {"messages-and-calls.md", "settings.md", "benchmarks.md", "reliability.md"}
+GENERATED = {"messages-and-calls.md", "settings.md", "benchmarks.md", "mutation.md", "reliability.md"}
 DOCUMENTS = sorted(
     str(path.relative_to(ROOT))
     for path in [
